@@ -1,0 +1,1 @@
+"""How concepts are encoded by the filters of a convolutional network."""
