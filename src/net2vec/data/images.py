@@ -1,0 +1,122 @@
+"""Decoding of images and masks, in one place, so that every reader accepts and refuses the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int, Integer, UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from net2vec.errors import DataError
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".tif", ".tiff", ".webp"}
+)
+
+_DIRECT_MODES = frozenset({"RGB", "L", "1", "P", "CMYK", "YCbCr", "RGBX"})
+_ALPHA_MODES = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
+_BACKGROUND = (255, 255, 255)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The file opened by Pillow, with every way it can fail turned into one `DataError`."""
+    try:
+        with Image.open(path) as image:
+            yield image
+    except FileNotFoundError:
+        raise DataError(f"{path}: the file is missing") from None
+    except UnidentifiedImageError:
+        raise DataError(f"{path}: not an image that can be decoded") from None
+    # Pillow's plugins answer damaged files with SyntaxError and ValueError as well as OSError.
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as fault:
+        raise DataError(f"{path}: cannot be decoded ({fault})") from None
+
+
+def read_image(path: Path) -> Image.Image:
+    """Decodes an image file to RGB, upright.
+
+    EXIF rotation is applied. Greyscale is repeated over the channels; 16-bit greyscale keeps its
+    eight high bits; CMYK is converted without a colour profile; transparent pixels are laid over
+    white, as on a page; of several frames the first is taken.
+
+    Raises:
+        DataError: the file is missing, damaged, or of a kind without an agreed way to RGB (floating
+            point, 32-bit integers, Lab).
+    """
+    with _opened(path) as image:
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        return _as_rgb(upright, path)
+
+
+def _as_rgb(image: Image.Image, path: Path) -> Image.Image:
+    if image.mode in _ALPHA_MODES or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        page = Image.new("RGBA", layer.size, (*_BACKGROUND, 255))
+        return Image.alpha_composite(page, layer).convert("RGB")
+    if image.mode in _DIRECT_MODES:
+        return image.convert("RGB")
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        values = np.asarray(image)
+        if values.min() >= 0 and values.max() < 2**16:
+            return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
+        raise DataError(f"{path}: 32-bit integers; convert it to an 8- or 16-bit image")
+    raise DataError(f"{path}: pixels of kind {image.mode}; convert it to an 8-bit RGB image")
+
+
+def read_image_size(path: Path) -> tuple[int, int]:
+    """The (height, width) of an image as `read_image` would give it, from its header alone.
+
+    Raises:
+        DataError: the file is missing or not an image.
+    """
+    with _opened(path) as image:
+        width, height = image.size
+        transposed = image.getexif().get(0x0112, 1) >= 5
+    return (width, height) if transposed else (height, width)
+
+
+def read_indexed_mask(path: Path) -> Integer[np.ndarray, "y x"]:
+    """Decodes a mask whose pixel values are class numbers: palette, greyscale, 1- or 16-bit.
+
+    Raises:
+        DataError: the file is missing, damaged, or holds colours instead of numbers.
+    """
+    with _opened(path) as image:
+        image.load()
+        if image.mode not in ("P", "L", "1", "I") and not image.mode.startswith("I;16"):
+            raise DataError(
+                f"{path}: pixels of kind {image.mode}; a mask of class numbers is a palette or "
+                "greyscale image"
+            )
+        return np.asarray(image).astype(np.int32)
+
+
+def read_color_mask(path: Path) -> UInt8[np.ndarray, "y x 3"]:
+    """Decodes a mask that encodes numbers in its red, green and blue channels.
+
+    Raises:
+        DataError: the file is missing, damaged, or not an RGB image.
+    """
+    with _opened(path) as image:
+        image.load()
+        if image.mode not in ("RGB", "RGBA"):
+            raise DataError(f"{path}: pixels of kind {image.mode}; this mask must be an RGB image")
+        return np.asarray(image.convert("RGB"))
+
+
+def resize_labels(
+    labels: Integer[np.ndarray, "y x"], size: tuple[int, int]
+) -> Int[np.ndarray, "height width"]:
+    """Brings a map of labels to (height, width) by Pillow's nearest neighbour."""
+    if labels.shape == size:
+        return labels.astype(np.int32, copy=False)
+    height, width = size
+    resized = Image.fromarray(labels.astype(np.int32)).resize(
+        (width, height), Image.Resampling.NEAREST
+    )
+    return np.asarray(resized)

@@ -1,0 +1,219 @@
+"""Any probe dataset written in Broden's folder layout (the inverse of `readers.broden`)."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Integer, UInt8
+from PIL import Image
+
+from net2vec.data.files import folder_in_one_stroke, inside
+from net2vec.data.images import resize_labels
+from net2vec.data.protocol import Annotation, ProbeDataset
+from net2vec.errors import DataError
+
+Progress = Callable[[int, int], None]
+
+MAX_LABELS = 2**16 - 1
+_JPEG_QUALITY = 95
+
+
+def write_broden(
+    dataset: ProbeDataset,
+    out: Path | str,
+    *,
+    size: int,
+    mask_size: int | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Writes a dataset in Broden's folder layout.
+
+    Images are squashed to a square and masks to half of it (rounded down), as in Broden. An image
+    keeps its name: a PNG is stored without loss, anything else as JPEG. Labels keep their numbers.
+
+    Args:
+        dataset: what to write.
+        out: the folder to make; complete or absent, whatever happens.
+        size: side of the images in pixels; Broden's are 224, 227 and 384.
+        mask_size: side of the masks, half of `size` where it is not given.
+        workers: threads, one a core where it is not given.
+        progress: called with the number of images written and of all images.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DataError: `out` holds something already, the dataset has more labels than two channels can
+            number, or one of its images or masks cannot be read.
+    """
+    out = Path(out)
+    side = size // 2 if mask_size is None else mask_size
+    if size < 1 or side < 1:
+        raise DataError(f"size {size} with masks of {side}: both must be at least one pixel")
+    if len(dataset.labels) - 1 > MAX_LABELS:
+        raise DataError(f"{len(dataset.labels) - 1} labels; Broden's masks can number {MAX_LABELS}")
+    names = _image_names(dataset.images)
+    with folder_in_one_stroke(out) as folder:
+        for parent in {(folder / "images" / name).parent for name in names}:
+            parent.mkdir(parents=True, exist_ok=True)
+
+        def write(index: int) -> _Row:
+            picture = dataset.image(index).resize((size, size), Image.Resampling.BILINEAR)
+            _save_image(picture, inside(folder / "images", names[index]))
+            annotation = dataset.annotation(index)
+            return _write_annotation(annotation, folder / "images", names[index], side)
+
+        rows: list[_Row] = []
+        for row in _in_threads(write, range(len(names)), workers or os.cpu_count() or 1):
+            rows.append(row)
+            if progress is not None:
+                progress(len(rows), len(names))
+        _index_table(dataset, names, rows, size, side).to_csv(folder / "index.csv", index=False)
+        _write_label_tables(folder, dataset, rows)
+    return out
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One image in the index: its cells by category, and the share each label has of the image."""
+
+    cells: dict[str, str]
+    shares: dict[tuple[str, int], float]
+
+
+def _image_names(images: Iterable[str]) -> list[str]:
+    """Names to write under: what is neither JPEG nor PNG gets `.jpg` appended."""
+    names = []
+    for name in images:
+        kept = PurePosixPath(name).suffix.lower() in (".jpg", ".jpeg", ".png")
+        names.append(name if kept else f"{name}.jpg")
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise DataError(f"two images would be written as {repeated[0]}; rename one of them")
+    return names
+
+
+def _save_image(image: Image.Image, path: Path) -> None:
+    if path.suffix.lower() == ".png":
+        image.save(path)
+    else:
+        image.save(path, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+
+
+def _write_annotation(annotation: Annotation, root: Path, image: str, side: int) -> _Row:
+    cells: dict[str, list[str]] = {}
+    present: dict[tuple[str, int], np.ndarray | bool] = {}
+    for plane in annotation.planes:
+        labels = resize_labels(plane.labels, (side, side))
+        numbers = np.unique(labels)
+        if not numbers.any():
+            continue
+        tokens = cells.setdefault(plane.category, [])
+        tokens.append(_mask_name(image, plane.category, len(tokens) + 1))
+        Image.fromarray(_two_channels(labels)).save(root / tokens[-1])
+        for number in numbers[numbers > 0].tolist():
+            key = (plane.category, number)
+            present[key] = (labels == number) | present.get(key, False)
+    for category, number in annotation.image_labels:
+        cells.setdefault(category, []).append(str(number))
+        present[category, number] = True
+    shares = {key: float(np.mean(where)) for key, where in present.items()}
+    return _Row({category: ";".join(tokens) for category, tokens in cells.items()}, shares)
+
+
+def _mask_name(image: str, category: str, number: int) -> str:
+    # Semicolons separate the masks of a cell, slashes the folders of a name.
+    stem = image.removesuffix(".jpg").replace(";", "%3B")
+    return f"{stem}_{_file_part(category)}_{number}.png"
+
+
+def _file_part(category: str) -> str:
+    return "".join("-" if letter in '/\\:;*?"<>|' else letter for letter in category)
+
+
+def _two_channels(labels: Integer[np.ndarray, "y x"]) -> UInt8[np.ndarray, "y x 3"]:
+    channels = np.zeros((*labels.shape, 3), np.uint8)
+    channels[..., 0] = labels % 256
+    channels[..., 1] = labels // 256
+    return channels
+
+
+def _index_table(
+    dataset: ProbeDataset, names: list[str], rows: list[_Row], size: int, side: int
+) -> pd.DataFrame:
+    columns: dict[str, object] = {"image": names, "split": list(dataset.splits)}
+    columns |= {"ih": size, "iw": size, "sh": side, "sw": side}
+    for category in dataset.categories:
+        columns[category] = [row.cells.get(category, "") for row in rows]
+    return pd.DataFrame(columns)
+
+
+def _write_label_tables(folder: Path, dataset: ProbeDataset, rows: list[_Row]) -> None:
+    """`label.csv`, `category.csv` and one dense coding a category, `c_*.csv`.
+
+    Frequency is the number of images with the label, coverage the sum of its shares of them.
+    """
+    frequency: Counter[tuple[str, int]] = Counter()
+    coverage: dict[tuple[str, int], float] = {}
+    for row in rows:
+        frequency.update(row.shares.keys())
+        for key, share in row.shares.items():
+            coverage[key] = coverage.get(key, 0.0) + share
+    keys = sorted(frequency, key=lambda key: (-frequency[key], -coverage[key], key))
+
+    label_rows = []
+    for number, name in enumerate(dataset.labels[1:], start=1):
+        mine = [key for key in keys if key[1] == number]
+        label_rows.append(
+            {
+                "number": number,
+                "name": name,
+                "category": ";".join(f"{key[0]}({frequency[key]})" for key in mine),
+                "frequency": sum(frequency[key] for key in mine),
+                "coverage": f"{sum(coverage[key] for key in mine):.6f}",
+                "syns": "",
+            }
+        )
+    pd.DataFrame(label_rows).to_csv(folder / "label.csv", index=False)
+
+    category_rows = []
+    for category in dataset.categories:
+        mine = [key for key in keys if key[0] == category]
+        numbers = [number for _, number in mine]
+        category_rows.append(
+            {
+                "name": category,
+                "first": min(numbers, default=0),
+                "last": max(numbers, default=0),
+                "count": len(numbers),
+                "frequency": sum(frequency[key] for key in mine),
+            }
+        )
+        coding = {
+            "code": range(1, len(mine) + 1),
+            "number": numbers,
+            "name": [dataset.labels[number] for number in numbers],
+            "frequency": [frequency[key] for key in mine],
+            "coverage": [f"{coverage[key]:.6f}" for key in mine],
+        }
+        pd.DataFrame(coding).to_csv(folder / f"c_{_file_part(category)}.csv", index=False)
+    pd.DataFrame(category_rows).to_csv(folder / "category.csv", index=False)
+
+
+def _in_threads(
+    work: Callable[[int], _Row], indices: Iterable[int], workers: int
+) -> Iterator[_Row]:
+    """Results in order; the first error stops what has not begun. Pillow works without the GIL."""
+    pool = ThreadPoolExecutor(workers)
+    try:
+        yield from pool.map(work, indices)
+    finally:
+        pool.shutdown(cancel_futures=True)
