@@ -1,0 +1,142 @@
+"""A finished run, opened: the face over its results, analyses and spaces."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from net2vec import results
+from net2vec.errors import ResultsError
+from net2vec.spaces import Space
+
+HARDLY_MOVED = 0.5
+"""A vector whose `start_distance` is below this is mostly its random start."""
+
+
+def open_run(path: str | PathLike[str]) -> Run:
+    """Open the folder of a finished run; its arrays are read when they are asked for.
+
+    Raises:
+        ResultsError: the folder is no finished run, or one of its files cannot be read.
+    """
+    return Run(Path(path))
+
+
+class Run:
+    """A run of one network on one probe dataset.
+
+    Attributes:
+        path: the run's folder.
+        network: the network's name.
+        layers: names of the probed layers, in the network's order.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.tree = results.load_tree(path / "results.zarr")
+        self.network = str(self.tree.attrs["network"])
+        self.layers = tuple(results.layers_of(self.tree))
+        if not self.layers:
+            raise ResultsError(f"{path} holds no layer; run it again with at least one")
+
+    def __repr__(self) -> str:
+        return f"Run({self.network!r}: {', '.join(self.layers)})"
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """The rows of `scores.csv`."""
+        return results.load_table(self.path / "scores.csv")
+
+    @cached_property
+    def skipped(self) -> pd.DataFrame:
+        """The rows of `skipped.csv`."""
+        return results.load_table(self.path / "skipped.csv")
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """What `provenance.json` holds."""
+        return results.load_json(self.path / "provenance.json")
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """What `run.toml` holds; empty where there is none."""
+        path = self.path / "run.toml"
+        try:
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise ResultsError(f"{path} cannot be read as settings: {error}") from error
+
+    def tasks(self, layer: str | None = None) -> tuple[str, ...]:
+        """The tasks that a layer, by default the last, has results for."""
+        return tuple(results.tasks_of(self.tree, self._layer(layer)))
+
+    def layer(self, layer: str | None = None) -> xr.Dataset:
+        """Thresholds and highest activations of a layer, by default the last.
+
+        Raises:
+            ResultsError: the run has no such layer.
+        """
+        return results.layer_of(self.tree, self._layer(layer))
+
+    def arrays(self, layer: str | None = None, *, task: str = "segment") -> xr.Dataset:
+        """All arrays of a task on a layer, by default the last.
+
+        Raises:
+            ResultsError: the run has no such layer or task.
+        """
+        return results.task_of(self.tree, self._layer(layer), task)
+
+    def vectors(self, layer: str | None = None, *, task: str = "segment") -> xr.DataArray:
+        """The concept vectors: the weights learned on all filters, dimensions (concept, filter).
+
+        Raises:
+            ResultsError: the run has no such layer or task.
+        """
+        return self.arrays(layer, task=task)["weight"]
+
+    def space(self, layer: str | None = None, *, task: str = "segment") -> Space:
+        """The concept vectors made unit length, with their neighbours and arithmetic.
+
+        Raises:
+            ResultsError: the run has no such layer or task.
+        """
+        vectors = self.vectors(layer, task=task)
+        return Space(
+            vectors["concept"].values.tolist(),
+            vectors.values,
+            label=f"{self.network} {self._layer(layer)} {task}",
+        )
+
+    def hardly_moved(self, layer: str | None = None, *, task: str = "segment") -> frozenset[str]:
+        """Concepts whose vector has hardly left its random start.
+
+        The paper's training takes few, small steps for rare or small concepts. Where it moved a
+        vector by less than half of the length of its start, its direction and what is near to it
+        are largely those of the start.
+
+        Raises:
+            ResultsError: the run has no such layer or task.
+        """
+        distance = self.arrays(layer, task=task)["start_distance"]
+        names = distance["concept"].values
+        return frozenset(str(name) for name in names[distance.values < HARDLY_MOVED])
+
+    def _layer(self, layer: str | None) -> str:
+        return self.layers[-1] if layer is None else layer
+
+
+def unique_labels(runs: list[Run]) -> list[str]:
+    """A label for each run: its network, with its folder where two runs share a network."""
+    names = [run.network for run in runs]
+    return [
+        run.network if names.count(run.network) == 1 else f"{run.network} ({run.path.name})"
+        for run in runs
+    ]

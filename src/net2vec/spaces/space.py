@@ -1,0 +1,167 @@
+"""A space of concepts: names with unit vectors, wherever they come from (sec. 5.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from net2vec.errors import Net2VecError
+from net2vec.spaces.expressions import parse_expression, resolve_name
+
+
+class SpaceError(Net2VecError):
+    """A name or an expression that a space cannot answer."""
+
+
+class Space:
+    """Concepts as unit vectors, with their neighbours and their arithmetic.
+
+    Attributes:
+        label: what the space is called in tables and messages.
+        names: the concepts, unique.
+        unit: their vectors made unit length, shape (concept, dimension), float64.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        vectors: Float[np.ndarray, "concept dimension"],
+        *,
+        label: str = "space",
+    ) -> None:
+        """Make a space of names and vectors of any length but zero.
+
+        Raises:
+            SpaceError: a name stands twice, or a vector has no direction.
+        """
+        self.label = label
+        self.names = tuple(str(name) for name in names)
+        self._index = {name: index for index, name in enumerate(self.names)}
+        vectors = np.asarray(vectors, dtype=np.float64)
+        if vectors.shape[0] != len(self.names) or len(self._index) != len(self.names):
+            raise SpaceError(
+                f"{label} has {len(self.names)} names, {len(self._index)} of them different, for "
+                f"{vectors.shape[0]} vectors; each vector needs a name of its own"
+            )
+        length = np.linalg.norm(vectors, axis=1)
+        if not np.all(np.isfinite(length) & (length > 0)):
+            name = self.names[int(np.argmin(np.isfinite(length) & (length > 0)))]
+            raise SpaceError(
+                f"the vector of {name!r} in {label} is zero or not finite; leave it out"
+            )
+        self.unit: Float[np.ndarray, "concept dimension"] = vectors / length[:, None]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._index
+
+    def __repr__(self) -> str:
+        return f"Space({self.label!r}: {len(self)} concepts, {self.unit.shape[1]} dimensions)"
+
+    def vector(self, name: str) -> Float[np.ndarray, "dimension"]:
+        """The unit vector of a concept, named with or without its `-c` or `-s`.
+
+        Raises:
+            SpaceError: the space has no such concept, or several.
+        """
+        vector: Float[np.ndarray, "dimension"] = self.unit[self._index[self.find(name)]]
+        return vector
+
+    def find(self, name: str) -> str:
+        """The full name of a concept, given with or without its `-c` or `-s`.
+
+        Raises:
+            SpaceError: the space has no such concept, or several.
+        """
+        try:
+            return resolve_name(name, self._index)
+        except ValueError as error:
+            raise SpaceError(f"{error} in {self.label}") from error
+
+    def nearest(self, name: str, n: int = 5) -> pd.DataFrame:
+        """The concepts whose vectors point most nearly the same way (Table 2).
+
+        Args:
+            name: a concept, with or without its `-c` or `-s`; it is left out of the answer.
+            n: how many; fewer come where the space has not as many.
+
+        Returns:
+            `rank, concept, cosine`, from the nearest; of equals, the first of the space first.
+
+        Raises:
+            SpaceError: the space has no such concept, or `n` is not positive.
+        """
+        found = self.find(name)
+        return self._rank(self.vector(found), leave_out={found}, n=n)
+
+    def solve(self, expression: str, n: int = 5) -> pd.DataFrame:
+        """The concepts nearest to a sum of unit vectors, as `grass + blue - green` (Table 3).
+
+        Operators stand between spaces and a number before a name scales it; of names, the longest
+        known one wins. The cosine is that with the sum; the paper prints products with the mean of
+        the signed vectors, which rank the same.
+
+        Args:
+            expression: names, `+`, `-` and numbers; its concepts are left out of the answer.
+            n: how many; fewer come where the space has not as many.
+
+        Returns:
+            `rank, concept, cosine`, from the nearest.
+
+        Raises:
+            SpaceError: the expression cannot be read, holds an unknown name, sums to nothing, or
+                `n` is not positive.
+        """
+        try:
+            terms = parse_expression(expression, self._index)
+        except ValueError as error:
+            raise SpaceError(f"{error} in {self.label}") from error
+        target = np.zeros(self.unit.shape[1])
+        for factor, name in terms:
+            target += factor * self.unit[self._index[name]]
+        # Opposite terms cancel to rounding errors, which have a length but no meaning.
+        if np.linalg.norm(target) < 1e-9 * sum(abs(factor) for factor, _ in terms) or not any(
+            factor for factor, _ in terms
+        ):
+            raise SpaceError(f"{expression!r} adds up to nothing; no direction is left to look in")
+        return self._rank(target, leave_out={name for _, name in terms}, n=n)
+
+    def cosines(self) -> Float[np.ndarray, "concept concept"]:
+        """The cosine of every pair of concepts."""
+        cosines: Float[np.ndarray, "concept concept"] = self.unit @ self.unit.T
+        return cosines
+
+    def restrict(self, names: Sequence[str]) -> Space:
+        """The same space on some of its concepts, in the order asked for.
+
+        Raises:
+            SpaceError: the space lacks one of them.
+        """
+        missing = [name for name in names if name not in self._index]
+        if missing:
+            raise SpaceError(f"no concept {missing[0]!r} in {self.label}")
+        return Space(names, self.unit[[self._index[name] for name in names]], label=self.label)
+
+    def _rank(
+        self, target: Float[np.ndarray, "dimension"], *, leave_out: set[str], n: int
+    ) -> pd.DataFrame:
+        if n < 1:
+            raise SpaceError(f"the number of neighbours must be at least 1, got {n}")
+        cosine = self.unit @ (target / np.linalg.norm(target))
+        order = [
+            index
+            for index in np.argsort(-cosine, kind="stable")
+            if self.names[index] not in leave_out
+        ][:n]
+        return pd.DataFrame(
+            {
+                "rank": np.arange(1, len(order) + 1),
+                "concept": np.array([self.names[index] for index in order], dtype=object),
+                "cosine": cosine[order],
+            }
+        )

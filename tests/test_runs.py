@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+from builders import CONCEPTS, build_run
+from net2vec import results
+from net2vec.errors import ResultsError
+from net2vec.runs import HARDLY_MOVED, open_run, unique_labels
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return open_run(build_run(tmp_path_factory.mktemp("runs") / "one"))
+
+
+def test_layers_keep_the_networks_order_and_the_last_is_the_default(run):
+    assert run.layers == ("stem/relu", "blocks.6")
+    assert run.vectors().sizes == {"concept": 12, "filter": 16}
+    assert run.vectors("stem/relu", task="classify").sizes == {"concept": 14, "filter": 8}
+    np.testing.assert_array_equal(run.vectors(), run.vectors("blocks.6", task="segment"))
+
+
+def test_a_concept_named_null_survives(run):
+    assert set(run.scores["concept"]) >= set(CONCEPTS)
+    assert "null" in run.space()
+
+
+def test_space_has_the_directions_of_the_vectors(run):
+    vectors = run.vectors(task="classify").values.astype(float)
+    unit = run.space(task="classify").unit
+    np.testing.assert_allclose(unit * np.linalg.norm(vectors, axis=1)[:, None], vectors)
+
+
+def test_hardly_moved_reads_the_distance_from_the_start(run):
+    distance = run.arrays()["start_distance"].to_series()
+    assert run.hardly_moved() == set(distance.index[distance < HARDLY_MOVED])
+    assert 0 < len(run.hardly_moved()) < len(distance)
+
+
+@pytest.mark.parametrize(
+    ("ask", "wanted"),
+    [
+        (lambda run: run.vectors("conv9"), "'conv9'.*stem/relu, blocks.6"),
+        (lambda run: run.space(task="paint"), "'paint'.*segment, classify"),
+    ],
+)
+def test_what_a_run_lacks_is_said(run, ask, wanted):
+    with pytest.raises(ResultsError, match=wanted):
+        ask(run)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(ResultsError, match="not a finished run"):
+        open_run(tmp_path)
+
+
+def test_settings_are_read_or_empty(tmp_path):
+    folder = build_run(tmp_path / "run")
+    assert open_run(folder).settings == {}
+    (folder / "run.toml").write_text("seed = 3\n")
+    assert open_run(folder).settings == {"seed": 3}
+    (folder / "run.toml").write_text("seed = \n")
+    with pytest.raises(ResultsError, match=r"run\.toml cannot be read"):
+        _ = open_run(folder).settings
+
+
+def test_equal_networks_are_told_apart_by_their_folders(tmp_path):
+    paths = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
+    for path, network in zip(paths, ("net", "net", "other"), strict=True):
+        results.save_tree(open_run_tree(network), path / "results.zarr")
+    assert unique_labels([open_run(path) for path in paths]) == ["net (a)", "net (b)", "other"]
+
+
+def open_run_tree(network):
+    recorded = results.layer_dataset(
+        threshold=np.ones(1),
+        active_share=np.ones(1),
+        top_image=np.array([["x.jpg"]], dtype=object),
+        top_activation=np.ones((1, 1)),
+        attrs={"layer": "a"},
+    )
+    return results.results_tree(network=network, layers={"a": (recorded, {})})
