@@ -1,0 +1,419 @@
+"""The method written slowly and plainly: the witness that the fast package is tested against.
+
+Nothing here comes from the package and nothing here is fast. Arrays go in and arrays come out,
+float64 where numbers are real, whole numbers where the answer must be exact. Letters follow the
+paper: N images, K filters, an activation grid h x w, annotation masks H x W, B thresholded maps,
+L masks of one concept, w a concept's weights. Sections and equations are those of Fong and
+Vedaldi, "Net2Vec" (CVPR 2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.special import betainc, expit
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Integers = NDArray[np.int64]
+
+Planes = Sequence[tuple[str, NDArray[np.integer]]]  # (category, map of label numbers, 0 = nothing)
+ImageLabels = Sequence[tuple[str, int]]  # (category, label number) true of a whole image
+
+
+# Thresholds (section 3.1.1)
+
+
+def threshold(values: NDArray, tau: float):
+    """T of one filter: the value at 0-based rank floor(tau * n) of `values` sorted downwards.
+
+    `tau` is read as the decimal it prints as, so that 0.005 * 200 is 1 and not almost 1.
+    """
+    downwards = np.sort(np.asarray(values).ravel())[::-1]
+    return downwards[int(Fraction(str(tau)) * len(downwards))]
+
+
+def thresholded_maps(A: NDArray, tau: float) -> tuple[NDArray, Bools]:
+    """Thresholds [K] and B [N, K, h, w] of activations [N, K, h, w]; on is strictly above."""
+    cuts = np.array([threshold(A[:, k], tau) for k in range(A.shape[1])])
+    return cuts, np.stack([A[:, k] > cuts[k] for k in range(A.shape[1])], axis=1)
+
+
+# Upsampling with corners aligned
+
+
+def interpolation_weights(h: int, H: int) -> tuple[Integers, int]:
+    """Integers [H, h] and their common denominator d: row Y of the bilinear weights, times d.
+
+    Row Y of H looks at position Y (h - 1) / (H - 1) of h, so the first rows and the last rows of
+    both grids meet. A grid of one cell (h = 1) fills everything; a mask of one row (H = 1) sees
+    the first cell alone, as PyTorch has it.
+    """
+    weights = np.zeros((H, h), dtype=np.int64)
+    denominator = max(H - 1, 1)
+    for Y in range(H):
+        cell, remainder = divmod(Y * (h - 1), denominator)
+        weights[Y, cell] += denominator - remainder
+        if remainder:
+            weights[Y, cell + 1] += remainder
+    return weights, denominator
+
+
+def upsample_matrix(h: int, H: int) -> Floats:
+    """Bilinear weights [H, h] in float64."""
+    weights, denominator = interpolation_weights(h, H)
+    return weights / denominator
+
+
+def upsample(grid: NDArray, H: int, W: int) -> Floats:
+    """up() of maps [..., h, w] in float64, shape [..., H, W]."""
+    h, w = grid.shape[-2:]
+    return upsample_matrix(h, H) @ np.asarray(grid, np.float64) @ upsample_matrix(w, W).T
+
+
+def upsampled_is_on(B: Bools, H: int, W: int) -> Bools:
+    """M = up(B) > 1/2 of maps [..., h, w], decided in whole numbers: a tie at 1/2 is off."""
+    h, w = B.shape[-2:]
+    rows, row_denominator = interpolation_weights(h, H)
+    columns, column_denominator = interpolation_weights(w, W)
+    return 2 * (rows @ B.astype(np.int64) @ columns.T) > row_denominator * column_denominator
+
+
+# Concepts
+
+
+def resize_nearest(labels: NDArray, H: int, W: int) -> NDArray:
+    """A mask or a map of label numbers, squashed to [H, W] by Pillow's NEAREST."""
+    resized = Image.fromarray(labels.astype(np.int32)).resize((W, H), Image.Resampling.NEAREST)
+    return np.asarray(resized).astype(labels.dtype)
+
+
+def concept_mask(planes: Planes, image_labels: ImageLabels, label: int, H: int, W: int) -> Bools:
+    """L [H, W] of a label in one image: the union over all planes, whatever their category.
+
+    A label that the image as a whole carries is everywhere in it. The image contains the concept
+    iff any pixel of this mask is on.
+    """
+    mask = np.zeros((H, W), dtype=bool)
+    for _, plane in planes:
+        mask |= resize_nearest(plane, H, W) == label
+    if any(number == label for _, number in image_labels):
+        mask[:] = True
+    return mask
+
+
+def concept_category(
+    images: Sequence[tuple[Planes, ImageLabels]],
+    label: int,
+    categories: Sequence[str],
+    H: int,
+    W: int,
+) -> str:
+    """The category in which a label covers most, over all images; on a tie the later one.
+
+    Pixels are counted once an image and category, however many planes name them; a label of the
+    whole image counts all H * W. Some image must carry the label.
+    """
+    coverage = dict.fromkeys(categories, 0)
+    for planes, image_labels in images:
+        for category in categories:
+            planes_of_it = [plane for plane in planes if plane[0] == category]
+            labels_of_it = [pair for pair in image_labels if pair[0] == category]
+            coverage[category] += int(concept_mask(planes_of_it, labels_of_it, label, H, W).sum())
+    most = max(coverage.values())
+    return [category for category in categories if coverage[category] == most][-1]
+
+
+# Segmentation by a single filter (section 3.1.1, equations 1 and 3)
+
+
+def single_filter_counts(B: Bools, L: Bools) -> tuple[Integers, Integers]:
+    """Intersections [K] and unions [K] in pixels of every filter with a concept.
+
+    B [n, K, h, w] and L [n, H, W] are of the n images of one split that contain the concept.
+    """
+    counts = [mask_counts(upsampled_is_on(B[:, k], *L.shape[1:]), L) for k in range(B.shape[1])]
+    intersections, unions = zip(*counts, strict=True)
+    return np.array(intersections), np.array(unions)
+
+
+def mask_counts(M: Bools, L: Bools) -> tuple[int, int]:
+    """Pixels in the intersection and in the union of predicted and true masks [n, H, W]."""
+    return int((M & L).sum()), int((M | L).sum())
+
+
+def set_iou(intersections: NDArray, unions: NDArray) -> Floats:
+    """Set IoU (equation 1) from counts summed over images; 0 where the union is empty."""
+    return np.divide(
+        intersections, unions, out=np.zeros(np.shape(unions)), where=np.asarray(unions) > 0
+    )
+
+
+def individual_iou(M: Bools, L: Bools) -> Floats:
+    """IoU of each image [n] (equation 3) of masks [n, H, W]; 0 where the union is empty."""
+    return set_iou((M & L).sum(axis=(1, 2)), (M | L).sum(axis=(1, 2)))
+
+
+def best_filter(train_iou: NDArray) -> int:
+    """The filter k* with the highest set IoU on train, the lowest index on a tie."""
+    return min(range(len(train_iou)), key=lambda k: (-train_iou[k], k))
+
+
+# Segmentation by a combination (section 3.1.2, equations 2 and 4)
+
+
+def mask_weight(L: Bools) -> float:
+    """Alpha of equation 4: 1 - the mean share of the mask L [n, H, W] that the concept covers."""
+    return float(1 - Fraction(int(L.sum()), L.size))
+
+
+def pixel_weights(alpha: float) -> tuple[float, float]:
+    """Weights in the loss of a pixel inside and of a pixel outside the concept.
+
+    They are alpha and 1 - alpha; both are 1 where the concept fills every mask (alpha = 0).
+    """
+    return (alpha, 1 - alpha) if alpha > 0 else (1.0, 1.0)
+
+
+def segmentation_loss(z: Floats, t: Bools, alpha: float, batch: int) -> float:
+    """Equation 4 (which has no logarithm), summed over pixels, over the batch's actual size.
+
+    z and t are [batch, H, W]: the combination before the sigmoid, and the true masks.
+    """
+    inside, outside = pixel_weights(alpha)
+    p = expit(z)
+    return float(-(inside * t * p + outside * (1 - t) * (1 - p)).sum() / batch)
+
+
+def segmentation_gradient(z: Floats, t: Bools, alpha: float, batch: int) -> Floats:
+    """Gradient of `segmentation_loss` by z, shaped like z.
+
+    By p the loss of a pixel grows by outside * (1 - t) - inside * t, over the batch, and p by z
+    by p (1 - p).
+    """
+    inside, outside = pixel_weights(alpha)
+    p = expit(z)
+    return (outside * (1 - t) - inside * t) * p * (1 - p) / batch
+
+
+def descend(
+    start: Floats,
+    steps: Iterable[tuple[Integers, float]],
+    gradient: Callable[[Floats, Integers], Floats],
+    momentum: float,
+) -> Floats:
+    """SGD with momentum in PyTorch's convention, all points passed [steps + 1, parameters].
+
+    Each step is (rows of its batch, learning rate): v = momentum * v + g, from v = g at the first,
+    then point = point - rate * v.
+    """
+    points, v = [np.asarray(start, np.float64)], None
+    for rows, rate in steps:
+        g = gradient(points[-1], rows)
+        v = g if v is None else momentum * v + g
+        points.append(points[-1] - rate * v)
+    return np.stack(points)
+
+
+def batches(order: NDArray, size: int) -> list[NDArray]:
+    """Rows of each batch: consecutive pieces of `order`, the last one as short as it falls."""
+    return [order[first : first + size] for first in range(0, len(order), size)]
+
+
+def segmentation_trajectory(
+    B: Bools,
+    L: Bools,
+    w0: Floats,
+    *,
+    learning_rate: float = 1e-4,
+    momentum: float = 0.9,
+    batch: int = 64,
+    epochs: int = 30,
+) -> Floats:
+    """Weights before the first and after every step [steps + 1, K], in float64.
+
+    B [n, K, h, w] and L [n, H, W] are of the training images that contain the concept, in the
+    order of the dataset, in which every epoch reads them.
+    """
+    alpha = mask_weight(L)
+    maps = upsample(B, *L.shape[1:])
+
+    def gradient(w: Floats, rows: Integers) -> Floats:
+        z = np.einsum("k,nkyx->nyx", w, maps[rows])
+        dz = segmentation_gradient(z, L[rows], alpha, len(rows))
+        return np.einsum("nyx,nkyx->k", dz, maps[rows])
+
+    steps = [(rows, learning_rate) for rows in batches(np.arange(len(L)), batch)] * epochs
+    return descend(w0, steps, gradient, momentum)
+
+
+def fit_segmentation(B: Bools, L: Bools, w0: Floats, **settings: float) -> Floats:
+    """Learned weights [K] from the start w0 [K]; settings as in `segmentation_trajectory`."""
+    return segmentation_trajectory(B, L, w0, **settings)[-1]
+
+
+def predicted_mask(B: Bools, w: Floats, H: int, W: int) -> Bools:
+    """Masks [n, H, W] where sigmoid(z) > 1/2, that is z > 0, of maps B [n, K, h, w]."""
+    return np.einsum("k,nkyx->nyx", w, upsample(B, H, W)) > 0
+
+
+def combined_counts(B: Bools, L: Bools, w: Floats) -> tuple[int, int]:
+    """Intersection and union in pixels, over n images, of the combination with the concept."""
+    return mask_counts(predicted_mask(B, w, *L.shape[1:]), L)
+
+
+# Classification (section 3.2, equation 5)
+
+
+def spatial_means(A: NDArray) -> Floats:
+    """Features [N, K]: means over the positions of activations [N, K, h, w], not thresholded."""
+    return np.asarray(A, np.float64).mean(axis=(2, 3))
+
+
+def fit_classification(
+    features: NDArray,
+    labels: Bools,
+    orders: Sequence[Integers],
+    w0: Floats,
+    b0: float,
+    *,
+    learning_rate: float = 0.1,
+    drop_after: int = 15,
+    momentum: float = 0.9,
+    batch: int = 64,
+) -> tuple[Floats, float]:
+    """Learned weights [K] and bias of one concept, by log loss (its mean over each batch).
+
+    features [N, K] and labels [N] are of all training images; `orders` holds for each epoch the
+    rows that it reads, drawn and shuffled already. The rate is a tenth from epoch `drop_after`
+    (counted from 0) on.
+    """
+    inputs = np.column_stack([np.asarray(features, np.float64), np.ones(len(features))])
+
+    def gradient(parameters: Floats, rows: Integers) -> Floats:
+        p = expit(inputs[rows] @ parameters)
+        return inputs[rows].T @ (p - labels[rows]) / len(rows)
+
+    steps = [
+        (rows, learning_rate if epoch < drop_after else learning_rate / 10)
+        for epoch, order in enumerate(orders)
+        for rows in batches(np.asarray(order), batch)
+    ]
+    learned = descend(np.append(w0, b0), steps, gradient, momentum)[-1]
+    return learned[:-1], float(learned[-1])
+
+
+def accuracy(features: NDArray, labels: Bools, w: Floats, b: float) -> float:
+    """Share of images whose logit is above 0 exactly where the label is true."""
+    return float((((np.asarray(features, np.float64) @ w + b) > 0) == labels).mean())
+
+
+# Subsets of filters (section 3.2.2)
+
+
+def top_filters(w: NDArray, F: int) -> Integers:
+    """The F filters with the largest |w|, largest first, the lowest index first on a tie."""
+    return np.array(sorted(range(len(w)), key=lambda k: (-abs(w[k]), k))[:F])
+
+
+def fit_segmentation_subset(
+    B: Bools, L: Bools, w0: Floats, kept: Integers, **settings: float
+) -> Floats:
+    """Weights [K] learned on the filters `kept` [F] alone from w0 [F], the others fixed at 0."""
+    w = np.zeros(B.shape[1])
+    w[kept] = fit_segmentation(B[:, kept], L, w0, **settings)
+    return w
+
+
+def fit_classification_subset(
+    features: NDArray,
+    labels: Bools,
+    orders: Sequence[Integers],
+    w0: Floats,
+    b0: float,
+    kept: Integers,
+    **settings: float,
+) -> tuple[Floats, float]:
+    """As `fit_segmentation_subset`, with a bias: weights [K] from w0 [F], and the bias from b0."""
+    w = np.zeros(features.shape[1])
+    w[kept], b = fit_classification(features[:, kept], labels, orders, w0, b0, **settings)
+    return w, b
+
+
+# The paper's questions (sections 4 and 5)
+
+
+def mean_and_standard_error(scores: NDArray) -> tuple[float, float]:
+    """Mean, and standard deviation (n - 1 degrees of freedom) over sqrt(n); nan of one score."""
+    n, mean = len(scores), sum(scores) / len(scores)
+    if n == 1:
+        return float(mean), float("nan")
+    return float(mean), float((sum((s - mean) ** 2 for s in scores) / (n - 1) / n) ** 0.5)
+
+
+def subset_curve(
+    scores: Mapping[int, NDArray], full: NDArray, K: int
+) -> list[tuple[int, float, float]]:
+    """Points (F, mean, standard error) of Fig. 3, from the scores of concepts by subset size.
+
+    Sizes of K and more are not points of their own: the fit on all K filters ends the curve.
+    """
+    points = {F: scores[F] for F in sorted(scores) if F < K} | {K: full}
+    return [(F, *mean_and_standard_error(points[F])) for F in points]
+
+
+def decile_images(iou: NDArray) -> list[int]:
+    """Indices of the images at the ten deciles of the non-zero individual IoU (Fig. 8).
+
+    Nearest rank: of m non-zero values sorted upwards (equal ones in their order) decile d is the
+    one at the 1-based rank ceil(d m / 10), so the tenth is the largest. Empty where all are 0.
+    """
+    upwards = sorted((i for i in range(len(iou)) if iou[i] > 0), key=lambda i: iou[i])
+    m = len(upwards)
+    return [upwards[-(-d * m // 10) - 1] for d in range(1, 11)] if m else []
+
+
+def weight_iou_correlation(w: NDArray, iou: NDArray) -> tuple[float, float]:
+    """Pearson's r of max(w, 0) [K] with the filters' set IoU [K], and its two-sided p.
+
+    Under no correlation r^2 is Beta(1/2, (K - 2) / 2) distributed. Both are nan where one side is
+    constant, which is never significant (section 5.2).
+    """
+    x, y = np.maximum(w, 0), np.asarray(iou)
+    if min(np.ptp(x), np.ptp(y)) == 0:
+        return float("nan"), float("nan")
+    x, y = x - x.mean(), y - y.mean()
+    r = (x * y).sum() / np.sqrt((x * x).sum() * (y * y).sum())
+    return float(r), float(betainc((len(x) - 2) / 2, 1 / 2, max(1 - r * r, 0.0)))
+
+
+def unit(vectors: NDArray) -> Floats:
+    """Vectors [..., K] scaled to length 1."""
+    return vectors / np.sqrt((vectors * vectors).sum(axis=-1, keepdims=True))
+
+
+def nearest(vectors: NDArray, signs: Mapping[int, int], count: int) -> list[tuple[int, float]]:
+    """The concepts nearest to a signed sum of concepts, as (row, cosine), nearest first.
+
+    `signs` is {row: 1} for the neighbours of one concept (Table 2), {a: 1, b: -1} for a - b
+    (Table 3). The sum is of unit vectors; the rows named in it are no answers; ties by row.
+    """
+    units = unit(np.asarray(vectors, np.float64))
+    target = unit(sum(sign * units[row] for row, sign in signs.items()))
+    cosines = [(row, float(units[row] @ target)) for row in range(len(units)) if row not in signs]
+    return sorted(cosines, key=lambda pair: (-pair[1], pair[0]))[:count]
+
+
+def space_distance_rows(vectors: NDArray, others: NDArray) -> Floats:
+    """D_ijc [C] of section 5.3 between two spaces [C, K], [C, K'] of the same concepts."""
+    u, v = unit(np.asarray(vectors, np.float64)), unit(np.asarray(others, np.float64))
+    return ((u @ u.T - v @ v.T) ** 2).sum(axis=1)
+
+
+def space_distance(vectors: NDArray, others: NDArray) -> float:
+    """D_ij: the squared Frobenius norm of the difference of the two cosine matrices."""
+    return float(space_distance_rows(vectors, others).sum())
