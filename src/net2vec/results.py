@@ -331,7 +331,7 @@ def _score_rows(results: xr.Dataset, layer: str, task: str) -> Iterator[pd.DataF
 
 
 def save_tree(tree: xr.DataTree, path: Path) -> None:
-    """Write `results.zarr`, in Zarr's format 2: its strings and consolidated metadata are standard."""
+    """Write `results.zarr` in Zarr's format 2, whose strings and metadata every reader knows."""
 
     def write(temporary: Path) -> None:
         tree.to_zarr(

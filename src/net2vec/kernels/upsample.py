@@ -1,0 +1,92 @@
+"""Bilinear upsampling of small grids, corners aligned, and which pixels of a mask it turns on.
+
+Along an axis, output i of H lies at i (h - 1) / (H - 1) between two of h inputs, so all weights are
+rational with denominator H - 1. A pixel is on iff its value is strictly above 1/2, and exact ties
+do occur: whoever decides them in floating point decides some at random. Here the weights stay
+integers until they are compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Axis:
+    """How the outputs of one axis draw on its inputs.
+
+    Output i is `(denominator - remainder[i]) * x[lower[i]] + remainder[i] * x[upper[i]]`, over
+    `denominator`.
+
+    Attributes:
+        inputs, outputs: sizes.
+        lower, upper: the two inputs of each output; equal where the axis has a single input.
+        remainder: weight of the upper one, times `denominator`.
+        denominator: H - 1, or 1 for a single output.
+    """
+
+    inputs: int
+    outputs: int
+    lower: Int[Tensor, "out"]
+    upper: Int[Tensor, "out"]
+    remainder: Int[Tensor, "out"]
+    denominator: int
+
+    @property
+    def cells(self) -> int:
+        """Gaps between inputs; a single input counts as one."""
+        return max(self.inputs - 1, 1)
+
+    def matrix(self, dtype: torch.dtype = torch.float32) -> Float[Tensor, "out in"]:
+        """The axis as a matrix: outputs = matrix @ inputs."""
+        matrix = torch.zeros(self.outputs, self.inputs, dtype=torch.float64)
+        rows = torch.arange(self.outputs)
+        share = self.remainder.double() / self.denominator
+        matrix[rows, self.lower] += 1 - share
+        matrix[rows, self.upper] += share
+        return matrix.to(dtype)
+
+
+def aligned_axis(inputs: int, outputs: int) -> Axis:
+    """The axis that takes `inputs` values to `outputs`, first onto first and last onto last.
+
+    A single output takes the first input, as PyTorch does.
+    """
+    denominator = max(outputs - 1, 1)
+    position = torch.arange(outputs) * (inputs - 1)
+    # The last output lies on the last input: the end of the last gap, not the start of another.
+    lower = torch.div(position, denominator, rounding_mode="floor").clamp(max=max(inputs - 2, 0))
+    upper = (lower + 1).clamp(max=inputs - 1)
+    return Axis(inputs, outputs, lower, upper, position - lower * denominator, denominator)
+
+
+def upsampled_is_on(
+    active: Bool[Tensor, "*batch y x"], size: tuple[int, int]
+) -> Bool[Tensor, "*batch row column"]:
+    """Pixels where the upsampled map of a thresholded filter is strictly above 1/2 (M_k).
+
+    Args:
+        active: thresholded maps on the grid of the layer.
+        size: rows and columns of the mask.
+
+    Source: paper, section 3.1.1; exact, ties are off.
+    """
+    rows, columns = aligned_axis(active.shape[-2], size[0]), aligned_axis(active.shape[-1], size[1])
+    # Integers below 2**53 are exact in double precision, whatever the order of the sums.
+    grid = active.double()
+    vertical = _integer_matrix(rows).to(active.device)
+    horizontal = _integer_matrix(columns).to(active.device)
+    value = vertical @ grid @ horizontal.T
+    return 2 * value > rows.denominator * columns.denominator
+
+
+def _integer_matrix(axis: Axis) -> Float[Tensor, "out in"]:
+    matrix = torch.zeros(axis.outputs, axis.inputs, dtype=torch.float64)
+    outputs = torch.arange(axis.outputs)
+    matrix[outputs, axis.lower] += (axis.denominator - axis.remainder).double()
+    matrix[outputs, axis.upper] += axis.remainder.double()
+    return matrix
