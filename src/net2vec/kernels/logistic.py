@@ -1,0 +1,162 @@
+"""Learning to classify concepts: logistic regression by SGD, many concepts side by side.
+
+A step of one concept is far too small to keep a processor busy, so a block of concepts takes its
+steps together, as batched matrix products over each concept's own rows. All vectors of a concept
+(subset sizes) share those rows. The block's shape is fixed and concepts that have run out of rows
+are held still, so what a concept learns does not depend on its neighbours in the block.
+
+Source: paper, section 3.2 and equation 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+# Numbers of a step's gathered rows: a few megabytes keep them in cache on a CPU.
+_CPU_STEP = 1 << 20
+_GPU_STEP = 1 << 27
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The rows that one concept sees: an epoch takes as many of either side, shuffled.
+
+    Attributes:
+        rows: rows of the feature matrix, in the order of training.
+        positive: whether each contains the concept.
+    """
+
+    rows: Int[Tensor, "epoch draw"]
+    positive: Bool[Tensor, "epoch draw"]
+
+
+def concepts_in_block(filters: int, batch: int, device: torch.device | str = "cpu") -> int:
+    """How many concepts are learned side by side; it depends on nothing but the shapes."""
+    numbers = _GPU_STEP if torch.device(device).type == "cuda" else _CPU_STEP
+    return max(1, min(64, numbers // (filters * batch)))
+
+
+def fit_logistic(
+    features: Float[Tensor, "image filter"],
+    draws: Sequence[Draws],
+    start: Float[Tensor, "concept filter vector"],
+    bias: Float[Tensor, "concept vector"],
+    kept: Bool[Tensor, "concept filter vector"],
+    *,
+    batch: int,
+    rates: Sequence[float],
+    momentum: float,
+) -> tuple[Float[Tensor, "concept filter vector"], Float[Tensor, "concept vector"]]:
+    """Weights and biases after SGD with momentum on the mean log loss of every mini-batch.
+
+    Args:
+        features: mean activation of each filter in each image.
+        draws: for every concept the rows of every epoch.
+        start: initial weights; what is not kept is fixed at 0.
+        bias: initial biases.
+        kept: filters that each vector may use.
+        batch: rows of a mini-batch; the last one of an epoch may be smaller.
+        rates: the learning rate of every epoch.
+        momentum: share of the last step that is taken again.
+    """
+    size = concepts_in_block(features.shape[1], batch, features.device)
+    weights, biases = [], []
+    for first in range(0, len(draws), size):
+        chosen = slice(first, first + size)
+        block = _Block(features, draws[chosen], start[chosen], bias[chosen], kept[chosen], size)
+        block.learn(batch=batch, rates=rates, momentum=momentum)
+        weights.append(block.weight[: len(draws[chosen])])
+        biases.append(block.bias[: len(draws[chosen])])
+    if not weights:
+        return start.clone(), bias.clone()
+    return torch.cat(weights), torch.cat(biases)
+
+
+class _Block:
+    """Concepts that take their steps together, padded to a fixed number."""
+
+    def __init__(
+        self,
+        features: Float[Tensor, "image filter"],
+        draws: Sequence[Draws],
+        start: Float[Tensor, "concept filter vector"],
+        bias: Float[Tensor, "concept vector"],
+        kept: Bool[Tensor, "concept filter vector"],
+        size: int,
+    ) -> None:
+        self.features = features
+        self.draws = draws
+        self.size = size
+        self.kept = _padded(kept.to(features.dtype), size)
+        self.weight = _padded(start, size) * self.kept
+        self.bias = _padded(bias, size)
+
+    def learn(self, *, batch: int, rates: Sequence[float], momentum: float) -> None:
+        lengths = [draw.rows.shape[1] for draw in self.draws]
+        pushed_weight, pushed_bias = torch.zeros_like(self.weight), torch.zeros_like(self.bias)
+        for epoch, rate in enumerate(rates):
+            for first in range(0, max(lengths, default=0), batch):
+                rows, targets, share = self._rows(epoch, first, batch)
+                moving = (share.sum(1) > 0)[:, None]
+                seen = self.features[rows.flatten()].view(self.size, batch, -1)
+                logits = torch.bmm(seen, self.weight) + self.bias[:, None]
+                error = (torch.sigmoid(logits) - targets[:, :, None]) * share[:, :, None]
+                gradient = torch.bmm(seen.transpose(1, 2), error) * self.kept
+                still = moving[:, :, None]
+                pushed_weight = torch.where(
+                    still, momentum * pushed_weight + gradient, pushed_weight
+                )
+                pushed_bias = torch.where(
+                    moving, momentum * pushed_bias + error.sum(1), pushed_bias
+                )
+                self.weight = torch.where(still, self.weight - rate * pushed_weight, self.weight)
+                self.bias = torch.where(moving, self.bias - rate * pushed_bias, self.bias)
+
+    def _rows(
+        self, epoch: int, first: int, batch: int
+    ) -> tuple[
+        Int[Tensor, "concept row"], Float[Tensor, "concept row"], Float[Tensor, "concept row"]
+    ]:
+        """The rows of a step, their targets and their share of the mean; 0 where there is none."""
+        rows = torch.zeros(self.size, batch, dtype=torch.int64)
+        targets, share = torch.zeros(self.size, batch), torch.zeros(self.size, batch)
+        for place, draw in enumerate(self.draws):
+            taken = draw.rows[epoch, first : first + batch]
+            count = len(taken)
+            rows[place, :count] = taken
+            targets[place, :count] = draw.positive[epoch, first : first + batch].float()
+            share[place, :count] = 1 / max(count, 1)
+        device = self.features.device
+        return rows.to(device), targets.to(device), share.to(device)
+
+
+def _padded(values: Float[Tensor, "concept *rest"], size: int) -> Float[Tensor, "size *rest"]:
+    padded = values.new_zeros(size, *values.shape[1:])
+    padded[: len(values)] = values
+    return padded
+
+
+def accuracy(
+    features: Float[Tensor, "image filter"],
+    rows: Int[Tensor, "row"],
+    positive: Bool[Tensor, "row"],
+    weight: Float[Tensor, "filter vector"],
+    bias: Float[Tensor, "vector"],
+) -> Float[Tensor, "vector"]:
+    """Share of rows on the right side: positive iff the logit is above 0."""
+    logits = features[rows] @ weight + bias
+    return ((logits > 0) == positive[:, None]).double().mean(0)
+
+
+def largest_weights(
+    weight: Float[Tensor, "*batch filter"], count: int
+) -> Bool[Tensor, "*batch filter"]:
+    """The `count` filters of largest absolute weight, the lowest index on a tie."""
+    order = torch.sort(weight.abs(), dim=-1, descending=True, stable=True).indices
+    kept = torch.zeros_like(weight, dtype=torch.bool)
+    return kept.scatter_(-1, order[..., :count], True)
