@@ -1,0 +1,295 @@
+"""Annotations compiled once: who contains what, and the masks, ready for learning.
+
+One pass over a dataset's annotations brings every mask to H x W, unites each label's pixels over
+planes and categories and packs them to bits. A *pair* is an image and a label that it contains. The
+store is a folder of plain NumPy files, keyed by the dataset's digest and the size of the masks, and
+is shared by every network and run that asks for the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Int, UInt8
+from PIL import Image
+
+from net2vec.data.protocol import TRAIN, Annotation, ProbeDataset
+
+_FORMAT = 1
+_SHARD = 256
+_PAIRS = "pairs.npz"
+_MASKS = "masks.npy"
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """Who contains what, over a whole dataset.
+
+    Attributes:
+        size: rows and columns of the masks (H, W).
+        names: label names by label number; number 0 is nothing.
+        category: the category of each label: the one in which it covers most, the later on a tie.
+        has_pixels: whether a label has a pixel annotation anywhere.
+        is_train: whether each image is a training image; the others are validation images.
+        starts, image, area, row: pairs sorted by label, then image. The pairs of a label begin at
+            `starts[label]`; `area` counts the mask's pixels; `row` is the mask's row in `masks`, or
+            -1 where the label holds for the whole image.
+        masks: packed masks, eight pixels a byte in row order, the first in the lowest bit. On disk.
+    """
+
+    size: tuple[int, int]
+    names: Sequence[str]
+    category: Sequence[str]
+    has_pixels: Bool[np.ndarray, "label"]
+    is_train: Bool[np.ndarray, "image"]
+    starts: Int[np.ndarray, "label_and_end"]
+    image: Int[np.ndarray, "pair"]
+    area: Int[np.ndarray, "pair"]
+    row: Int[np.ndarray, "pair"]
+    masks: UInt8[np.ndarray, "row byte"]
+
+    def pairs(self, label: int, *, train: bool | None = None) -> Int[np.ndarray, "pair"]:
+        """The pairs of a label, images ascending, of one split or of both."""
+        pairs = np.arange(self.starts[label], self.starts[label + 1])
+        return pairs if train is None else pairs[self.is_train[self.image[pairs]] == train]
+
+    def masks_of(self, pairs: Int[np.ndarray, "pair"]) -> Bool[np.ndarray, "pair y x"]:
+        """The masks of some pairs (L_c)."""
+        rows = self.row[pairs]
+        found = np.ones((len(pairs), *self.size), dtype=bool)
+        partial = np.flatnonzero(rows >= 0)
+        packed = np.asarray(self.masks[rows[partial]])
+        bits = np.unpackbits(packed, axis=1, count=self.size[0] * self.size[1], bitorder="little")
+        found[partial] = bits.reshape(-1, *self.size).astype(bool)
+        return found
+
+    def concept_size(self, label: int) -> float:
+        """Mean share of the mask over the training images that contain the label."""
+        areas = self.area[self.pairs(label, train=True)]
+        return float(areas.mean() / (self.size[0] * self.size[1])) if len(areas) else 0.0
+
+
+def compile_annotations(
+    dataset: ProbeDataset,
+    size: tuple[int, int],
+    store: Path,
+    *,
+    workers: int = 2,
+    progress: Callable[[int], object] = lambda images: None,
+) -> Annotations:
+    """Compile a dataset's annotations, or find them compiled in `store`.
+
+    Args:
+        dataset: what to compile.
+        size: rows and columns of the masks.
+        store: a folder shared by all that compile; holds one folder a dataset and size.
+        workers: threads that decode. The result does not depend on their number.
+        progress: called with the number of images done since the last call.
+
+    Raises:
+        DataError: an annotation cannot be read.
+    """
+    folder = store / annotations_digest(dataset, size)
+    if not (folder / _PAIRS).is_file():
+        _compile(dataset, size, folder, workers, progress)
+    return _load(dataset, size, folder)
+
+
+def annotations_digest(dataset: ProbeDataset, size: tuple[int, int]) -> str:
+    """Names what compiling the dataset at a size gives."""
+    text = f"annotations {_FORMAT} {dataset.digest} {size[0]}x{size[1]}"
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """What some consecutive images contain."""
+
+    image: Int[np.ndarray, "pair"]
+    label: Int[np.ndarray, "pair"]
+    area: Int[np.ndarray, "pair"]
+    whole: Bool[np.ndarray, "pair"]
+    masks: UInt8[np.ndarray, "row byte"]
+    coverage: Int[np.ndarray, "label category"]
+
+
+def _compile(
+    dataset: ProbeDataset,
+    size: tuple[int, int],
+    folder: Path,
+    workers: int,
+    progress: Callable[[int], object],
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    bounds = [
+        (start, min(start + _SHARD, len(dataset.images)))
+        for start in range(0, len(dataset.images), _SHARD)
+    ]
+
+    def work(bound: tuple[int, int]) -> tuple[Path, int]:
+        path = folder / f"shard-{bound[0]:08d}.npz"
+        if not path.is_file():  # else an interrupted pass has left it
+            _save(path, **vars(_read_shard(dataset, size, bound)))
+        return path, bound[1] - bound[0]
+
+    paths = []
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for path, images in pool.map(work, bounds):
+            paths.append(path)
+            progress(images)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    _merge(paths, folder, size, len(dataset.labels), len(dataset.categories))
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _read_shard(dataset: ProbeDataset, size: tuple[int, int], bound: tuple[int, int]) -> _Shard:
+    categories = {name: number for number, name in enumerate(dataset.categories)}
+    coverage = np.zeros((len(dataset.labels), len(categories)), dtype=np.int64)
+    images: list[int] = []
+    labels: list[int] = []
+    areas: list[int] = []
+    whole: list[bool] = []
+    packed: list[UInt8[np.ndarray, "byte"]] = []
+    pixels = size[0] * size[1]
+    for index in range(*bound):
+        masks = unite(dataset.annotation(index), size, categories, coverage)
+        for label in sorted(masks):
+            mask = masks[label]
+            images.append(index)
+            labels.append(label)
+            whole.append(mask is None)
+            areas.append(pixels if mask is None else int(mask.sum()))
+            if mask is not None:
+                packed.append(np.packbits(mask.ravel(), bitorder="little"))
+    return _Shard(
+        np.array(images, dtype=np.int32),
+        np.array(labels, dtype=np.int32),
+        np.array(areas, dtype=np.int32),
+        np.array(whole, dtype=bool),
+        np.stack(packed) if packed else np.zeros((0, -(-pixels // 8)), dtype=np.uint8),
+        coverage,
+    )
+
+
+def unite(
+    annotation: Annotation,
+    size: tuple[int, int],
+    categories: dict[str, int],
+    coverage: Int[np.ndarray, "label category"],
+) -> dict[int, Bool[np.ndarray, "y x"] | None]:
+    """The mask of every label in an image; None where it holds for the whole image.
+
+    Adds to `coverage` the pixels of each label in each category, all pixels for an image-level
+    label.
+    """
+    masks: dict[int, Bool[np.ndarray, "y x"] | None] = {}
+    seen: dict[tuple[int, int], Bool[np.ndarray, "y x"]] = {}
+    for plane in annotation.planes:
+        labels = resize_labels(plane.labels, size)
+        category = categories[plane.category]
+        present: list[int] = (np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1).tolist()
+        for label in present:
+            here = labels == label
+            known = seen.get((label, category))
+            seen[label, category] = here if known is None else known | here
+    for (label, category), mask in seen.items():
+        coverage[label, category] += int(mask.sum())
+        known = masks.get(label)
+        masks[label] = mask if known is None else known | mask
+    for name, label in annotation.image_labels:
+        coverage[label, categories[name]] += size[0] * size[1]
+        masks[label] = None
+    return masks
+
+
+def resize_labels(
+    labels: Int[np.ndarray, "y x"], size: tuple[int, int]
+) -> Int[np.ndarray, "row column"]:
+    """A map of labels brought to a size by nearest neighbour, as Pillow takes it."""
+    if labels.shape == size:
+        return labels
+    image = Image.fromarray(labels.astype(np.int32))
+    return np.asarray(image.resize((size[1], size[0]), Image.Resampling.NEAREST))
+
+
+def _merge(
+    paths: Sequence[Path], folder: Path, size: tuple[int, int], labels: int, categories: int
+) -> None:
+    """One store from the shards of a dataset: masks in the order of images, pairs by label."""
+    parts: dict[str, list[Int[np.ndarray, "pair"]]] = {
+        "image": [], "label": [], "area": [], "whole": []
+    }  # fmt: skip
+    coverage = np.zeros((labels, categories), dtype=np.int64)
+    for path in paths:
+        with np.load(path) as shard:
+            for key, values in parts.items():
+                values.append(shard[key])
+            coverage += shard["coverage"]
+    image, label, area, whole = (
+        np.concatenate(values) if values else np.zeros(0, dtype=np.int32)
+        for values in parts.values()
+    )
+    whole = whole.astype(bool)
+    rows = int((~whole).sum())
+    row = np.where(whole, -1, np.cumsum(~whole) - 1)
+    temporary = folder / f".{_MASKS}.{os.getpid()}.tmp"
+    masks = np.lib.format.open_memmap(
+        temporary,
+        mode="w+",
+        dtype=np.uint8,
+        shape=(rows, -(-size[0] * size[1] // 8)),
+    )
+    done = 0
+    for path in paths:
+        with np.load(path) as shard:
+            packed = shard["masks"]
+        masks[done : done + len(packed)] = packed
+        done += len(packed)
+    masks.flush()
+    temporary.replace(folder / _MASKS)
+    order = np.argsort(label, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(label, minlength=labels))])
+    has_pixels = np.bincount(label[~whole], minlength=labels) > 0
+    # On a tie the later category: the first maximum, counted from the end.
+    best = categories - 1 - np.argmax(coverage[:, ::-1], axis=1)
+    _save(
+        folder / _PAIRS,
+        image=image[order],
+        area=area[order],
+        row=row[order].astype(np.int64),
+        starts=starts.astype(np.int64),
+        has_pixels=has_pixels,
+        category=best,
+    )
+
+
+def _load(dataset: ProbeDataset, size: tuple[int, int], folder: Path) -> Annotations:
+    with np.load(folder / _PAIRS) as pairs:
+        return Annotations(
+            size=size,
+            names=dataset.labels,
+            category=[dataset.categories[number] for number in pairs["category"]],
+            has_pixels=pairs["has_pixels"],
+            is_train=np.array([split == TRAIN for split in dataset.splits], dtype=bool),
+            starts=pairs["starts"],
+            image=pairs["image"],
+            area=pairs["area"],
+            row=pairs["row"],
+            masks=np.load(folder / _MASKS, mmap_mode="r"),
+        )
+
+
+def _save(path: Path, **arrays: np.ndarray) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+    temporary.replace(path)
