@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
@@ -52,11 +53,23 @@ class SparseMaps:
 
     def only(self, kept: Bool[Tensor, "filter"]) -> SparseMaps:
         """The same maps with all filters but the kept ones off."""
-        stay = kept[self.filter]
+        stay = kept[self.filter.long()]
         before = torch.cat([stay.new_zeros(1, dtype=torch.int64), torch.cumsum(stay, 0)])
         return SparseMaps(
             before[self.starts], self.filter[stay], self.cell[stay], self.grid, self.filters
         )
+
+    def alone(self, chosen: int) -> SparseMaps:
+        """The maps of one filter, as those of a layer with a single filter."""
+        kept = torch.zeros(self.filters, dtype=torch.bool, device=self.cell.device)
+        kept[chosen] = True
+        maps = self.only(kept)
+        return SparseMaps(maps.starts, torch.zeros_like(maps.filter), maps.cell, maps.grid, 1)
+
+    def to(self, device: torch.device | str) -> SparseMaps:
+        """The maps on a device."""
+        starts, filters, cell = (x.to(device) for x in (self.starts, self.filter, self.cell))
+        return SparseMaps(starts, filters, cell, self.grid, self.filters)
 
     def dense(self) -> Bool[Tensor, "image filter y x"]:
         """The maps as a dense array."""
@@ -140,9 +153,8 @@ class Strips:
         padded = masks.new_zeros(len(masks), self.rows.outputs, self.across.shape[1])
         padded[:, :, : masks.shape[2]] = masks
         cut = padded[:, self.pixel_row] & self.exists[:, :, None]
-        bits = cut.view(len(masks), len(self), -1, _BYTE).to(torch.uint8)
-        weights = (2 ** torch.arange(_BYTE)).to(torch.uint8)
-        return (bits * weights).sum(-1, dtype=torch.uint8)
+        packed = np.packbits(cut.cpu().flatten(2).numpy(), axis=-1, bitorder="little")
+        return torch.from_numpy(packed)
 
 
 def _strip_height(in_cell: Int[Tensor, "cell"]) -> int:

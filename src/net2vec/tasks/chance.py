@@ -1,0 +1,35 @@
+"""Randomness by name: every draw has a key, so no result depends on what was drawn before it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def generator(seed: int, *key: str | int) -> np.random.Generator:
+    """The generator of one draw, named by a key; always on the CPU."""
+    digest = hashlib.blake2b(json.dumps([seed, *key]).encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.Philox(int.from_bytes(digest, "little")))
+
+
+def start_vector(
+    seed: int, task: str, layer: str, concept: str, filters: int, used: int
+) -> Float[Tensor, "filter"]:
+    """Initial weights, uniform in (-1/sqrt(K), 1/sqrt(K)).
+
+    Args:
+        seed: the run's seed.
+        task: `segment` or `classify`.
+        layer: the layer's name.
+        concept: the concept's name.
+        filters: number of filters of the layer (K).
+        used: how many of them the vector may use (F); each number has a start of its own.
+    """
+    draw = generator(seed, "start", task, layer, concept, used)
+    bound = 1 / np.sqrt(filters)
+    return torch.from_numpy(draw.uniform(-bound, bound, filters).astype(np.float32))

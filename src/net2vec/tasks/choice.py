@@ -1,0 +1,93 @@
+"""Which concepts a task can learn, which subset sizes make sense, and why the others are left."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from net2vec.data.annotations import Annotations
+
+Task = Literal["segment", "classify"]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """What is left out: a concept (`filters` None), or a subset size (`concept` empty)."""
+
+    concept: str
+    filters: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The concepts of a task.
+
+    Attributes:
+        labels: label numbers, ascending.
+        skipped: all others, with the reason.
+    """
+
+    labels: list[int]
+    skipped: list[Skipped]
+
+
+def choose_concepts(
+    annotations: Annotations,
+    task: Task,
+    *,
+    min_train: int = 1,
+    wanted: Collection[str] | None = None,
+) -> Choice:
+    """The concepts that can be learned.
+
+    Each needs training and validation images; segmentation needs masks, classification needs
+    images without the concept as well.
+
+    Args:
+        annotations: who contains what.
+        task: what is to be learned.
+        min_train: training images that a concept must be in.
+        wanted: names that are asked for; None for all. Others are not even listed as skipped.
+    """
+    labels, skipped = [], []
+    train_images = int(annotations.is_train.sum())
+    val_images = len(annotations.is_train) - train_images
+    for label, name in enumerate(annotations.names):
+        if label == 0 or (wanted is not None and name not in wanted):
+            continue
+        n_train = len(annotations.pairs(label, train=True))
+        n_val = len(annotations.pairs(label, train=False))
+        reason = None
+        if n_train + n_val == 0:
+            size = f"{annotations.size[0]} x {annotations.size[1]}"
+            reason = f"in no image at the masks' size of {size}"
+        elif task == "segment" and not annotations.has_pixels[label]:
+            reason = "annotated for whole images only: no masks"
+        elif n_train < min_train:
+            reason = f"{n_train} training images, fewer than {min_train}"
+        elif n_val == 0:
+            reason = "no validation image"
+        elif task == "classify" and n_train == train_images:
+            reason = "in every training image: nothing to tell it from"
+        elif task == "classify" and n_val == val_images:
+            reason = "in every validation image: nothing to tell it from"
+        if reason is None:
+            labels.append(label)
+        else:
+            skipped.append(Skipped(name, None, reason))
+    return Choice(labels, skipped)
+
+
+def split_sizes(sizes: Sequence[int], filters: int) -> tuple[list[int], list[Skipped]]:
+    """Subset sizes below the number of filters, ascending, and those that are not."""
+    fitting = [int(size) for size in np.unique(np.asarray(sizes, dtype=int)) if size < filters]
+    skipped = [
+        Skipped("", int(size), f"the layer has {filters} filters; all of them is the full fit")
+        for size in sorted(set(sizes))
+        if size >= filters
+    ]
+    return fitting, skipped

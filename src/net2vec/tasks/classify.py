@@ -1,0 +1,205 @@
+"""Classifying a concept: by all filters, by subsets of them, by a single one.
+
+Source: paper, section 3.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from net2vec.data.annotations import Annotations
+from net2vec.kernels.logistic import Draws, accuracy, fit_logistic, largest_weights
+from net2vec.recording import LayerRecording
+from net2vec.tasks.chance import generator, start_vector
+from net2vec.tasks.training import Training
+
+TASK = "classify"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The images that one concept is learned and judged on; as many with it as without.
+
+    Attributes:
+        draws: the rows of every epoch.
+        rows, positive: by split (train, val) the images of its scores.
+    """
+
+    draws: Draws
+    rows: tuple[Int[Tensor, "train_row"], Int[Tensor, "val_row"]]
+    positive: tuple[Bool[Tensor, "train_row"], Bool[Tensor, "val_row"]]
+
+
+def draw_sample(
+    annotations: Annotations, label: int, *, epochs: int, seed: int, dataset: str
+) -> Sample:
+    """Draw a concept's images, keyed by seed, dataset and concept alone.
+
+    All of the smaller side are taken and as many of the other are drawn without replacement:
+    afresh for each epoch and then shuffled, once for each score.
+
+    Args:
+        annotations: who contains what.
+        label: the concept.
+        epochs: passes to draw for.
+        seed: the run's seed.
+        dataset: the dataset's digest.
+    """
+    name = annotations.names[label]
+    sides = []
+    for train in (True, False):
+        inside = annotations.image[annotations.pairs(label, train=train)].astype(np.int64)
+        split = np.flatnonzero(annotations.is_train == train)
+        sides.append((inside, np.setdiff1d(split, inside, assume_unique=True)))
+    draw = generator(seed, "epochs", dataset, name)
+    drawn = [_balanced(*sides[0], draw, shuffled=True) for _ in range(epochs)]
+    scored = [
+        _balanced(*side, generator(seed, split, dataset, name), shuffled=False)
+        for split, side in zip(("train", "val"), sides, strict=True)
+    ]
+    return Sample(
+        Draws(torch.stack([rows for rows, _ in drawn]), torch.stack([there for _, there in drawn])),
+        rows=(scored[0][0], scored[1][0]),
+        positive=(scored[0][1], scored[1][1]),
+    )
+
+
+def _balanced(
+    inside: Int[np.ndarray, "positive"],
+    outside: Int[np.ndarray, "negative"],
+    draw: np.random.Generator,
+    *,
+    shuffled: bool,
+) -> tuple[Int[Tensor, "row"], Bool[Tensor, "row"]]:
+    size = min(len(inside), len(outside))
+    rows = np.concatenate([_some(side, size, draw) for side in (inside, outside)])
+    positive = np.arange(2 * size) < size
+    if shuffled:
+        order = draw.permutation(2 * size)
+        rows, positive = rows[order], positive[order]
+    return torch.from_numpy(rows), torch.from_numpy(positive)
+
+
+def _some(
+    side: Int[np.ndarray, "image"], size: int, draw: np.random.Generator
+) -> Int[np.ndarray, "row"]:
+    return side if len(side) == size else draw.choice(side, size, replace=False)
+
+
+@dataclass(frozen=True)
+class Classified:
+    """What was learned of one concept on one layer.
+
+    Attributes:
+        weight, bias: the concept's vector (w) and bias (b).
+        start_distance: norm(w - w0) / norm(w0).
+        best_filter: the filter of the largest absolute weight.
+        score: accuracy by split (train, val).
+        single_score: the same, learned again with the best filter alone.
+        subset_weight, subset_bias, subset_score: the same for every subset size.
+    """
+
+    weight: Float[np.ndarray, "filter"]
+    bias: float
+    start_distance: float
+    best_filter: int
+    score: Float[np.ndarray, "split"]
+    single_score: Float[np.ndarray, "split"]
+    subset_weight: Float[np.ndarray, "subset filter"]
+    subset_bias: Float[np.ndarray, "subset"]
+    subset_score: Float[np.ndarray, "split subset"]
+
+
+def classify_concepts(
+    recording: LayerRecording,
+    names: Sequence[str],
+    samples: Sequence[Sample],
+    *,
+    subset_sizes: Sequence[int],
+    training: Training,
+    seed: int,
+    device: torch.device | str = "cpu",
+) -> list[Classified]:
+    """Learn to classify concepts with all filters of a layer, one filter and subsets of them.
+
+    Args:
+        recording: the layer.
+        names: the concepts' names, which key their starts.
+        samples: the concepts' images.
+        subset_sizes: numbers of filters, above 1, to learn again with: those of largest absolute
+            weight.
+        training: how to learn.
+        seed: the run's seed.
+        device: where to learn.
+    """
+    filters = recording.filters
+    features = torch.from_numpy(recording.means).to(device)
+    sizes = [1, *subset_sizes]
+    draws = [sample.draws for sample in samples]
+
+    def learn(
+        used: Sequence[int], kept: Bool[Tensor, "concept filter vector"]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        starts = [[_start(seed, recording, name, size) for size in used] for name in names]
+        start = torch.stack([torch.stack([w for w, _ in row], 1) for row in starts])
+        bias = torch.tensor([[b for _, b in row] for row in starts], dtype=torch.float32)
+        start = start * kept
+        weight, bias = fit_logistic(
+            features,
+            draws,
+            start.to(device),
+            bias.to(device),
+            kept.to(device),
+            batch=training.batch,
+            rates=training.rates,
+            momentum=training.momentum,
+        )
+        return start, weight, bias
+
+    everything = torch.ones(len(names), filters, 1, dtype=torch.bool)
+    start, full, full_bias = learn([filters], everything)
+    weight = full[:, :, 0].cpu()
+    kept = torch.stack([largest_weights(weight, min(size, filters)) for size in sizes], 2)
+    _, smaller, smaller_bias = learn(sizes, kept)
+    moved = (weight - start[:, :, 0]).norm(dim=1) / start[:, :, 0].norm(dim=1)
+    found = []
+    for place, sample in enumerate(samples):
+        vectors = torch.cat([full[place], smaller[place]], 1)
+        biases = torch.cat([full_bias[place], smaller_bias[place]])
+        score = torch.stack(
+            [
+                accuracy(features, rows.to(device), positive.to(device), vectors, biases)
+                for rows, positive in zip(sample.rows, sample.positive, strict=True)
+            ]
+        )
+        score_of = score.cpu().numpy()
+        asked = slice(2, None)
+        vectors, biases = vectors.cpu(), biases.cpu()
+        found.append(
+            Classified(
+                weight=weight[place].numpy(),
+                bias=float(biases[0]),
+                start_distance=float(moved[place]),
+                best_filter=int(torch.argmax(kept[place, :, 0].int())),
+                score=score_of[:, 0],
+                single_score=score_of[:, 1],
+                subset_weight=vectors[:, asked].T.numpy(),
+                subset_bias=biases[asked].numpy(),
+                subset_score=score_of[:, asked],
+            )
+        )
+    return found
+
+
+def _start(
+    seed: int, recording: LayerRecording, name: str, used: int
+) -> tuple[Float[Tensor, "filter"], float]:
+    weight = start_vector(seed, TASK, recording.layer, name, recording.filters, used)
+    bias = generator(seed, "bias", TASK, recording.layer, name, used).uniform(0, 1)
+    return weight, float(bias)

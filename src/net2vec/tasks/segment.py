@@ -1,0 +1,300 @@
+"""Segmenting a concept: by the best single filter, by all filters, by subsets of them.
+
+Source: paper, section 3.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+
+from net2vec.data.annotations import Annotations
+from net2vec.kernels.fit import SegmentationProblem, Strips
+from net2vec.kernels.logistic import largest_weights
+from net2vec.kernels.overlap import (
+    Squares,
+    count_masks,
+    filter_areas,
+    filter_intersections,
+    find_patterns,
+    iou,
+)
+from net2vec.recording import LayerRecording
+from net2vec.tasks.chance import start_vector
+from net2vec.tasks.training import Training
+from net2vec.tasks.workers import map_in_threads
+
+TASK = "segment"
+# Masks that are unpacked at a time.
+_PORTION = 256
+# Images counted in one work item, and numbers of dense maps held for it.
+_IMAGES = 256
+_MAPS = 1 << 24
+
+
+@dataclass(frozen=True)
+class SingleCounts:
+    """Pixels shared by every filter and concept, summed over the images that contain the concept.
+
+    Attributes:
+        labels: the concepts.
+        intersection, union: by split (train, val), concept and filter.
+    """
+
+    labels: Sequence[int]
+    intersection: Int[Tensor, "split concept filter"]
+    union: Int[Tensor, "split concept filter"]
+
+    @property
+    def set_iou(self) -> Float[np.ndarray, "split concept filter"]:
+        """Set IoU of every filter (paper, equation 1)."""
+        return iou(self.intersection, self.union).numpy()
+
+    @property
+    def best_filter(self) -> Int[np.ndarray, "concept"]:
+        """The filter of the highest set IoU on the training images, the lowest index on a tie."""
+        best: Int[np.ndarray, "concept"] = np.argmax(self.set_iou[0], axis=1)
+        return best
+
+
+def count_single_filters(
+    recording: LayerRecording,
+    annotations: Annotations,
+    labels: Sequence[int],
+    *,
+    workers: int = 1,
+    progress: Callable[[int], object] = lambda images: None,
+) -> SingleCounts:
+    """Overlap of every filter with every concept: image by image, all filters and masks at once.
+
+    Args:
+        recording: the layer; it must have a grid.
+        annotations: the masks.
+        labels: the concepts.
+        workers: threads; the counts are integers and do not depend on it.
+        progress: called with the number of images done since the last call.
+    """
+    images = len(annotations.is_train)
+    squares = Squares.of(_grid(recording), annotations.size)
+    portion = max(1, min(_IMAGES, _MAPS // (recording.filters * squares.count)))
+    concept_of = np.full(len(annotations.names), -1)
+    concept_of[np.asarray(labels, dtype=int)] = np.arange(len(labels))
+    pairs = np.concatenate([annotations.pairs(label) for label in labels] or [np.zeros(0, int)])
+    pairs = pairs[np.argsort(annotations.image[pairs], kind="stable")]
+    label_of = np.repeat(np.arange(len(annotations.names)), np.diff(annotations.starts))
+    bounds = np.searchsorted(annotations.image[pairs], np.arange(0, images + portion, portion))
+
+    def count(number: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        chosen = pairs[bounds[number] : bounds[number + 1]]
+        first = number * portion
+        here = np.arange(first, min(first + portion, images))
+        patterns = find_patterns(recording.maps(here).dense())
+        masks = torch.from_numpy(annotations.masks_of(chosen)).flatten(1)
+        image = torch.from_numpy(annotations.image[chosen].astype(np.int64) - first)
+        area = torch.from_numpy(annotations.area[chosen].astype(np.int64))
+        shared = filter_intersections(
+            patterns, count_masks(masks, squares), image, recording.filters
+        )
+        own = filter_areas(patterns, squares, recording.filters)[image]
+        split = torch.from_numpy(~annotations.is_train[annotations.image[chosen]]).long()
+        concept = torch.from_numpy(concept_of[label_of[chosen]])
+        return split, concept, shared, own + area[:, None] - shared
+
+    shape = (2 * len(labels), recording.filters)
+    intersection = torch.zeros(shape, dtype=torch.int64)
+    union = torch.zeros(shape, dtype=torch.int64)
+    for number, (split, concept, shared, joined) in map_in_threads(
+        count, range(len(bounds) - 1), workers
+    ):
+        row = split * len(labels) + concept
+        intersection.index_add_(0, row, shared)
+        union.index_add_(0, row, joined)
+        progress(min(portion, images - number * portion))
+    by_split = (2, len(labels), recording.filters)
+    return SingleCounts(labels, intersection.view(by_split), union.view(by_split))
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """What was learned of one concept on one layer.
+
+    Attributes:
+        weight: the concept's vector (w).
+        start_distance: norm(w - w0) / norm(w0).
+        score: set IoU by split (train, val).
+        subset_weight, subset_score: the same for every subset size.
+        pairs: the images that contain the concept, as pairs of the annotations.
+        pair_iou: individual IoU of the best single filter and of the combination.
+    """
+
+    weight: Float[np.ndarray, "filter"]
+    start_distance: float
+    score: Float[np.ndarray, "split"]
+    subset_weight: Float[np.ndarray, "subset filter"]
+    subset_score: Float[np.ndarray, "split subset"]
+    pairs: Int[np.ndarray, "pair"]
+    pair_iou: Float[np.ndarray, "method pair"]
+
+
+def segment_concept(
+    recording: LayerRecording,
+    annotations: Annotations,
+    label: int,
+    *,
+    best_filter: int,
+    subset_sizes: Sequence[int],
+    training: Training,
+    seed: int,
+    device: torch.device | str = "cpu",
+) -> Segmented:
+    """Learn to segment a concept with all filters of a layer, and with subsets of them.
+
+    Args:
+        recording: the layer; it must have a grid.
+        annotations: the masks.
+        label: the concept.
+        best_filter: the best single filter, for its individual IoU.
+        subset_sizes: numbers of filters to learn again with, those of largest absolute weight.
+        training: how to learn.
+        seed: the run's seed.
+        device: where to learn.
+    """
+    strips = Strips.of(_grid(recording), annotations.size)
+    splits = [annotations.pairs(label, train=train) for train in (True, False)]
+    problems = [_Split(recording, annotations, strips, pairs, device) for pairs in splits]
+    alpha = 1 - annotations.concept_size(label)
+    concept = annotations.names[label]
+
+    def learn(kept: Bool[Tensor, "filter"] | None, used: int) -> tuple[Tensor, Tensor]:
+        start = start_vector(seed, TASK, recording.layer, concept, recording.filters, used)
+        if kept is not None:
+            start = start * kept
+        problem = problems[0].problem(kept, training.batch)
+        weight = problem.fit(
+            start.to(device),
+            alpha=alpha,
+            learning_rate=training.learning_rate,
+            momentum=training.momentum,
+            epochs=training.epochs,
+        )
+        return start, weight.cpu()
+
+    def measure(weight: Tensor, kept: Bool[Tensor, "filter"] | None) -> list[_Counts]:
+        return [split.counts(weight.to(device), kept, training.batch) for split in problems]
+
+    start, weight = learn(None, recording.filters)
+    counts = measure(weight, None)
+    subset_weight, subset_score = [], []
+    for size in subset_sizes:
+        kept = largest_weights(weight, size)
+        _, smaller = learn(kept, size)
+        subset_weight.append(smaller.numpy())
+        subset_score.append([part.set_iou for part in measure(smaller, kept)])
+    pairs = np.concatenate(splits)
+    combined = np.concatenate([part.individual_iou for part in counts])
+    single = _individual_single(recording, annotations, pairs, best_filter)
+    order = np.argsort(pairs)
+    return Segmented(
+        weight=weight.numpy(),
+        start_distance=float((weight - start).norm() / start.norm()),
+        score=np.array([part.set_iou for part in counts]),
+        subset_weight=np.stack(subset_weight)
+        if subset_weight
+        else np.zeros((0, recording.filters), dtype=np.float32),
+        subset_score=np.array(subset_score).reshape(-1, 2).T,
+        pairs=pairs[order],
+        pair_iou=np.stack([single, combined])[:, order],
+    )
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Pixels of a concept's predicted and true masks, image by image."""
+
+    intersection: Int[np.ndarray, "pair"]
+    union: Int[np.ndarray, "pair"]
+
+    @property
+    def set_iou(self) -> float:
+        union = int(self.union.sum())
+        return int(self.intersection.sum()) / union if union else 0.0
+
+    @property
+    def individual_iou(self) -> Float[np.ndarray, "pair"]:
+        return iou(torch.from_numpy(self.intersection), torch.from_numpy(self.union)).numpy()
+
+
+class _Split:
+    """The images of one split that contain a concept, with its masks packed for learning."""
+
+    def __init__(
+        self,
+        recording: LayerRecording,
+        annotations: Annotations,
+        strips: Strips,
+        pairs: Int[np.ndarray, "pair"],
+        device: torch.device | str,
+    ) -> None:
+        self._maps = recording.maps(annotations.image[pairs]).to(device)
+        self._strips = strips
+        self._area = annotations.area[pairs].astype(np.int64)
+        self._masks = _packed(annotations, strips, pairs).to(device)
+
+    def problem(self, kept: Bool[Tensor, "filter"] | None, batch: int) -> SegmentationProblem:
+        maps = self._maps if kept is None else self._maps.only(kept.to(self._masks.device))
+        return SegmentationProblem(maps, self._strips, self._masks, batch=batch)
+
+    def counts(
+        self, weight: Float[Tensor, "filter"], kept: Bool[Tensor, "filter"] | None, batch: int
+    ) -> _Counts:
+        predicted, hit = self.problem(kept, batch).counts(weight)
+        shared = hit.cpu().numpy()
+        return _Counts(shared, predicted.cpu().numpy() + self._area - shared)
+
+
+def _packed(
+    annotations: Annotations, strips: Strips, pairs: Int[np.ndarray, "pair"]
+) -> UInt8[Tensor, "pair strip byte"]:
+    return torch.cat(
+        [
+            strips.pack(torch.from_numpy(annotations.masks_of(portion)))
+            for portion in _portions(pairs)
+        ]
+    )
+
+
+def _portions(pairs: Int[np.ndarray, "pair"]) -> Iterator[Int[np.ndarray, "pair"]]:
+    for first in range(0, max(len(pairs), 1), _PORTION):
+        yield pairs[first : first + _PORTION]
+
+
+def _individual_single(
+    recording: LayerRecording,
+    annotations: Annotations,
+    pairs: Int[np.ndarray, "pair"],
+    best_filter: int,
+) -> Float[np.ndarray, "pair"]:
+    """Individual IoU of one filter with the concept's mask in every image (equation 3)."""
+    squares = Squares.of(_grid(recording), annotations.size)
+    found = []
+    for portion in _portions(pairs):
+        maps = recording.maps(annotations.image[portion]).alone(best_filter)
+        patterns = find_patterns(maps.dense())
+        masks = torch.from_numpy(annotations.masks_of(portion)).flatten(1)
+        image = torch.arange(len(portion))
+        shared = filter_intersections(patterns, count_masks(masks, squares), image, 1)[:, 0]
+        own = filter_areas(patterns, squares, 1)[:, 0]
+        area = torch.from_numpy(annotations.area[portion].astype(np.int64))
+        found.append(iou(shared, own + area - shared).numpy())
+    return np.concatenate(found)
+
+
+def _grid(recording: LayerRecording) -> tuple[int, int]:
+    if recording.grid is None:
+        raise ValueError(f"layer {recording.layer} has no grid")
+    return recording.grid

@@ -1,0 +1,32 @@
+"""Work items side by side in threads, each on one thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from typing import TypeVar
+
+import torch
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_in_threads(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int
+) -> Iterator[tuple[Item, Result]]:
+    """Items with their results, in the order in which they are ready.
+
+    Inside an item PyTorch runs on a single thread, whatever the number of workers: the order of
+    its sums, and so the last bit of a result, never depends on it.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # what new threads begin with
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        futures: dict[Future[Result], Item] = {pool.submit(function, item): item for item in items}
+        for future in as_completed(futures):
+            yield futures.pop(future), future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
