@@ -1,0 +1,230 @@
+"""Things that are built, and what stands along streets."""
+
+from __future__ import annotations
+
+from math import cos, pi, sin
+
+from net2vec.data.diorama.canvas import RGB, Paint
+from net2vec.data.diorama.materials import dim, mix, pick, surface
+from net2vec.data.diorama.objects.pen import Pen, box, ellipse, flat, line, polygon, smooth
+
+
+def _masonry(pen: Pen, kinds: str) -> tuple[Paint, str | None, RGB]:
+    """A wall's paint, material and colour, of one of the kinds named."""
+    rng, names = pen.rng, kinds.split()
+    kind = names[int(rng.integers(len(names)))]
+    scale = float(rng.uniform(1.6, 2.6))
+    if kind == "brick":
+        color: RGB = mix((164, 84, 62), (196, 150, 112), float(rng.random() ** 2))
+        paint = surface(
+            color, "brick", contrast=0.2, scale=scale, joint=(196, 188, 178), relief=0.1, fade=0.25
+        )
+    elif kind == "stone":
+        color = pick(rng, "grey tan cream")
+        paint = surface(
+            color,
+            "ashlar",
+            contrast=0.16,
+            scale=scale,
+            joint=dim(color, 0.7),
+            relief=0.1,
+            fade=0.25,
+        )
+    elif kind == "wood":
+        color = pick(rng, "brown tan maroon teal white navy")
+        paint = surface(
+            color, "planks", contrast=0.14, scale=2.5, joint=dim(color, 0.6), relief=0.1, fade=0.25
+        )
+    else:
+        color = pick(rng, "cream white yellow pink tan blue orange grey green")
+        color = mix(color, (235, 230, 220), 0.35)
+        paint = surface(color, "noise", contrast=0.06, relief=0.1, fade=0.25)
+    return paint, (kind if kind != "plaster" else None), color
+
+
+def _pane(pen: Pen, left: float, bottom: float, right: float, top: float, frame: RGB) -> None:
+    """A window with its frame, sash bars and a sill."""
+    lit = pen.canvas.light.strength < 0.5 and pen.rng.random() < 0.3
+    glass = (242, 206, 120) if lit else mix((46, 60, 78), pen.canvas.light.haze, 0.25)
+    w, h = right - left, top - bottom
+    pen.draw(box(left, bottom, right, top), surface(frame, relief=0.1), "window")
+    pen.mark(
+        box(left + w * 0.1, bottom + h * 0.08, right - w * 0.1, top - h * 0.08),
+        surface(glass, fade=0.6, relief=0),
+    )
+    x, y = (left + right) / 2, bottom + h * 0.55
+    pen.mark(
+        [line(w * 0.07, (x, bottom), (x, top)), line(w * 0.07, (left, y), (right, y))], flat(frame)
+    )
+    pen.mark(
+        box(left - w * 0.06, bottom - h * 0.07, right + w * 0.06, bottom), flat(dim(frame, 0.7))
+    )
+
+
+def _door(pen: Pen, left: float, right: float, top: float, *, glazed: bool) -> None:
+    color, w = pick(pen.rng, "brown red green navy teal white maroon"), right - left
+    wood = surface(color, "wood", contrast=0.15, scale=3, upright=True, relief=0.3)
+    pen.draw(box(left, 0, right, top), wood, "door", material="wood")
+    panels = [
+        box(left + w * a, top * b, left + w * (a + 0.3), top * (b + 0.3))
+        for a in (0.15, 0.55)
+        for b in (0.1,)
+    ]
+    pen.mark(panels, surface(dim(color, 0.82), relief=0.5))
+    if glazed:
+        pen.draw(
+            box(left + w * 0.2, top * 0.58, right - w * 0.2, top * 0.9),
+            flat((70, 88, 104)),
+            on="window",
+        )
+    pen.draw(
+        ellipse(right - w * 0.15, top * 0.48, w * 0.075),
+        flat((222, 190, 96)),
+        on="handle",
+        material="metal",
+    )
+
+
+def building(pen: Pen) -> None:
+    """A block of flats, as high as 1 and 0.4 to 0.8 wide, with rows of windows."""
+    rng = pen.rng
+    wall, material, color = _masonry(pen, "brick brick stone plaster plaster")
+    half = float(rng.uniform(0.22, 0.4))
+    floors, bays = int(rng.integers(3, 7)), int(rng.integers(3, 6))
+    pen.draw(box(-half, 0, half, 0.97), wall, material=material)
+    pen.draw(
+        box(-half - 0.02, 0.955, half + 0.02, 1.0), surface(dim(color, 0.7), relief=0.3), "roof"
+    )
+    frame = pick(rng, "white cream grey brown")
+    storey, bay = 0.93 / floors, 2 * half / bays
+    door_bay = int(rng.integers(bays))
+    for j in range(floors):
+        for i in range(bays):
+            left = -half + (i + 0.24) * bay
+            if j == 0 and i == door_bay:
+                _door(pen, left, left + bay * 0.56, storey * 0.75, glazed=True)
+                continue
+            bottom = j * storey + storey * 0.28
+            _pane(pen, left, bottom, left + bay * 0.52, bottom + storey * 0.55, frame)
+
+
+def house(pen: Pen) -> None:
+    """A house with a pitched roof, about as wide as high."""
+    rng = pen.rng
+    wall, material, color = _masonry(pen, "brick plaster plaster wood stone")
+    half, eaves = float(rng.uniform(0.45, 0.75)), float(rng.uniform(0.5, 0.6))
+    pen.shadow(2 * half + 0.2, 0.06)
+    if rng.random() < 0.7:
+        x = float(rng.choice([-1, 1])) * half * 0.5
+        flue = surface((150, 84, 66), "brick", contrast=0.2, scale=3, joint=(190, 180, 170))
+        pen.draw(box(x - 0.06, 0.6, x + 0.06, 1.04), flue, "chimney", material="brick")
+    pen.draw(box(-half, 0, half, eaves + 0.02), wall, material=material)
+    tile = pick(rng, "maroon brown grey navy red orange teal")
+    roof_paint = surface(
+        tile, "tiles", contrast=0.2, scale=3, joint=dim(tile, 0.6), fade=0.3, relief=0.2
+    )
+    over = 0.08
+    if rng.random() < 0.5:
+        roof = polygon(
+            (-half - over, eaves - 0.03),
+            (half + over, eaves - 0.03),
+            (half * 0.75, 0.96),
+            (-half * 0.75, 0.96),
+        )
+    else:
+        pen.draw(polygon((-half, eaves), (half, eaves), (0, 0.95)), wall, material=material)
+        pen.draw(ellipse(0, eaves + 0.14, 0.07), surface((60, 76, 94), fade=0.5), "window")
+        roof = polygon(
+            (-half - over, eaves - 0.06), (0, 0.9), (half + over, eaves - 0.06), (half + over, eaves + 0.02),
+            (0, 1.0), (-half - over, eaves + 0.02),
+        )  # fmt: skip
+    frame = pick(rng, "white cream brown teal green")
+    slot = int(rng.integers(3))
+    for i in range(3):
+        x = -half * 0.62 + i * half * 0.62
+        if i == slot:
+            _door(pen, x - 0.08, x + 0.08, 0.34, glazed=bool(rng.random() < 0.4))
+        else:
+            _pane(pen, x - 0.09, 0.15, x + 0.09, 0.37, frame)
+    pen.draw(roof, roof_paint, "roof")
+
+
+def lighthouse(pen: Pen) -> None:
+    """A lighthouse, ten times as high as its lantern."""
+    rng = pen.rng
+    band = pick(rng, "red black navy green orange")
+    pen.draw(
+        polygon((-0.13, 0), (0.13, 0), (0.08, 0.78), (-0.08, 0.78)),
+        surface((234, 232, 226), "noise", contrast=0.05, relief=0.7, fade=0.3),
+        material="stone",
+    )
+    for y in (0.1, 0.36, 0.62):
+        w0, w1 = 0.13 - 0.064 * y, 0.13 - 0.064 * (y + 0.13)
+        pen.mark(
+            polygon((-w0, y), (w0, y), (w1, y + 0.13), (-w1, y + 0.13)), surface(band, relief=0.6)
+        )
+    pen.draw(box(-0.04, 0, 0.04, 0.12), surface((90, 60, 44)), "door", material="wood")
+    pen.draw([box(-0.02, y, 0.02, y + 0.05) for y in (0.28, 0.53)], flat((50, 60, 74)), "window")
+    pen.draw(box(-0.11, 0.77, 0.11, 0.8), surface((70, 70, 76)), material="metal")
+    pen.draw(box(-0.055, 0.8, 0.055, 0.9), surface((250, 226, 140), relief=0.5), "window")
+    pen.draw(smooth((-0.085, 0.89), (0, 1.0), (0.085, 0.89)), surface(band, relief=0.5), "roof")
+
+
+def windmill(pen: Pen) -> None:
+    """A tower mill; its cap turns at 0.68 and its sails reach to 1."""
+    rng = pen.rng
+    wall, material, _ = _masonry(pen, "brick stone plaster wood")
+    pen.shadow(0.5, 0.03)
+    pen.draw(polygon((-0.2, 0), (0.2, 0), (0.12, 0.62), (-0.12, 0.62)), wall, material=material)
+    pen.draw(
+        smooth((-0.14, 0.61), (-0.1, 0.74), (0, 0.79), (0.1, 0.74), (0.14, 0.61)),
+        surface(pick(rng, "brown maroon grey")),
+        "roof",
+    )
+    _door(pen, -0.05, 0.05, 0.16, glazed=False)
+    pen.draw([box(-0.025, y, 0.025, y + 0.07) for y in (0.28, 0.45)], flat((50, 58, 70)), "window")
+    start = float(rng.uniform(0, pi / 2))
+    for a in (start + i * pi / 2 for i in range(4)):
+        d, n, hub = (cos(a), sin(a)), (-sin(a), cos(a)), (0.0, 0.68)
+        at = lambda r, s, d=d, n=n, hub=hub: (
+            hub[0] + r * d[0] + s * n[0],
+            hub[1] + r * d[1] + s * n[1],
+        )
+        blade = polygon(at(0.1, 0), at(0.46, 0), at(0.46, 0.09), at(0.12, 0.09))
+        pen.draw(
+            blade, surface((222, 212, 188), "fabric", contrast=0.1), "blade", material="fabric"
+        )
+        pen.draw(line(0.018, hub, at(0.47, 0)), surface((92, 66, 46)), "blade", material="wood")
+        bars = [line(0.006, at(r, 0), at(r, 0.09)) for r in (0.16, 0.24, 0.32, 0.4)]
+        pen.mark(bars, flat((110, 84, 60)))
+
+
+def streetlight(pen: Pen) -> None:
+    """A street lamp on its pole."""
+    metal = surface(pick(pen.rng, "black grey green navy"), relief=0.3)
+    lit = (255, 232, 160) if pen.canvas.light.strength < 0.5 else (232, 234, 228)
+    pen.draw(
+        [line(0.028, (0, 0), (0, 0.94)), box(-0.03, 0, 0.03, 0.1)], metal, "pole", material="metal"
+    )
+    if pen.rng.random() < 0.5:
+        pen.draw(
+            [line(0.022, (0, 0.93), (0.1, 0.99), (0.22, 0.98))], metal, "arm", material="metal"
+        )
+        pen.draw(smooth((0.16, 0.97), (0.3, 0.97), (0.28, 1.0), (0.18, 1.0)), flat(lit), "shade")
+    else:
+        pen.draw(
+            polygon((-0.05, 0.85), (0.05, 0.85), (0.08, 0.97), (-0.08, 0.97)), flat(lit), "shade"
+        )
+        pen.draw(polygon((-0.09, 0.96), (0.09, 0.96), (0, 1.02)), metal, material="metal")
+
+
+def fence(pen: Pen) -> None:
+    """Three fields of a wooden fence, each about as wide as high."""
+    color = pick(pen.rng, "brown tan white grey")
+    wood = surface(color, "wood", contrast=0.2, scale=3, relief=0.3)
+    posts = [box(x - 0.05, 0, x + 0.05, 1.0) for x in (-1.5, -0.5, 0.5, 1.5)]
+    if pen.rng.random() < 0.5:
+        posts += [box(-1.5 + 0.2 * i - 0.035, 0.1, -1.5 + 0.2 * i + 0.035, 0.92) for i in range(16)]
+    rails = [box(-1.55, y, 1.55, y + 0.11) for y in (0.3, 0.7)]
+    pen.draw(rails, wood, material="wood")
+    pen.draw(posts, wood, material="wood")
