@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -14,6 +14,17 @@ from net2vec.data.protocol import TRAIN, VAL
 from net2vec.errors import DataError
 
 TRAIN_SHARE = 0.7
+TEST = "test"
+
+_SPLIT_NAMES = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "val": VAL,
+    "valid": VAL,
+    "validation": VAL,
+    "test": TEST,
+    "testing": TEST,
+}
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -38,7 +49,29 @@ def hashed_split(name: str) -> str:
     return TRAIN if number < TRAIN_SHARE * 2**64 else VAL
 
 
-def digest_files(root: Path, contents: Iterable[Path], sizes: Iterable[Path]) -> str:
+def split_in_path(name: str) -> str | None:
+    """The split that a folder on a file's path is named after: "train", "val" or "test"."""
+    splits = (_SPLIT_NAMES.get(part.lower()) for part in PurePosixPath(name).parts)
+    return next((split for split in splits if split), None)
+
+
+def list_files(folder: Path, suffixes: Container[str]) -> list[str]:
+    """Files of some kinds under a folder, by their paths relative to it, in order."""
+    found = []
+    for place, inner, files in os.walk(folder):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        prefix = Path(place).relative_to(folder)
+        found += [
+            (prefix / name).as_posix()
+            for name in files
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes  # noqa: PTH122
+        ]
+    return sorted(found)
+
+
+def digest_files(
+    root: Path, contents: Iterable[Path], sizes: Iterable[Path], extra: str = ""
+) -> str:
     """Digest of some files' contents and of other, heavier files' sizes.
 
     Reading 300,000 images and masks only to name a dataset would take longer than most uses of
@@ -48,11 +81,12 @@ def digest_files(root: Path, contents: Iterable[Path], sizes: Iterable[Path]) ->
         root: the folder that the digest must not depend on.
         contents: files that count by their bytes.
         sizes: files that count by their size in bytes; a missing one counts as missing.
+        extra: what else decides.
 
     Returns:
         Hexadecimal SHA-256.
     """
-    state = hashlib.sha256()
+    state = hashlib.sha256(extra.encode())
     for path in contents:
         state.update(f"{path.relative_to(root).as_posix()}\0".encode())
         state.update(hashlib.sha256(path.read_bytes()).digest())

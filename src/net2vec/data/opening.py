@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from net2vec.data.labels import read_synonyms
 from net2vec.data.protocol import ProbeDataset
-from net2vec.data.readers.broden import INDEX, LABELS, BrodenDataset
+from net2vec.data.readers.ade20k import Ade20kDataset, is_ade20k
+from net2vec.data.readers.broden import INDEX, LABELS, BrodenDataset, is_broden
+from net2vec.data.readers.coco import CocoDataset, is_coco
+from net2vec.data.readers.folders import FolderDataset, has_class_folders
+from net2vec.data.readers.masks import MaskDataset, has_mask_folders
+from net2vec.data.views import JoinedDataset, RelabelledDataset, with_colors, without_labels
 from net2vec.errors import DataError
 
 DIORAMA = "diorama"
@@ -22,43 +28,105 @@ class Layout:
         name: what people call it.
         marks: what in a folder gives it away, for messages.
         recognises: whether a folder looks like it, from names alone.
-        open: the reader.
+        reader: opens such a folder.
+        takes_category: whether the reader leaves it to the user what the classes are.
     """
 
     name: str
     marks: str
     recognises: Callable[[Path], bool]
-    open: Callable[[Path], ProbeDataset]
+    reader: Callable[..., ProbeDataset]
+    takes_category: bool = False
 
 
 # The first layout that recognises a folder reads it, so the most telling marks come first.
 LAYOUTS: tuple[Layout, ...] = (
-    Layout(
-        "Broden",
-        f"{INDEX} and {LABELS}",
-        lambda folder: (folder / INDEX).is_file() and (folder / LABELS).is_file(),
-        BrodenDataset,
-    ),
+    Layout("Broden", f"{INDEX}, {LABELS}", is_broden, BrodenDataset),
+    Layout("ADE20K", "training/*/*/*_seg.png", is_ade20k, Ade20kDataset),
+    Layout("COCO", "*.json of instances, stuff or panoptic", is_coco, CocoDataset),
+    Layout("masks", "folders images and masks", has_mask_folders, MaskDataset, True),
+    Layout("classes", "class/image.jpg", has_class_folders, FolderDataset, True),
 )
 
 
-def open_dataset(source: str | Path) -> ProbeDataset:
+def open_dataset(source: str | Path, *, category: str | None = None) -> ProbeDataset:
     """Opens `diorama`, or a folder whose layout is recognised, without reading its images.
 
+    A folder that holds nothing but one other folder stands for that one, as archives unpack.
+
+    Args:
+        source: `diorama` or a folder.
+        category: what the classes of indexed masks or class folders are ("material", "scene", ...),
+            where the layout does not say it.
+
     Raises:
-        DataError: there is no such folder, its layout is none of `LAYOUTS`, or its index is at
-            fault.
+        DataError: there is no such folder, its layout is none of `LAYOUTS`, its index is at fault,
+            or its layout has categories of its own and `category` is given.
     """
     if str(source) == DIORAMA:
+        if category is not None:
+            raise DataError(f"{DIORAMA} has categories of its own; leave out {category!r}")
         from net2vec.data.diorama import Diorama
 
         return Diorama()
     folder = Path(source).expanduser()
     if not folder.is_dir():
         raise DataError(_no_such_folder(folder))
-    for layout in LAYOUTS:
-        if layout.recognises(folder):
-            return layout.open(folder)
+    layout, folder = recognise(folder)
+    if category is None:
+        return layout.reader(folder)
+    if not layout.takes_category:
+        raise DataError(
+            f"{folder}: {layout.name} has categories of its own; leave out {category!r}"
+        )
+    return layout.reader(folder, category=category)
+
+
+def open_datasets(
+    sources: Sequence[str | Path],
+    *,
+    category: str | None = None,
+    synonyms: Path | None = None,
+    ignore: Collection[str] = (),
+    colors: bool = False,
+) -> ProbeDataset:
+    """Opens one dataset, or several joined to one.
+
+    Args:
+        sources: each as `open_dataset` takes it.
+        category: as for `open_dataset`; it applies to the sources that leave it open.
+        synonyms: a file of names that mean the same (`net2vec.data.labels.read_synonyms`).
+        ignore: labels to leave out, by the names they have after merging.
+        colors: whether to add the colour category to sources that lack it.
+
+    Raises:
+        DataError: a source cannot be opened, no source leaves the category open, or a label to
+            ignore is not there.
+    """
+    datasets = [open_dataset(source, category=category) for source in sources]
+    if colors:
+        datasets = [with_colors(dataset) for dataset in datasets]
+    dataset = datasets[0] if len(datasets) == 1 else JoinedDataset(datasets)
+    if synonyms is not None:
+        dataset = RelabelledDataset(dataset, read_synonyms(synonyms))
+    return without_labels(dataset, ignore)
+
+
+def recognise(folder: Path) -> tuple[Layout, Path]:
+    """The layout of a folder, and the folder inside it that has this layout.
+
+    Raises:
+        DataError: the layout is none of `LAYOUTS`.
+    """
+    place = folder
+    while True:
+        for layout in LAYOUTS:
+            if layout.recognises(place):
+                return layout, place
+        visible = [path for path in place.iterdir() if not path.name.startswith(".")]
+        if len(visible) != 1 or not visible[0].is_dir():
+            break
+        place = visible[0]
     known = "; ".join(f"{layout.name} ({layout.marks})" for layout in LAYOUTS)
     raise DataError(f"{folder}: no layout recognised; known are {known}")
 

@@ -16,12 +16,18 @@ from jaxtyping import Int
 from PIL import Image
 
 from net2vec.data.files import digest_files, inside
-from net2vec.data.images import read_color_mask, read_image
+from net2vec.data.images import read_color_mask, read_image, read_image_size
 from net2vec.data.protocol import SPLITS, Annotation, Plane
 from net2vec.errors import DataError
 
 INDEX, LABELS, CATEGORIES = "index.csv", "label.csv", "category.csv"
 UNKNOWN_LABEL = -1
+
+
+def is_broden(folder: Path) -> bool:
+    """Whether the folder has Broden's index, or what is left when that is lost."""
+    tables = [name for name in (INDEX, LABELS, CATEGORIES) if (folder / name).is_file()]
+    return INDEX in tables or len(tables) == 2
 
 
 class BrodenDataset:
@@ -74,6 +80,10 @@ class BrodenDataset:
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""
         return read_image(inside(self.folder / "images", self.images[index]))
+
+    def image_size(self, index: int) -> tuple[int, int]:
+        """(height, width) of the image at `index`, from its header."""
+        return read_image_size(inside(self.folder / "images", self.images[index]))
 
     def annotation(self, index: int) -> Annotation:
         """The annotation of the image at `index`, as `ProbeDataset.annotation`."""

@@ -1,0 +1,149 @@
+"""Images sorted into folders by class (`class/image.jpg`): concepts of whole images only.
+
+DTD (Cimpoi et al. 2014), Places and ImageNet come this way, as do most collections made by hand.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from PIL import Image
+
+from net2vec.data.files import digest_files, hashed_split, list_files, split_in_path
+from net2vec.data.images import IMAGE_SUFFIXES, read_image, read_image_size
+from net2vec.data.labels import concept_name, first_synonym, number_names
+from net2vec.data.protocol import SPLITS, Annotation
+from net2vec.errors import DataError
+
+SCENE = "scene"
+_DTD_LABELS = Path("labels", "labels_joint_anno.txt")
+_SYNSET_FILES = ("LOC_synset_mapping.txt", "words.txt")
+
+
+def has_class_folders(folder: Path) -> bool:
+    """Whether images lie in at least two folders named after classes."""
+    root = _root(folder)
+    seen = set()
+    for place, _, files in os.walk(root):
+        if any(Path(file).suffix.lower() in IMAGE_SUFFIXES for file in files):
+            _, name = _split_and_class(f"{Path(place).relative_to(root).as_posix()}/image")
+            seen.add(name)
+        if len(seen - {""}) > 1:
+            return True
+    return False
+
+
+def _root(folder: Path) -> Path:
+    return folder / "images" if (folder / "images").is_dir() else folder
+
+
+class FolderDataset:
+    """Images in folders by class.
+
+    The split is that of a folder on the path (`train/dog/1.jpg`), else it is drawn by a hash of the
+    image's name; a folder for testing is left out. Folders within a class's folder name a kind of
+    it (`inn/outdoor` is `inn-outdoor`), but for the single letters that Places sorts by. ImageNet's
+    synsets are called by their first synonym if `LOC_synset_mapping.txt` or `words.txt` is there.
+    DTD's list of all attributes of an image (`labels/labels_joint_anno.txt`) is followed.
+
+    Args:
+        folder: what holds the classes, the splits, or `images` with them.
+        category: what the classes are; "texture" for DTD and "object" for others where it is not
+            given. Scenes get names with `-s`, as in Broden.
+
+    Raises:
+        DataError: there are no images in folders.
+    """
+
+    def __init__(self, folder: Path | str, category: str | None = None) -> None:
+        self.folder = Path(folder)
+        self.name = self.folder.resolve().name
+        self._root = _root(self.folder)
+        joint = self.folder / _DTD_LABELS
+        if category is None:
+            category = "texture" if joint.is_file() else "object"
+        self.categories = (category,)
+        suffix = "-s" if category == SCENE else ""
+        synonyms = _synsets(self.folder)
+        several = _joint_labels(joint) if joint.is_file() else {}
+        splits: dict[str, str] = {}
+        classes: dict[str, list[str]] = {}
+        for image in list_files(self._root, IMAGE_SUFFIXES):
+            split, name = _split_and_class(image)
+            names = (concept_name(synonyms.get(n, n)) for n in several.get(image, [name]))
+            if split in SPLITS and (named := [name + suffix for name in names if name]):
+                splits[image], classes[image] = split, named
+        if not classes:
+            raise DataError(f"{self.folder}: no images in folders named after classes")
+        _refuse_masks(self.folder, classes)
+        self.images = tuple(classes)
+        self.splits = tuple(splits.values())
+        self.labels, numbers = number_names(sorted({n for ns in classes.values() for n in ns}))
+        self._image_labels = [tuple(numbers[name] for name in names) for names in classes.values()]
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the labels of all images, and of the images' sizes."""
+        extra = repr((self.categories, self.labels, self._image_labels))
+        return digest_files(self._root, [], (self._root / name for name in self.images), extra)
+
+    def image(self, index: int) -> Image.Image:
+        """The image at `index`, as `ProbeDataset.image`."""
+        return read_image(self._root / self.images[index])
+
+    def image_size(self, index: int) -> tuple[int, int]:
+        """(height, width) of the image at `index`, from its header."""
+        return read_image_size(self._root / self.images[index])
+
+    def annotation(self, index: int) -> Annotation:
+        """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
+        (category,) = self.categories
+        pairs = ((category, number) for number in self._image_labels[index])
+        return Annotation(image_labels=tuple(dict.fromkeys(pairs)))
+
+
+def _split_and_class(image: str) -> tuple[str, str]:
+    """The split and the class of an image, from its folders; an empty class if there are none."""
+    parts = PurePosixPath(image).parent.parts
+    # A folder `train` with images, not classes, in it is about railways.
+    split = split_in_path(parts[0]) if len(parts) > 1 else None
+    if split is not None:
+        parts = parts[1:]
+    if len(parts) > 1 and len(parts[0]) == 1:
+        parts = parts[1:]
+    return split or hashed_split(image), "-".join(parts)
+
+
+def _refuse_masks(folder: Path, classes: dict[str, list[str]]) -> None:
+    """Refuses images and masks in folders of unknown names, which would pass for two classes.
+
+    Raises:
+        DataError: two folders, and the same names in both.
+    """
+    stems: dict[str, set[str]] = defaultdict(set)
+    for image in classes:
+        stems[PurePosixPath(image).parts[0]].add(PurePosixPath(image).stem)
+    if len(stems) == 2 and len({frozenset(names) for names in stems.values()}) == 1:
+        first, second = stems
+        raise DataError(
+            f"{folder}: {first} and {second} hold files of the same names; if these are images and "
+            "masks, call the folders images and masks"
+        )
+
+
+def _synsets(folder: Path) -> dict[str, str]:
+    """First synonym by WordNet's number (`n02084071`), from a file with one of each a line."""
+    path = next((folder / name for name in _SYNSET_FILES if (folder / name).is_file()), None)
+    if path is None:
+        return {}
+    pairs = (line.split(None, 1) for line in path.read_text(encoding="utf-8").splitlines())
+    return {pair[0]: first_synonym(pair[1]) for pair in pairs if len(pair) == 2}
+
+
+def _joint_labels(path: Path) -> dict[str, list[str]]:
+    """All labels of an image by its path: `banded/banded_0002.jpg banded striped`."""
+    rows = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
+    return {row[0]: row[1:] for row in rows if len(row) > 1}

@@ -1,0 +1,221 @@
+"""Images beside masks of class numbers: PASCAL VOC, CamVid, Cityscapes, ADE20K scene parsing, ...
+
+Images and masks of equal stem belong together. They lie in two folders (`images` and `masks`, or
+what some datasets call these), with folders for the splits outside, inside or not at all; or in
+`train` and `trainannot`. Pixel values are named by a text file (`net2vec.data.labels`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from net2vec.data.files import digest_files, hashed_split, list_files, split_in_path
+from net2vec.data.images import IMAGE_SUFFIXES, read_image, read_image_size, read_indexed_mask
+from net2vec.data.labels import concept_name, number_names, read_class_names
+from net2vec.data.protocol import TRAIN, VAL, Annotation, Plane
+from net2vec.errors import DataError
+
+VOID_VALUES = (255, 65535)
+"""Pixel values that mean that nothing is annotated, whatever the names say."""
+
+_IMAGE_FOLDERS = ("images", "image", "imgs", "img", "JPEGImages", "leftImg8bit")
+_MASK_FOLDERS = (
+    "masks",
+    "mask",
+    "SegmentationClass",
+    "annotations",
+    "labels",
+    "gtFine",
+    "segmentations",
+    "segmentation",
+)
+_MASK_ENDINGS = ("annot", "_annot", "_masks", "_labels")
+_MASK_SUFFIXES = frozenset({".png", ".bmp", ".gif", ".tif", ".tiff"})
+_NAME_FILES = ("classes.txt", "class_names.txt", "labels.txt", "names.txt", "objectInfo150.txt")
+
+# Cityscapes ends the stem of an image and of its mask differently, and other kinds of masks lie
+# beside the one of class numbers.
+_CITYSCAPES_IMAGE, _CITYSCAPES_MASK = "_leftImg8bit", "_gtFine_labelIds"
+
+_VOC = (
+    "background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse "
+    "motorbike person pottedplant sheep sofa train tvmonitor"
+)
+_CITYSCAPES = (
+    "void,void,void,void,static,dynamic,ground,road,sidewalk,parking,rail track,building,wall,"
+    "fence,guard rail,bridge,tunnel,pole,polegroup,traffic light,traffic sign,vegetation,terrain,"
+    "sky,person,rider,car,truck,bus,caravan,trailer,train,motorcycle,bicycle"
+)
+_PUBLISHED_NAMES = {
+    "SegmentationClass": dict(enumerate(_VOC.split())),
+    "gtFine": dict(enumerate(_CITYSCAPES.split(","))),
+}
+"""Class names of datasets that come without a list, by their folder of masks."""
+
+
+def has_mask_folders(folder: Path) -> bool:
+    """Whether the folder has images and masks under names that give them away."""
+    return bool(_mask_folders(folder))
+
+
+def _mask_folders(folder: Path) -> list[tuple[Path, Path]]:
+    """Pairs of a folder of images and a folder of their masks."""
+    pairs = _named_pair(folder)
+    for place in sorted(path for path in folder.iterdir() if path.is_dir()):
+        if split_in_path(place.name) in (TRAIN, VAL):
+            pairs += _named_pair(place)
+            beside = (place.with_name(place.name + ending) for ending in _MASK_ENDINGS)
+            pairs += [(place, masks) for masks in beside if masks.is_dir()]
+    return pairs
+
+
+def _named_pair(folder: Path) -> list[tuple[Path, Path]]:
+    images = next((folder / n for n in _IMAGE_FOLDERS if (folder / n).is_dir()), None)
+    masks = next((folder / n for n in _MASK_FOLDERS if (folder / n).is_dir()), None)
+    return [(images, masks)] if images and masks and _mask_files(masks) else []
+
+
+class MaskDataset:
+    """Images beside masks of class numbers, all in one category.
+
+    An image without a mask is no part of the dataset, nor is a test split. The split is that of a
+    folder on the image's path; else of the lists under `ImageSets` (images in none of them are left
+    out); else it is drawn by a hash of the image's name.
+
+    Args:
+        folder: what holds the folders of images and masks.
+        category: what the classes are.
+
+    Raises:
+        DataError: there are no pairs of image and mask, or the class names cannot be had.
+    """
+
+    def __init__(self, folder: Path | str, category: str = "object") -> None:
+        self.folder = Path(folder)
+        self.categories = (category,)
+        self.name = self.folder.resolve().name
+        self._masks: dict[str, str] = {}
+        self._unpaired: list[str] = []
+        for images, masks in _mask_folders(self.folder):
+            self._pair(images, masks)
+        listed = _listed_splits(self.folder)
+        splits = {image: _split(image, listed) for image in self._masks}
+        self.images = tuple(image for image in sorted(splits) if splits[image] is not None)
+        if not self.images:
+            raise DataError(f"{self.folder}: no image has a mask of the same name")
+        self.splits = tuple(splits[image] or "" for image in self.images)
+        self._names_file = _names_file(self.folder)
+        values = self._class_names()
+        self.labels, numbers = number_names(values.values())
+        self._label_at = np.full(max(*values, *VOID_VALUES) + 1, -1, np.int32)
+        self._label_at[list(VOID_VALUES)] = 0
+        for value, name in values.items():
+            self._label_at[value] = numbers[name]
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the class names, category and splits, and of the sizes of images and masks."""
+        names = [self._names_file] if self._names_file else []
+        files = (
+            self.folder / file for image in self.images for file in (image, self._masks[image])
+        )
+        return digest_files(
+            self.folder, names, files, extra=repr((self.categories, self.labels, self.splits))
+        )
+
+    def image(self, index: int) -> Image.Image:
+        """The image at `index`, as `ProbeDataset.image`."""
+        return read_image(self.folder / self.images[index])
+
+    def image_size(self, index: int) -> tuple[int, int]:
+        """(height, width) of the image at `index`, from its header."""
+        return read_image_size(self.folder / self.images[index])
+
+    def annotation(self, index: int) -> Annotation:
+        """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
+        path = self.folder / self._masks[self.images[index]]
+        values = read_indexed_mask(path)
+        known = (values >= 0) & (values < len(self._label_at))
+        labels = self._label_at[np.where(known, values, 0)]
+        if not known.all() or labels.min() < 0:
+            value = values[~known | (labels < 0)].min()
+            source = self._names_file.name if self._names_file else "the published names"
+            raise DataError(f"{path}: the value {value} has no name in {source}")
+        return Annotation((Plane(self.categories[0], labels),))
+
+    def faults(self) -> Iterator[str]:
+        """Images and masks that have no partner, a line each."""
+        for file in self._unpaired:
+            is_image = Path(file).suffix.lower() not in _MASK_SUFFIXES
+            missing = "mask" if is_image else "partner (image or mask)"
+            yield f"{self.folder / file}: has no {missing} of the same name"
+
+    def _pair(self, images: Path, masks: Path) -> None:
+        mask_of = _mask_files(masks)
+        for file in list_files(images, IMAGE_SUFFIXES):
+            key = str(Path(file).with_suffix("")).removesuffix(_CITYSCAPES_IMAGE)
+            name = (images / file).relative_to(self.folder).as_posix()
+            mask = mask_of.pop(key, None)
+            if mask is not None:
+                self._masks[name] = (masks / mask).relative_to(self.folder).as_posix()
+            elif split_in_path(name) != "test":
+                self._unpaired.append(name)
+        self._unpaired += [
+            (masks / mask).relative_to(self.folder).as_posix() for mask in mask_of.values()
+        ]
+
+    def _class_names(self) -> dict[int, str]:
+        if self._names_file is not None:
+            names = read_class_names(self._names_file)
+            return {value: concept_name(name) for value, name in names.items()}
+        for mask_folder, names in _PUBLISHED_NAMES.items():
+            if (self.folder / mask_folder).is_dir():
+                return {value: concept_name(name) for value, name in names.items()}
+        raise DataError(
+            f"{self.folder}: pixel values have no names; write classes.txt, a name a line from 0"
+        )
+
+
+def _mask_files(masks: Path) -> dict[str, str]:
+    """Masks by the stem they share with their image, both relative to the folder of masks."""
+    files = {str(Path(file).with_suffix("")): file for file in list_files(masks, _MASK_SUFFIXES)}
+    numbered = {
+        stem.removesuffix(_CITYSCAPES_MASK): file
+        for stem, file in files.items()
+        if stem.endswith(_CITYSCAPES_MASK)
+    }
+    return numbered or files
+
+
+def _names_file(folder: Path) -> Path | None:
+    return next((folder / name for name in _NAME_FILES if (folder / name).is_file()), None)
+
+
+def _listed_splits(folder: Path) -> dict[str, str]:
+    """Split by stem, from `ImageSets/**/train.txt` and `val.txt`; lists for segmentation first."""
+    lists = sorted(
+        (path for path in folder.glob("ImageSets/**/*.txt") if split_in_path(path.stem)),
+        key=lambda path: ("Segmentation" not in path.parts, path),
+    )
+    splits: dict[str, str] = {}
+    for path in lists:
+        if path.parent != lists[0].parent:
+            continue
+        split = split_in_path(path.stem)
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if split and line.strip():
+                splits.setdefault(Path(line.split()[0]).stem, split)
+    return splits
+
+
+def _split(image: str, listed: dict[str, str]) -> str | None:
+    """The split of an image; None where it belongs to neither."""
+    split = split_in_path(image)
+    if split is None:
+        split = listed.get(Path(image).stem) if listed else hashed_split(image)
+    return split if split in (TRAIN, VAL) else None
