@@ -1,1 +1,25 @@
+"""Who looks: networks, their layers and their weights."""
 
+from net2vec.networks.batch_norm import estimate_batch_norm
+from net2vec.networks.layers.capture import capture_outputs, run_layers
+from net2vec.networks.layers.listing import LayerInfo, list_layers, resolve_layers
+from net2vec.networks.loading import load_network
+from net2vec.networks.network import Network, network_from_module
+from net2vec.networks.preprocessing import CustomPreprocessing, Preprocessing
+from net2vec.networks.table import Entry, available_networks
+
+__all__ = [
+    "CustomPreprocessing",
+    "Entry",
+    "LayerInfo",
+    "Network",
+    "Preprocessing",
+    "available_networks",
+    "capture_outputs",
+    "estimate_batch_norm",
+    "list_layers",
+    "load_network",
+    "network_from_module",
+    "resolve_layers",
+    "run_layers",
+]

@@ -1,0 +1,1 @@
+"""Layers of a network: which there are, how they are named, and what they put out."""

@@ -1,0 +1,165 @@
+"""One dry pass of a network: which modules are called, in what order, and what they put out.
+
+Whether a layer's output follows an activation function is watched, not guessed from class names:
+the pass notes every tensor that such a function returns, and a module's output is *activated* if
+it is one of these tensors, untouched since. So a residual block that ends in a ReLU counts, one
+that ends in a sum does not, and an in-place sum after a ReLU revokes it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from net2vec.errors import NetworkError
+from net2vec.networks.layers.modes import evaluating, parameter_device
+
+_IN_PLACE_TOO = (
+    *("relu", "relu6", "leaky_relu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "mish"),
+    *("sigmoid", "tanh", "hardtanh", "hardsigmoid", "hardswish", "threshold"),
+    *("clamp", "clamp_min"),  # a ReLU written by hand
+)
+_ACTIVATIONS = frozenset(
+    {*_IN_PLACE_TOO, *(f"{name}_" for name in _IN_PLACE_TOO), "prelu", "softplus"}
+)
+# What these return is made of the values that went in: still activations.
+_KEEPING = frozenset(
+    {
+        *("cat", "concat", "max_pool2d", "max_pool2d_with_indices", "avg_pool2d"),
+        *("adaptive_avg_pool2d", "adaptive_max_pool2d", "dropout", "dropout2d", "alpha_dropout"),
+        *("flatten", "reshape", "view", "permute", "transpose", "contiguous", "squeeze", "clone"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output of one module in the dry pass.
+
+    Attributes:
+        path: the module's path.
+        call: the how manieth call of the module in the pass, from 1.
+        kind: the module's class.
+        shape: the output's shape without the batch; None where it is not a single float tensor.
+        activation: whether it comes straight from an activation function.
+    """
+
+    path: str
+    call: int
+    kind: str
+    shape: tuple[int, ...] | None
+    activation: bool
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The outputs of a dry pass in the order in which they were ready.
+
+    Attributes:
+        outputs: a container comes after its parts; a module called twice is there twice.
+        duplicates: other paths of modules that stand in several places, each with the path under
+            which the module is listed.
+    """
+
+    outputs: tuple[Output, ...]
+    duplicates: Mapping[str, str]
+
+    def calls(self) -> Counter[str]:
+        """How often each module is called."""
+        return Counter(output.path for output in self.outputs)
+
+
+def trace_outputs(module: nn.Module, batch: Float[Tensor, "image 3 size size"]) -> Trace:
+    """Run a module once and note what its submodules put out.
+
+    Args:
+        module: is left as it was found.
+        batch: moved to the module's device.
+
+    Raises:
+        NetworkError: the module fails on the batch.
+    """
+    outputs: list[Output] = []
+    calls: Counter[str] = Counter()
+    watch = _ActivationWatch()
+
+    def note(path: str) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(part: nn.Module, _: Any, result: Any) -> None:
+            calls[path] += 1
+            usable = isinstance(result, Tensor) and result.is_floating_point() and result.ndim > 1
+            outputs.append(
+                Output(
+                    path=path,
+                    call=calls[path],
+                    kind=type(part).__name__,
+                    shape=tuple(result.shape[1:]) if usable else None,
+                    activation=usable and watch.is_activated(result),
+                )
+            )
+
+        return hook
+
+    with ExitStack() as stack:
+        for path, part in module.named_modules():
+            if path:
+                stack.callback(part.register_forward_hook(note(path)).remove)
+        stack.enter_context(evaluating(module))
+        stack.enter_context(watch)
+        try:
+            module(batch.to(parameter_device(module)))
+        except Exception as error:
+            raise NetworkError(
+                f"{type(module).__name__} fails on an input of shape {tuple(batch.shape)}: {error}"
+            ) from error
+    return Trace(tuple(outputs), _duplicates(module))
+
+
+class _ActivationWatch(TorchFunctionMode):
+    """Notes the tensors that activation functions return, in modules and in plain functions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # The tensors are kept, so that no id is given twice during the pass.
+        self._seen: dict[int, tuple[Tensor, int]] = {}
+
+    def is_activated(self, tensor: Tensor) -> bool:
+        kept, version = self._seen.get(id(tensor), (None, -1))
+        return kept is tensor and tensor._version == version
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        name = getattr(func, "__name__", "")
+        activated = name in _ACTIVATIONS or (name in _KEEPING and self._all_activated(args))
+        result = func(*args, **(kwargs or {}))
+        if activated and isinstance(result, Tensor):
+            self._seen[id(result)] = (result, result._version)
+        return result
+
+    def _all_activated(self, args: tuple[Any, ...]) -> bool:
+        first = args[0] if args else None
+        tensors = first if isinstance(first, (list, tuple)) else [first]
+        return bool(tensors) and all(
+            isinstance(tensor, Tensor) and self.is_activated(tensor) for tensor in tensors
+        )
+
+
+def _duplicates(module: nn.Module) -> dict[str, str]:
+    first_path: dict[int, str] = {}
+    duplicates = {}
+    for path, part in module.named_modules(remove_duplicate=False):
+        listed = first_path.setdefault(id(part), path)
+        if listed != path:
+            duplicates[path] = listed
+    return duplicates

@@ -1,0 +1,154 @@
+"""A network to probe: a module, what it is fed, and where both come from."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
+from types import MappingProxyType
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from net2vec.networks.layers.tracing import Trace, trace_outputs
+from net2vec.networks.preprocessing import (
+    CustomPreprocessing,
+    Preprocessing,
+    imagenet_preprocessing,
+    sample_picture,
+)
+
+# The code of these is told by their version, which a run's provenance holds.
+_VERSIONED_PACKAGES = ("torch", "torchvision", "timm", "net2vec")
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network to probe.
+
+    Attributes:
+        name: how the user names it.
+        module: the network itself, which takes a batch of preprocessed images.
+        preprocessing: from an image to what the module is fed.
+        layers: module paths to probe where nothing else is asked for, in forward order.
+        aliases: other names of layers, each with its module path.
+        weights: where the weights come from, for people.
+        trained: False where the weights are random.
+        licence: the terms of the weights.
+        source: where architecture and weights come from.
+    """
+
+    name: str
+    module: nn.Module
+    preprocessing: Preprocessing | CustomPreprocessing
+    layers: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    weights: str = "as given"
+    trained: bool = True
+    licence: str = "unknown"
+    source: str = ""
+
+    @cached_property
+    def digest(self) -> str:
+        """Hexadecimal digest of the architecture and of every parameter and buffer.
+
+        The architecture enters as the name, class and settings of every module and the source of
+        classes that do not belong to a versioned library, so that an edited `forward` is noticed.
+        """
+        return module_digest(self.module)
+
+    @cached_property
+    def input_digest(self) -> str:
+        """Hexadecimal digest of what the preprocessing makes of a fixed sample picture.
+
+        It tells any two transforms apart that treat images differently, also transforms of the
+        user's own, whose names say little.
+        """
+        state = blake2b(digest_size=16)
+        _add_tensor(state.update, self.preprocessing(sample_picture()))
+        return state.hexdigest()
+
+    @cached_property
+    def trace(self) -> Trace:
+        """Every output of a dry pass over a black image (zeros after preprocessing)."""
+        size = self.preprocessing.size
+        return trace_outputs(self.module, torch.zeros(1, 3, size, size))
+
+
+def network_from_module(
+    module: nn.Module,
+    transform: Callable[[Image.Image], Tensor] | Preprocessing | None = None,
+    *,
+    name: str | None = None,
+    layers: Sequence[str] = (),
+    aliases: Mapping[str, str] | None = None,
+    size: int = 224,
+) -> Network:
+    """Any module of the user's own as a network to probe.
+
+    The module is used in place, neither copied nor changed.
+
+    Args:
+        module: takes float batches of shape (image, 3, size, size).
+        transform: from a Pillow image to a float tensor of shape (3, size, size); it must squash
+            the whole image, not crop it. Without it, the usual ImageNet normalisation.
+        name: what to call the network; without it, the name of the module's class.
+        layers: module paths to probe by default.
+        aliases: other names of layers, each with its module path.
+        size: side of the input in pixels where no transform is given.
+
+    Raises:
+        NetworkError: the transform does not do what it must.
+    """
+    preprocessing: Preprocessing | CustomPreprocessing
+    if transform is None:
+        preprocessing = imagenet_preprocessing(size)
+    elif isinstance(transform, Preprocessing):
+        preprocessing = transform
+    else:
+        preprocessing = CustomPreprocessing.wrap(transform)
+    return Network(
+        name=name or type(module).__name__,
+        module=module,
+        preprocessing=preprocessing,
+        layers=tuple(layers),
+        aliases=MappingProxyType(dict(aliases or {})),
+        weights="as given in Python",
+        source=f"{type(module).__module__}.{type(module).__qualname__}",
+    )
+
+
+def module_digest(module: nn.Module) -> str:
+    """Hexadecimal digest of a module's architecture, parameters and buffers, in name order."""
+    state = blake2b(digest_size=16)
+    for name, part in sorted(module.named_modules(remove_duplicate=False)):
+        kind = type(part)
+        line = f"{name}\0{kind.__module__}.{kind.__qualname__}\0{part.extra_repr()}\0"
+        state.update((line + _own_source(kind)).encode())
+    tensors = [
+        *module.named_parameters(remove_duplicate=False),
+        *module.named_buffers(remove_duplicate=False),
+    ]
+    for name, tensor in sorted(tensors, key=lambda item: item[0]):
+        state.update(f"{name}\0".encode())
+        _add_tensor(state.update, tensor)
+    return state.hexdigest()
+
+
+def _own_source(kind: type[nn.Module]) -> str:
+    if kind.__module__.partition(".")[0] in _VERSIONED_PACKAGES:
+        return ""
+    try:
+        return inspect.getsource(kind)
+    except (OSError, TypeError):  # typed in at a prompt, or made at run time
+        return ""
+
+
+def _add_tensor(update: Callable[[bytes | memoryview], None], tensor: Tensor) -> None:
+    update(f"{tensor.dtype}{tuple(tensor.shape)}\0".encode())
+    # As raw bytes, since numpy has no bfloat16.
+    flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+    update(flat.numpy().data)

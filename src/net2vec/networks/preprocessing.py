@@ -1,0 +1,173 @@
+"""From an image to what a network is fed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from net2vec.errors import NetworkError
+
+Triple = tuple[float, float, float]
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Squash the whole image to a square, then shift and scale its channels.
+
+    The masks of a probe dataset are squashed in the same way, so nothing is cropped.
+
+    Attributes:
+        size: side of the square in pixels.
+        mean: what is subtracted from each channel, in pixel values (0 to 255), in the order of
+            `channels`.
+        std: what each channel is divided by afterwards, in pixel values.
+        channels: the order in which the network takes the colours, "RGB" or "BGR".
+    """
+
+    size: int
+    mean: Triple
+    std: Triple
+    channels: str = "RGB"
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise NetworkError(f"the size of the input must be at least 1 pixel, got {self.size}")
+        if self.channels not in ("RGB", "BGR"):
+            raise NetworkError(f"the channel order must be RGB or BGR, got {self.channels!r}")
+        if 0 in self.std:
+            raise NetworkError(f"the std of a channel must not be 0, got {self.std}")
+
+    @classmethod
+    def from_unit_scale(cls, size: int, mean: Triple, std: Triple) -> Preprocessing:
+        """The same from a mean and std of pixels scaled to [0, 1], as most libraries give them."""
+        return cls(size, _times_255(mean), _times_255(std))
+
+    def __call__(self, image: Image.Image) -> Float[Tensor, "3 size size"]:
+        """What the network is fed for an image of any size and mode.
+
+        The resampling is Pillow's bilinear filter, which antialiases when it shrinks.
+        """
+        square = image.convert("RGB").resize((self.size, self.size), Image.Resampling.BILINEAR)
+        pixels = torch.from_numpy(np.array(square, dtype=np.float32)).permute(2, 0, 1)
+        if self.channels == "BGR":
+            pixels = pixels.flip(0)
+        mean, std = torch.tensor(self.mean), torch.tensor(self.std)
+        return ((pixels - mean[:, None, None]) / std[:, None, None]).contiguous()
+
+    def __str__(self) -> str:
+        """One line for people."""
+        mean, std = (", ".join(f"{value:.6g}" for value in row) for row in (self.mean, self.std))
+        return f"{self.size} x {self.size} px, {self.channels}, minus ({mean}), over ({std})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for a run's provenance; `from_dict` takes them back."""
+        return {
+            "size": self.size,
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "channels": self.channels,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
+        """The inverse of `to_dict`.
+
+        Raises:
+            NetworkError: a key is missing or unknown, or a value is out of its range.
+        """
+        try:
+            return cls(**{**values, "mean": _triple(values["mean"]), "std": _triple(values["std"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise NetworkError(
+                f"a preprocessing needs size, mean, std (three numbers each) and channels, "
+                f"got {dict(values)}"
+            ) from error
+
+
+@dataclass(frozen=True)
+class CustomPreprocessing:
+    """A transform of the user's own in the place of `Preprocessing`.
+
+    Attributes:
+        transform: takes a Pillow image in mode RGB, gives a float tensor of shape (3, size, size).
+            It must look at the whole image, squashed to the square, for the masks to lie over it.
+        size: side of the square in pixels.
+    """
+
+    transform: Callable[[Image.Image], Any]
+    size: int
+
+    @classmethod
+    def wrap(cls, transform: Callable[[Image.Image], Any]) -> CustomPreprocessing:
+        """Find the size by trying the transform on a sample picture.
+
+        Raises:
+            NetworkError: the transform fails, gives no square of three channels, or gives
+                different values when it is asked twice.
+        """
+        try:
+            first, second = transform(sample_picture()), transform(sample_picture())
+        except Exception as error:
+            raise NetworkError(
+                f"the transform must take a Pillow image, but it failed: {error!r}"
+            ) from error
+        if not isinstance(first, Tensor) or not first.is_floating_point():
+            raise NetworkError(
+                f"the transform must give a float tensor of shape (3, size, size), "
+                f"not {getattr(first, 'dtype', type(first).__name__)}"
+            )
+        if first.ndim != 3 or first.shape[0] != 3 or first.shape[1] != first.shape[2]:
+            raise NetworkError(
+                f"the transform must give a tensor of shape (3, size, size), not "
+                f"{tuple(first.shape)}: squash the whole image to a square, without cropping"
+            )
+        if not torch.equal(first, second):
+            raise NetworkError(
+                "the transform gives different values for the same picture: leave out its random "
+                "parts"
+            )
+        return cls(transform, int(first.shape[1]))
+
+    def __call__(self, image: Image.Image) -> Float[Tensor, "3 size size"]:
+        """What the network is fed for an image of any size and mode."""
+        fed: Tensor = self.transform(image.convert("RGB"))
+        return fed
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"{self.size} x {self.size} px, a transform given in Python"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for a run's provenance; the transform itself cannot be restored."""
+        name = getattr(self.transform, "__qualname__", type(self.transform).__qualname__)
+        return {"size": self.size, "transform": name}
+
+
+def imagenet_preprocessing(size: int = 224) -> Preprocessing:
+    """The usual ImageNet mean and standard deviation, for networks that say nothing else."""
+    return Preprocessing.from_unit_scale(size, _IMAGENET_MEAN, _IMAGENET_STD)
+
+
+def sample_picture() -> Image.Image:
+    """A fixed picture with all frequencies and no symmetry, to tell transforms apart."""
+    pixels = np.random.default_rng(0).integers(0, 256, (61, 89, 3), dtype=np.uint8)
+    return Image.fromarray(pixels).resize((267, 183), Image.Resampling.BICUBIC)
+
+
+def _times_255(values: Triple) -> Triple:
+    return _triple(value * 255 for value in values)
+
+
+def _triple(values: Iterable[float]) -> Triple:
+    first, second, third = (float(value) for value in values)
+    return (first, second, third)

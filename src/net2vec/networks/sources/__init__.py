@@ -1,0 +1,1 @@
+"""Where architectures come from: libraries, installed packages, the user's Python."""

@@ -1,0 +1,95 @@
+"""Networks that a function of the user's returns: `package.module:function`, `file.py:function`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from net2vec.errors import NetworkError
+from net2vec.networks.network import Network, network_from_module
+from net2vec.networks.weights.checkpoints import load_checkpoint
+
+
+def network_from_function(name: str, *, weights: str | None = None) -> Network:
+    """Call a function that returns a module, or a `Network` with a preprocessing of its own.
+
+    Args:
+        name: `package.module:function` or `file.py:function`.
+        weights: a file to load into the module, "random" to draw every parameter afresh from
+            torch's global generator, or None for the module as the function returns it.
+
+    Raises:
+        NetworkError: the function cannot be found, fails or returns something else; the weights
+            do not fit; or a module does not know how to draw its parameters.
+    """
+    made = _call(name)
+    network = made if isinstance(made, Network) else network_from_module(made, name=name)
+    if weights == "random":
+        draw_parameters(network.module)
+    elif weights is not None:
+        load_checkpoint(network.module, Path(weights))
+    return network
+
+
+def draw_parameters(module: nn.Module) -> None:
+    """Draw every parameter of a module afresh, each as its own class does it.
+
+    Raises:
+        NetworkError: a submodule has parameters of its own and no `reset_parameters`.
+    """
+    for path, part in module.named_modules():
+        reset = getattr(part, "reset_parameters", None)
+        if callable(reset):
+            reset()
+        elif next(part.parameters(recurse=False), None) is not None:
+            raise NetworkError(
+                f"--weights random needs a method reset_parameters in every module that holds "
+                f"parameters; {path or 'the network'} ({type(part).__name__}) has none"
+            )
+
+
+def _call(name: str) -> Any:
+    place, _, function_name = name.rpartition(":")
+    module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
+    function: Callable[[], Any] | None = getattr(module, function_name, None)
+    if not callable(function):
+        raise NetworkError(f"{place} has no function {function_name!r}")
+    try:
+        made = function()
+    except Exception as error:
+        raise NetworkError(f"{name} failed: {error!r}") from error
+    if not isinstance(made, (nn.Module, Network)):
+        raise NetworkError(f"{name} must return a torch module, not a {type(made).__name__}")
+    return made
+
+
+def _import_module(place: str) -> Any:
+    try:
+        return importlib.import_module(place)
+    except Exception as error:
+        raise NetworkError(f"cannot import {place}: {error!r}") from error
+
+
+def _import_file(path: Path) -> Any:
+    if not path.is_file():
+        raise NetworkError(f"there is no file {path}")
+    # A name of its own for every path, so that two files called model.py do not meet.
+    name = f"{path.stem}_{blake2b(str(path.resolve()).encode(), digest_size=8).hexdigest()}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise NetworkError(f"cannot import {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickle look modules up there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise NetworkError(f"cannot import {path}: {error!r}") from error
+    return module

@@ -1,0 +1,1 @@
+"""Weights in files: what they hold, and how they fit a network."""

@@ -1,0 +1,148 @@
+"""Weights of a network from a file, whatever wrapping it was saved in."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from net2vec.errors import NetworkError
+
+# What trainers put around a state dict.
+_WRAPPINGS = ("state_dict", "model", "model_state_dict", "model_state", "net")
+# What data-parallel training and compilation put into its keys.
+_TRANSPARENT = ("module", "_orig_mod")
+_SHOWN = 8
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by name.
+
+    Takes what `torch.save` writes, now and in its old format, and safetensors; a bare state dict
+    or one inside a larger checkpoint.
+
+    Raises:
+        NetworkError: the file is missing or damaged, holds pickled objects, or no weights.
+    """
+    if not path.is_file():
+        raise NetworkError(f"there is no weights file {path}")
+    content = _load_safetensors(path) if path.suffix == ".safetensors" else _load_pickle(path)
+    while isinstance(content, Mapping):
+        inner = next((content[key] for key in _WRAPPINGS if _is_mapping(content, key)), None)
+        if inner is None:
+            break
+        content = inner
+    if not isinstance(content, Mapping):
+        raise NetworkError(f"{path} holds a {type(content).__name__}, not a state dict")
+    tensors = {
+        key: value
+        for key, value in content.items()
+        if isinstance(key, str) and isinstance(value, Tensor)
+    }
+    if not tensors:
+        raise NetworkError(f"{path} holds no weights: no key of it is a tensor")
+    return tensors
+
+
+def load_checkpoint(
+    module: nn.Module,
+    path: Path,
+    *,
+    rename: Callable[[str], str] = str,
+    ignore: tuple[str, ...] = (),
+) -> None:
+    """Load a file's weights into a module, all of them and nothing else.
+
+    Args:
+        module: gets the weights.
+        path: the file.
+        rename: from the file's keys to the module's.
+        ignore: beginnings of keys that the module leaves out on purpose (auxiliary heads).
+
+    Raises:
+        NetworkError: as in `read_state_dict`, or the weights do not fit; what is missing,
+            unexpected or of another shape is listed.
+    """
+    fit_state_dict(module, read_state_dict(path), str(path), rename=rename, ignore=ignore)
+
+
+def fit_state_dict(
+    module: nn.Module,
+    state: Mapping[str, Tensor],
+    origin: str,
+    *,
+    rename: Callable[[str], str] = str,
+    ignore: tuple[str, ...] = (),
+) -> None:
+    """Load a state dict strictly; see `load_checkpoint`. `origin` names it in errors."""
+    wanted = module.state_dict()
+    given: dict[str, Tensor] = {}
+    for key, tensor in state.items():
+        name = rename(key)
+        if name not in wanted:
+            name = ".".join(part for part in name.split(".") if part not in _TRANSPARENT)
+        if not name.startswith(ignore or ("\0",)):
+            given[name] = tensor
+    for key, tensor in wanted.items():
+        if key.endswith("num_batches_tracked"):  # not in files older than torch 0.4.1, and unused
+            given.setdefault(key, tensor)
+
+    faults = [
+        _listing("missing", wanted.keys() - given.keys()),
+        _listing("unexpected", given.keys() - wanted.keys()),
+        _listing(
+            "of another shape",
+            (
+                f"{key} {tuple(given[key].shape)} for {tuple(wanted[key].shape)}"
+                for key in wanted.keys() & given.keys()
+                if given[key].shape != wanted[key].shape
+            ),
+        ),
+    ]
+    if any(faults):
+        raise NetworkError(
+            f"the weights of {origin} do not fit {type(module).__name__}: "
+            + "; ".join(fault for fault in faults if fault)
+        )
+    module.load_state_dict(given)
+
+
+def _load_safetensors(path: Path) -> Any:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise NetworkError(f"{path} is no readable safetensors file: {error}") from error
+
+
+def _load_pickle(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # Damage and refusal end in the same error; only the latter names a global.
+        if "GLOBAL" not in str(error):
+            raise NetworkError(f"{path} is damaged or no PyTorch checkpoint") from error
+        raise NetworkError(
+            f"{path} holds pickled objects, which could run any code and are not loaded; if you "
+            f"trust it, convert it once with torch.save(torch.load('{path.name}', "
+            f"weights_only=False).state_dict(), 'weights.pth')"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError) as error:
+        raise NetworkError(f"{path} is damaged or no PyTorch checkpoint") from error
+
+
+def _is_mapping(content: Mapping[Any, Any], key: str) -> bool:
+    return isinstance(content.get(key), Mapping)
+
+
+def _listing(what: str, keys: Iterable[str]) -> str:
+    names = sorted(keys)
+    if not names:
+        return ""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{len(names)} {what} ({', '.join(names[:_SHOWN])}{more})"

@@ -1,0 +1,121 @@
+import pytest
+import torch
+from torch import nn
+
+from net2vec.errors import NetworkError
+from net2vec.networks import capture_outputs, network_from_module, run_layers
+
+
+class TwiceRelu(nn.Module):
+    """Uses one in-place ReLU twice, as ResNets do, and fails where it is told to."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 4, 1)
+        self.relu = nn.ReLU(inplace=True)
+        self.head = nn.Conv2d(4, 2, 1)
+        self.pair = Pair()
+        self.unused = nn.ReLU()
+        self.computed = []
+
+    def forward(self, batch):
+        batch = self.relu(self.conv(batch))
+        batch = self.relu(batch - 0.2)
+        self.computed.append("relu")
+        batch = self.head(batch)
+        self.computed.append("head")
+        self.pair(batch)
+        return batch
+
+
+class Pair(nn.Module):
+    def forward(self, batch):
+        return batch, batch
+
+
+@pytest.fixture
+def module():
+    return TwiceRelu().eval()
+
+
+@pytest.fixture
+def batch():
+    return torch.randn(2, 3, 5, 5, generator=torch.Generator().manual_seed(1))
+
+
+def _hooks(module):
+    return sum(len(p._forward_hooks) + len(p._forward_pre_hooks) for p in module.modules())
+
+
+def test_a_layer_is_its_own_output_not_what_an_in_place_relu_made_of_it(module, batch):
+    outputs = run_layers(module, batch, ["conv"])
+    expected = module.conv(batch).detach()
+    assert (expected < 0).any()
+    assert torch.equal(outputs["conv"], expected)
+
+
+def test_calls_are_addressed_one_by_one_and_the_path_alone_is_the_last(module, batch):
+    outputs = run_layers(module, batch, ["relu", "relu#1", "relu#2"])
+    first = module.conv(batch).relu().detach()
+    assert torch.equal(outputs["relu#1"], first)
+    assert torch.equal(outputs["relu#2"], (first - 0.2).relu())
+    assert torch.equal(outputs["relu"], outputs["relu#2"])
+    assert list(outputs) == ["relu", "relu#1", "relu#2"]
+
+
+def test_every_pass_starts_anew_and_copies_are_detached(module, batch):
+    with capture_outputs(module, ["head", "relu#2"]) as outputs:
+        module(batch)
+        first = outputs["head"]
+        module(batch[:1])
+        assert outputs["head"].shape[0] == 1
+        assert "relu#2" in outputs
+    assert first.shape[0] == 2
+    assert not first.requires_grad
+
+
+def test_hooks_are_gone_afterwards_also_after_an_error(module, batch):
+    run_layers(module, batch, ["conv"])
+    with pytest.raises(RuntimeError), capture_outputs(module, ["conv", "relu"]):
+        module(torch.zeros(1, 7, 5, 5))
+    with pytest.raises(NetworkError, match="no module 'nose'"):
+        run_layers(module, batch, ["conv", "nose"])
+    assert _hooks(module) == 0
+
+
+def test_the_network_is_left_as_it_was(module, batch):
+    module.train()
+    module.head.eval()
+    outputs = run_layers(module, batch, ["head"])
+    assert module.training
+    assert module.conv.training
+    assert not module.head.training
+    assert not outputs["head"].requires_grad
+    assert torch.is_grad_enabled()
+    assert all(parameter.grad is None for parameter in module.parameters())
+
+
+def test_nothing_after_the_last_layer_is_computed(module, batch):
+    network = network_from_module(module, size=5)
+    expected = run_layers(module, batch, ["relu#1", "relu"])
+    assert network.trace.calls()["relu"] == 2  # the dry pass runs all
+    module.computed.clear()
+    outputs = run_layers(network, batch, ["relu", "conv", "relu#1"])
+    assert module.computed == []
+    assert torch.equal(outputs["relu"], expected["relu"])
+    run_layers(network, batch, ["head", "conv"])
+    assert module.computed == ["relu"]
+
+
+def test_what_is_not_called_or_no_tensor_is_told(module, batch):
+    with pytest.raises(NetworkError, match="never called unused"):
+        run_layers(module, batch, ["unused", "conv"])
+    with pytest.raises(NetworkError, match="pair returns a tuple"):
+        run_layers(module, batch, ["pair"])
+    with pytest.raises(NetworkError, match="never called relu#3"):
+        run_layers(network_from_module(module, size=5), batch, ["relu#3"])
+
+
+def test_no_layers_run_the_network_and_give_nothing(module, batch):
+    assert run_layers(module, batch, []) == {}

@@ -1,0 +1,155 @@
+import urllib.error
+import urllib.request
+
+import numpy as np
+import pytest
+import torch
+from torchvision.models import alexnet, densenet121, googlenet
+
+from net2vec.errors import NetworkError
+from net2vec.networks import available_networks, list_layers, load_network, run_layers
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_downloaded(monkeypatch, tmp_path):
+    def refuse(*_args, **_keywords):
+        raise urllib.error.URLError("unreachable")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setattr("torch.hub.urlopen", refuse)
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
+
+
+SHAPES = {
+    "alexnet": [(64, 56, 56), (192, 27, 27), (384, 13, 13), (256, 13, 13), (256, 13, 13)],
+    "vgg16": [(512, 14, 14)],
+    "googlenet": [(832, 14, 14), (1024, 7, 7)],
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_default_layers_of_the_papers_networks_have_their_shapes(name):
+    network = load_network(name, weights="random")
+    layers = {info.path: info for info in list_layers(network)}
+    assert [layers[path].shape for path in network.layers] == SHAPES[name]
+    assert all(layers[path].activation for path in network.layers)
+    assert not network.trained
+    assert not any(part.training for part in network.module.modules())
+
+
+def test_every_alias_of_the_table_is_a_layer_with_an_activation():
+    for name, entry in available_networks().items():
+        if not entry.aliases:
+            continue
+        layers = {info.path: info for info in list_layers(load_network(name, weights="random"))}
+        for alias, path in entry.aliases.items():
+            assert layers[path].activation, (name, alias)
+            assert alias in layers[path].aliases
+
+
+def test_alexnet_is_fed_as_in_the_papers_experiments():
+    own = load_network("alexnet", weights="random").preprocessing
+    assert own.size == 227
+    assert own.channels == "RGB"
+    assert np.allclose(own.mean, (124.6901, 118.6897, 109.5388))
+    assert np.allclose(own.std, 57.12)
+    usual = load_network("torchvision:alexnet", weights="random").preprocessing
+    assert usual.size == 224
+    assert np.allclose(usual.mean, np.multiply(255, (0.485, 0.456, 0.406)))
+
+
+def test_random_weights_follow_the_seed_and_leave_the_global_generator_alone():
+    torch.manual_seed(123)
+    expected = torch.rand(3)
+    torch.manual_seed(123)
+    first = load_network("torchvision:resnet18", weights="random", seed=7)
+    assert torch.equal(torch.rand(3), expected)
+    assert load_network("torchvision:resnet18", weights="random", seed=7).digest == first.digest
+    assert load_network("torchvision:resnet18", weights="random", seed=8).digest != first.digest
+    assert first.weights == "random (seed 7)"
+    assert first.layers == ("relu", "layer1", "layer2", "layer3", "layer4")
+
+
+def test_three_disguises_of_a_real_state_dict_give_the_same_network(tmp_path):
+    torch.manual_seed(3)
+    state = alexnet().state_dict()
+    parallel = {k.replace("features.", "features.module."): v for k, v in state.items()}
+    torch.save(state, tmp_path / "plain.pth")
+    torch.save({f"module.{key}": value for key, value in state.items()}, tmp_path / "module.pth")
+    torch.save({"state_dict": parallel, "epoch": 90}, tmp_path / "nested.pth.tar")
+    networks = [
+        load_network("alexnet", weights=str(tmp_path / name))
+        for name in ("plain.pth", "module.pth", "nested.pth.tar")
+    ]
+    assert len({network.digest for network in networks}) == 1
+    assert torch.equal(networks[0].module.features[0].weight, state["features.0.weight"])
+    assert [network.weights for network in networks] == [
+        "file:plain.pth",
+        "file:module.pth",
+        "file:nested.pth.tar",
+    ]
+    assert all(network.trained for network in networks)
+
+
+def test_published_files_with_auxiliary_heads_or_old_names_load(tmp_path):
+    torch.manual_seed(0)
+    state = googlenet(aux_logits=True, init_weights=False).state_dict()
+    torch.save(state, tmp_path / "googlenet.pth")
+    network = load_network("googlenet", weights=str(tmp_path / "googlenet.pth"))
+    assert torch.equal(network.module.fc.weight, state["fc.weight"])
+    assert network.module.transform_input  # as the published weights need it
+
+    dense = densenet121().state_dict()
+    old = {k.replace("norm1.", "norm.1.").replace("conv2.", "conv.2."): v for k, v in dense.items()}
+    assert old.keys() != dense.keys()
+    torch.save(old, tmp_path / "dense.pth")
+    loaded = load_network("torchvision:densenet121", weights=str(tmp_path / "dense.pth"))
+    key = "features.denseblock1.denselayer1.norm1.weight"
+    assert torch.equal(loaded.module.state_dict()[key], dense[key])
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "message"),
+    [
+        ("alexnte", None, "no network 'alexnte'; did you mean alexnet"),
+        ("torchvision:resnet19", "random", "did you mean resnet18"),
+        ("torchvision:fcn_resnet50", "random", "no classifier"),
+        ("timm:resnett18", "random", "did you mean"),
+        ("timm:resnet18.nothing", "random", "no weights 'nothing' for resnet18"),
+        ("alexnet", "IMAGENET1K_V9", "published: IMAGENET1K_V1"),
+        ("alexnet", "missing.pth", "there is no weights file missing.pth"),
+        ("alexnet", None, "download.*unreachable.*https://.*alexnet.*--weights FILE"),
+        ("no.such.package:build", None, "cannot import no.such.package"),
+        ("nowhere.py:build", None, "there is no file nowhere.py"),
+    ],
+)
+def test_what_cannot_be_had_is_told_in_one_line(name, weights, message):
+    with pytest.raises(NetworkError, match=message) as caught:
+        load_network(name, weights=weights)
+    assert "\n" not in str(caught.value)
+
+
+def test_published_weights_are_told_from_files_and_the_default_is_first(monkeypatch, tmp_path):
+    asked = []
+
+    def served(url, **keywords):
+        asked.append((url.rpartition("/")[2], keywords["weights_only"], keywords["check_hash"]))
+        torch.manual_seed(1)
+        return load_network("torchvision:resnet50", weights="random").module.state_dict()
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", served)
+    default = load_network("torchvision:resnet50")
+    assert default.weights == "IMAGENET1K_V2"
+    assert load_network("torchvision:resnet50", weights="IMAGENET1K_V1").trained
+    assert asked == [
+        ("resnet50-11ad3fa6.pth", True, True),
+        ("resnet50-0676ba61.pth", True, True),
+    ]
+
+
+def test_timm_reads_size_and_mean_from_its_own_configuration():
+    network = load_network("timm:mobilenetv3_small_050.lamb_in1k", weights="random")
+    assert network.preprocessing.size == 224
+    assert network.licence == "apache-2.0"
+    outputs = run_layers(network, torch.zeros(1, 3, 224, 224), network.layers)
+    assert outputs[network.layers[-1]].shape[2:] == (7, 7)

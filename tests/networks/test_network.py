@@ -1,0 +1,81 @@
+import dataclasses
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import nn
+
+from net2vec.errors import NetworkError
+from net2vec.networks import Preprocessing, list_layers, load_network, network_from_module
+from net2vec.networks.network import module_digest
+
+
+def _small():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2), nn.ReLU())
+
+
+def test_the_digest_is_the_same_for_equal_networks_and_moves_with_every_part():
+    module = _small()
+    digest = module_digest(module)
+    assert module_digest(deepcopy(module)) == digest
+
+    weight = deepcopy(module)
+    weight[0].weight.data[0, 0, 0, 0] += 1e-6
+    buffer = deepcopy(module)
+    buffer[1].running_var[1] = 2
+    setting = deepcopy(module)
+    setting[1].eps = 1e-3
+    kind = deepcopy(module)
+    kind[2] = nn.ReLU6()
+    assert len({digest, *map(module_digest, (weight, buffer, setting, kind))}) == 5
+
+
+def test_an_edited_forward_changes_the_digest(tmp_path):
+    def digest(result):
+        (tmp_path / "model.py").write_text(
+            f"from torch import nn\nclass Model(nn.Module):\n"
+            f"    def forward(self, batch):\n        return {result}\n"
+        )
+        return load_network(f"{tmp_path / 'model.py'}:Model").digest
+
+    assert digest("batch") == digest("batch") != digest("batch.relu()")
+
+
+def test_bfloat16_parameters_have_a_digest():
+    module = nn.Linear(2, 2)
+    assert module_digest(module) != module_digest(module.to(torch.bfloat16))
+
+
+def test_the_input_digest_tells_transforms_apart_whatever_they_are_called():
+    def network(scale):
+        def transform(image):
+            return torch.full((3, 8, 8), scale * image.width)
+
+        return network_from_module(_small(), transform)
+
+    assert network(1.0).input_digest == network(1.0).input_digest
+    assert network(1.0).input_digest != network(2.0).input_digest
+
+
+def test_a_users_module_is_taken_as_it_is():
+    module = _small().train()
+    network = network_from_module(module, Preprocessing(16, (0.0,) * 3, (1.0,) * 3), name="mine")
+    assert network.module is module
+    assert [info.shape for info in list_layers(network)] == [(2, 14, 14)] * 3
+    assert all(part.training for part in module.modules())
+    assert network.name == "mine"
+    assert network_from_module(module).name == "Sequential"
+    assert network_from_module(module, size=32).preprocessing.size == 32
+
+
+def test_a_copy_does_not_keep_the_old_digest():
+    network = network_from_module(_small(), size=8)
+    before = network.digest
+    other = dataclasses.replace(network, module=_small().append(nn.ReLU()))
+    assert other.digest != before
+
+
+def test_a_module_that_cannot_take_images_is_told():
+    with pytest.raises(NetworkError, match=r"Linear fails on an input of shape \(1, 3, 8, 8\)"):
+        list_layers(network_from_module(nn.Linear(5, 5), size=8))

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from net2vec.errors import NetworkError
+from net2vec.networks import CustomPreprocessing, Preprocessing
+
+
+def _solid(color, size=(30, 20)):
+    return Image.new("RGB", size, color)
+
+
+def test_values_of_a_plain_image_are_shifted_and_scaled_by_channel():
+    lite = Preprocessing(4, mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0))
+    fed = lite(_solid((255, 127, 0)))
+    assert fed.shape == (3, 4, 4)
+    assert fed[:, 2, 1].tolist() == [1.0, 0.0, -127 / 128]
+
+
+def test_bgr_turns_the_channels_and_applies_the_mean_in_their_order():
+    caffe = Preprocessing(2, mean=(1.0, 2.0, 3.0), std=(1.0, 1.0, 2.0), channels="BGR")
+    assert caffe(_solid((10, 20, 30)))[:, 0, 0].tolist() == [29.0, 18.0, 3.5]
+
+
+def test_the_whole_image_is_squashed_and_shrinking_averages():
+    stripes = np.zeros((60, 120, 3), dtype=np.uint8)
+    stripes[:, 1::2] = 200  # too fine for a 6 px square, so it must come out as its mean
+    stripes[:, 60:] = 50
+    fed = Preprocessing(6, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))(Image.fromarray(stripes))
+    assert fed[0, :, 0].tolist() == pytest.approx([100.0] * 6, abs=3)
+    assert fed[0, :, 5].tolist() == [50.0] * 6
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "1"])
+def test_every_mode_of_image_is_taken(mode):
+    assert Preprocessing(5, (0.0,) * 3, (255.0,) * 3)(_solid("white").convert(mode)).min() == 1
+
+
+def test_unit_scale_is_what_torchvision_documents():
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    image = Image.fromarray(np.random.default_rng(1).integers(0, 256, (9, 9, 3), dtype=np.uint8))
+    ours = Preprocessing.from_unit_scale(9, mean, std)(image)
+    unit = torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255
+    expected = (unit - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+    torch.testing.assert_close(ours, expected)
+
+
+def test_a_dictionary_of_plain_values_restores_it():
+    original = Preprocessing(227, (1.0, 2.0, 3.0), (4.0, 5.0, 6.0), "BGR")
+    assert Preprocessing.from_dict(original.to_dict()) == original
+    with pytest.raises(NetworkError, match="size, mean, std"):
+        Preprocessing.from_dict({"size": 3})
+    with pytest.raises(NetworkError, match="three numbers"):
+        Preprocessing.from_dict(original.to_dict() | {"mean": [1, 2]})
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"size": 0}, "at least 1 pixel, got 0"),
+        ({"std": (1.0, 0.0, 1.0)}, "std of a channel"),
+        ({"channels": "GBR"}, "RGB or BGR, got 'GBR'"),
+    ],
+)
+def test_settings_out_of_range_are_refused(fields, message):
+    with pytest.raises(NetworkError, match=message):
+        Preprocessing.from_dict(Preprocessing(2, (0.0,) * 3, (1.0,) * 3).to_dict() | fields)
+
+
+def test_a_custom_transform_tells_its_size_and_sees_rgb():
+    def red(image):
+        values = np.array(image.resize((8, 8)), dtype=np.float32)
+        return torch.from_numpy(values).permute(2, 0, 1)
+
+    custom = CustomPreprocessing.wrap(red)
+    assert custom.size == 8
+    assert custom(Image.new("L", (3, 3), 7)).unique().tolist() == [7.0]
+
+
+@pytest.mark.parametrize(
+    ("transform", "message"),
+    [
+        (lambda image: 1 / 0, "ZeroDivisionError"),
+        (lambda image: image, "float tensor"),
+        (lambda image: torch.zeros(3, 4, 5), r"\(3, 4, 5\)"),
+        (lambda image: torch.rand(3, 4, 4), "random parts"),
+    ],
+)
+def test_a_transform_that_does_not_do_is_refused(transform, message):
+    with pytest.raises(NetworkError, match=message):
+        CustomPreprocessing.wrap(transform)

@@ -1,0 +1,145 @@
+import io
+import zipfile
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from net2vec.errors import NetworkError
+from net2vec.networks.weights.checkpoints import load_checkpoint, read_state_dict
+
+
+def _module(seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2))
+
+
+def _equal(module, other):
+    mine, theirs = module.state_dict(), other.state_dict()
+    return mine.keys() == theirs.keys() and all(torch.equal(mine[k], theirs[k]) for k in mine)
+
+
+def _prefixed(state):
+    return {f"module.{key}": value for key, value in state.items()}
+
+
+def _inside(state):
+    return {key.replace("0.", "0.module.", 1): value for key, value in state.items()}
+
+
+@pytest.mark.parametrize(
+    "disguise",
+    [
+        dict,
+        _prefixed,
+        _inside,
+        lambda state: {f"_orig_mod.{key}": value for key, value in state.items()},
+        lambda state: {"state_dict": _prefixed(state), "epoch": 90, "arch": "alexnet"},
+        lambda state: {"model": {"state_dict": dict(state)}},
+    ],
+)
+def test_a_state_dict_is_found_under_every_disguise(tmp_path, disguise):
+    source, target = _module(1), _module(2)
+    assert not _equal(source, target)
+    torch.save(disguise(source.state_dict()), tmp_path / "weights.pth")
+    load_checkpoint(target, tmp_path / "weights.pth")
+    assert _equal(source, target)
+
+
+def test_the_old_format_and_safetensors_load(tmp_path):
+    source = _module(1)
+    old = tmp_path / "old.pth.tar"
+    torch.save({"state_dict": source.state_dict()}, old, _use_new_zipfile_serialization=False)
+    assert not zipfile.is_zipfile(old)
+    safe = tmp_path / "new.safetensors"
+    save_file(source.state_dict(), safe)
+    for path in (old, safe):
+        target = _module(2)
+        load_checkpoint(target, path)
+        assert _equal(source, target)
+
+
+def test_a_module_with_a_part_called_module_keeps_its_name(tmp_path):
+    source = nn.ModuleDict({"module": nn.Linear(2, 2)})
+    torch.save(source.state_dict(), tmp_path / "w.pth")
+    target = nn.ModuleDict({"module": nn.Linear(2, 2)})
+    load_checkpoint(target, tmp_path / "w.pth")
+    assert _equal(source, target)
+
+
+def test_files_older_than_the_batch_counter_load(tmp_path):
+    state = _module(1).state_dict()
+    del state["1.num_batches_tracked"]
+    torch.save(dict(state), tmp_path / "w.pth")
+    target = _module(2)
+    load_checkpoint(target, tmp_path / "w.pth")
+    assert torch.equal(target[0].weight, state["0.weight"])
+
+
+def test_what_does_not_fit_is_listed_and_nothing_is_loaded(tmp_path):
+    state = _module(1).state_dict()
+    state["2.weight"] = state.pop("0.bias")
+    state["1.bias"] = torch.zeros(5)
+    torch.save(state, tmp_path / "w.pth")
+    target = _module(2)
+    with pytest.raises(NetworkError) as caught:
+        load_checkpoint(target, tmp_path / "w.pth")
+    message = str(caught.value)
+    assert "1 missing (0.bias)" in message
+    assert "1 unexpected (2.weight)" in message
+    assert "1 of another shape (1.bias (5,) for (2,))" in message
+    assert "\n" not in message
+    assert _equal(target, _module(2))
+
+
+def test_ignored_keys_may_be_there(tmp_path):
+    state = dict(_module(1).state_dict()) | {"aux1.conv.weight": torch.zeros(1)}
+    torch.save(state, tmp_path / "w.pth")
+    load_checkpoint(_module(2), tmp_path / "w.pth", ignore=("aux1.",))
+    with pytest.raises(NetworkError, match="unexpected"):
+        load_checkpoint(_module(2), tmp_path / "w.pth")
+
+
+class Evil:
+    def __reduce__(self):
+        return exec, ("raise SystemExit('the file was executed')",)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("thing", [Evil(), nn.Linear(1, 1)])
+def test_pickled_objects_are_refused_with_the_way_out(tmp_path, thing, zipped):
+    path = tmp_path / "model.pth"
+    torch.save({"model": thing}, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(NetworkError, match=r"holds pickled objects.*convert it once") as caught:
+        read_state_dict(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_broken_files_are_told_in_one_line(tmp_path):
+    whole = io.BytesIO()
+    torch.save(_module().state_dict(), whole)
+    content = whole.getvalue()
+    cases = {
+        "cut.pth": content[: len(content) // 2],
+        "empty.pth": b"",
+        "text.pth": b"<html>404</html>",
+        "noise.pth": bytes(range(256)) * 8,
+        "bad.safetensors": b"\x08\0\0\0\0\0\0\0notjson!",
+    }
+    for name, data in cases.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(NetworkError, match=r"damaged|no readable") as caught:
+            read_state_dict(tmp_path / name)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(NetworkError, match="there is no weights file"):
+        read_state_dict(tmp_path / "absent.pth")
+
+
+def test_files_without_weights_are_told(tmp_path):
+    torch.save([1, 2], tmp_path / "list.pth")
+    torch.save({"epoch": 3}, tmp_path / "none.pth")
+    with pytest.raises(NetworkError, match="holds a list, not a state dict"):
+        read_state_dict(tmp_path / "list.pth")
+    with pytest.raises(NetworkError, match="holds no weights"):
+        read_state_dict(tmp_path / "none.pth")
