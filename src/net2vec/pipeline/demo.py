@@ -1,0 +1,40 @@
+"""The whole method on what comes with the package: a real network beside its random twin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from net2vec.config import Settings
+from net2vec.data import open_dataset
+from net2vec.pipeline.probe import probe
+from net2vec.pipeline.progress import Progress, SilentProgress
+from net2vec.pipeline.reporting import write_report
+
+NETWORK = "efficientnet_lite0"
+DATA = "diorama"
+
+
+def run_demo(out: Path, *, workers: int | None = None, progress: Progress | None = None) -> Path:
+    """Probe the embedded network and its random twin with `diorama`, and report on both.
+
+    Args:
+        out: holds `trained`, `random` and `report` afterwards.
+        workers: threads; the numbers do not depend on it.
+        progress: told of stages.
+
+    Returns:
+        The page of the report.
+
+    Raises:
+        Net2VecError: the weights are not installed, or `out` holds something else.
+    """
+    progress = progress or SilentProgress()
+    dataset = open_dataset(DATA)  # one for both runs: it remembers what it has rendered
+    runs = []
+    for name, weights in (("trained", None), ("random", "random")):
+        progress.say(f"{NETWORK}, {name} weights")
+        settings = Settings(network=NETWORK, data=(DATA,), weights=weights, device="cpu")
+        runs.append(
+            probe(settings, out / name, dataset=dataset, workers=workers, progress=progress)
+        )
+    return write_report(runs, out / "report", dataset=dataset, progress=progress)

@@ -1,0 +1,106 @@
+"""The folder of a run while it is made: whose it is, and what is done already."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from net2vec.config import Settings, differences
+from net2vec.errors import ConfigError
+from net2vec.results import save_text
+
+SETTINGS = "run.toml"
+PROVENANCE = "provenance.json"
+CACHE = "cache"
+
+Value = TypeVar("Value")
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the folder holds a finished run; its provenance is written last."""
+    return (folder / PROVENANCE).is_file()
+
+
+def claim(folder: Path, settings: Settings) -> None:
+    """Make a folder a run's, or find that it is that run's already.
+
+    Raises:
+        ConfigError: the folder is another run's, or holds something else. Nothing is touched.
+    """
+    existing = folder / SETTINGS
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file; --out wants a folder that is new or empty")
+    if existing.is_file():
+        differing = differences(Settings.from_toml(existing), settings)
+        if differing:
+            raise ConfigError(
+                f"{folder} holds a run with other settings: {'; '.join(differing)} (there and "
+                f"here); choose another --out"
+            )
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ConfigError(
+            f"{folder} is not empty and holds no run; choose an --out that is new or empty"
+        )
+    save_text(settings.to_toml(), existing)
+
+
+def cache_folder() -> Path:
+    """Where compiled annotations are kept, shared by all runs: `NET2VEC_CACHE` if that is set."""
+    named = os.environ.get("NET2VEC_CACHE")
+    if named:
+        return Path(named)
+    import pooch
+
+    return Path(pooch.os_cache("net2vec"))
+
+
+def digest_of(**parts: Any) -> str:
+    """One digest of all that determines something."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+class Shelf:
+    """Finished work items on disk, each a small file, by what determines them.
+
+    Args:
+        folder: where they are.
+        digest: of all that determines them; items left there by anything else are not found.
+    """
+
+    def __init__(self, folder: Path, digest: str) -> None:
+        self._folder = folder / digest
+
+    def get(self, name: str, kind: type[Value]) -> Value | None:
+        """A finished item, or None."""
+        path = self._folder / f"{name}.npz"
+        if not path.is_file():
+            return None
+        with np.load(path) as file:
+            arrays = {key: file[key] for key in file.files}
+        return kind(**{key: _scalar(value) for key, value in arrays.items()})
+
+    def put(self, name: str, value: object) -> None:
+        """Keep a finished item, an instance of a dataclass of arrays and numbers."""
+        if not is_dataclass(value):
+            raise TypeError(f"{type(value).__name__} is no dataclass")
+        arrays: Mapping[str, Any] = {
+            entry.name: np.asarray(getattr(value, entry.name)) for entry in fields(value)
+        }
+        self._folder.mkdir(parents=True, exist_ok=True)
+        temporary = self._folder / f".{name}.{os.getpid()}.tmp"
+        with temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        temporary.replace(self._folder / f"{name}.npz")
+
+
+def _scalar(value: np.ndarray) -> Any:
+    return value.item() if value.ndim == 0 else value

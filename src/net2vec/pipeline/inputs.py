@@ -1,0 +1,202 @@
+"""From settings to what they name: the network, its layers and the probe dataset."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from net2vec.config import Settings
+from net2vec.data import ProbeDataset, open_datasets
+from net2vec.errors import ConfigError, NetworkError
+from net2vec.networks import (
+    LayerInfo,
+    Network,
+    estimate_batch_norm,
+    list_layers,
+    load_network,
+    network_from_module,
+    resolve_layers,
+)
+from net2vec.pipeline.progress import Advance
+from net2vec.recording import image_batches
+from net2vec.results import group_name
+
+# Settings of a run that was started with objects instead of names.
+_GIVEN = "python:"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run looks at, and with what.
+
+    Attributes:
+        network: the network.
+        dataset: the probe dataset.
+        layers: the layers to probe, in the network's order.
+        mask_size: rows and columns of the masks.
+        device: where to compute.
+    """
+
+    network: Network
+    dataset: ProbeDataset
+    layers: tuple[str, ...]
+    mask_size: tuple[int, int]
+    device: torch.device
+
+    def info(self, layer: str) -> LayerInfo:
+        """What is known of a layer before it is recorded."""
+        path = layer.partition("#")[0]
+        return next(info for info in list_layers(self.network) if info.path in (layer, path))
+
+
+def open_inputs(
+    settings: Settings, network: Network | None = None, dataset: ProbeDataset | None = None
+) -> Inputs:
+    """Load the network and open the dataset that settings name.
+
+    Args:
+        settings: the run's settings.
+        network: in the place of the named one, where it is there already.
+        dataset: likewise.
+
+    Raises:
+        Net2VecError: one of them cannot be had, or the settings ask for something unknown in them.
+    """
+    device = _device(settings.device)
+    if dataset is None:
+        dataset = open_data(settings)
+    _check_concepts(settings, dataset)
+    if network is None:
+        if settings.network.startswith(_GIVEN):
+            raise ConfigError(
+                f"the network of this run was given in Python ({settings.network}); repeat it with "
+                f"net2vec.analyze"
+            )
+        network = load_network(settings.network, weights=settings.weights, seed=settings.seed)
+    layers = resolve_layers(network, settings.layers or None)
+    groups = [group_name(layer) for layer in layers]
+    if len(set(groups)) < len(groups):
+        raise NetworkError(f"layers {', '.join(layers)} would share a group of results.zarr")
+    side = settings.mask_size or max(1, network.preprocessing.size // 2)
+    return Inputs(network, dataset, layers, (side, side), device)
+
+
+def open_data(settings: Settings) -> ProbeDataset:
+    """Open the dataset that settings name.
+
+    Raises:
+        DataError: it cannot be opened.
+        ConfigError: it was given in Python.
+    """
+    for source in settings.data:
+        if source.startswith(_GIVEN):
+            raise ConfigError(
+                f"the dataset of this run was given in Python ({source}); repeat it with "
+                f"net2vec.analyze"
+            )
+    return open_datasets(
+        settings.data,
+        category=settings.category,
+        synonyms=Path(settings.synonyms) if settings.synonyms else None,
+        ignore=settings.ignore,
+        colors=settings.colors,
+    )
+
+
+def module_network(
+    model: nn.Module | Network,
+    transform: Callable[[Image.Image], Tensor] | None,
+    name: str | None,
+) -> tuple[Network, str]:
+    """A network given in Python, and what stands for it in the settings."""
+    network = (
+        model if isinstance(model, Network) else network_from_module(model, transform, name=name)
+    )
+    kind = type(network.module)
+    return network, f"{_GIVEN}{kind.__module__}.{kind.__qualname__}@{network.digest}"
+
+
+def dataset_name(dataset: ProbeDataset) -> str:
+    """What stands in the settings for a dataset given in Python."""
+    return f"{_GIVEN}{dataset.name}@{dataset.digest}"
+
+
+def wants_batch_norm(settings: Settings, network: Network) -> bool:
+    """Whether batch-norm statistics are to be estimated on the probe images."""
+    return settings.batch_norm == "probe" or (settings.batch_norm == "auto" and not network.trained)
+
+
+def with_batch_norm(inputs: Inputs, batch: int, workers: int, advance: Advance) -> Inputs:
+    """The same inputs with the network's batch-norm statistics taken from the probe images."""
+    total = len(inputs.dataset.images)
+    inputs.network.module.to(inputs.device)
+
+    def batches() -> object:
+        for images in image_batches(inputs.network, inputs.dataset, batch, workers):
+            advance(len(images))
+            # A smaller last batch would count as much as a full one.
+            if len(images) == min(batch, total):
+                yield images
+
+    network = estimate_batch_norm(inputs.network, batches())  # type: ignore[arg-type]
+    return replace(inputs, network=network)
+
+
+def absolute(settings: Settings) -> Settings:
+    """Settings whose paths hold from any working directory."""
+
+    def resolve(name: str) -> str:
+        path = Path(name).expanduser()
+        return str(path.resolve()) if path.exists() else name
+
+    weights, network = settings.weights, settings.network
+    if weights is not None and Path(weights).expanduser().is_file():
+        weights = resolve(weights)
+    path, colon, function = network.rpartition(":")
+    if colon and path.endswith(".py"):
+        network = f"{resolve(path)}:{function}"
+    return replace(
+        settings,
+        network=network,
+        weights=weights,
+        data=tuple(resolve(name) if name != "diorama" else name for name in settings.data),
+        synonyms=resolve(settings.synonyms) if settings.synonyms else None,
+    )
+
+
+def default_workers() -> int:
+    """As many threads as this process may use processors."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS or Windows
+        return os.cpu_count() or 1
+
+
+def _check_concepts(settings: Settings, dataset: ProbeDataset) -> None:
+    known: Sequence[str] = dataset.labels
+    for name in settings.concepts:
+        if name == "" or name not in known:
+            close = get_close_matches(name, known, n=3)
+            hint = f"did you mean {' or '.join(close)}?" if close else "see `net2vec data info`"
+            raise ConfigError(f"{dataset.name} has no concept {name!r}; {hint}")
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda":
+        if not torch.cuda.is_available():
+            raise ConfigError("device cuda is not available here; use --device cpu")
+        # Sums on a GPU must come in a fixed order, or a run would not repeat to the last bit.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError("device mps is not available here; use --device cpu")
+    return torch.device(name)

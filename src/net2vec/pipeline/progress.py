@@ -1,0 +1,69 @@
+"""What long work says while it runs, and what it has cost once it is done."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+Advance = Callable[[int], object]
+
+
+class Progress(Protocol):
+    """Told of stages; shows them, or not."""
+
+    def stage(self, name: str, total: int) -> Advance:
+        """A stage of `total` steps begins; the returned function is called with steps done."""
+        ...
+
+    def say(self, text: str) -> None:
+        """One line that the user should see."""
+        ...
+
+
+class SilentProgress:
+    """Shows nothing."""
+
+    def stage(self, name: str, total: int) -> Advance:
+        """Begin a stage."""
+        return lambda steps: None
+
+    def say(self, text: str) -> None:
+        """Say nothing."""
+
+
+@dataclass
+class Ledger:
+    """Seconds and peak memory by stage.
+
+    Attributes:
+        seconds: by stage.
+        peak_memory: of the whole process by the end of each stage, in bytes.
+    """
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    peak_memory: dict[str, int] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure what happens inside."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - begin
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 3)
+            self.peak_memory[name] = peak_memory()
+
+
+def peak_memory() -> int:
+    """The most memory that this process has held, in bytes; 0 where that cannot be known."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)
