@@ -148,8 +148,8 @@ class MaskDataset:
             raise DataError(f"{path}: the value {value} has no name in {source}")
         return Annotation((Plane(self.categories[0], labels),))
 
-    def faults(self) -> Iterator[str]:
-        """Images and masks that have no partner, a line each."""
+    def unpaired(self) -> Iterator[str]:
+        """Images and masks that have no partner, each as `file: reason`."""
         for file in self._unpaired:
             is_image = Path(file).suffix.lower() not in _MASK_SUFFIXES
             missing = "mask" if is_image else "partner (image or mask)"

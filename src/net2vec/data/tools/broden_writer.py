@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -14,14 +12,12 @@ import pandas as pd
 from jaxtyping import Integer, UInt8
 from PIL import Image
 
-from net2vec.data.files import folder_in_one_stroke, inside
+from net2vec.data.files import folder_in_one_stroke, in_threads, inside
 from net2vec.data.images import resize_labels
 from net2vec.data.protocol import Annotation, ProbeDataset
+from net2vec.data.readers.broden_tables import MAX_NUMBER
 from net2vec.errors import DataError
 
-Progress = Callable[[int, int], None]
-
-MAX_LABELS = 2**16 - 1
 _JPEG_QUALITY = 95
 
 
@@ -31,8 +27,8 @@ def write_broden(
     *,
     size: int,
     mask_size: int | None = None,
-    workers: int | None = None,
-    progress: Progress | None = None,
+    workers: int = 2,
+    progress: Callable[[int], object] = lambda images: None,
 ) -> Path:
     """Writes a dataset in Broden's folder layout.
 
@@ -44,8 +40,8 @@ def write_broden(
         out: the folder to make; complete or absent, whatever happens.
         size: side of the images in pixels; Broden's are 224, 227 and 384.
         mask_size: side of the masks, half of `size` where it is not given.
-        workers: threads, one a core where it is not given.
-        progress: called with the number of images written and of all images.
+        workers: threads.
+        progress: called with the number of images written since the last call.
 
     Returns:
         The folder.
@@ -58,8 +54,8 @@ def write_broden(
     side = size // 2 if mask_size is None else mask_size
     if size < 1 or side < 1:
         raise DataError(f"size {size} with masks of {side}: both must be at least one pixel")
-    if len(dataset.labels) - 1 > MAX_LABELS:
-        raise DataError(f"{len(dataset.labels) - 1} labels; Broden's masks can number {MAX_LABELS}")
+    if len(dataset.labels) - 1 > MAX_NUMBER:
+        raise DataError(f"{len(dataset.labels) - 1} labels; Broden's masks can number {MAX_NUMBER}")
     names = _image_names(dataset.images)
     with folder_in_one_stroke(out) as folder:
         for parent in {(folder / "images" / name).parent for name in names}:
@@ -72,10 +68,9 @@ def write_broden(
             return _write_annotation(annotation, folder / "images", names[index], side)
 
         rows: list[_Row] = []
-        for row in _in_threads(write, range(len(names)), workers or os.cpu_count() or 1):
+        for row in in_threads(write, range(len(names)), workers):
             rows.append(row)
-            if progress is not None:
-                progress(len(rows), len(names))
+            progress(1)
         _index_table(dataset, names, rows, size, side).to_csv(folder / "index.csv", index=False)
         _write_label_tables(folder, dataset, rows)
     return out
@@ -206,14 +201,3 @@ def _write_label_tables(folder: Path, dataset: ProbeDataset, rows: list[_Row]) -
         }
         pd.DataFrame(coding).to_csv(folder / f"c_{_file_part(category)}.csv", index=False)
     pd.DataFrame(category_rows).to_csv(folder / "category.csv", index=False)
-
-
-def _in_threads(
-    work: Callable[[int], _Row], indices: Iterable[int], workers: int
-) -> Iterator[_Row]:
-    """Results in order; the first error stops what has not begun. Pillow works without the GIL."""
-    pool = ThreadPoolExecutor(workers)
-    try:
-        yield from pool.map(work, indices)
-    finally:
-        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,91 @@
+"""Reading everything in a dataset to find its faults before a long run does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from net2vec.data.files import in_threads
+from net2vec.data.opening import DIORAMA, open_dataset, recognise
+from net2vec.data.protocol import ProbeDataset
+from net2vec.data.readers.broden import BrodenDataset
+from net2vec.data.readers.broden_tables import BrodenTables
+from net2vec.errors import DataError
+
+
+def find_faults(
+    source: str | Path,
+    *,
+    workers: int = 2,
+    progress: Callable[[int, int], object] = lambda images, total: None,
+) -> list[str]:
+    """Reads every image and mask of a dataset.
+
+    What a reader refuses, it refuses here as well; in Broden's layout every row and file is looked
+    at even after a fault.
+
+    Args:
+        source: as `open_dataset` takes it.
+        workers: threads.
+        progress: called with the number of images read since the last call, and of all images.
+
+    Returns:
+        The faults, each as `file: reason`, none twice.
+
+    Raises:
+        DataError: there is no such dataset, or its layout is not recognised.
+    """
+    if str(source) == DIORAMA:
+        return _faults_of(open_dataset(source), [], workers, progress)
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        open_dataset(folder)  # says what is there instead
+    layout, folder = recognise(folder)
+    try:
+        if layout.reader is BrodenDataset:
+            tables = BrodenTables.read(folder)
+            dataset: ProbeDataset = BrodenDataset(folder, tables.sound())
+            return _faults_of(dataset, tables.faults(), workers, progress)
+        dataset = layout.reader(folder)
+    except DataError as fault:
+        return [str(fault)]
+    unpaired: Callable[[], Iterator[str]] = getattr(dataset, "unpaired", lambda: iter(()))
+    return _faults_of(dataset, list(unpaired()), workers, progress)
+
+
+def _faults_of(
+    dataset: ProbeDataset,
+    faults: list[str],
+    workers: int,
+    progress: Callable[[int, int], object],
+) -> list[str]:
+    image_faults: Callable[[int], Iterator[str]] = getattr(
+        dataset, "image_faults", lambda index: _image_faults(dataset, index)
+    )
+    total = len(dataset.images)
+    for found in in_threads(lambda index: list(image_faults(index)), range(total), workers):
+        faults += found
+        progress(1, total)
+    return list(dict.fromkeys(faults))
+
+
+def _image_faults(dataset: ProbeDataset, index: int) -> Iterator[str]:
+    name = dataset.images[index]
+    try:
+        width, height = dataset.image(index).size
+    except DataError as fault:
+        yield str(fault)
+        width = height = 0
+    try:
+        planes = dataset.annotation(index).planes
+    except DataError as fault:
+        yield str(fault)
+        return
+    for plane in planes:
+        rows, columns = plane.labels.shape
+        # A mask may be smaller than its image, but for rounding it must have its shape.
+        if width and abs(rows * width - columns * height) > max(width, height):
+            yield (
+                f"{name}: a mask of {plane.category} is {columns}x{rows}, "
+                f"the image is {width}x{height}"
+            )

@@ -1,0 +1,79 @@
+"""Any dataset turned into a Broden of one's own: rare labels dropped, the rest numbered anew."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from net2vec.data.annotations import Annotations, compile_annotations
+from net2vec.data.protocol import ProbeDataset
+from net2vec.data.tools.broden_writer import write_broden
+from net2vec.data.views import without_labels
+from net2vec.errors import DataError
+
+MIN_FREQUENCY = 10
+MIN_COVERAGE = 0.5
+
+
+def convert_dataset(
+    dataset: ProbeDataset,
+    out: Path | str,
+    *,
+    size: int = 224,
+    mask_size: int | None = None,
+    min_frequency: int = MIN_FREQUENCY,
+    min_coverage: float = MIN_COVERAGE,
+    workers: int = 2,
+    progress: Callable[[int], object] = lambda images: None,
+) -> Path:
+    """Writes a dataset in Broden's layout without its rare labels.
+
+    Bau et al. (2017) keep the labels of at least ten images and, in all, half an image. Both
+    are counted here on the masks as they are written, over all planes and categories.
+
+    Args:
+        dataset: what to convert.
+        out: the folder to make.
+        size: side of the images in pixels.
+        mask_size: side of the masks, half of `size` where it is not given.
+        min_frequency: images that a label must be in.
+        min_coverage: sum of the shares of its images that a label must cover.
+        workers: threads.
+        progress: called with the number of images done since the last call; every image counts
+            twice where labels may be dropped, once for counting.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DataError: `out` holds something already, no label is frequent enough, or an image or mask
+            cannot be read.
+    """
+    side = size // 2 if mask_size is None else mask_size
+    if min_frequency > 0 or min_coverage > 0:
+        with tempfile.TemporaryDirectory(prefix="net2vec-") as store:
+            annotations = compile_annotations(
+                dataset, (side, side), Path(store), workers=workers, progress=progress
+            )
+            rare = rare_labels(annotations, min_frequency, min_coverage)
+            del annotations  # its masks are mapped from the store
+        if len(rare) == len(dataset.labels) - 1:
+            raise DataError(
+                f"{dataset.name}: no label is in {min_frequency} images and covers "
+                f"{min_coverage:g} of one; ask for less"
+            )
+        dataset = without_labels(dataset, rare)
+    return write_broden(dataset, out, size=size, mask_size=side, workers=workers, progress=progress)
+
+
+def rare_labels(annotations: Annotations, min_frequency: int, min_coverage: float) -> list[str]:
+    """Names of the labels in too few images, or covering too little of them in all."""
+    pixels = annotations.size[0] * annotations.size[1]
+    rare = []
+    for label, name in enumerate(annotations.names):
+        pairs = annotations.pairs(label)
+        coverage = annotations.area[pairs].sum() / pixels
+        if label and (len(pairs) < min_frequency or coverage < min_coverage):
+            rare.append(name)
+    return rare
