@@ -75,7 +75,11 @@ def build_run(
         tasks = {
             "segment": _segment(rng, _concepts(rng, concepts), filters, sizes, pairs, gain),
             "classify": _classify(
-                rng, _concepts(rng, concepts | image_concepts), filters, sizes, gain
+                rng,
+                _concepts(rng, concepts | image_concepts),
+                filters,
+                [size for size in sizes if size > 1],  # one filter is `single` here
+                gain,
             ),
         }
         groups[layer] = (recorded, tasks)

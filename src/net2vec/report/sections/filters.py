@@ -1,0 +1,233 @@
+"""Are single filters enough, and how many are needed?"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from net2vec import analysis
+from net2vec.report.content import (
+    MARK,
+    Block,
+    Column,
+    Drawing,
+    FigureRow,
+    Paragraph,
+    Section,
+    Table,
+    TableRow,
+)
+from net2vec.report.figures import draw_by_category, draw_subset_curve
+from net2vec.report.sections.study import SCORE_NAME, TASK_TITLE, Study, listing
+
+_SHOWN = 8
+
+
+def sufficiency_section(study: Study) -> Section:
+    """All filters beside the single filter: Fig. 2, Table 1, best and worst concepts."""
+    mine = study.by_category[study.by_category["network"] == study.label]
+    blocks: list[Block] = [Paragraph(_seen(study, task)) for task in study.tasks]
+    blocks.append(
+        FigureRow(
+            tuple(
+                Drawing(
+                    f"by_category_{task}",
+                    f"Mean {SCORE_NAME[task]} by layer for each category, all filters and single",
+                    partial(draw_by_category, mine, task=task, layers=study.run.layers),
+                )
+                for task in study.tasks
+            ),
+            Markup(
+                "Mean score of each category’s concepts at each layer, from the image (left) to"
+                " the output (right). Bars are standard errors over the n concepts. Chance is an"
+                " accuracy of 0.5 (dotted)."
+            ),
+            "by_category",
+        )
+    )
+    blocks.append(_table_one(study))
+    for task in study.tasks:
+        blocks.append(_best_and_worst(study, task))
+    blocks.append(_all_concepts(study))
+    return Section("sufficient", "Are single filters enough?", blocks)
+
+
+def subsets_section(study: Study) -> Section | None:
+    """Mean score against the number of filters: Fig. 3. None where no subsets were fitted."""
+    curve = analysis.subset_curve(study.scores)
+    mine = curve[(curve["network"] == study.label) & (curve["layer"] == study.layer)]
+    tasks = [task for task in study.tasks if task in set(mine["task"])]
+    if not tasks:
+        return None
+    return Section(
+        "needed",
+        "How many filters does a concept need?",
+        [
+            Paragraph(
+                "Of the weights learned on all filters only the largest are kept, and learned"
+                f" again, on the layer {study.layer}. "
+                + " ".join(_enough(mine[mine["task"] == task], task) for task in tasks)
+            ),
+            FigureRow(
+                tuple(
+                    Drawing(
+                        f"subset_curve_{task}",
+                        f"Mean {SCORE_NAME[task]} against the number of filters by category",
+                        partial(draw_subset_curve, mine, task=task),
+                    )
+                    for task in tasks
+                ),
+                "Mean score against the number of filters used; the last point is all of them."
+                " Bands are standard errors; the number of concepts is in brackets.",
+                "subset_curve",
+            ),
+        ],
+    )
+
+
+def _enough(curve: pd.DataFrame, task: str) -> str:
+    """How few filters come close to all of them, in the mean over all concepts."""
+    totals = curve.assign(total=curve["mean"] * curve["n"]).groupby("filters")[["total", "n"]].sum()
+    mean = totals["total"] / totals["n"]
+    full, chance = mean.iloc[-1], 0.5 if task == "classify" else 0.0
+    said = f"For {TASK_TITLE[task]}, all {mean.index[-1]} filters reach a mean of {full:.2f}"
+    if full <= chance:
+        return f"{said}: not better than chance, with however many filters."
+    few = mean.index[mean - chance >= 0.9 * (full - chance)][0]
+    those = (
+        "the one with the largest weight, learned again on its own, reaches"
+        if few == 1
+        else f"the {few} with the largest weights, learned again on their own, reach"
+    )
+    of = "of the way from chance to it" if task == "classify" else "of it"
+    said = (
+        f"{said}; {those} 90 % {of}."
+        if few < mean.index[-1]
+        else f"{said}; no fewer reach 90 % {of}."
+    )
+    if mean.max() > full:
+        said += (
+            f" The mean is highest with {mean.idxmax()} filters ({mean.max():.2f}): more filters"
+            " also mean more to learn from the same images."
+        )
+    return said
+
+
+def _seen(study: Study, task: str) -> str:
+    rows = study.last(study.by_concept, task)
+    wins = study.last(study.wins, task)
+    trend = _trend(study, task) if len(study.run.layers) > 1 else ""
+    return (
+        f"In {TASK_TITLE[task]} on the last layer, {study.layer}, all filters together reach a"
+        f" mean {SCORE_NAME[task]} of {rows['combined'].mean():.2f} over {len(rows)} concepts, the"
+        f" best single filter {rows['single'].mean():.2f}; all filters are at least as good for"
+        f" {wins['percent'].iloc[0]:.0f} % of the concepts. {trend}"
+    )
+
+
+def _trend(study: Study, task: str) -> str:
+    """Where along the network the mean of all filters is highest."""
+    mine = study.by_concept
+    mine = mine[(mine["network"] == study.label) & (mine["task"] == task)]
+    by_layer = mine.groupby("layer")["combined"].mean().reindex(study.run.layers).dropna()
+    if len(by_layer) < 2:
+        return ""
+    first, best = by_layer.index[0], by_layer.idxmax()
+    if best == first:
+        return f"The mean of all filters is highest on the first layer, {first}."
+    return (
+        f"The mean of all filters grows from {by_layer[first]:.2f} on {first} to"
+        f" {by_layer[best]:.2f} on {best}."
+    )
+
+
+def _table_one(study: Study) -> Table:
+    wins = study.wins.assign(
+        fit=study.wins["network"] + " " + study.wins["task"], share=study.wins["percent"] / 100
+    )
+    fits = list(dict.fromkeys(wins["fit"]))
+    layers = list(dict.fromkeys(layer for run in study.runs for layer in run.layers))
+    frame = (
+        wins.pivot_table(index="layer", columns="fit", values="share").reindex(layers).reset_index()
+    )
+    heading = dict(
+        zip(wins["fit"], wins["network"] + ", " + wins["task"].map(TASK_TITLE), strict=True)
+    )
+    if len(study.runs) == 1:
+        heading = dict(zip(wins["fit"], wins["task"].map(TASK_TITLE), strict=True))
+    sizes = wins.groupby("task", sort=False)["n"].agg(["min", "max"])
+    counted = listing(
+        f"{TASK_TITLE[task]} over {low if low == high else f'{low} to {high}'} concepts"
+        for task, low, high in sizes.itertuples()
+    )
+    return Table(
+        frame,
+        (Column("layer", "layer"), *(Column(fit, heading[fit], "percent") for fit in fits)),
+        "Share of concepts that all filters encode at least as well as the best single filter"
+        f" ({counted}).",
+        csv="combined_vs_single",
+    )
+
+
+def _best_and_worst(study: Study, task: str) -> TableRow:
+    rows = study.last(study.by_concept, task)
+    best_filter = study.run.arrays(study.layer, task=task)["best_filter"].to_series()
+    ranked = rows.sort_values("combined", ascending=False, kind="stable").assign(
+        shown=[study.marked(name, task=task) for name in _by_score(rows)["concept"]],
+        best_filter=[best_filter[name] for name in _by_score(rows)["concept"]],
+    )
+    size = min(_SHOWN, len(ranked) // 2 + len(ranked) % 2)
+    columns = (
+        Column("shown", "concept"),
+        Column("category", "category"),
+        Column("combined", "all filters", "score"),
+        Column("single", "best single", "score"),
+        Column("best_filter", "filter"),
+    )
+    legend = f" {MARK}: hardly moved from its random start." if _any_marked(ranked) else ""
+    title = f"{TASK_TITLE[task]} on {study.layer}, {SCORE_NAME[task]}"
+    return TableRow(
+        (
+            Table(ranked.head(size), columns, f"Best encoded: {title}.{legend}"),
+            Table(ranked.tail(size).iloc[::-1], columns, f"Worst encoded: {title}.{legend}"),
+        )
+    )
+
+
+def _by_score(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.sort_values("combined", ascending=False, kind="stable")
+
+
+def _any_marked(rows: pd.DataFrame) -> bool:
+    return bool(rows["shown"].str.endswith(MARK).any())
+
+
+def _all_concepts(study: Study) -> Table:
+    rows = study.by_concept
+    position = {label: index for index, label in enumerate(study.labels)}
+    shown = [
+        study.marked(row.concept, task=row.task, layer=row.layer, run=position[row.network])
+        for row in rows.itertuples()
+    ]
+    several = (Column("network", "network"),) if len(study.runs) > 1 else ()
+    return Table(
+        rows.assign(shown=np.array(shown, dtype=object)),
+        (
+            *several,
+            Column("layer", "layer"),
+            Column("task", "task"),
+            Column("shown", "concept"),
+            Column("category", "category"),
+            Column("combined", "all filters", "score"),
+            Column("single", "best single", "score"),
+            Column("n_train", "training images", "count"),
+            Column("concept_size", "mean size", "percent"),
+        ),
+        "Every concept on every layer",
+        csv="by_concept",
+        searchable=True,
+        folded=True,
+    )

@@ -1,0 +1,114 @@
+"""What the masks look like: an image at each decile of the individual IoU."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from markupsafe import Markup
+
+from net2vec.analysis import individual_ious
+from net2vec.report.content import Block, Paragraph, Picture, Section, Strip, Tile
+from net2vec.report.exhibits import DecileExhibit, DecileImage
+from net2vec.report.pictures import COMBINED_COLOR, SINGLE_COLOR, draw_masks
+from net2vec.report.sections.study import Study, percent
+
+_METHOD = {"combined": "all filters", "single": "best single filter"}
+
+
+def masks_section(study: Study) -> Section | None:
+    """Deciles of several concepts (Fig. 8). None where there are no segmentations."""
+    if "segment" not in study.tasks:
+        return None
+    ious = individual_ious(study.run.arrays(study.layer))
+    missed = ious["iou"].eq(0).groupby(ious["method"]).mean()
+    pairs = len(ious) // ious["method"].nunique() if len(ious) else 0
+    blocks: list[Block] = []
+    if pairs:
+        blocks.append(
+            Paragraph(
+                f"The set IoU says nothing of single images. On {study.layer}, of the {pairs:,}"
+                " pairs of a validation image and a concept that it contains, the best single"
+                f" filter misses the concept entirely in {percent(missed['single'])}, all filters"
+                f" in {percent(missed['combined'])}."
+            )
+        )
+    if study.exhibits:
+        blocks.append(
+            Paragraph(
+                Markup(
+                    "Below are not the best images but a fair sample: of the images in which the"
+                    " concept is found at all, sorted from the worst to the best, the one at each"
+                    " tenth. <span class='key' style='--key:{single}'>Orange</span> is where the"
+                    " best single filter finds the concept,"
+                    " <span class='key' style='--key:{combined}'>blue</span> where all filters"
+                    " together do, and the <span class='key truth'>white line</span> is the"
+                    " annotation. The concepts are spread evenly over the scores, from the best"
+                    " encoded to the worst. The number under a picture is its individual IoU."
+                ).format(single=SINGLE_COLOR, combined=COMBINED_COLOR)
+            )
+        )
+    for position, exhibit in enumerate(study.exhibits):
+        blocks.extend(_strips(study, exhibit, position))
+    return Section("masks", "What do the masks look like?", blocks) if blocks else None
+
+
+def _strips(study: Study, exhibit: DecileExhibit, position: int) -> list[Strip]:
+    request = exhibit.request
+    shown = study.marked(request.concept, task="segment", layer=request.layer, run=request.run)
+    pictures = {
+        (name, method): _picture(exhibit, name, method, f"concept{position}_{index}_{method}")
+        for index, name in enumerate(exhibit.pictures)
+        for method in _METHOD
+    }
+    strips = []
+    for method, title in (
+        (
+            "combined",
+            Markup(
+                "<b>{concept}</b>: set IoU {combined:.2f} with all filters, {single:.2f} with"
+                " filter {filter} alone. Images at the deciles of all filters."
+            ),
+        ),
+        ("single", Markup("{concept}: images at the deciles of the best single filter")),
+    ):
+        tiles = tuple(
+            _tile(image, pictures) for image in request.images
+            if image.method == method and image.name in exhibit.pictures
+        )  # fmt: skip
+        if tiles:
+            strips.append(
+                Strip(
+                    title.format(
+                        concept=shown,
+                        combined=request.score_combined,
+                        single=request.score_single,
+                        filter=request.best_filter,
+                    ),
+                    ("best single filter", "all filters"),
+                    tiles,
+                    folded=method == "single",
+                )
+            )
+    return strips
+
+
+def _tile(image: DecileImage, pictures: dict[tuple[str, str], Picture]) -> Tile:
+    return Tile(
+        f"{10 * image.decile} %",
+        (
+            (pictures[image.name, "single"], f"{image.iou_single:.2f}"),
+            (pictures[image.name, "combined"], f"{image.iou_combined:.2f}"),
+        ),
+    )
+
+
+def _picture(exhibit: DecileExhibit, name: str, method: str, file: str) -> Picture:
+    masked = exhibit.pictures[name]
+    predicted, color = (
+        (masked.single, SINGLE_COLOR) if method == "single" else (masked.combined, COMBINED_COLOR)
+    )
+    return Picture(
+        file,
+        partial(draw_masks, masked.image, predicted, masked.truth, color=color),
+        f"{exhibit.request.concept} in {name} as found by the {_METHOD[method]}",
+    )

@@ -1,0 +1,95 @@
+"""How networks differ: the subject beside the other runs, such as its twin with random weights."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pandas as pd
+
+from net2vec.analysis import paired_difference
+from net2vec.report.content import Block, Column, Drawing, FigureRow, Paragraph, Section, Table
+from net2vec.report.figures import draw_by_category
+from net2vec.report.sections.study import SCORE_NAME, TASK_TITLE, Study, listing
+
+
+def difference_table(study: Study) -> pd.DataFrame:
+    """The subject against every other run, on the layers and concepts that both have."""
+    parts = [paired_difference(study.by_concept, study.label, other) for other in study.labels[1:]]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def networks_section(study: Study, differences: pd.DataFrame) -> Section | None:
+    """The mean of all filters in every run. None where there is only one."""
+    if len(study.runs) < 2:
+        return None
+    combined = study.by_category[study.by_category["method"] == "combined"]
+    layers = list(dict.fromkeys(layer for run in study.runs for layer in run.layers))
+    blocks: list[Block] = [
+        Paragraph(
+            "What the filters of an untrained network can do is owed to the images and to the"
+            " learned weights, not to what the network has learned. The difference to a trained"
+            " one is what training has put into its filters. " + _seen(study, differences)
+        ),
+        FigureRow(
+            tuple(
+                Drawing(
+                    f"networks_{task}",
+                    f"Mean {SCORE_NAME[task]} of all filters by layer and category in each network",
+                    partial(draw_by_category, combined, task=task, layers=layers, series="network"),
+                )
+                for task in study.tasks
+            ),
+            "Mean score of all filters in each network. Bars are standard errors over the n"
+            " concepts.",
+            "by_category",
+        ),
+    ]
+    shared = set(differences["layer"]) if len(differences) else set()
+    last = next((layer for layer in reversed(study.run.layers) if layer in shared), None)
+    for task in study.tasks:
+        rows = differences[(differences["task"] == task) & (differences["layer"] == last)]
+        if len(rows):
+            blocks.append(
+                Table(
+                    rows,
+                    (
+                        Column("other", "beside"),
+                        Column("category", "category"),
+                        Column("mean", study.label, "number"),
+                        Column("mean_other", "the other", "number"),
+                        Column("difference", "difference", "signed"),
+                        Column("stderr", "± standard error", "number"),
+                        Column("n", "concepts", "count"),
+                    ),
+                    f"{TASK_TITLE[task].capitalize()} on {last}: mean {SCORE_NAME[task]} of all"
+                    " filters over the concepts both networks have; the standard error is that of"
+                    " the difference.",
+                    csv="networks",
+                )
+            )
+    return Section("networks", "Does it take training?", blocks)
+
+
+def _seen(study: Study, differences: pd.DataFrame) -> str:
+    sentences = []
+    for other in study.labels[1:]:
+        rows = differences[differences["other"] == other] if len(differences) else differences
+        if not len(rows):
+            sentences.append(f"{other} shares no layer with {study.label}.")
+            continue
+        shared = [layer for layer in study.run.layers if layer in set(rows["layer"])]
+        last = rows[rows["layer"] == shared[-1]]
+        for task in dict.fromkeys(last["task"]):
+            here = last[last["task"] == task]
+            behind = here.loc[here["difference"] <= 0, "category"]
+            outcome = (
+                "in the mean of every category"
+                if behind.empty
+                else f"in the mean of {len(here) - len(behind)} of {len(here)} categories, not of"
+                f" {listing(behind)}"
+            )
+            sentences.append(
+                f"In {TASK_TITLE[task]} on {shared[-1]}, {study.label} is ahead of {other}"
+                f" {outcome}."
+            )
+    return " ".join(sentences)

@@ -1,0 +1,127 @@
+"""What all sections of a report share: the runs, their names and the tables made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from net2vec import analysis
+from net2vec.report.content import MARK
+from net2vec.report.exhibits import DecileExhibit
+from net2vec.runs import Run, unique_labels
+
+TASK_TITLE = {"segment": "segmentation", "classify": "classification"}
+SCORE_NAME = {"segment": "set IoU", "classify": "accuracy"}
+
+
+@dataclass(frozen=True)
+class Study:
+    """Runs side by side; the first is the subject, the others are held against it."""
+
+    runs: Sequence[Run]
+    exhibits: Sequence[DecileExhibit] = ()
+
+    @property
+    def run(self) -> Run:
+        """The subject."""
+        return self.runs[0]
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """What each run is called."""
+        return unique_labels(list(self.runs))
+
+    @property
+    def label(self) -> str:
+        """What the subject is called."""
+        return self.labels[0]
+
+    @property
+    def layer(self) -> str:
+        """The last layer of the subject, which the details are about."""
+        return self.run.layers[-1]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks of that layer that scored any concept."""
+        tasks = self.run.tasks(self.layer)
+        return tuple(task for task in tasks if len(self.last(self.by_concept, task)))
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """The scores of all runs; `network` holds the labels."""
+        return pd.concat(
+            [
+                run.scores.assign(network=label)
+                for run, label in zip(self.runs, self.labels, strict=True)
+            ],
+            ignore_index=True,
+        )
+
+    @cached_property
+    def by_category(self) -> pd.DataFrame:
+        """See `analysis.by_category`."""
+        return analysis.by_category(self.scores)
+
+    @cached_property
+    def by_concept(self) -> pd.DataFrame:
+        """See `analysis.by_concept`."""
+        return analysis.by_concept(self.scores)
+
+    @cached_property
+    def wins(self) -> pd.DataFrame:
+        """See `analysis.combined_vs_single`."""
+        return analysis.combined_vs_single(self.by_concept)
+
+    def last(self, table: pd.DataFrame, task: str) -> pd.DataFrame:
+        """The rows of a table that are about the subject, its last layer and a task."""
+        mine = table["network"].eq(self.label) & table["layer"].eq(self.layer)
+        return table[mine & table["task"].eq(task)]
+
+    def moved(self, task: str) -> pd.DataFrame:
+        """Rows of `by_concept` of the last layer whose vectors have left their start."""
+        rows = self.last(self.by_concept, task)
+        return rows[~rows["concept"].isin(self.run.hardly_moved(self.layer, task=task))]
+
+    def marked(self, concept: str, *, task: str, layer: str | None = None, run: int = 0) -> str:
+        """A concept's name, with a mark where its vector has hardly left its start."""
+        moved = concept not in self._hardly_moved(run, layer or self.layer, task)
+        return concept if moved else f"{concept} {MARK}"
+
+    def _hardly_moved(self, run: int, layer: str, task: str) -> frozenset[str]:
+        key = (run, layer, task)
+        if key not in self._hardly_moved_cache:
+            self._hardly_moved_cache[key] = self.runs[run].hardly_moved(layer, task=task)
+        return self._hardly_moved_cache[key]
+
+    @cached_property
+    def _hardly_moved_cache(self) -> dict[tuple[int, str, str], frozenset[str]]:
+        return {}
+
+
+def listing(names: Iterable[str], most: int = 8) -> str:
+    """`a, b and c`; beyond `most` names the rest is counted."""
+    names = list(names)
+    if len(names) > most:
+        names = [*names[: most - 1], f"{len(names) - most + 1} more"]
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 image`, `2 images`, `1,400 images`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def percent(share: float) -> str:
+    """A share between 0 and 1 as a percentage without decimals, but never a false 0 or 100."""
+    value = 100 * share
+    if 0 < value < 1:
+        return "less than 1 %"
+    if 99 < value < 100:
+        return "more than 99 %"
+    return f"{value:.0f} %"

@@ -1,0 +1,103 @@
+"""The one style sheet of figures and pictures: colours, sizes, markers, in light and in dark.
+
+Colours are from the palette of Okabe and Ito, told apart by colour-blind eyes; what they tell
+apart also differs by marker or dash, so that it survives a grey print.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import matplotlib as mpl
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of a figure on a light or a dark page."""
+
+    name: str
+    text: str
+    muted: str
+    grid: str
+    single: str
+    combined: str
+    series: tuple[str, ...]
+
+
+LIGHT = Theme(
+    name="light",
+    text="#1c2126",
+    muted="#5b6670",
+    grid="#dfe4e8",
+    single="#e08a00",
+    combined="#0063a0",
+    series=("#0063a0", "#e08a00", "#007f5f", "#b04a86", "#3d3d3d", "#56b4e9"),
+)
+DARK = Theme(
+    name="dark",
+    text="#e6eaed",
+    muted="#9aa5ae",
+    grid="#343c44",
+    single="#e2711d",
+    combined="#8ccbf2",
+    series=("#8ccbf2", "#e2711d", "#39b894", "#e29cc6", "#f0e442", "#3f8fd0"),
+)
+THEMES = (LIGHT, DARK)
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
+DASHES = ("solid", (0, (4, 1.6)), (0, (1.2, 1.4)), (0, (5, 1.2, 1.2, 1.2)))
+
+WIDTH = 4.8
+"""Inches. Two figures of this width stand side by side on a desk, one fills a phone."""
+
+
+def color_of(theme: Theme, position: int) -> str:
+    """The colour of the series at a position; they repeat after the last."""
+    return theme.series[position % len(theme.series)]
+
+
+@contextmanager
+def figure_style(theme: Theme) -> Iterator[None]:
+    """Within it, figures are drawn in a theme, and their SVG does not change from run to run."""
+    with mpl.rc_context(
+        {
+            "figure.facecolor": "none",
+            "axes.facecolor": "none",
+            "savefig.facecolor": "none",
+            "font.family": "DejaVu Sans",
+            "font.size": 8.5,
+            "axes.titlesize": 9,
+            "axes.titleweight": "bold",
+            "axes.titlelocation": "left",
+            "axes.labelsize": 8.5,
+            "axes.linewidth": 0.7,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "grid.linewidth": 0.6,
+            "lines.linewidth": 1.6,
+            "lines.markersize": 4.5,
+            "errorbar.capsize": 2,
+            "legend.frameon": False,
+            "legend.fontsize": 8.5,
+            "xtick.labelsize": 8,
+            "ytick.labelsize": 8,
+            "text.color": theme.text,
+            "axes.labelcolor": theme.text,
+            "axes.titlecolor": theme.text,
+            "axes.edgecolor": theme.muted,
+            "xtick.color": theme.muted,
+            "ytick.color": theme.muted,
+            "xtick.labelcolor": theme.text,
+            "ytick.labelcolor": theme.text,
+            "grid.color": theme.grid,
+            "svg.fonttype": "path",
+            "svg.hashsalt": "net2vec",
+            # Names come from data: a dollar sign in one is no formula.
+            "text.parse_math": False,
+        }
+    ):
+        yield

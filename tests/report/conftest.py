@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from builders import build_run
+from net2vec.report import DecileExhibit, MaskedImage, build_report, plan_exhibits, save_report
+from net2vec.runs import open_run
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    trained = build_run(folder / "trained", network="net & co", gain=0.3)
+    random = build_run(folder / "random", network="net, random", seed=1, gain=0.0)
+    return [open_run(trained), open_run(random)]
+
+
+@pytest.fixture(scope="session")
+def exhibits(runs):
+    return [
+        DecileExhibit(request, {name: masked_image(name) for name in request.names})
+        for request in plan_exhibits(runs, concepts=2)
+    ]
+
+
+@pytest.fixture(scope="session")
+def page(runs, exhibits, tmp_path_factory):
+    """The saved report of two runs: the path of its `index.html`."""
+    return save_report(build_report(runs, exhibits), tmp_path_factory.mktemp("page") / "report")
+
+
+def masked_image(name):
+    rng = np.random.default_rng(sum(map(ord, name)))
+    masks = rng.random((3, 6, 6)) < 0.5
+    return MaskedImage(Image.new("RGB", (40, 30), "green"), *masks)

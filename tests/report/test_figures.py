@@ -1,0 +1,116 @@
+import io
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+
+from net2vec.analysis import by_category, subset_curve
+from net2vec.report.figures import draw_by_category, draw_subset_curve
+from net2vec.report.style import DARK, LIGHT
+
+
+def categories_table(categories, layers, networks=("net",)):
+    rows = itertools.product(networks, layers, ["single", "combined"], categories)
+    table = pd.DataFrame(rows, columns=["network", "layer", "method", "category"])
+    rng = np.random.default_rng(0)
+    mean = rng.uniform(0, 1, len(table))
+    return table.assign(task="segment", mean=mean, stderr=0.05, n=7)
+
+
+def texts_overlap(figure):
+    """Pairs of visible texts of a figure whose boxes cover each other, or leave the figure."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    texts = [
+        text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()
+    ]
+    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts]
+    width, height = canvas.get_width_height()
+    clipped = [
+        text
+        for text, box in boxes
+        if box.x0 < -1 or box.y0 < -1 or box.x1 > width + 1 or box.y1 > height + 1
+    ]
+    covered = [
+        (one, other)
+        for (one, a), (other, b) in itertools.combinations(boxes, 2)
+        if a.shrunk(0.9, 0.9).overlaps(b.shrunk(0.9, 0.9))
+    ]
+    return clipped + covered
+
+
+def lines_of(axes):
+    return {
+        container.get_label(): container.lines[0].get_ydata().tolist()
+        for container in axes.containers
+    }
+
+
+def test_by_category_draws_the_means_of_the_table(runs):
+    table = by_category(runs[0].scores)
+    figure = draw_by_category(table, LIGHT, task="classify", layers=runs[0].layers)
+    panels = {axes.get_title(loc="left"): lines_of(axes) for axes in figure.axes if axes.axison}
+    assert set(panels) == {
+        "color (n = 2)", "object (n = 5)", "part (n = 2)", "material (n = 3)", "scene (n = 2)"
+    }  # fmt: skip
+    rows = table[(table["task"] == "classify") & (table["category"] == "part")]
+    for method, label in (("combined", "all filters"), ("single", "best single filter")):
+        means = rows[rows["method"] == method].set_index("layer")["mean"]
+        assert panels["part (n = 2)"][label] == [means[layer] for layer in runs[0].layers]
+
+
+def test_a_layer_that_a_network_lacks_is_a_gap():
+    table = categories_table(["object"], ["a", "b"], ["one", "two"])
+    table = table[(table["method"] == "combined")]
+    table = table[~((table["network"] == "two") & (table["layer"] == "a"))]
+    figure = draw_by_category(table, LIGHT, task="segment", layers=["a", "b"], series="network")
+    lines = lines_of(figure.axes[0])
+    assert not np.isnan(lines["one"]).any()
+    assert np.isnan(lines["two"]).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("categories", [1, 2, 5, 6])
+@pytest.mark.parametrize("layers", [1, 5, 16])
+def test_no_text_covers_another_or_is_cut(categories, layers):
+    names = ["color", "object", "part", "material", "scene", "texture"][:categories]
+    depths = [f"features.{index}.block.conv_pointwise" for index in range(layers)]
+    table = categories_table(names, depths)
+    for theme in (LIGHT, DARK):
+        figure = draw_by_category(table, theme, task="segment", layers=depths)
+        assert texts_overlap(figure) == []
+
+
+def test_subset_curve_has_a_line_for_each_category(runs):
+    table = subset_curve(runs[0].scores)
+    figure = draw_subset_curve(table, DARK, task="segment")
+    (axes,) = figure.axes
+    drawn = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
+    rows = table[(table["task"] == "segment") & (table["category"] == "object")]
+    assert drawn["object (5)"] == rows[["filters", "mean"]].values.tolist()
+    assert len(drawn) == 4
+    assert texts_overlap(figure) == []
+
+
+def test_ticks_of_many_sizes_do_not_touch():
+    sizes = [1, 2, 3, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 80, 100, 128, 256]
+    table = pd.DataFrame(
+        {"task": "classify", "category": "object", "filters": sizes, "mean": 0.5, "stderr": 0.01}
+    ).assign(n=3)
+    assert texts_overlap(draw_subset_curve(table, LIGHT, task="classify")) == []
+
+
+def test_a_figure_has_the_same_bytes_every_time(runs):
+    from net2vec.report.page import _svg
+    from net2vec.report.style import figure_style
+
+    def drawn():
+        with figure_style(LIGHT):
+            table = subset_curve(runs[0].scores)
+            return _svg(draw_subset_curve(table, LIGHT, task="segment"))
+
+    assert drawn() == drawn()
+    assert io.BytesIO(drawn()).read(5) == b"<?xml"

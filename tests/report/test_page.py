@@ -1,0 +1,161 @@
+import json
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from builders import CONCEPTS, SCENES, build_run
+from net2vec.errors import ResultsError
+from net2vec.report import build_report, save_report
+from net2vec.report.content import Column, Paragraph, Report, Section, Table
+from net2vec.report.page import format_cell
+from net2vec.runs import open_run
+
+
+class Page(HTMLParser):
+    """The links, tags and visible text of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.tags, self.text = [], [], []
+        self.open = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.open.append(tag)
+        self.links += [value for key, value in attrs if key in {"href", "src", "srcset"}]
+
+    def handle_endtag(self, tag):
+        if tag in self.open:
+            del self.open[len(self.open) - 1 - self.open[::-1].index(tag) :]
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self.open):
+            self.text.append(data)
+
+
+def text_of(path):
+    return re.sub(r"\s+", " ", " ".join(Page(path.read_text("utf-8")).text))
+
+
+def test_every_link_leads_to_a_file_beside_the_page(page):
+    parsed = Page(page.read_text("utf-8"))
+    files = [link for link in parsed.links if not link.startswith(("#", "data:"))]
+    assert len(files) > 20
+    assert [link for link in files if not (page.parent / link).is_file()] == []
+    linked = {(page.parent / link).resolve() for link in files} | {page}
+    everything = {path for path in page.parent.rglob("*") if path.is_file()}
+    assert everything == linked
+
+
+def test_names_from_data_are_escaped(page):
+    source = page.read_text("utf-8")
+    assert "<b>boat</b>" not in source
+    assert "net &amp; co" in source
+    assert "net & co" not in source
+
+
+def test_long_tables_hold_every_row(page, runs):
+    source = page.read_text("utf-8")
+    tables = [json.loads(text) for text in re.findall(r'application/json">(.*?)</script>', source)]
+    by_concept = next(table for table in tables if table["columns"][0]["label"] == "network")
+    fits = 2 * 2 * (len(CONCEPTS) + len(CONCEPTS | SCENES))
+    assert {len(values) for values in by_concept["values"]} == {fits}
+
+
+def test_the_page_says_what_was_seen(page, runs):
+    text = text_of(page)
+    scores = runs[0].scores
+    last = scores[(scores["layer"] == "blocks.6") & (scores["task"] == "segment")]
+    mean = last.groupby("method")["val"].mean()
+    assert f"a mean set IoU of {mean['combined']:.2f} over 12 concepts" in text
+    assert f"the best single filter {mean['single']:.2f}" in text
+    paired = last.pivot_table(index="concept", columns="method", values="val")
+    wins = (paired["combined"] >= paired["single"]).mean()
+    assert f"at least as good for {100 * wins:.0f} % of the concepts" in text
+    assert "No activation follows stem/relu" in text
+    assert "net & co: 2 of 24 filters are never on" in text
+    assert "no pixel annotation" in text
+
+
+def test_what_hardly_moved_is_marked_wherever_it_is_shown(page, runs):
+    text = text_of(page)
+    stuck = runs[0].hardly_moved(task="segment")
+    assert stuck
+    assert f"moved the vectors of {len(stuck)} of 12 concepts" in text
+    source = page.read_text("utf-8")
+    for concept in stuck - {"<b>boat</b>"}:
+        cells = re.findall(rf'<td class="text">{re.escape(concept)}( †)?</td>', source)
+        assert cells
+    nearest = re.findall(r"<li><span>([^<]*)</span>", source)
+    assert any(name.endswith(" †") for name in nearest)
+
+
+def test_trained_and_random_stand_side_by_side(page):
+    text = text_of(page)
+    assert "Does it take training?" in text
+    assert "net & co is ahead of net, random" in text
+    differences = pd.read_csv(page.parent / "tables" / "networks.csv")
+    assert set(differences["other"]) == {"net, random"}
+
+
+def test_one_run_needs_no_exhibits_and_no_controls(tmp_path):
+    run = open_run(build_run(tmp_path / "run", subsets=()))
+    path = save_report(build_report([run]), tmp_path / "run" / "report")
+    text = text_of(path)
+    assert "Does it take training?" not in text
+    assert "How many filters" not in text
+    assert not (path.parent / "pictures").exists()
+
+
+def test_a_report_replaces_a_report_and_nothing_else(tmp_path):
+    report = Report("title", "", [Section("a", "A", [Paragraph("first <i>")])])
+    folder = tmp_path / "out"
+    save_report(report, folder)
+    (folder / "left over.txt").write_text("x")
+    path = save_report(Report("title", "", [Section("a", "A", [Paragraph("second")])]), folder)
+    assert "second" in path.read_text("utf-8")
+    assert sorted(file.name for file in folder.iterdir()) == ["index.html"]
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+    other = tmp_path / "thesis"
+    other.mkdir()
+    (other / "index.html").write_text("my own page")
+    with pytest.raises(ResultsError, match="holds something other than a report"):
+        save_report(report, other)
+    assert (other / "index.html").read_text() == "my own page"
+
+
+def test_a_fault_half_way_leaves_the_old_report(tmp_path):
+    folder = tmp_path / "out"
+    good = Report("title", "", [Section("a", "A", [Paragraph("good")])])
+    bad_table = Table(pd.DataFrame({"x": [1]}), (Column("y", "y"),), "no such column")
+    save_report(good, folder)
+    with pytest.raises(KeyError):
+        save_report(Report("title", "", [Section("a", "A", [bad_table])]), folder)
+    assert "good" in (folder / "index.html").read_text("utf-8")
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "shown"),
+    [
+        ("a", "text", "a"),
+        (None, "text", ""),
+        (float("nan"), "score", "–"),
+        (1234.0, "count", "1,234"),
+        (0.5, "percent", "50.0 %"),
+        (-0.25, "signed", "−0.250"),
+        (0.25, "signed", "+0.250"),
+        (2.345, "seconds", "2.3 s"),
+        (0.12345, "number", "0.123"),
+    ],
+)
+def test_cells(value, form, shown):
+    assert format_cell(value, form) == shown
+
+
+def test_a_bar_is_as_long_as_its_score():
+    assert "--share:0.250" in format_cell(0.25, "score")
+    assert "--share:1.000" in format_cell(3.0, "score")
