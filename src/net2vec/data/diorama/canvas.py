@@ -20,7 +20,8 @@ from net2vec.data.diorama.labels import NUMBERS
 IMAGE_SIZE = 224
 MASK_SIZE = 112
 _CELL = IMAGE_SIZE // MASK_SIZE  # picture pixels along a mask cell
-_FINE = 4  # stencil pixels along a picture pixel
+_FINE = 3  # stencil pixels along a picture pixel
+_NEAREST = Image.Resampling.NEAREST
 
 RGB: TypeAlias = tuple[float, float, float]
 Points: TypeAlias = Float[np.ndarray, "point 2"]
@@ -169,10 +170,11 @@ class Canvas:
 def make_stencil(shapes: Sequence[Points | Stroke], margin: float = 0.0) -> Stencil | None:
     """Rasterises the union of shapes; None where nothing of it lies in the picture."""
     outlines = [(s.points, s.width) if isinstance(s, Stroke) else (s, 0.0) for s in shapes]
-    low = np.min([points.min(axis=0) - width for points, width in outlines], axis=0) - margin
-    high = np.max([points.max(axis=0) + width for points, width in outlines], axis=0) + margin
-    left, top = (int(v) for v in np.floor(np.clip(low, 0, IMAGE_SIZE) / _CELL) * _CELL)
-    right, bottom = (int(v) for v in np.ceil(np.clip(high, 0, IMAGE_SIZE) / _CELL) * _CELL)
+    margin += max(width for _, width in outlines)
+    points = outlines[0][0] if len(outlines) == 1 else np.concatenate([p for p, _ in outlines])
+    low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
+    left, top = (_CELL * int(min(max(v, 0), IMAGE_SIZE) // _CELL) for v in low)
+    right, bottom = (-_CELL * int(-min(max(v, 0), IMAGE_SIZE) // _CELL) for v in high)
     if right <= left or bottom <= top:
         return None
     fine = Image.new("L", ((right - left) * _FINE, (bottom - top) * _FINE))
@@ -187,12 +189,12 @@ def make_stencil(shapes: Sequence[Points | Stroke], margin: float = 0.0) -> Sten
             pen.polygon(xy, fill=255)
     cover = np.asarray(fine.reduce(_FINE), np.float32)
     cover *= 1 / 255
-    step = _FINE * _CELL
-    cells = np.asarray(fine)[step // 2 :: step, step // 2 :: step] > 0
-    return Stencil(top, left, cover, cells)
+    # Pillow's nearest neighbour takes the fine pixel at each cell's centre.
+    sampled = fine.resize((fine.width // (_FINE * _CELL), fine.height // (_FINE * _CELL)), _NEAREST)
+    return Stencil(top, left, cover, np.asarray(sampled) > 0)
 
 
 def blurred(values: Float32[np.ndarray, "y x"], radius: float) -> Float32[np.ndarray, "y x"]:
-    """A Gaussian blur of values in [0, 1], to 8 bits."""
+    """The mean over a square of half width `radius`, of values in [0, 1] kept to 8 bits."""
     soft = Image.fromarray((values * 255).astype(np.uint8))
-    return np.asarray(soft.filter(ImageFilter.GaussianBlur(radius)), np.float32) * (1 / 255)
+    return np.asarray(soft.filter(ImageFilter.BoxBlur(radius)), np.float32) * (1 / 255)

@@ -219,7 +219,7 @@ def _develop(
     out = rgb * (corners[..., None] * gain)
     top, left = rng.integers(TILE - IMAGE_SIZE, size=2).tolist()
     crop = grain("sensor")[top : top + IMAGE_SIZE, left : left + IMAGE_SIZE]
-    out += float(rng.uniform(1.0, 4.5)) * crop[..., None]
+    out += float(rng.uniform(0.8, 3.2)) * crop[..., None]
     return np.clip(out, 0, 255).astype(np.uint8)
 
 

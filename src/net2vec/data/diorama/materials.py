@@ -109,14 +109,14 @@ def _joints(rows: int, columns: int, shift: float, width: float) -> np.ndarray:
 
 _GRAINS = {
     "noise": lambda rng, y, x: clouded(rng, 1.0) * 0.6,
-    "sand": lambda rng, y, x: 0.45 * clouded(rng, 0.3) + 0.4 * clouded(rng, 1.6),
+    "sand": lambda rng, y, x: 0.35 * clouded(rng, 0.4) + 0.5 * clouded(rng, 1.6),
     "grass": lambda rng, y, x: 0.5 * clouded(rng, 0.7, 0.35, 12) + 0.4 * clouded(rng, 1.5),
     "foliage": lambda rng, y, x: (
         np.tanh(1.6 * clouded(rng, 1.3, low=18)) + 0.25 * clouded(rng, 0.2)
     ),
     "stone": lambda rng, y, x: 0.55 * clouded(rng, 1.2) + 0.5 * np.abs(clouded(rng, 1.5)) - 0.4,
     "wood": lambda rng, y, x: (
-        0.5 * np.sin(22 * y + 2.2 * clouded(rng, 2.0, 3)) + 0.5 * clouded(rng, 0.7, 5)
+        0.4 * np.sin(14 * y + 2.5 * clouded(rng, 2.0, 4)) + 0.45 * clouded(rng, 1.0, 9)
     ),
     "water": lambda rng, y, x: 0.8 * clouded(rng, 1.5, 2.6, 10),
     "fabric": lambda rng, y, x: (
@@ -125,10 +125,12 @@ _GRAINS = {
     "metal": lambda rng, y, x: 0.3 * clouded(rng, 0.6, 9) + 0.5 * np.sin(3 * y + clouded(rng, 2)),
     "brick": lambda rng, y, x: _laid(rng, 32, 12, 0.5, 0.35),
     "brick joints": lambda rng, y, x: _joints(32, 12, 0.5, 1.1),
-    "planks": lambda rng, y, x: _laid(rng, 16, 2, 0.7, 0.0) + 0.5 * clouded(rng, 0.8, 6),
+    "planks": lambda rng, y, x: _laid(rng, 16, 2, 0.7, 0.0) + 0.4 * clouded(rng, 1.0, 9),
     "planks joints": lambda rng, y, x: _joints(16, 2, 0.7, 0.4),
     "ashlar": lambda rng, y, x: _laid(rng, 16, 9, 0.4, 0.6),
     "ashlar joints": lambda rng, y, x: _joints(16, 9, 0.4, 1.3),
+    "shingles": lambda rng, y, x: _laid(rng, 32, 22, 0.5, 0.2),
+    "shingles joints": lambda rng, y, x: _joints(32, 22, 0.5, 0.9),
     "tiles": lambda rng, y, x: _laid(rng, 16, 16, 0.0, 0.1),
     "tiles joints": lambda rng, y, x: _joints(16, 16, 0.0, 0.8),
     "sensor": lambda rng, y, x: rng.standard_normal((TILE, TILE)),
@@ -165,39 +167,49 @@ def surface(
         stencil: Stencil, light: Light, rng: np.random.Generator
     ) -> Float32[np.ndarray, "y x 3"]:
         height, width = stencil.cover.shape
-        u = np.linspace(-0.5, 0.5, width, dtype=np.float32)
-        v = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None]
-        side = light.side * (0.3 + 0.7 * light.strength)
-        shade = 1.0 + fade * (side * u - v)
-        if relief and min(height, width) > 4:
+        if not (fade or relief or texture):
+            return np.broadcast_to(base, (height, width, 3)).copy()
+        u = (np.arange(width, dtype=np.float32) + 0.5) * (1 / width) - 0.5
+        v = (np.arange(height, dtype=np.float32)[:, None] + 0.5) * (1 / height) - 0.5
+        shade = 1.0 + fade * (light.side * (0.3 + 0.7 * light.strength)) * u - fade * v
+        small = min(height, width)
+        if relief and small >= 8:
             shade += relief * (0.4 + 0.6 * light.strength) * _bend(stencil.cover, light.side)
-        if texture is None:
+        if texture is None or small < 4:
             return shade[..., None] * base
-        rows, columns = (rng.integers(TILE, size=2) + (stencil.top, stencil.left)).tolist()
+        rows, columns = rng.integers(TILE, size=2).tolist()
         at_y = (rows + np.arange(height) * scale).astype(int) & _WRAP
         at_x = (columns + np.arange(width) * scale).astype(int) & _WRAP
-        at = np.ix_(at_x, at_y) if upright else np.ix_(at_y, at_x)
-        field = grain(texture)[at]
-        shade += contrast * (field.T if upright else field)
+        field = _read(texture, at_y, at_x, upright=upright)
+        shade += contrast * field
         colors: Float32[np.ndarray, "y x 3"] = shade[..., None] * base
         if joint is not None:
-            share = grain(f"{texture} joints")[at]
-            share = (share.T if upright else share)[..., None]
+            share = _read(f"{texture} joints", at_y, at_x, upright=upright)[..., None]
             colors += share * (np.asarray(joint, np.float32) - colors)
         return colors
 
     return paint
 
 
+def _read(
+    name: str, at_y: np.ndarray, at_x: np.ndarray, *, upright: bool
+) -> Float32[np.ndarray, "y x"]:
+    if upright:
+        return grain(name)[at_x].take(at_y, axis=1).T
+    return grain(name)[at_y].take(at_x, axis=1)
+
+
 def _bend(cover: Float32[np.ndarray, "y x"], side: float) -> Float32[np.ndarray, "y x"]:
     """Brightness of a cushion of that outline lit from above and one side, about -1 to 1."""
     radius = min(8.0, max(1.0, 0.13 * min(cover.shape)))
     step = max(1, round(radius * 0.8))
-    height = np.pad(blurred(cover, radius), step, mode="edge")
-    inner = slice(step, -step)
-    up, down = height[: -2 * step, inner], height[2 * step :, inner]
-    left, right = height[inner, : -2 * step], height[inner, 2 * step :]
-    return 0.7 * (down - up) + 0.7 * side * (left - right)
+    height = blurred(cover, radius)
+    y, x = np.arange(cover.shape[0]), np.arange(cover.shape[1])
+    bend = height.take(np.minimum(y + step, y[-1]), axis=0)
+    bend -= height.take(np.maximum(y - step, 0), axis=0)
+    across = height.take(np.maximum(x - step, 0), axis=1)
+    across -= height.take(np.minimum(x + step, x[-1]), axis=1)
+    return np.float32(0.7) * (bend + np.float32(side) * across)
 
 
 def ground(
@@ -230,10 +242,10 @@ def ground(
         near = np.clip((y - horizon) / (224.0 - horizon), 0.02, None)[:, None]
         x = np.arange(stencil.left, stencil.left + width, dtype=np.float32) - 112.0
         down, across = rng.integers(TILE, size=2).tolist()
-        at_y = (down + 90.0 * scale / near).astype(int) & _WRAP
+        at_y = (down + 200.0 * scale / near).astype(int) & _WRAP
         at_x = (across + 2 * TILE + x * (scale / near)).astype(int) & _WRAP
         # Grain finer than a pixel averages out.
-        amplitude = contrast * np.clip(near * 3.0 / scale, 0.0, 1.0)
+        amplitude = contrast * np.clip(near * 1.7 / scale, 0.0, 1.0)
         shade = 1.0 + amplitude * grain(texture)[at_y, at_x]
         away = 1.0 - np.clip(near, 0.0, 1.0)
         end = np.asarray(far or mix(color, light.haze, 0.5), np.float32)
@@ -276,7 +288,7 @@ def sky(top: RGB, bottom: RGB, cloud: RGB, amount: float, horizon: float) -> Pai
         lower = grain("clouds")[np.ix_((at_y + 10) & _WRAP, at_x)]
         cover = np.clip((field - 1.1 + 2.0 * amount) * 1.4, 0.0, 1.0)
         cover *= 1.0 - 0.5 * down**3
-        lit = np.clip(1.0 - 0.16 * np.clip(lower + 0.6, 0.0, None), 0.6, 1.0)
+        lit = np.clip(1.0 - 0.1 * np.clip(lower + 0.4, 0.0, None), 0.7, 1.0)
         colors = np.broadcast_to(colors, (height, width, 3))
         return colors + cover[..., None] * (lit[..., None] * ends[2] - colors)
 

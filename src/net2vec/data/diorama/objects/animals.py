@@ -5,7 +5,16 @@ from __future__ import annotations
 
 from net2vec.data.diorama.canvas import RGB, Paint
 from net2vec.data.diorama.materials import dim, mix, pick, surface
-from net2vec.data.diorama.objects.pen import Pen, ellipse, flat, limb, line, polygon, smooth
+from net2vec.data.diorama.objects.pen import (
+    Outline,
+    Pen,
+    ellipse,
+    flat,
+    limb,
+    line,
+    polygon,
+    smooth,
+)
 
 _CLOTHES = "red blue white green yellow black purple pink orange grey teal navy cream brown maroon"
 
@@ -55,7 +64,7 @@ def person(pen: Pen) -> None:
 
 def _coat(pen: Pen, color: RGB, spots: RGB | None) -> tuple[Paint, Paint]:
     """Paints for a furry body: the near side and the far side."""
-    near = surface(color, "grass", contrast=0.1, scale=2, relief=0.7, fade=0.35)
+    near = surface(color, "noise", contrast=0.08, relief=0.7, fade=0.35)
     return near, surface(dim(color, 0.68), relief=0.3)
 
 
@@ -224,10 +233,10 @@ def sheep(pen: Pen) -> None:
 def bird(pen: Pen) -> None:
     """A bird: flying with raised wings, or standing."""
     rng = pen.rng
-    color = pick(rng, "white grey black brown blue red yellow green")
+    color = pick(rng, "white white grey black brown brown cream tan blue red yellow")
     near = surface(color, "grass", contrast=0.1, scale=2, relief=0.7)
     dark = surface(dim(color, 0.62), "grass", contrast=0.12, scale=2, relief=0.4)
-    body, flying = 0.45, rng.random() < 0.6
+    body, flying = 0.45, pen.aloft
     if not flying:
         pen.shadow(0.8, 0.05)
         legs = [line(0.03, (0.0, 0.3), (0.03, 0.0)), line(0.03, (0.1, 0.3), (0.12, 0.0))]
@@ -294,10 +303,7 @@ def fish(pen: Pen) -> None:
     )
     pen.draw(trunk, body)
     if rng.random() < 0.6:
-        bands = [
-            limb(0.1, (x, y(-0.27 + 0.1 * abs(x))), (x + 0.05, y(0.28 - 0.1 * abs(x))))
-            for x in (-0.25, 0.12)
-        ]
+        bands = [limb(0.07, (x, y(-0.22)), (x - 0.04, y(0.0)), (x, y(0.23))) for x in (-0.32, 0.3)]
         pen.mark([o for band in bands for o in band], surface(other, relief=0.2), 0.85)
     pen.draw(
         smooth((0.18, y(0.0)), (-0.12, y(0.08)), (-0.16, y(-0.16)), (0.12, y(-0.12)), steps=4),

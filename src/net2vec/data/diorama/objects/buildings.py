@@ -42,23 +42,29 @@ def _masonry(pen: Pen, kinds: str) -> tuple[Paint, str | None, RGB]:
     return paint, (kind if kind != "plaster" else None), color
 
 
-def _pane(pen: Pen, left: float, bottom: float, right: float, top: float, frame: RGB) -> None:
-    """A window with its frame, sash bars and a sill."""
-    lit = pen.canvas.light.strength < 0.5 and pen.rng.random() < 0.3
-    glass = (242, 206, 120) if lit else mix((46, 60, 78), pen.canvas.light.haze, 0.25)
-    w, h = right - left, top - bottom
-    pen.draw(box(left, bottom, right, top), surface(frame, relief=0.1), "window")
-    pen.mark(
-        box(left + w * 0.1, bottom + h * 0.08, right - w * 0.1, top - h * 0.08),
-        surface(glass, fade=0.6, relief=0),
+def _panes(pen: Pen, boxes: list[tuple[float, float, float, float]], frame: RGB) -> None:
+    """Equal windows (left, bottom, right, top) with frames, sash bars and sills."""
+    glass = surface(
+        mix((46, 60, 78), pen.canvas.light.haze, 0.25), "clouds", contrast=0.25, relief=0
     )
-    x, y = (left + right) / 2, bottom + h * 0.55
-    pen.mark(
-        [line(w * 0.07, (x, bottom), (x, top)), line(w * 0.07, (left, y), (right, y))], flat(frame)
-    )
-    pen.mark(
-        box(left - w * 0.06, bottom - h * 0.07, right + w * 0.06, bottom), flat(dim(frame, 0.7))
-    )
+    dusk, lit = pen.canvas.light.strength < 0.62, []
+    frames, glazing, bars, sills = [], [], [], []
+    for left, bottom, right, top in boxes:
+        w, h = right - left, top - bottom
+        frames.append(box(left, bottom, right, top))
+        inner = box(left + w * 0.1, bottom + h * 0.08, right - w * 0.1, top - h * 0.08)
+        (lit if dusk and pen.rng.random() < 0.3 else glazing).append(inner)
+        x, y = (left + right) / 2, bottom + h * 0.55
+        bars += [line(w * 0.07, (x, bottom), (x, top)), line(w * 0.07, (left, y), (right, y))]
+        sills.append(box(left - w * 0.06, bottom - h * 0.07, right + w * 0.06, bottom))
+    pen.draw(frames, flat(frame), "window")
+    if glazing:
+        pen.mark(glazing, glass)
+    if lit:
+        pen.mark(lit, flat((246, 210, 124)))
+    if pen.size > 40:
+        pen.mark(bars, flat(frame))
+        pen.mark(sills, flat(dim(frame, 0.7)))
 
 
 def _door(pen: Pen, left: float, right: float, top: float, *, glazed: bool) -> None:
@@ -98,14 +104,15 @@ def building(pen: Pen) -> None:
     frame = pick(rng, "white cream grey brown")
     storey, bay = 0.93 / floors, 2 * half / bays
     door_bay = int(rng.integers(bays))
+    boxes = []
     for j in range(floors):
         for i in range(bays):
-            left = -half + (i + 0.24) * bay
-            if j == 0 and i == door_bay:
-                _door(pen, left, left + bay * 0.56, storey * 0.75, glazed=True)
-                continue
-            bottom = j * storey + storey * 0.28
-            _pane(pen, left, bottom, left + bay * 0.52, bottom + storey * 0.55, frame)
+            left, bottom = -half + (i + 0.24) * bay, (j + 0.28) * storey
+            if (j, i) != (0, door_bay):
+                boxes.append((left, bottom, left + bay * 0.52, bottom + storey * 0.55))
+    _panes(pen, boxes, frame)
+    left = -half + (door_bay + 0.24) * bay
+    _door(pen, left, left + bay * 0.56, storey * 0.75, glazed=True)
 
 
 def house(pen: Pen) -> None:
@@ -121,7 +128,7 @@ def house(pen: Pen) -> None:
     pen.draw(box(-half, 0, half, eaves + 0.02), wall, material=material)
     tile = pick(rng, "maroon brown grey navy red orange teal")
     roof_paint = surface(
-        tile, "tiles", contrast=0.2, scale=3, joint=dim(tile, 0.6), fade=0.3, relief=0.2
+        tile, "shingles", contrast=0.14, scale=2, joint=dim(tile, 0.65), fade=0.3, relief=0.2
     )
     over = 0.08
     if rng.random() < 0.5:
@@ -140,12 +147,10 @@ def house(pen: Pen) -> None:
         )  # fmt: skip
     frame = pick(rng, "white cream brown teal green")
     slot = int(rng.integers(3))
-    for i in range(3):
-        x = -half * 0.62 + i * half * 0.62
-        if i == slot:
-            _door(pen, x - 0.08, x + 0.08, 0.34, glazed=bool(rng.random() < 0.4))
-        else:
-            _pane(pen, x - 0.09, 0.15, x + 0.09, 0.37, frame)
+    slots = [(i - 1) * half * 0.62 for i in range(3)]
+    x = slots.pop(slot)
+    _panes(pen, [(x - 0.09, 0.15, x + 0.09, 0.37) for x in slots], frame)
+    _door(pen, x - 0.08, x + 0.08, 0.34, glazed=bool(rng.random() < 0.4))
     pen.draw(roof, roof_paint, "roof")
 
 
@@ -219,12 +224,11 @@ def streetlight(pen: Pen) -> None:
 
 
 def fence(pen: Pen) -> None:
-    """Three fields of a wooden fence, each about as wide as high."""
+    """Nine fields of a wooden fence, each about as wide as high."""
     color = pick(pen.rng, "brown tan white grey")
-    wood = surface(color, "wood", contrast=0.2, scale=3, relief=0.3)
-    posts = [box(x - 0.05, 0, x + 0.05, 1.0) for x in (-1.5, -0.5, 0.5, 1.5)]
+    wood = surface(color, "wood", contrast=0.12, scale=2, relief=0.2)
+    posts = [box(x - 4.55, 0, x - 4.45, 1.0) for x in range(10)]
     if pen.rng.random() < 0.5:
-        posts += [box(-1.5 + 0.2 * i - 0.035, 0.1, -1.5 + 0.2 * i + 0.035, 0.92) for i in range(16)]
-    rails = [box(-1.55, y, 1.55, y + 0.11) for y in (0.3, 0.7)]
-    pen.draw(rails, wood, material="wood")
-    pen.draw(posts, wood, material="wood")
+        posts += [box(0.2 * i - 4.53, 0.1, 0.2 * i - 4.47, 0.92) for i in range(46)]
+    rails = [box(-4.55, y, 4.55, y + 0.11) for y in (0.3, 0.7)]
+    pen.draw(rails + posts, wood, material="wood")

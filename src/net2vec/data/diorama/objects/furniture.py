@@ -13,7 +13,7 @@ _TIMBER = "brown tan maroon cream white black"
 
 def _wood(pen: Pen, names: str = _TIMBER, *, upright: bool = False):  # noqa: ANN202
     return surface(
-        pick(pen.rng, names), "wood", contrast=0.2, scale=2.5, upright=upright, relief=0.35
+        pick(pen.rng, names), "wood", contrast=0.12, scale=2.5, upright=upright, relief=0.35
     )
 
 
@@ -149,7 +149,7 @@ def painting(pen: Pen) -> None:
     pen.draw(
         box(-half, 0, half, 1),
         surface(
-            pick(rng, "brown yellow black white tan"), "wood", contrast=0.2, scale=4, relief=0.8
+            pick(rng, "brown yellow black white tan"), "wood", contrast=0.12, scale=4, relief=0.8
         ),
         "frame",
         material="wood",
@@ -198,20 +198,14 @@ def curtain(pen: Pen) -> None:
     """One hanging length of cloth with folds, a third as wide as high."""
     color = pick(pen.rng, _FABRIC)
     cloth = surface(color, "fabric", contrast=0.06, scale=2, relief=0.2)
-    pen.draw(
-        smooth(
-            (-0.16, 0.0), (-0.14, 0.5), (-0.17, 1.0), (0.17, 1.0), (0.13, 0.5), (0.16, 0.0), steps=4
-        ),
-        cloth,
-        material="fabric",
-    )
-    for i in range(4):
-        x = -0.11 + i * 0.073
-        pen.mark(
-            polygon((x, 0.01), (x + 0.025, 0.01), (x + 0.015, 0.99), (x, 0.99)),
-            flat(dim(color, 0.55)),
-            0.4,
-        )
+    hem = [(0.17 - 0.034 * i, 0.012 * (i % 2)) for i in range(11)]
+    pen.draw(polygon((-0.15, 1.0), (0.15, 1.0), *hem), cloth, material="fabric")
+    folds = [
+        polygon((x, 0.0), (x + 0.028, 0.0), (x + 0.016, 1.0), (x, 1.0))
+        for x in (-0.12, -0.05, 0.02, 0.09)
+    ]
+    pen.mark(folds, flat(dim(color, 0.55)), 0.4)
+    pen.mark(line(0.02, (-0.2, 1.0), (0.2, 1.0)), flat((84, 64, 48)))
 
 
 def carpet(pen: Pen) -> None:
@@ -251,8 +245,8 @@ def cabinet(pen: Pen) -> None:
     """A cupboard of two doors over two drawers, about as wide as high."""
     rng = pen.rng
     color = pick(rng, "brown tan white cream teal grey green navy red")
-    wood = surface(color, "wood", contrast=0.16, scale=2.5, upright=True, relief=0.25)
-    panel = surface(dim(color, 1.05), "wood", contrast=0.16, scale=2.5, upright=True, relief=0.55)
+    wood = surface(color, "wood", contrast=0.1, scale=2.5, upright=True, relief=0.25)
+    panel = surface(dim(color, 1.05), "wood", contrast=0.1, scale=2.5, upright=True, relief=0.55)
     pen.draw(box(-0.5, 0, 0.5, 1), wood, material="wood")
     knob = flat(pick(rng, "grey yellow black white"))
     for x in (-0.47, 0.02):

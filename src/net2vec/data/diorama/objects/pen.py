@@ -17,6 +17,11 @@ from net2vec.data.diorama.materials import surface
 
 Outline: TypeAlias = Points | Stroke
 
+_ANGLES = np.arange(32) * (2 * pi / 32)
+_CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+# Row k: the weights of four neighbouring points in the coefficient of t ** k between the middle two.
+_CATMULL_ROM = 0.5 * np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]])
+
 
 class Pen:
     """Draws one object on a canvas.
@@ -25,7 +30,9 @@ class Pen:
         canvas: what it draws on.
         object: the label of the object.
         size: the object's nominal height in picture pixels.
-        rng: the canvas's source of chance.
+        aloft: whether the object is in the air.
+        rng: the source of the object's looks: its own where it has a style, so that objects of one
+            style look alike, else the canvas's.
     """
 
     def __init__(
@@ -39,8 +46,13 @@ class Pen:
         mirror: bool = False,
         tilt: float = 0.0,
         haze: float = 0.0,
+        aloft: bool = False,
+        style: int | None = None,
     ) -> None:
+        self.aloft = aloft
         self.canvas, self.object, self.size, self.rng = canvas, object, size, canvas.rng
+        if style is not None:
+            self.rng = np.random.default_rng(style)
         self._foot = np.array([x, y])
         self._haze = haze
         turn = np.array([[cos(tilt), -sin(tilt)], [sin(tilt), cos(tilt)]])
@@ -79,7 +91,9 @@ class Pen:
     def mark(
         self, outlines: Outline | Sequence[Outline], paint: Paint, opacity: float = 1.0
     ) -> None:
-        """Paints details on what is labelled already."""
+        """Paints details on what is labelled already; none where they would be finer than pixels."""
+        if self.size < 20:
+            return
         self.canvas.draw(self._placed(outlines), paint, opacity=opacity, haze=self._haze)
 
     def shadow(self, width: float, depth: float = 0.08, x: float = 0.0) -> None:
@@ -122,22 +136,18 @@ def box(left: float, bottom: float, right: float, top: float) -> Points:
 
 def ellipse(x: float, y: float, rx: float, ry: float | None = None, turn: float = 0.0) -> Points:
     """An ellipse, turned by `turn` radians; a circle where `ry` is None."""
-    angle = np.arange(36) * (2 * pi / 36)
-    points = np.stack([rx * np.cos(angle), (rx if ry is None else ry) * np.sin(angle)], axis=1)
-    turned = points @ np.array([[cos(turn), sin(turn)], [-sin(turn), cos(turn)]])
-    return np.asarray(turned + (x, y), dtype=np.float64)
+    points = _CIRCLE * (rx, rx if ry is None else ry)
+    if turn:
+        points = points @ np.array([[cos(turn), sin(turn)], [-sin(turn), cos(turn)]])
+    return np.asarray(points + (x, y), dtype=np.float64)
 
 
 def smooth(*points: tuple[float, float], steps: int = 6) -> Points:
-    """A closed smooth outline through points (Catmull-Rom)."""
-    p1 = np.array(points, dtype=np.float64)
-    p0, p2, p3 = np.roll(p1, 1, axis=0), np.roll(p1, -1, axis=0), np.roll(p1, -2, axis=0)
-    t = (np.arange(steps) / steps)[None, :, None]
-    a, b, c, d = (p[:, None, :] for p in (p0, p1, p2, p3))
-    curve = 0.5 * (
-        2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3
-    )
-    return np.asarray(curve.reshape(-1, 2), dtype=np.float64)
+    """A closed smooth outline through points (Catmull-Rom), `steps` corners from each to the next."""
+    at = np.array(points, dtype=np.float64)
+    near = np.stack([np.roll(at, shift, axis=0) for shift in (1, 0, -1, -2)], axis=1)
+    t = (np.arange(steps) / steps)[:, None]
+    return np.asarray((t ** np.arange(4) @ _CATMULL_ROM @ near).reshape(-1, 2))
 
 
 def line(width: float, *points: tuple[float, float]) -> Stroke:

@@ -66,7 +66,7 @@ def tree(pen: Pen) -> None:
     clumps.append(ellipse(0, 0.68, wide * 0.85, 0.24))
     pen.draw(clumps, dark, "crown")
     upper = [c + (0.0, 0.035) + (c - (0, 0.68)) * -0.14 for c in clumps[::2]]
-    for clump in upper:
+    for clump in upper if pen.size > 50 else [upper[-1]]:
         pen.mark(clump, lit, 0.75)
 
 
@@ -100,9 +100,9 @@ def flower(pen: Pen) -> None:
     green = surface(_green(pen), relief=0.3)
     lean = float(rng.uniform(-0.12, 0.12))
     pen.draw(line(0.035, (0, 0), (lean * 0.4, 0.4), (lean, 0.8)), green, "stem")
-    for side, y in ((-1, 0.12), (1, 0.24)):
-        turn = pi / 2 + side * float(rng.uniform(0.5, 0.9))
-        pen.draw(_leaf(lean * 0.2, y, 0.34, 0.07, turn), green, "leaf")
+    turns = pi / 2 + rng.uniform(0.5, 0.9, 2) * (-1, 1)
+    leaves = [_leaf(lean * 0.2, y, 0.34, 0.07, t) for y, t in zip((0.12, 0.24), turns, strict=True)]
+    pen.draw(leaves, green, "leaf")
     petal = surface(color, relief=0.5, fade=0.25)
     if rng.random() < 0.35:
         x, y = lean, 0.78
@@ -120,7 +120,10 @@ def flower(pen: Pen) -> None:
         return
     count, start = int(rng.integers(6, 12)), float(rng.uniform(0, pi))
     angles = [start + i * 2 * pi / count for i in range(count)]
-    petals = [_leaf(lean, 0.82, 0.21, 0.06 + 0.2 / count, a) for a in angles]
+    petals = [
+        ellipse(lean + 0.12 * cos(a), 0.82 + 0.12 * sin(a), 0.095, 0.025 + 0.22 / count, a)
+        for a in angles
+    ]
     pen.draw(petals[::2], surface(dim(color, 0.88), relief=0.3), "petal")
     pen.draw(petals[1::2], petal, "petal")
     pen.draw(
@@ -177,10 +180,9 @@ def coral(pen: Pen) -> None:
     )
     for a in np.linspace(0.5, pi - 0.5, 5) + rng.uniform(-0.12, 0.12, 5):
         mid = (0.45 * cos(a), 0.5 * sin(a))
-        pen.draw(limb(0.13, (0, 0), mid), paint, "branch")
-        for turn in (-0.4, 0.35):
-            tip = (mid[0] + 0.42 * cos(a + turn), mid[1] + 0.42 * sin(a + turn))
-            pen.draw(limb(0.09, mid, tip), paint, "branch")
+        tips = [(mid[0] + 0.42 * cos(a + t), mid[1] + 0.42 * sin(a + t)) for t in (-0.4, 0.35)]
+        twigs = [o for tip in tips for o in limb(0.09, mid, tip)]
+        pen.draw([*limb(0.13, (0, 0), mid), *twigs], paint, "branch")
 
 
 def seaweed(pen: Pen) -> None:

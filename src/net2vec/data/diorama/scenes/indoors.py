@@ -22,7 +22,7 @@ def _room(rng: np.random.Generator, guest: str | None, walls: str) -> tuple[Stag
         eye=(1.3, 1.6),
         guest=guest,
     )
-    corner = stage.between(142, 164)
+    corner = stage.between(150, 174)
     wall_color = pick(rng, walls)
     kind = rng.random()
     if kind < 0.15:
@@ -59,7 +59,7 @@ def _room(rng: np.random.Generator, guest: str | None, walls: str) -> tuple[Stag
     top = corner - 2.6 * stage.metre(corner)
     if top > 2:
         stage.lay(rows(0, top), surface((236, 234, 228), relief=0), "ceiling")
-    color = pick(rng, "brown tan maroon grey cream", 20)
+    color = mix(pick(rng, "brown tan brown grey cream", 20), (150, 110, 76), 0.4)
     if stage.chance(0.6):
         stage.lay(
             rows(corner, SIZE),
@@ -190,7 +190,7 @@ def kitchen(rng: np.random.Generator, guest: str | None) -> Canvas:
             rows(low, high),
             surface(tile, "tiles", contrast=0.06, scale=2, joint=dim(tile, 0.7), relief=0),
         )
-    x = stage.between(-20, 20)
+    x, style = stage.between(-20, 20), int(rng.integers(1 << 30))
     units = ["cabinet", "oven", "cabinet", "refrigerator", "cabinet"]
     window_done = False
     for name in (units[i] for i in rng.permutation(len(units))):
@@ -199,12 +199,18 @@ def kitchen(rng: np.random.Generator, guest: str | None) -> Canvas:
         wide = {"cabinet": 1.0, "oven": 0.81, "refrigerator": 0.92}[name] * m
         tall = {"cabinet": 0.9, "oven": 0.9, "refrigerator": 1.85}[name] * m
         grow = 1.0
-        stage.put(name, x + wide / 2, corner + 4, size=tall, grow=grow, mirror=False)
+        stage.put(name, x + wide / 2, corner + 4, size=tall, grow=grow, mirror=False, style=style)
         if name == "cabinet":
             middle = x + wide / 2
             if stage.chance(0.5):
                 stage.put(
-                    "cabinet", middle, corner - 1.5 * m, size=0.7 * m, depth=corner, mirror=False
+                    "cabinet",
+                    middle,
+                    corner - 1.5 * m,
+                    size=0.7 * m,
+                    depth=corner,
+                    mirror=False,
+                    style=style,
                 )
             elif not window_done and stage.chance(0.6):
                 stage.put("windowpane", middle, corner, lift=1.15, size=0.95 * m, depth=corner - 3)

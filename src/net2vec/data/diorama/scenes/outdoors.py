@@ -37,9 +37,7 @@ def _water(stage: Stage) -> RGB:
 
 
 def _hills(stage: Stage, y: float, height: float, *, name: str = "mountain") -> None:
-    color = mix(
-        pick(stage.rng, "green olive navy grey brown purple"), stage.canvas.light.haze, 0.45
-    )
+    color = mix(pick(stage.rng, "green olive navy grey brown teal"), stage.canvas.light.haze, 0.45)
     paint = surface(color, "noise", contrast=0.12, relief=0.2)
     stage.lay(stage.ridge(y, height, 0.25), paint, name, "stone" if name == "mountain" else None)
 
@@ -153,9 +151,7 @@ def pasture(rng: np.random.Generator, guest: str | None) -> Canvas:
         stage.put(guest, stage.between(40, 184), h + stage.between(18, 30))
     if stage.chance(0.5):
         y = stage.between(h + 20, h + 40) if stage.chance(0.7) else 214
-        size = 1.1 * stage.metre(y)
-        for i in range(int(SIZE / size / 3) + 2):
-            stage.put("fence", 3 * size * (i + 0.3), y, size=size, mirror=False)
+        stage.put("fence", stage.between(60, 164), y, mirror=False)
     herd = ("cow", "sheep", "horse")[int(rng.integers(3))]
     stage.scatter(herd, (1, 4), (h + 30, 208))
     if stage.chance(0.2):
@@ -379,8 +375,7 @@ def garden(rng: np.random.Generator, guest: str | None) -> Canvas:
     stage.scatter("tree", (1, 4), (h + 10, h + 20))
     if stage.chance(0.5):
         y = h + stage.between(16, 24)
-        for i in range(8):
-            stage.put("fence", 42 * i, y, size=14, mirror=False)
+        stage.put("fence", 112, y, size=26, mirror=False)
     stage.perform()
     if stage.chance(0.5):
         x, wide = stage.between(40, 184), stage.between(14, 34)
@@ -420,7 +415,7 @@ def aquarium(rng: np.random.Generator, guest: str | None) -> Canvas:
     stage = Stage(light, rng, horizon=(130, 150), eye=(0.8, 1.2), guest=None)
     stage.lay(
         rows(0, SIZE),
-        sky(mix(tone, (190, 230, 240), 0.45), dim(tone, 0.75), tone, 0.15, 180),
+        sky(mix(tone, (190, 230, 240), 0.45), dim(tone, 0.75), tone, -1.0, 180),
         "sea",
         "water",
     )

@@ -77,6 +77,7 @@ class Stage:
         mirror: bool | None = None,
         tilt: float = 0.0,
         depth: float | None = None,
+        style: int | None = None,
     ) -> None:
         """Stands an object on the stage; `perform` draws it.
 
@@ -90,6 +91,7 @@ class Stage:
             mirror: whether it looks the other way; None leaves it to chance.
             tilt: angle it leans by, in radians.
             depth: row that decides what it hides, where not `y`.
+            style: objects of the same style look alike; None leaves the looks to chance.
         """
         if size is None:
             size = _METRES[name] * self.metre(y) * self.between(0.88, 1.12)
@@ -104,6 +106,8 @@ class Stage:
             mirror=flipped,
             tilt=tilt,
             haze=0.55 * away,
+            aloft=y < self.horizon,
+            style=style,
         )
         self._waiting.append((y if depth is None else depth, pen))
 
@@ -148,7 +152,7 @@ class Stage:
 
     def sky(self, top: RGB, bottom: RGB, cloud: RGB, amount: float) -> None:
         """Hangs the sky, down to a little below the horizon."""
-        down = self.horizon + 6
+        down = self.horizon + 16  # hidden by what stands on the horizon
         self.lay(rows(0, down), sky(top, bottom, cloud, amount, down), "sky")
 
     def ridge(self, y: float, height: float, rough: float) -> Outline:
@@ -195,5 +199,10 @@ def daylight(rng: np.random.Generator) -> tuple[Light, tuple[RGB, RGB, RGB, floa
         )
     top = pick(rng, "navy purple blue")  # dusk
     bottom = mix(pick(rng, "orange pink yellow"), (250, 214, 170), 0.35)
-    light = Light(side, float(rng.uniform(0.3, 0.6)), (0.96, 0.84, 0.78), bottom)
-    return light, (mix(top, bottom, 0.2), bottom, mix(dim(bottom, 0.92), (200, 130, 150), 0.5), 0.5)
+    light = Light(side, float(rng.uniform(0.3, 0.6)), (1.0, 0.9, 0.84), bottom)
+    return light, (
+        mix(top, bottom, 0.35),
+        bottom,
+        mix(dim(bottom, 1.05), (226, 150, 160), 0.5),
+        0.42,
+    )
