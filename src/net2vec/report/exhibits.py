@@ -115,16 +115,18 @@ def plan_exhibits(
     table = by_concept(scores[(scores["layer"] == layer) & (scores["task"] == "segment")])
     least = least_images if counts.ge(least_images).any() else 1
     chosen = choose_concepts(table, count=concepts, counts=counts, least=least)
-    best = segment["best_filter"].to_series()
-    by_name = table.set_index("concept")
+    best = dict(zip(segment["concept"].values, segment["best_filter"].values, strict=True))
+    score = dict(
+        zip(table["concept"], zip(table["single"], table["combined"], strict=True), strict=True)
+    )
     return [
         DecileRequest(
             run=0,
             layer=layer,
             concept=concept,
             best_filter=int(best[concept]),
-            score_single=float(by_name.loc[concept, "single"]),
-            score_combined=float(by_name.loc[concept, "combined"]),
+            score_single=float(score[concept][0]),
+            score_combined=float(score[concept][1]),
             images=_decile_images(ious[ious["concept"] == concept], concept),
         )
         for concept in chosen
@@ -132,15 +134,19 @@ def plan_exhibits(
 
 
 def _decile_images(ious: pd.DataFrame, concept: str) -> tuple[DecileImage, ...]:
-    both = ious.pivot_table(index="image", columns="method", values="iou")
+    iou: dict[str, dict[str, float]] = {
+        str(method): dict(zip(rows["image"], rows["iou"], strict=True))
+        for method, rows in ious.groupby("method")
+    }
     return tuple(
         DecileImage(
-            name=row.image,
+            name=str(image),
             method=method,
-            decile=int(row.decile),
-            iou_single=float(both.loc[row.image, "single"]),
-            iou_combined=float(both.loc[row.image, "combined"]),
+            decile=int(decile),
+            iou_single=float(iou["single"][image]),
+            iou_combined=float(iou["combined"][image]),
         )
         for method in ("combined", "single")
-        for row in choose_deciles(ious, concept, method=method).itertuples()
+        for chosen in [choose_deciles(ious, concept, method=method)]
+        for image, decile in zip(chosen["image"], chosen["decile"], strict=True)
     )

@@ -119,7 +119,7 @@ def _enough(curve: pd.DataFrame, task: str) -> str:
 def _seen(study: Study, task: str) -> str:
     rows = study.last(study.by_concept, task)
     wins = study.last(study.wins, task)
-    trend = _trend(study, task) if len(study.run.layers) > 1 else ""
+    trend = _trend(study, task)
     return (
         f"In {TASK_TITLE[task]} on the last layer, {study.layer}, all filters together reach a"
         f" mean {SCORE_NAME[task]} of {rows['combined'].mean():.2f} over {len(rows)} concepts, the"
@@ -132,15 +132,16 @@ def _trend(study: Study, task: str) -> str:
     """Where along the network the mean of all filters is highest."""
     mine = study.by_concept
     mine = mine[(mine["network"] == study.label) & (mine["task"] == task)]
-    by_layer = mine.groupby("layer")["combined"].mean().reindex(study.run.layers).dropna()
-    if len(by_layer) < 2:
+    means = mine.groupby("layer")["combined"].mean()
+    layers = [layer for layer in study.run.layers if layer in means.index]
+    if len(layers) < 2:
         return ""
-    first, best = by_layer.index[0], by_layer.idxmax()
+    first, best = layers[0], max(layers, key=lambda layer: float(means[layer]))
     if best == first:
         return f"The mean of all filters is highest on the first layer, {first}."
     return (
-        f"The mean of all filters grows from {by_layer[first]:.2f} on {first} to"
-        f" {by_layer[best]:.2f} on {best}."
+        f"The mean of all filters grows from {means[first]:.2f} on {first} to"
+        f" {means[best]:.2f} on {best}."
     )
 
 
@@ -209,8 +210,10 @@ def _all_concepts(study: Study) -> Table:
     rows = study.by_concept
     position = {label: index for index, label in enumerate(study.labels)}
     shown = [
-        study.marked(row.concept, task=row.task, layer=row.layer, run=position[row.network])
-        for row in rows.itertuples()
+        study.marked(concept, task=task, layer=layer, run=position[network])
+        for network, layer, task, concept in zip(
+            rows["network"], rows["layer"], rows["task"], rows["concept"], strict=True
+        )
     ]
     several = (Column("network", "network"),) if len(study.runs) > 1 else ()
     return Table(

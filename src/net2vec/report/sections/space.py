@@ -49,8 +49,8 @@ def space_section(study: Study, nearest: pd.DataFrame) -> Section | None:
                 (
                     TASK_TITLE[task],
                     tuple(
-                        (study.marked(row.neighbour, task=task), float(row.cosine))
-                        for row in rows.itertuples()
+                        (study.marked(name, task=task), float(cosine))
+                        for name, cosine in zip(rows["neighbour"], rows["cosine"], strict=True)
                     ),
                 )
             )
