@@ -132,7 +132,7 @@ def _stem(image: str) -> str:
 
 
 def _scene(image: str) -> str:
-    """`street-s` for an image in `urban/street`, `inn-outdoor-s` for one in `urban/inn__outdoor`."""
+    """`street-s` for an image in `urban/street`, `inn-outdoor-s` for `urban/inn__outdoor`."""
     name = concept_name(image.split("/")[-2].replace("__", "-"))
     return f"{name}-s" if name else ""
 

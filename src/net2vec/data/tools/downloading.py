@@ -1,0 +1,144 @@
+"""Downloads that go on where they broke off, over HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+_CHUNK = 1 << 20
+_TIMEOUT = 60  # seconds without a byte
+_MOVED_ON = 416  # nothing left to send from this byte on
+
+Progress = Callable[[int, int | None], object]
+
+
+class DownloadError(Exception):
+    """A server does not give the file, in its own or the network's words."""
+
+
+class ResumingDownloader:
+    """A downloader for `pooch` that keeps what it has got and asks for the rest.
+
+    What has come lies beside the file to be, under its name and a hash of the address with `.part`,
+    until it is complete; so a download goes on after the connection breaks, and after the program
+    does. The server says by `ETag` or `Last-Modified` whether the file is still the same; if it
+    names neither, the length decides.
+
+    Args:
+        name: the file's name.
+        progress: called with the bytes that are there and with all bytes, None if unknown.
+        attempts: how often in a row to try without a byte coming.
+        pause: seconds before the second attempt; each further one waits twice as long.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        progress: Progress = lambda done, total: None,
+        attempts: int = 4,
+        pause: float = 1.0,
+    ) -> None:
+        self._name, self._progress = name, progress
+        self._attempts, self._pause = attempts, pause
+
+    def __call__(self, url: str, output_file: str, pooch: object) -> None:
+        """Fetches `url` to `output_file`, as `pooch` calls it.
+
+        Raises:
+            DownloadError: the server refuses, or the connection broke too often.
+        """
+        if not url.startswith(("http://", "https://")):
+            raise DownloadError(f"not an HTTP address: {url}")
+        mark = hashlib.sha256(url.encode()).hexdigest()[:8]
+        part = Path(output_file).with_name(f".{self._name}.{mark}.part")
+        failures = 0
+        while True:
+            before = _size(part)
+            try:
+                self._go_on(url, part)
+                break
+            except urllib.error.HTTPError as fault:
+                # A server that is busy may answer later; one that refuses will not.
+                if fault.code < 500 and fault.code != 429:
+                    raise DownloadError(f"answered {fault.code} {fault.reason}") from None
+                reason = f"answered {fault.code} {fault.reason}"
+            except (OSError, http.client.HTTPException, EOFError) as fault:
+                reason = str(getattr(fault, "reason", "") or fault or type(fault).__name__)
+            failures = 0 if _size(part) > before else failures + 1
+            if failures >= self._attempts:
+                raise DownloadError(reason)
+            time.sleep(self._pause * 2 ** max(failures - 1, 0))
+        part.replace(output_file)
+        _state_file(part).unlink(missing_ok=True)
+
+    def _go_on(self, url: str, part: Path) -> None:
+        """Appends to the part what is missing, or begins again if the file has changed."""
+        state = _read_state(part)
+        done = _size(part) if state else 0
+        request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})  # noqa: S310
+        if done:
+            request.add_header("Range", f"bytes={done}-")
+            if state["validator"]:
+                request.add_header("If-Range", state["validator"])
+        try:
+            response = urllib.request.urlopen(request, timeout=_TIMEOUT)  # noqa: S310
+        except urllib.error.HTTPError as fault:
+            if fault.code != _MOVED_ON or not done:
+                raise
+            if done == state["total"]:
+                return
+            part.unlink()
+            raise EOFError("what came is longer than the file") from None
+        with response:
+            total = _total(response, done)
+            continues = response.status == http.HTTPStatus.PARTIAL_CONTENT
+            if continues and done and total != state["total"]:
+                part.unlink()
+                raise EOFError("the file has changed on the server")
+            done = done if continues else 0
+            validator = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
+            if validator.startswith("W/"):  # says that the contents mean the same, not more
+                validator = ""
+            _state_file(part).write_text(json.dumps({"validator": validator, "total": total}))
+            with part.open("ab" if continues else "wb") as file:
+                while chunk := response.read(_CHUNK):
+                    file.write(chunk)
+                    done += len(chunk)
+                    self._progress(done, total)
+        if total is not None and done != total:
+            raise EOFError(f"the connection broke after {done} of {total} bytes")
+
+
+def _total(response: http.client.HTTPResponse, done: int) -> int | None:
+    """The length of the whole file, as the answer gives it."""
+    ranges = response.headers.get("Content-Range", "")
+    if response.status == http.HTTPStatus.PARTIAL_CONTENT:
+        if not ranges.startswith(f"bytes {done}-"):
+            raise EOFError(f"the server sent another part than was asked for: {ranges!r}")
+        length = ranges.rpartition("/")[2]
+        return int(length) if length.isdecimal() else None
+    length = response.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() else None
+
+
+def _state_file(part: Path) -> Path:
+    return part.with_suffix(".state")
+
+
+def _read_state(part: Path) -> dict[str, int | str | None]:
+    try:
+        state: dict[str, int | str | None] = json.loads(_state_file(part).read_text())
+    except (OSError, ValueError):
+        return {}
+    return state
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

@@ -1,0 +1,215 @@
+"""Published datasets by name: from where they are had, and how they come to lie in a folder."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+import pooch
+
+from net2vec.data.files import folder_in_one_stroke
+from net2vec.data.tools.downloading import DownloadError, Progress, ResumingDownloader
+from net2vec.data.tools.unpacking import unpack
+from net2vec.errors import DataError
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A dataset that can be had as one archive.
+
+    Attributes:
+        file: the archive's name.
+        about: what it is.
+        urls: where it is, to be tried in this order; none if its owners ask for a registration.
+        checksum: `md5:...` of the archive; another one is refused.
+        reported_checksum: one that others report and nobody here could verify; another one is
+            worth a warning.
+        terms: where to register or to read the terms of use.
+    """
+
+    file: str
+    about: str
+    urls: tuple[str, ...] = ()
+    checksum: str | None = None
+    reported_checksum: str | None = None
+    terms: str = ""
+
+
+def _broden(size: int, reported_checksum: str | None = None) -> Publication:
+    file = f"broden1_{size}.zip"
+    original = f"http://netdissect.csail.mit.edu/data/{file}"
+    return Publication(
+        file,
+        f"Broden (Bau et al. 2017) at {size} pixels: 63,305 images in six categories",
+        (
+            original,
+            f"https://web.archive.org/web/2020id_/{original}",
+            f"http://data.csail.mit.edu/soundnet/actions3/{file}",
+        ),
+        reported_checksum=reported_checksum,
+    )
+
+
+PUBLICATIONS: Mapping[str, Publication] = MappingProxyType(
+    {
+        "broden1_224": _broden(224, "md5:be13c292eaef3300da03f8d0e48eab1c"),
+        "broden1_227": _broden(227),
+        "broden1_384": _broden(384),
+        "ade20k": Publication(
+            "ADE20K_2021_17_01.zip",
+            "the full ADE20K (Zhou et al. 2017): objects, parts and scenes",
+            terms="https://ade20k.csail.mit.edu",
+        ),
+        "ade20k_scene_parsing": Publication(
+            "ADEChallengeData2016.zip",
+            "ADE20K scene parsing: 22,210 images in 150 classes",
+            ("http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip",),
+        ),
+        "voc2012": Publication(
+            "VOCtrainval_11-May-2012.tar",
+            "PASCAL VOC 2012: 2,913 images in 20 classes of objects",
+            (
+                "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+                "https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+            ),
+            checksum="md5:6cd6e144f989b92b3379bac3b3de84fd",
+        ),
+        "dtd": Publication(
+            "dtd-r1.0.1.tar.gz",
+            "Describable Textures (Cimpoi et al. 2014): 5,640 images in 47 textures",
+            ("https://www.robots.ox.ac.uk/~vgg/data/dtd/download/dtd-r1.0.1.tar.gz",),
+            checksum="md5:fff73e5086ae6bdbea199a49dfb8a4c1",
+        ),
+    }
+)
+"""What `fetch_dataset` knows by name."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A dataset that has been fetched: its folder, and what the user should know about it."""
+
+    folder: Path
+    warnings: tuple[str, ...] = ()
+
+
+def fetch_dataset(
+    name: str,
+    into: Path | str,
+    *,
+    archive: Path | str | None = None,
+    publications: Mapping[str, Publication] = PUBLICATIONS,
+    download_progress: Progress = lambda done, total: None,
+    unpack_progress: Callable[[int, int], object] = lambda files, total: None,
+    pause: float = 1.0,
+) -> Fetched:
+    """Downloads a published dataset and unpacks it, or unpacks a copy obtained otherwise.
+
+    An interrupted download goes on from where it was; the archive is removed once it is unpacked.
+
+    Args:
+        name: one of `publications`.
+        into: the folder in which to make the folder `name`.
+        archive: a copy of the archive, which is left where it is; nothing is downloaded.
+        publications: what is known, by name.
+        download_progress: called with the bytes that are there and with all bytes, None if unknown.
+        unpack_progress: called with the number of files since the last call, and of all files.
+        pause: seconds before a broken download is tried again.
+
+    Raises:
+        DataError: the name is unknown, the folder is there already, no source gives the archive, or
+            the archive is damaged or not to be trusted.
+    """
+    publication = _publication(name, publications)
+    into = Path(into)
+    folder = into / name
+    if folder.exists():
+        raise DataError(f"{folder}: is here already; use it, or remove it to fetch it again")
+    path = into / publication.file if archive is None else Path(archive)
+    if archive is None:
+        _download(name, publication, into, download_progress, pause)
+    warnings = _doubts(path, publication)
+    with folder_in_one_stroke(folder) as unfinished:
+        unpack(path, unfinished, progress=unpack_progress)
+    if archive is None:
+        path.unlink()
+    return Fetched(folder, warnings)
+
+
+def _publication(name: str, publications: Mapping[str, Publication]) -> Publication:
+    if name not in publications:
+        close = difflib.get_close_matches(name, publications, n=3)
+        hint = (
+            f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(publications)}"
+        )
+        raise DataError(f"no dataset to fetch is called {name!r}; {hint}")
+    return publications[name]
+
+
+def _download(
+    name: str, publication: Publication, into: Path, progress: Progress, pause: float
+) -> None:
+    by_hand = f"net2vec data fetch {name} --from {publication.file}"
+    if not publication.urls:
+        raise DataError(
+            f"{name}: its owners ask for a registration; get {publication.file} at "
+            f"{publication.terms}, then run: {by_hand}"
+        )
+    failures = []
+    for url in publication.urls:
+        downloader = ResumingDownloader(publication.file, progress=progress, pause=pause)
+        try:
+            with _quiet_pooch():
+                pooch.retrieve(
+                    url,
+                    known_hash=publication.checksum,
+                    fname=publication.file,
+                    path=into,
+                    downloader=downloader,
+                )
+            return
+        except DownloadError as fault:
+            failures.append(f"{urlsplit(url).hostname}: {fault}")
+        except ValueError:  # from pooch: the checksum
+            failures.append(f"{urlsplit(url).hostname}: the file has another checksum")
+        except OSError as fault:
+            raise DataError(f"{into}: cannot be written ({fault.strerror})") from None
+    raise DataError(
+        f"{name}: no source gives {publication.file} ({'; '.join(failures)}); "
+        f"get it otherwise, then run: {by_hand}"
+    )
+
+
+def _doubts(archive: Path, publication: Publication) -> tuple[str, ...]:
+    for checksum, trust in (
+        (publication.checksum, "known"),
+        (publication.reported_checksum, "reported"),
+    ):
+        if checksum is None or not archive.is_file():
+            continue
+        algorithm, _, wanted = checksum.partition(":")
+        found = pooch.file_hash(str(archive), alg=algorithm)
+        if found != wanted:
+            return (
+                f"{archive}: its {algorithm} is {found}, not the {trust} {wanted}; "
+                "it may be another version",
+            )
+    return ()
+
+
+@contextmanager
+def _quiet_pooch() -> Iterator[None]:
+    """Without pooch's advice to programmers about hashes."""
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
