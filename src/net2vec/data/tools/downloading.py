@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _CHUNK = 1 << 20
@@ -70,7 +71,7 @@ class ResumingDownloader:
                     raise DownloadError(f"answered {fault.code} {fault.reason}") from None
                 reason = f"answered {fault.code} {fault.reason}"
             except (OSError, http.client.HTTPException, EOFError) as fault:
-                reason = str(getattr(fault, "reason", "") or fault or type(fault).__name__)
+                reason = str(getattr(fault, "reason", fault)) or type(fault).__name__
             failures = 0 if _size(part) > before else failures + 1
             if failures >= self._attempts:
                 raise DownloadError(reason)
@@ -80,33 +81,33 @@ class ResumingDownloader:
 
     def _go_on(self, url: str, part: Path) -> None:
         """Appends to the part what is missing, or begins again if the file has changed."""
-        state = _read_state(part)
+        state = _State.read(part)
         done = _size(part) if state else 0
         request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})  # noqa: S310
-        if done:
+        if done and state:
             request.add_header("Range", f"bytes={done}-")
-            if state["validator"]:
-                request.add_header("If-Range", state["validator"])
+            if state.validator:
+                request.add_header("If-Range", state.validator)
         try:
             response = urllib.request.urlopen(request, timeout=_TIMEOUT)  # noqa: S310
         except urllib.error.HTTPError as fault:
-            if fault.code != _MOVED_ON or not done:
+            if fault.code != _MOVED_ON or not state:
                 raise
-            if done == state["total"]:
+            if done == state.total:
                 return
             part.unlink()
             raise EOFError("what came is longer than the file") from None
         with response:
             total = _total(response, done)
             continues = response.status == http.HTTPStatus.PARTIAL_CONTENT
-            if continues and done and total != state["total"]:
+            if continues and state and total != state.total:
                 part.unlink()
                 raise EOFError("the file has changed on the server")
             done = done if continues else 0
             validator = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
             if validator.startswith("W/"):  # says that the contents mean the same, not more
                 validator = ""
-            _state_file(part).write_text(json.dumps({"validator": validator, "total": total}))
+            _State(validator, total).write(part)
             with part.open("ab" if continues else "wb") as file:
                 while chunk := response.read(_CHUNK):
                     file.write(chunk)
@@ -128,16 +129,28 @@ def _total(response: http.client.HTTPResponse, done: int) -> int | None:
     return int(length) if length.isdecimal() else None
 
 
+@dataclass(frozen=True)
+class _State:
+    """What the server said of the file when its first part came: a name for its contents, or
+    nothing, and its length.
+    """
+
+    validator: str
+    total: int | None
+
+    @classmethod
+    def read(cls, part: Path) -> _State | None:
+        try:
+            return cls(**json.loads(_state_file(part).read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def write(self, part: Path) -> None:
+        _state_file(part).write_text(json.dumps(asdict(self)))
+
+
 def _state_file(part: Path) -> Path:
     return part.with_suffix(".state")
-
-
-def _read_state(part: Path) -> dict[str, int | str | None]:
-    try:
-        state: dict[str, int | str | None] = json.loads(_state_file(part).read_text())
-    except (OSError, ValueError):
-        return {}
-    return state
 
 
 def _size(path: Path) -> int:

@@ -49,7 +49,8 @@ def _broden(size: int, reported_checksum: str | None = None) -> Publication:
         f"Broden (Bau et al. 2017) at {size} pixels: 63,305 images in six categories",
         (
             original,
-            f"https://web.archive.org/web/2020id_/{original}",
+            f"https://web.archive.org/web/2024id_/{original}",
+            # Kept for networks of actions, and described there as having regions of actions added.
             f"http://data.csail.mit.edu/soundnet/actions3/{file}",
         ),
         reported_checksum=reported_checksum,
@@ -64,7 +65,7 @@ PUBLICATIONS: Mapping[str, Publication] = MappingProxyType(
         "ade20k": Publication(
             "ADE20K_2021_17_01.zip",
             "the full ADE20K (Zhou et al. 2017): objects, parts and scenes",
-            terms="https://ade20k.csail.mit.edu",
+            terms="https://groups.csail.mit.edu/vision/datasets/ADE20K/",
         ),
         "ade20k_scene_parsing": Publication(
             "ADEChallengeData2016.zip",
@@ -93,9 +94,16 @@ PUBLICATIONS: Mapping[str, Publication] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Fetched:
-    """A dataset that has been fetched: its folder, and what the user should know about it."""
+    """A dataset that has been fetched.
+
+    Attributes:
+        folder: where it lies.
+        source: the address, or the archive, that it came from.
+        warnings: what the user should know about it.
+    """
 
     folder: Path
+    source: str
     warnings: tuple[str, ...] = ()
 
 
@@ -132,14 +140,15 @@ def fetch_dataset(
     if folder.exists():
         raise DataError(f"{folder}: is here already; use it, or remove it to fetch it again")
     path = into / publication.file if archive is None else Path(archive)
+    source = str(path)
     if archive is None:
-        _download(name, publication, into, download_progress, pause)
+        source = _download(name, publication, into, download_progress, pause)
     warnings = _doubts(path, publication)
     with folder_in_one_stroke(folder) as unfinished:
         unpack(path, unfinished, progress=unpack_progress)
     if archive is None:
         path.unlink()
-    return Fetched(folder, warnings)
+    return Fetched(folder, source, warnings)
 
 
 def _publication(name: str, publications: Mapping[str, Publication]) -> Publication:
@@ -154,7 +163,8 @@ def _publication(name: str, publications: Mapping[str, Publication]) -> Publicat
 
 def _download(
     name: str, publication: Publication, into: Path, progress: Progress, pause: float
-) -> None:
+) -> str:
+    """Downloads the archive from the first source that gives it, and returns that source."""
     by_hand = f"net2vec data fetch {name} --from {publication.file}"
     if not publication.urls:
         raise DataError(
@@ -173,7 +183,7 @@ def _download(
                     path=into,
                     downloader=downloader,
                 )
-            return
+            return url
         except DownloadError as fault:
             failures.append(f"{urlsplit(url).hostname}: {fault}")
         except ValueError:  # from pooch: the checksum

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -118,7 +119,7 @@ def _zip_members(archive: Path, file: zipfile.ZipFile) -> Iterator[_Member]:
             continue
         if info.external_attr >> 16 & 0o170000 == _SYMLINK:
             raise DataError(f"{archive}: {info.filename!r} is a link; not unpacked")
-        yield _Member(info.filename, info.file_size, lambda info=info: file.open(info))
+        yield _Member(info.filename, info.file_size, partial(file.open, info))
 
 
 def _tar_members(archive: Path, tar: tarfile.TarFile) -> Iterator[_Member]:
@@ -127,14 +128,14 @@ def _tar_members(archive: Path, tar: tarfile.TarFile) -> Iterator[_Member]:
             continue
         if not info.isreg():
             raise DataError(f"{archive}: {info.name!r} is no plain file; not unpacked")
+        yield _Member(info.name, info.size, partial(_open_plain, tar, info))
 
-        def reader(info: tarfile.TarInfo = info) -> IO[bytes]:
-            file = tar.extractfile(info)
-            if file is None:
-                raise DataError(f"{archive}: {info.name!r} cannot be read")
-            return file
 
-        yield _Member(info.name, info.size, reader)
+def _open_plain(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    file = tar.extractfile(info)
+    if file is None:  # only of what is no plain file
+        raise tarfile.ExtractError(info.name)
+    return file
 
 
 def _is_clutter(name: str) -> bool:
