@@ -34,6 +34,7 @@ def build_run(
     folder: Path,
     *,
     network: str = "planted",
+    trained: bool = True,
     seed: int = 0,
     concepts: dict[str, str] = CONCEPTS,
     image_concepts: dict[str, str] = SCENES,
@@ -47,6 +48,7 @@ def build_run(
     Args:
         folder: where to; made if need be.
         network: the network's name.
+        trained: what the provenance says of it.
         seed: decides every number.
         concepts: category by name, for both tasks.
         image_concepts: category by name, for classification alone.
@@ -95,7 +97,13 @@ def build_run(
     )
     results.save_table(skipped, folder / "skipped.csv")
     results.save_json(
-        {"versions": {"net2vec": "0"}, "seconds": {"record": 1.5, "segment": 20.0}},
+        {
+            "versions": {"net2vec": "0"},
+            "network": {"name": network, "weights": "planted", "trained": trained},
+            "data": {"name": "toys", "train_images": IMAGES, "val_images": IMAGES},
+            "seconds": {"record": 1.5, "segment": 20.0},
+            "peak_memory_bytes": 3 * 2**29,
+        },
         folder / "provenance.json",
     )
     return folder

@@ -11,7 +11,8 @@ from net2vec.runs import open_run
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     trained = build_run(folder / "trained", network="net & co", gain=0.3)
-    random = build_run(folder / "random", network="net, random", seed=1, gain=0.0)
+    (trained / "run.toml").write_text("seed = 7\n[segment]\nepochs = 30\nsubsets = [1, 2]\n")
+    random = build_run(folder / "random", network="net, random", trained=False, seed=1, gain=0.0)
     return [open_run(trained), open_run(random)]
 
 

@@ -78,6 +78,9 @@ def test_the_page_says_what_was_seen(page, runs):
     assert "No activation follows stem/relu" in text
     assert "net & co: 2 of 24 filters are never on" in text
     assert "no pixel annotation" in text
+    assert "toys (60 for training, 60 for validation)" in text
+    assert "segment.subsets 1, 2" in text
+    assert "Seconds spent by stage, and 1.5 GiB of memory at most" in text
 
 
 def test_what_hardly_moved_is_marked_wherever_it_is_shown(page, runs):
@@ -99,6 +102,13 @@ def test_trained_and_random_stand_side_by_side(page):
     assert "net & co is ahead of net, random" in text
     differences = pd.read_csv(page.parent / "tables" / "networks.csv")
     assert set(differences["other"]) == {"net, random"}
+
+
+def test_two_trained_networks_are_not_called_untrained(tmp_path):
+    runs = [open_run(build_run(tmp_path / name, network=name)) for name in ("one", "two")]
+    text = text_of(save_report(build_report(runs), tmp_path / "report"))
+    assert "How do networks differ?" in text
+    assert "untrained" not in text
 
 
 def test_one_run_needs_no_exhibits_and_no_controls(tmp_path):

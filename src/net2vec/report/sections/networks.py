@@ -10,6 +10,7 @@ from net2vec.analysis import paired_difference
 from net2vec.report.content import Block, Column, Drawing, FigureRow, Paragraph, Section, Table
 from net2vec.report.figures import draw_by_category
 from net2vec.report.sections.study import SCORE_NAME, TASK_TITLE, Study, listing
+from net2vec.runs import Run
 
 
 def difference_table(study: Study) -> pd.DataFrame:
@@ -22,14 +23,11 @@ def networks_section(study: Study, differences: pd.DataFrame) -> Section | None:
     """The mean of all filters in every run. None where there is only one."""
     if len(study.runs) < 2:
         return None
+    untrained = any(_is_untrained(run) for run in study.runs[1:])
     combined = study.by_category[study.by_category["method"] == "combined"]
     layers = list(dict.fromkeys(layer for run in study.runs for layer in run.layers))
     blocks: list[Block] = [
-        Paragraph(
-            "What the filters of an untrained network can do is owed to the images and to the"
-            " learned weights, not to what the network has learned. The difference to a trained"
-            " one is what training has put into its filters. " + _seen(study, differences)
-        ),
+        Paragraph(f"{_UNTRAINED if untrained else ''} {_seen(study, differences)}".strip()),
         FigureRow(
             tuple(
                 Drawing(
@@ -67,7 +65,20 @@ def networks_section(study: Study, differences: pd.DataFrame) -> Section | None:
                     csv="networks",
                 )
             )
-    return Section("networks", "Does it take training?", blocks)
+    return Section(
+        "networks", "Does it take training?" if untrained else "How do networks differ?", blocks
+    )
+
+
+_UNTRAINED = (
+    "What the filters of an untrained network can do is owed to the images and to the weights"
+    " learned for each concept, not to what the network has learned. The difference to a trained"
+    " one is what training has put into its filters."
+)
+
+
+def _is_untrained(run: Run) -> bool:
+    return run.provenance.get("network", {}).get("trained") is False
 
 
 def _seen(study: Study, differences: pd.DataFrame) -> str:

@@ -43,19 +43,21 @@ def probe_section(study: Study) -> Section:
         ),
         Paragraph(
             Markup(
-                "The network <b>{network}</b> looked at {images} of the probe dataset"
-                " <b>{data}</b>, in which it is marked what is where. At"
-                " {layers} we recorded where each filter responds most, and asked two things of"
-                " each concept: can the filters <b>segment</b> it, that is say which pixels show"
-                " it, and can they <b>classify</b>, that is say which images contain it? Each is"
-                " asked twice: of the single filter that does it best, and of a weighted"
-                " combination of all the filters of the layer, learned on the training images."
-                " The learned weights are the concept’s vector. All scores are of validation"
-                " images, which nothing was learned or chosen on."
+                "The network <b>{network}</b>{weights} looked at {images} of the probe dataset"
+                " <b>{data}</b>{splits}, in which it is marked what is where. At {layers} we"
+                " recorded where each filter responds most, and asked two things of each concept:"
+                " can the filters <b>segment</b> it, that is say which pixels show it, and can"
+                " they <b>classify</b>, that is say which images contain it? Each is asked twice:"
+                " of the single filter that does it best, and of a weighted combination of all"
+                " the filters of the layer, learned on the training images. The learned weights"
+                " are the concept’s vector. All scores are of validation images, which nothing was"
+                " learned or chosen on."
             ).format(
                 network=study.label,
+                weights=_weights(run),
                 images=count(images, "image"),
                 data=run.provenance.get("data", {}).get("name", "of this run"),
+                splits=_splits(run),
                 layers=count(len(run.layers), "layer"),
             )
         ),
@@ -83,7 +85,7 @@ def probe_section(study: Study) -> Section:
         ),
     ]
     blocks.extend(_remarks(study, layers))
-    blocks.extend(_timing(study))
+    blocks.extend(_settings(study))
     return Section("probed", "What was probed", blocks)
 
 
@@ -170,6 +172,19 @@ def _flag(value: Any) -> bool | None:
     return None if value is None or value == "" else bool(value)
 
 
+def _weights(run: Run) -> str:
+    network = run.provenance.get("network", {})
+    said = [f"{key}: {network[key]}" for key in ("weights", "licence") if network.get(key)]
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def _splits(run: Run) -> str:
+    data = run.provenance.get("data", {})
+    if not {"train_images", "val_images"} <= set(data):
+        return ""
+    return f" ({data['train_images']:,} for training, {data['val_images']:,} for validation)"
+
+
 def _headline(study: Study) -> list[KeyNumber]:
     headline = []
     for task, verb in (("segment", "segmented"), ("classify", "classified")):
@@ -204,24 +219,54 @@ def _remarks(study: Study, layers: pd.DataFrame) -> list[Block]:
     return [Paragraph(Markup("<br>").join(remarks), note=True)]
 
 
-def _timing(study: Study) -> list[Block]:
-    rows = [
+def _settings(study: Study) -> list[Block]:
+    """How the runs were set, and what they took."""
+    blocks: list[Block] = []
+    for run, label in zip(study.runs, study.labels, strict=True):
+        if rows := _flatten(run.settings):
+            blocks.append(
+                Table(
+                    pd.DataFrame(rows, columns=["setting", "value"]),
+                    (Column("setting", "setting"), Column("value", "value")),
+                    f"Settings of {label}",
+                    folded=True,
+                )
+            )
+    spent = [
         {"stage": stage, label: value}
         for run, label in zip(study.runs, study.labels, strict=True)
         for stage, value in _seconds(run).items()
     ]
-    if not rows:
-        return []
-    frame = pd.DataFrame(rows).groupby("stage", sort=False).first().reset_index()
-    labels = [label for label in study.labels if label in frame]
-    return [
-        Table(
-            frame,
-            (Column("stage", "stage"), *(Column(label, label, "seconds") for label in labels)),
-            "Seconds spent by stage",
-            folded=True,
+    if spent:
+        frame = pd.DataFrame(spent).groupby("stage", sort=False).first().reset_index()
+        labels = [label for label in study.labels if label in frame]
+        blocks.append(
+            Table(
+                frame,
+                (Column("stage", "stage"), *(Column(label, label, "seconds") for label in labels)),
+                "Seconds spent by stage" + _memory(study),
+                folded=True,
+            )
         )
-    ]
+    return blocks
+
+
+def _memory(study: Study) -> str:
+    peaks = [run.provenance.get("peak_memory_bytes") for run in study.runs]
+    known = [peak for peak in peaks if peak]
+    return f", and {max(known) / 2**30:.1f} GiB of memory at most" if known else ""
+
+
+def _flatten(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested settings as (dotted name, value)."""
+    rows = []
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            rows.extend(_flatten(value, f"{prefix}{key}."))
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            rows.append((prefix + key, shown))
+    return rows
 
 
 def _seconds(run: Run) -> dict[str, float]:
