@@ -2,14 +2,18 @@
 
 The pixels between four neighbouring cells of the grid, a *square*, depend only on which of the four
 corners are on: one of 16 patterns. So an image's masks are first counted by square and pattern, and
-a filter's intersection with a mask is then a sum over the few squares that it touches. No map is
-ever upsampled, and a filter that is off costs nothing.
+a filter's intersection with a mask is then a sum over the few squares that it touches: a product of
+a very sparse matrix (filters by squares and patterns) with a table (squares and patterns by masks).
+No map is ever upsampled, and a filter that is off costs nothing. Where the grid is so fine that
+squares and patterns outnumber the pixels, the pixels take their place.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import scipy.sparse
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -30,6 +34,7 @@ class Squares:
         on: whether pixels of a kind are on under a pattern. Bit 0 of a pattern is the square's
             upper left corner, then upper right, lower left, lower right.
         areas: pixels on, by square and pattern.
+        pixel_starts, pixels: the pixels on, listed by square and pattern.
     """
 
     grid: tuple[int, int]
@@ -37,6 +42,8 @@ class Squares:
     code: Int[Tensor, "pixel"]
     on: Float[Tensor, "kind pattern"]
     areas: Int[Tensor, "square pattern"]
+    pixel_starts: Int[Tensor, "square_pattern_and_end"]
+    pixels: Int[Tensor, "on"]
 
     @classmethod
     def of(
@@ -52,12 +59,35 @@ class Squares:
         code = (square * len(kinds) + kind).flatten()
         counts = torch.bincount(code, minlength=rows.cells * columns.cells * len(kinds))
         areas = (counts.view(-1, len(kinds)).float() @ on).long()
-        return cls(grid, size, code.to(device), on.to(device), areas.to(device))
+        lists = bits & (torch.arange(PATTERNS) > 0)
+        pixel, pattern = torch.nonzero(lists.flatten(0, 1), as_tuple=True)
+        place = square.flatten()[pixel] * PATTERNS + pattern
+        starts = torch.cat([areas.new_zeros(1), torch.cumsum(areas.flatten(), 0)])
+        pixels = pixel[torch.argsort(place, stable=True)]
+        parts = (code, on, areas, starts, pixels)
+        return cls(grid, size, *(part.to(device) for part in parts))
 
     @property
     def count(self) -> int:
         """Number of squares."""
         return self.areas.shape[0]
+
+    @property
+    def by_pixel(self) -> bool:
+        """Whether counting by square and pattern would take more room than the pixels do."""
+        return self.areas.numel() > 2 * len(self.code)
+
+    @property
+    def places(self) -> int:
+        """Squares and patterns, or pixels."""
+        return len(self.code) if self.by_pixel else self.areas.numel()
+
+    @property
+    def place_areas(self) -> Float[Tensor, "place"]:
+        """Pixels of each place."""
+        if self.by_pixel:
+            return torch.ones(self.places, device=self.code.device)
+        return self.areas.flatten().float()
 
 
 def _on_patterns(rows: Axis, columns: Axis) -> Bool[Tensor, "row column pattern"]:
@@ -71,22 +101,26 @@ def _on_patterns(rows: Axis, columns: Axis) -> Bool[Tensor, "row column pattern"
 
 
 @dataclass(frozen=True)
-class Patterns:
-    """Where filters touch squares in some images: the non-zero patterns.
+class Touched:
+    """Where the filters of some images are on, a sparse matrix.
 
     Attributes:
-        image, filter, cell: one entry a (image, filter, square) with any corner on, images
-            ascending; `cell` is `square * 16 + pattern`.
-        starts: for every image its first entry, and at the end the number of entries.
+        images, filters: its rows are their products, images outermost.
+        starts: for every row its first entry, and at the end the number of entries.
+        place: of every entry, `square * 16 + pattern`, or a pixel.
+        places: how many there are.
     """
 
-    filter: Int[Tensor, "entry"]
-    cell: Int[Tensor, "entry"]
-    starts: Int[Tensor, "image_and_end"]
+    images: int
+    filters: int
+    starts: Int[Tensor, "row_and_end"]
+    place: Int[Tensor, "entry"]
+    places: int
 
 
-def find_patterns(active: Bool[Tensor, "image filter y x"]) -> Patterns:
-    """The non-zero patterns of thresholded maps."""
+def touch(active: Bool[Tensor, "image filter y x"], squares: Squares) -> Touched:
+    """Where thresholded maps are on, in squares and patterns or, if these are fewer, in pixels."""
+    images, filters = active.shape[:2]
     corners = active.to(torch.uint8)
     # A grid of one row or column has no gap: its only one is both ends of the square.
     if corners.shape[2] == 1:
@@ -94,61 +128,79 @@ def find_patterns(active: Bool[Tensor, "image filter y x"]) -> Patterns:
     if corners.shape[3] == 1:
         corners = corners.expand(-1, -1, -1, 2)
     pattern = corners[:, :, :-1, :-1] | (corners[:, :, :-1, 1:] << 1)
-    pattern = pattern | (corners[:, :, 1:, :-1] << 2) | (corners[:, :, 1:, 1:] << 3)
-    flat = pattern.flatten(2)
-    image, filters, square = torch.nonzero(flat, as_tuple=True)
-    cell = square * PATTERNS + flat[image, filters, square].long()
-    counts = torch.bincount(image, minlength=len(active))
+    pattern |= corners[:, :, 1:, :-1] << 2
+    pattern |= corners[:, :, 1:, 1:] << 3
+    flat = pattern.view(images * filters, -1)
+    row, square = torch.nonzero(flat, as_tuple=True)
+    place = square * PATTERNS + flat[row, square]
+    if squares.by_pixel:
+        first = squares.pixel_starts[place]
+        count = squares.pixel_starts[place + 1] - first
+        done = torch.cumsum(count, 0) - count
+        row = torch.repeat_interleave(row, count)
+        offset = torch.arange(len(row), device=row.device) - torch.repeat_interleave(done, count)
+        place = squares.pixels[torch.repeat_interleave(first, count) + offset]
+    counts = torch.bincount(row, minlength=images * filters)
     starts = torch.cat([counts.new_zeros(1), torch.cumsum(counts, 0)])
-    return Patterns(filters, cell, starts)
+    return Touched(images, filters, starts, place, squares.places)
 
 
-def count_masks(
-    masks: Bool[Tensor, "pair pixel"], squares: Squares
-) -> Int[Tensor, "pair square_pattern"]:
-    """Pixels of each mask that are on, by square and pattern."""
+def overlaps(
+    touched: Touched,
+    masks: Bool[Tensor, "pair pixel"],
+    image: Int[Tensor, "pair"],
+    squares: Squares,
+) -> tuple[Int[Tensor, "pair filter"], Int[Tensor, "image filter"]]:
+    """Pixels shared by masks and filters, and the pixels of the filters.
+
+    Args:
+        touched: where the filters are on.
+        masks: masks of concepts (L_c).
+        image: the image of each mask, an index into those of `touched`; ascending.
+        squares: the geometry with which `touched` was made.
+
+    Returns:
+        |M_k(x) and L_c(x)| for every mask and filter, |M_k(x)| for every image and filter.
+    """
+    counts = torch.bincount(image, minlength=touched.images)
+    slot = torch.arange(len(image), device=image.device)
+    slot -= (torch.cumsum(counts, 0) - counts)[image]
+    slots = int(counts.max()) if len(image) else 0
+    # All counts are below 2**24: single precision is exact.
+    table = torch.zeros(touched.images, touched.places, slots + 1, device=masks.device)
+    table[:, :, slots] = squares.place_areas
+    table[image, :, slot] = _count(masks, squares)
+    total = _sparse_product(touched, table.view(-1, slots + 1))
+    by_image = total.view(touched.images, touched.filters, slots + 1).long()
+    return by_image[image, :, slot], by_image[:, :, slots]
+
+
+def _count(masks: Bool[Tensor, "pair pixel"], squares: Squares) -> Float[Tensor, "pair place"]:
+    """Pixels of each mask that are on under each square and pattern, or the pixels themselves."""
+    if squares.by_pixel:
+        return masks.float()
     pair, pixel = torch.nonzero(masks, as_tuple=True)
     kinds = squares.on.shape[0]
     codes = squares.count * kinds
     counts = torch.bincount(pair * codes + squares.code[pixel], minlength=len(masks) * codes)
-    # Counts are below 2**24: products in single precision are exact.
     by_pattern = counts.view(-1, kinds).float() @ squares.on
-    return by_pattern.to(torch.int32).view(len(masks), squares.count * PATTERNS)
+    return by_pattern.view(len(masks), squares.places)
 
 
-def filter_areas(patterns: Patterns, squares: Squares, filters: int) -> Int[Tensor, "image filter"]:
-    """Pixels on in each filter's upsampled map: sums of |M_k(x)|."""
-    images = len(patterns.starts) - 1
-    counts = patterns.starts[1:] - patterns.starts[:-1]
-    image = torch.repeat_interleave(torch.arange(images, device=counts.device), counts)
-    total = torch.zeros(images * filters, dtype=torch.int64, device=counts.device)
-    total.index_add_(0, image * filters + patterns.filter, squares.areas.flatten()[patterns.cell])
-    return total.view(images, filters)
-
-
-def filter_intersections(
-    patterns: Patterns,
-    counted: Int[Tensor, "pair square_pattern"],
-    image: Int[Tensor, "pair"],
-    filters: int,
-) -> Int[Tensor, "pair filter"]:
-    """Pixels on in both a mask and each filter's upsampled map: |M_k(x) and L_c(x)|.
-
-    Args:
-        patterns: where filters touch squares.
-        counted: the masks, from `count_masks`.
-        image: the image of each mask, an index into those of `patterns`.
-        filters: number of filters.
-    """
-    begin = patterns.starts[image]
-    length = patterns.starts[image + 1] - begin
-    pair = torch.repeat_interleave(torch.arange(len(image), device=image.device), length)
-    offset = torch.cumsum(length, 0) - length
-    entry = torch.arange(len(pair), device=image.device) - offset[pair] + begin[pair]
-    gained = counted.flatten()[pair * counted.shape[1] + patterns.cell[entry]].long()
-    total = torch.zeros(len(image) * filters, dtype=torch.int64, device=image.device)
-    total.index_add_(0, pair * filters + patterns.filter[entry], gained)
-    return total.view(len(image), filters)
+def _sparse_product(
+    touched: Touched, table: Float[Tensor, "image_place slot"]
+) -> Float[Tensor, "row slot"]:
+    """For every row the sum of the table's rows at its entries, those of its own image."""
+    length = touched.starts[1:] - touched.starts[:-1]
+    image = torch.arange(len(length), device=length.device) // touched.filters
+    column = touched.place + torch.repeat_interleave(image * touched.places, length)
+    if not table.is_cuda:
+        ones = np.ones(len(column), dtype=np.float32)
+        shape = (len(length), len(table))
+        matrix = scipy.sparse.csr_array((ones, column.numpy(), touched.starts.numpy()), shape=shape)
+        return torch.from_numpy(matrix @ table.numpy())
+    row = torch.repeat_interleave(torch.arange(len(length), device=length.device), length)
+    return table.new_zeros(len(length), table.shape[1]).index_add_(0, row, table[column])
 
 
 def iou(

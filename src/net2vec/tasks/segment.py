@@ -16,14 +16,7 @@ from torch import Tensor
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.fit import SegmentationProblem, Strips
 from net2vec.kernels.logistic import largest_weights
-from net2vec.kernels.overlap import (
-    Squares,
-    count_masks,
-    filter_areas,
-    filter_intersections,
-    find_patterns,
-    iou,
-)
+from net2vec.kernels.overlap import Squares, iou, overlaps, touch
 from net2vec.recording import LayerRecording
 from net2vec.tasks.chance import start_vector
 from net2vec.tasks.training import Training
@@ -32,9 +25,8 @@ from net2vec.tasks.workers import map_in_threads
 TASK = "segment"
 # Masks that are unpacked at a time.
 _PORTION = 256
-# Images counted in one work item, and numbers of dense maps held for it.
-_IMAGES = 256
-_MAPS = 1 << 24
+# Numbers held at a time while filters are counted.
+_NUMBERS = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -81,7 +73,11 @@ def count_single_filters(
     """
     images = len(annotations.is_train)
     squares = Squares.of(_grid(recording), annotations.size)
-    portion = max(1, min(_IMAGES, _MAPS // (recording.filters * squares.count)))
+    height, width = _grid(recording)
+    per_image = recording.filters * height * width + squares.places * _concepts_per_image(
+        annotations, labels
+    )
+    portion = max(1, min(_PORTION, int(_NUMBERS / per_image)))
     concept_of = np.full(len(annotations.names), -1)
     concept_of[np.asarray(labels, dtype=int)] = np.arange(len(labels))
     pairs = np.concatenate([annotations.pairs(label) for label in labels] or [np.zeros(0, int)])
@@ -93,17 +89,14 @@ def count_single_filters(
         chosen = pairs[bounds[number] : bounds[number + 1]]
         first = number * portion
         here = np.arange(first, min(first + portion, images))
-        patterns = find_patterns(recording.maps(here).dense())
+        touched = touch(recording.maps(here).dense(), squares)
         masks = torch.from_numpy(annotations.masks_of(chosen)).flatten(1)
         image = torch.from_numpy(annotations.image[chosen].astype(np.int64) - first)
         area = torch.from_numpy(annotations.area[chosen].astype(np.int64))
-        shared = filter_intersections(
-            patterns, count_masks(masks, squares), image, recording.filters
-        )
-        own = filter_areas(patterns, squares, recording.filters)[image]
+        shared, own = overlaps(touched, masks, image, squares)
         split = torch.from_numpy(~annotations.is_train[annotations.image[chosen]]).long()
         concept = torch.from_numpy(concept_of[label_of[chosen]])
-        return split, concept, shared, own + area[:, None] - shared
+        return split, concept, shared, own[image] + area[:, None] - shared
 
     shape = (2 * len(labels), recording.filters)
     intersection = torch.zeros(shape, dtype=torch.int64)
@@ -284,14 +277,18 @@ def _individual_single(
     found = []
     for portion in _portions(pairs):
         maps = recording.maps(annotations.image[portion]).alone(best_filter)
-        patterns = find_patterns(maps.dense())
+        touched = touch(maps.dense(), squares)
         masks = torch.from_numpy(annotations.masks_of(portion)).flatten(1)
         image = torch.arange(len(portion))
-        shared = filter_intersections(patterns, count_masks(masks, squares), image, 1)[:, 0]
-        own = filter_areas(patterns, squares, 1)[:, 0]
+        shared, own = (count[:, 0] for count in overlaps(touched, masks, image, squares))
         area = torch.from_numpy(annotations.area[portion].astype(np.int64))
         found.append(iou(shared, own + area - shared).numpy())
     return np.concatenate(found)
+
+
+def _concepts_per_image(annotations: Annotations, labels: Sequence[int]) -> float:
+    pairs = sum(len(annotations.pairs(label)) for label in labels)
+    return pairs / max(len(annotations.is_train), 1)
 
 
 def _grid(recording: LayerRecording) -> tuple[int, int]:
