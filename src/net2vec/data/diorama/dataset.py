@@ -172,7 +172,11 @@ def plan(size: int, seed: int) -> tuple[Shot, ...]:
     # Neighbours are alike, so val takes evenly from each group.
     in_val = np.floor((place + 1) * _VAL_SHARE + 0.5) > np.floor(place * _VAL_SHARE + 0.5)
     order = np.random.default_rng(seed).permutation(size)
-    return tuple(Shot(*wanted[i], VAL if in_val[i] else TRAIN) for i in order)
+    return tuple(
+        Shot(label, guest, VAL if in_val[i] else TRAIN)
+        for i in order
+        for label, guest in (wanted[i],)
+    )
 
 
 def _apportion(shares: list[float] | list[int], total: int) -> list[int]:

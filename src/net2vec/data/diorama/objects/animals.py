@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-
 from net2vec.data.diorama.canvas import RGB, Paint
 from net2vec.data.diorama.materials import dim, mix, pick, surface
 from net2vec.data.diorama.objects.pen import (
-    Outline,
     Pen,
     ellipse,
     flat,
@@ -279,7 +277,10 @@ def fish(pen: Pen) -> None:
     slim = float(rng.uniform(0.6, 1.0))
     body = surface(color, "tiles", contrast=0.1, scale=3, relief=0.9, fade=0.45)
     fin = surface(mix(color, other, 0.5), "wood", contrast=0.25, scale=3, relief=0.2)
-    y = lambda v: 0.5 + v * slim
+
+    def y(v: float) -> float:
+        return 0.5 + v * slim
+
     pen.draw(
         smooth((-0.55, y(0)), (-0.95, y(0.42)), (-0.82, y(0.0)), (-0.95, y(-0.42)), steps=5),
         fin,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from math import cos, pi, sin
 
-from net2vec.data.diorama.canvas import RGB, Paint
+import numpy as np
+
+from net2vec.data.diorama.canvas import RGB, Paint, Stroke
 from net2vec.data.diorama.materials import dim, mix, pick, surface
 from net2vec.data.diorama.objects.pen import Pen, box, ellipse, flat, line, polygon, smooth
 
@@ -118,7 +120,7 @@ def building(pen: Pen) -> None:
 def house(pen: Pen) -> None:
     """A house with a pitched roof, about as wide as high."""
     rng = pen.rng
-    wall, material, color = _masonry(pen, "brick plaster plaster wood stone")
+    wall, material, _ = _masonry(pen, "brick plaster plaster wood stone")
     half, eaves = float(rng.uniform(0.45, 0.75)), float(rng.uniform(0.5, 0.6))
     pen.shadow(2 * half + 0.2, 0.06)
     if rng.random() < 0.7:
@@ -189,19 +191,15 @@ def windmill(pen: Pen) -> None:
     _door(pen, -0.05, 0.05, 0.16, glazed=False)
     pen.draw([box(-0.025, y, 0.025, y + 0.07) for y in (0.28, 0.45)], flat((50, 58, 70)), "window")
     start = float(rng.uniform(0, pi / 2))
+    sail = np.array([(0.1, 0.0), (0.46, 0.0), (0.46, 0.09), (0.12, 0.09)])
     for a in (start + i * pi / 2 for i in range(4)):
-        d, n, hub = (cos(a), sin(a)), (-sin(a), cos(a)), (0.0, 0.68)
-        at = lambda r, s, d=d, n=n, hub=hub: (
-            hub[0] + r * d[0] + s * n[0],
-            hub[1] + r * d[1] + s * n[1],
-        )
-        blade = polygon(at(0.1, 0), at(0.46, 0), at(0.46, 0.09), at(0.12, 0.09))
-        pen.draw(
-            blade, surface((222, 212, 188), "fabric", contrast=0.1), "blade", material="fabric"
-        )
-        pen.draw(line(0.018, hub, at(0.47, 0)), surface((92, 66, 46)), "blade", material="wood")
-        bars = [line(0.006, at(r, 0), at(r, 0.09)) for r in (0.16, 0.24, 0.32, 0.4)]
-        pen.mark(bars, flat((110, 84, 60)))
+        turn, hub = np.array([[cos(a), sin(a)], [-sin(a), cos(a)]]), np.array([0.0, 0.68])
+        cloth = surface((222, 212, 188), "fabric", contrast=0.1)
+        pen.draw(sail @ turn + hub, cloth, "blade", material="fabric")
+        stock = Stroke(np.array([(0.0, 0.0), (0.47, 0.0)]) @ turn + hub, 0.018)
+        pen.draw(stock, surface((92, 66, 46)), "blade", material="wood")
+        bars = [(np.array([(r, 0.0), (r, 0.09)])) for r in (0.16, 0.24, 0.32, 0.4)]
+        pen.mark([Stroke(bar @ turn + hub, 0.006) for bar in bars], flat((110, 84, 60)))
 
 
 def streetlight(pen: Pen) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from net2vec.data.diorama.canvas import RGB, Canvas, Light, Paint
-from net2vec.data.diorama.materials import dim, mix, pick, sky
+from net2vec.data.diorama.materials import sky
 from net2vec.data.diorama.objects import OBJECTS, Pen
-from net2vec.data.diorama.objects.pen import Outline, polygon
+from net2vec.data.diorama.objects.pen import Outline, Points, polygon
 
 SIZE = 224
 
@@ -75,7 +75,6 @@ class Stage:
         size: float | None = None,
         grow: float = 1.0,
         mirror: bool | None = None,
-        tilt: float = 0.0,
         depth: float | None = None,
         style: int | None = None,
     ) -> None:
@@ -89,7 +88,6 @@ class Stage:
             size: its height in picture pixels, where not the one its distance gives.
             grow: factor on its height.
             mirror: whether it looks the other way; None leaves it to chance.
-            tilt: angle it leans by, in radians.
             depth: row that decides what it hides, where not `y`.
             style: objects of the same style look alike; None leaves the looks to chance.
         """
@@ -104,7 +102,6 @@ class Stage:
             y - lift * self.metre(y),
             size * grow,
             mirror=flipped,
-            tilt=tilt,
             haze=0.55 * away,
             aloft=y < self.horizon,
             style=style,
@@ -117,15 +114,30 @@ class Stage:
         count: tuple[int, int],
         rows: tuple[float, float],
         columns: tuple[float, float] = (8, 216),
-        **more: float,
+        *,
+        chance: float = 1.0,
+        size: float | None = None,
+        grow: float = 1.0,
     ) -> None:
-        """Stands several of one object at random places; both ends of each range can occur."""
+        """Stands several of one object at random places.
+
+        Args:
+            name: which object.
+            count: fewest and most of them.
+            rows: highest and lowest row of their feet.
+            columns: leftmost and rightmost column.
+            chance: probability that there are any.
+            size: as for `put`.
+            grow: as for `put`.
+        """
+        if not self.chance(chance):
+            return
         number = int(self.rng.integers(count[0], count[1] + 1))
         # Spread over the columns, so that they seldom stand in one another.
         width = (columns[1] - columns[0]) / max(number, 1)
         for i in self.rng.permutation(number).tolist():
             x = columns[0] + (i + self.between(0.15, 0.85)) * width
-            self.put(name, x, self.between(*rows), **more)
+            self.put(name, x, self.between(*rows), size=size, grow=grow)
 
     def perform(self) -> Canvas:
         """Draws all that stands on the stage, far things first."""
@@ -146,17 +158,17 @@ class Stage:
         """Paints a part of the place itself, outline in picture pixels."""
         self.canvas.draw([outline], paint, object=name, material=material, haze=haze)
 
-    def mark(self, outline: Outline, paint: Paint, opacity: float = 1.0) -> None:
-        """Paints on the place without a label, outline in picture pixels."""
-        self.canvas.draw([outline], paint, opacity=opacity)
+    def mark(self, paint: Paint, *outlines: Outline, opacity: float = 1.0) -> None:
+        """Paints on the place without a label, outlines in picture pixels."""
+        self.canvas.draw(outlines, paint, opacity=opacity)
 
     def sky(self, top: RGB, bottom: RGB, cloud: RGB, amount: float) -> None:
         """Hangs the sky, down to a little below the horizon."""
         down = self.horizon + 16  # hidden by what stands on the horizon
-        self.lay(rows(0, down), sky(top, bottom, cloud, amount, down), "sky")
+        self.lay(strip(0, down), sky(top, bottom, cloud, amount, down), "sky")
 
-    def ridge(self, y: float, height: float, rough: float) -> Outline:
-        """The outline of hills from row `y` down to the picture's lower edge."""
+    def ridge(self, y: float, height: float, rough: float, *, down: float = 12.0) -> Points:
+        """The outline of hills that rise by about `height` above row `y`, down to `down` rows below it."""
         x = np.linspace(-8, SIZE + 8, 49)
         waves = sum(
             a * np.sin(x / SIZE * f * 6.28 + p)
@@ -167,42 +179,11 @@ class Stage:
                 strict=True,
             )
         )
-        crest = y - height * (0.55 + 0.3 * np.asarray(waves))
-        return np.concatenate(
-            [np.stack([x, np.minimum(crest, y)], 1), [[SIZE + 8, SIZE], [-8, SIZE]]]
-        )
+        crest = np.minimum(y - height * (0.55 + 0.3 * np.asarray(waves)), y)
+        base = [[SIZE + 8, y + down], [-8, y + down]]
+        return np.concatenate([np.stack([x, crest], axis=1), base])
 
 
-def rows(top: float, bottom: float) -> Outline:
+def strip(top: float, bottom: float) -> Outline:
     """The full width of the picture between two rows."""
     return polygon((-2, top), (SIZE + 2, top), (SIZE + 2, bottom), (-2, bottom))
-
-
-def daylight(rng: np.random.Generator) -> tuple[Light, tuple[RGB, RGB, RGB, float]]:
-    """An hour and weather: the light, and the sky's arguments for `Stage.sky`."""
-    side = float(rng.choice([-1.0, 1.0]) * rng.uniform(0.5, 1.0))
-    mood = rng.random()
-    if mood < 0.55:  # a fine day
-        top = mix((52, 104, 186), (96, 156, 222), float(rng.random()))
-        bottom = mix((176, 208, 234), (222, 230, 232), float(rng.random()))
-        light = Light(side, float(rng.uniform(0.7, 1.0)), (1.02, 1.0, 0.97), bottom)
-        return light, (top, bottom, (250, 250, 250), float(rng.uniform(0.1, 0.6)))
-    if mood < 0.75:  # overcast
-        grey = float(rng.uniform(150, 205))
-        bottom = (grey + 14, grey + 16, grey + 18)
-        light = Light(side, 0.15, (0.92, 0.94, 0.97), bottom)
-        return light, (
-            (grey - 18, grey - 14, grey - 8),
-            bottom,
-            (grey + 30, grey + 30, grey + 32),
-            0.8,
-        )
-    top = pick(rng, "navy purple blue")  # dusk
-    bottom = mix(pick(rng, "orange pink yellow"), (250, 214, 170), 0.35)
-    light = Light(side, float(rng.uniform(0.3, 0.6)), (1.0, 0.9, 0.84), bottom)
-    return light, (
-        mix(top, bottom, 0.35),
-        bottom,
-        mix(dim(bottom, 1.05), (226, 150, 160), 0.5),
-        0.42,
-    )
