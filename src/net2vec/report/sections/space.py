@@ -40,22 +40,20 @@ def space_section(study: Study, nearest: pd.DataFrame) -> Section | None:
         return None
     first = next(iter(mine))
     category = study.last(study.by_concept, first).set_index("concept")["category"]
-    cards = []
-    for concept in choose_concepts(study.moved(first), count=_CONCEPTS):
-        lists = []
-        for task, table in mine.items():
-            rows = table[table["concept"] == concept]
-            lists.append(
-                (
-                    TASK_TITLE[task],
-                    tuple(
-                        (study.marked(name, task=task), float(cosine))
-                        for name, cosine in zip(rows["neighbour"], rows["cosine"], strict=True)
-                    ),
-                )
-            )
-        shown = concept
-        cards.append(NeighbourCard(shown, str(category[concept]), tuple(lists)))
+    pool = study.moved(first)
+    if pool.empty:
+        pool = study.last(study.by_concept, first)
+    cards = [
+        NeighbourCard(
+            study.marked(concept, task=first),
+            str(category[concept]),
+            tuple(
+                (_heading(study, concept, task), _neighbours(study, concept, task, table))
+                for task, table in mine.items()
+            ),
+        )
+        for concept in choose_concepts(pool, count=_CONCEPTS)
+    ]
     sentences = [_same_category(study, task, table) for task, table in mine.items()]
     return Section(
         "space",
@@ -74,6 +72,22 @@ def space_section(study: Study, nearest: pd.DataFrame) -> Section | None:
                 "nearest",
             ),
         ],
+    )
+
+
+def _heading(study: Study, concept: str, task: str) -> str:
+    """The task, with a mark where the card's own concept has hardly moved in it."""
+    marked = study.marked(concept, task=task) != concept
+    return f"{TASK_TITLE[task]} {MARK}" if marked else TASK_TITLE[task]
+
+
+def _neighbours(
+    study: Study, concept: str, task: str, table: pd.DataFrame
+) -> tuple[tuple[str, float], ...]:
+    rows = table[table["concept"] == concept]
+    return tuple(
+        (study.marked(name, task=task), float(cosine))
+        for name, cosine in zip(rows["neighbour"], rows["cosine"], strict=True)
     )
 
 

@@ -44,7 +44,7 @@ class Study:
         """The last layer of the subject, which the details are about."""
         return self.run.layers[-1]
 
-    @property
+    @cached_property
     def tasks(self) -> tuple[str, ...]:
         """The tasks of that layer that scored any concept."""
         tasks = self.run.tasks(self.layer)
