@@ -21,7 +21,7 @@ from torch import Tensor
 
 from net2vec.data.protocol import ProbeDataset
 from net2vec.errors import NetworkError
-from net2vec.kernels.fit import SparseMaps
+from net2vec.kernels.maps import SparseMaps
 from net2vec.kernels.quantile import TopValues
 from net2vec.networks import Network, run_layers
 
@@ -39,7 +39,7 @@ class LayerRecording:
         grid: height and width of its activation maps; None for a layer without places.
         threshold: T_k, the activation above which a filter is on; NaN without a grid.
         starts, filter, cell: the thresholded maps: which filter is on at which cell of the grid,
-            by image (see `net2vec.kernels.fit.SparseMaps`).
+            by image (see `net2vec.kernels.maps.SparseMaps`).
         means: spatial mean of every filter in every image, before thresholding.
         top_image: images with the highest activation of each filter, the earliest on a tie.
         top_activation: the highest activation in these.

@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from net2vec.data.annotations import Annotations
-from net2vec.kernels.fit import SegmentationProblem, Strips
+from net2vec.kernels.blocks import Strips
+from net2vec.kernels.fit import SegmentationProblem
 from net2vec.kernels.logistic import largest_weights
 from net2vec.kernels.overlap import Squares, iou, overlaps, touch
 from net2vec.recording import LayerRecording

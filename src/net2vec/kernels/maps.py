@@ -1,0 +1,64 @@
+"""Thresholded maps as lists of who is on: half a percent of a dense array."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SparseMaps:
+    """Thresholded maps of some images: who is on, and where.
+
+    Attributes:
+        starts: for every image its first entry, and at the end the number of entries.
+        filter, cell: one entry a (image, filter, cell of the grid) that is on.
+        grid: height and width of the grid.
+        filters: number of filters (K).
+    """
+
+    starts: Int[Tensor, "image_and_end"]
+    filter: Int[Tensor, "entry"]
+    cell: Int[Tensor, "entry"]
+    grid: tuple[int, int]
+    filters: int
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def image(self) -> Int[Tensor, "entry"]:
+        """The image of every entry."""
+        counts = self.starts[1:] - self.starts[:-1]
+        return torch.repeat_interleave(torch.arange(len(self), device=counts.device), counts)
+
+    def only(self, kept: Bool[Tensor, "filter"]) -> SparseMaps:
+        """The same maps with all filters but the kept ones off."""
+        stay = kept[self.filter.long()]
+        before = torch.cat([stay.new_zeros(1, dtype=torch.int64), torch.cumsum(stay, 0)])
+        return SparseMaps(
+            before[self.starts], self.filter[stay], self.cell[stay], self.grid, self.filters
+        )
+
+    def alone(self, chosen: int) -> SparseMaps:
+        """The maps of one filter, as those of a layer with a single filter."""
+        kept = torch.zeros(self.filters, dtype=torch.bool, device=self.cell.device)
+        kept[chosen] = True
+        maps = self.only(kept)
+        return SparseMaps(maps.starts, torch.zeros_like(maps.filter), maps.cell, maps.grid, 1)
+
+    def to(self, device: torch.device | str) -> SparseMaps:
+        """The maps on a device."""
+        starts, filters, cell = (x.to(device) for x in (self.starts, self.filter, self.cell))
+        return SparseMaps(starts, filters, cell, self.grid, self.filters)
+
+    def dense(self) -> Bool[Tensor, "image filter y x"]:
+        """The maps as a dense array."""
+        height, width = self.grid
+        active = torch.zeros(
+            len(self), self.filters, height * width, dtype=torch.bool, device=self.cell.device
+        )
+        active[self.image(), self.filter.long(), self.cell.long()] = True
+        return active.view(len(self), self.filters, height, width)
