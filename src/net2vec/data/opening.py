@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from net2vec.data.files import split_in_path
 from net2vec.data.labels import read_synonyms
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.readers.ade20k import Ade20kDataset, is_ade20k
@@ -119,17 +120,23 @@ def recognise(folder: Path) -> tuple[Layout, Path]:
     Raises:
         DataError: the layout is none of `LAYOUTS`.
     """
-    place = folder
-    while True:
-        for layout in LAYOUTS:
+    for layout in LAYOUTS:
+        # From the inside: classes in a folder of their own are not called after that folder.
+        for place in reversed(_only_folders(folder)):
             if layout.recognises(place):
                 return layout, place
-        visible = [path for path in place.iterdir() if not path.name.startswith(".")]
-        if len(visible) != 1 or not visible[0].is_dir():
-            break
-        place = visible[0]
     known = "; ".join(f"{layout.name} ({layout.marks})" for layout in LAYOUTS)
     raise DataError(f"{folder}: no layout recognised; known are {known}")
+
+
+def _only_folders(folder: Path) -> list[Path]:
+    """The folder, the one folder that it holds and nothing else, and so on; no split's folder."""
+    places = [folder]
+    while True:
+        visible = [path for path in places[-1].iterdir() if not path.name.startswith(".")]
+        if len(visible) != 1 or not visible[0].is_dir() or split_in_path(visible[0].name):
+            return places
+        places += visible
 
 
 def _no_such_folder(folder: Path) -> str:

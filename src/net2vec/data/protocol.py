@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,7 @@ class Annotation:
     image_labels: tuple[tuple[str, int], ...] = ()
 
 
+@runtime_checkable
 class ProbeDataset(Protocol):
     """Annotated images. Opening one reads its index alone, never its images.
 
@@ -57,22 +58,34 @@ class ProbeDataset(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """A short name for people."""
+        ...
 
     @property
-    def digest(self) -> str: ...
+    def digest(self) -> str:
+        """Digest of all that decides what the dataset yields."""
+        ...
 
     @property
-    def labels(self) -> Sequence[str]: ...
+    def labels(self) -> Sequence[str]:
+        """Names by label number."""
+        ...
 
     @property
-    def categories(self) -> Sequence[str]: ...
+    def categories(self) -> Sequence[str]:
+        """Names of the categories."""
+        ...
 
     @property
-    def images(self) -> Sequence[str]: ...
+    def images(self) -> Sequence[str]:
+        """File names."""
+        ...
 
     @property
-    def splits(self) -> Sequence[str]: ...
+    def splits(self) -> Sequence[str]:
+        """The split of every image."""
+        ...
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, mode RGB, in its own size.

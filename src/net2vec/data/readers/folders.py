@@ -6,7 +6,6 @@ DTD (Cimpoi et al. 2014), Places and ImageNet come this way, as do most collecti
 from __future__ import annotations
 
 import os
-from collections import defaultdict
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -78,7 +77,6 @@ class FolderDataset:
                 splits[image], classes[image] = split, named
         if not classes:
             raise DataError(f"{self.folder}: no images in folders named after classes")
-        _refuse_masks(self.folder, classes)
         self.images = tuple(classes)
         self.splits = tuple(splits.values())
         self.labels, numbers = number_names(sorted({n for ns in classes.values() for n in ns}))
@@ -115,23 +113,6 @@ def _split_and_class(image: str) -> tuple[str, str]:
     if len(parts) > 1 and len(parts[0]) == 1:
         parts = parts[1:]
     return split or hashed_split(image), "-".join(parts)
-
-
-def _refuse_masks(folder: Path, classes: dict[str, list[str]]) -> None:
-    """Refuses images and masks in folders of unknown names, which would pass for two classes.
-
-    Raises:
-        DataError: two folders, and the same names in both.
-    """
-    stems: dict[str, set[str]] = defaultdict(set)
-    for image in classes:
-        stems[PurePosixPath(image).parts[0]].add(PurePosixPath(image).stem)
-    if len(stems) == 2 and len({frozenset(names) for names in stems.values()}) == 1:
-        first, second = stems
-        raise DataError(
-            f"{folder}: {first} and {second} hold files of the same names; if these are images and "
-            "masks, call the folders images and masks"
-        )
 
 
 def _synsets(folder: Path) -> dict[str, str]:

@@ -33,6 +33,8 @@ _MASK_FOLDERS = (
     "gtFine",
     "segmentations",
     "segmentation",
+    "ground_truth",
+    "gt",
 )
 _MASK_ENDINGS = ("annot", "_annot", "_masks", "_labels")
 _MASK_SUFFIXES = frozenset({".png", ".bmp", ".gif", ".tif", ".tiff"})
@@ -100,7 +102,7 @@ class MaskDataset:
         self.categories = (category,)
         self.name = self.folder.resolve().name
         self._masks: dict[str, str] = {}
-        self._unpaired: list[str] = []
+        self._unpaired: list[tuple[Path, str]] = []
         for images, masks in _mask_folders(self.folder):
             self._pair(images, masks)
         listed = _listed_splits(self.folder)
@@ -113,7 +115,7 @@ class MaskDataset:
         values = self._class_names()
         self.labels, numbers = number_names(values.values())
         self._label_at = np.full(max(*values, *VOID_VALUES) + 1, -1, np.int32)
-        self._label_at[list(VOID_VALUES)] = 0
+        self._label_at[[0, *VOID_VALUES]] = 0  # 0 unless it has a name
         for value, name in values.items():
             self._label_at[value] = numbers[name]
 
@@ -150,10 +152,8 @@ class MaskDataset:
 
     def unpaired(self) -> Iterator[str]:
         """Images and masks that have no partner, each as `file: reason`."""
-        for file in self._unpaired:
-            is_image = Path(file).suffix.lower() not in _MASK_SUFFIXES
-            missing = "mask" if is_image else "partner (image or mask)"
-            yield f"{self.folder / file}: has no {missing} of the same name"
+        for file, partner in self._unpaired:
+            yield f"{file}: has no {partner} of the same name"
 
     def _pair(self, images: Path, masks: Path) -> None:
         mask_of = _mask_files(masks)
@@ -164,10 +164,8 @@ class MaskDataset:
             if mask is not None:
                 self._masks[name] = (masks / mask).relative_to(self.folder).as_posix()
             elif split_in_path(name) != "test":
-                self._unpaired.append(name)
-        self._unpaired += [
-            (masks / mask).relative_to(self.folder).as_posix() for mask in mask_of.values()
-        ]
+                self._unpaired.append((images / file, "mask"))
+        self._unpaired += [(masks / mask, "image") for mask in mask_of.values()]
 
     def _class_names(self) -> dict[int, str]:
         if self._names_file is not None:

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from net2vec.data.files import hashed_split
+from net2vec.data.protocol import ProbeDataset
+from net2vec.data.readers import CocoDataset
+from net2vec.data.readers.coco import is_coco, stack_masks
+from net2vec.errors import DataError
+
+# pycocotools' arrays are older than NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+CATEGORIES = [
+    {"id": 1, "name": "person", "supercategory": "person"},
+    {"id": 3, "name": "car", "supercategory": "vehicle"},
+    {"id": 6, "name": "bus", "supercategory": "vehicle"},
+    {"id": 90, "name": "unlabeled", "supercategory": "other"},
+]
+
+
+def document(annotations, *images, categories=CATEGORIES):
+    """Images are 6 wide and 4 high, numbered from 1."""
+    listed = [
+        {"id": number, "file_name": name, "height": 4, "width": 6}
+        for number, name in enumerate(images, start=1)
+    ]
+    return json.dumps({"images": listed, "annotations": annotations, "categories": categories})
+
+
+def region(category, segmentation, image=1, crowd=0):
+    return {
+        "image_id": image,
+        "category_id": category,
+        "segmentation": segmentation,
+        "iscrowd": crowd,
+    }
+
+
+def box(left, top, right, bottom):
+    return [[left, top, right, top, right, bottom, left, bottom]]
+
+
+def columns(*values):
+    """Uncompressed run lengths of a mask: columns of 4, first of pixels that are off."""
+    flat = np.repeat(values, 4)
+    changes = np.flatnonzero(np.diff(np.concatenate([[0], flat]))).tolist()
+    return {"counts": np.diff([0, *changes, flat.size]).tolist(), "size": [4, flat.size // 4]}
+
+
+def maps(dataset, index):
+    return [
+        (plane.category, [[dataset.labels[label] for label in row] for row in plane.labels])
+        for plane in dataset.annotation(index).planes
+    ]
+
+
+@pytest.fixture
+def instances(put, gray, tmp_path):
+    put("val2017/1.jpg", gray)
+    regions = [
+        region(3, box(0, 0, 3, 4)),
+        region(6, box(2, 0, 5, 2)),
+        region(1, columns(0, 0, 0, 0, 1, 1), crowd=1),
+        region(90, box(0, 0, 6, 4)),
+    ]
+    put("annotations/instances_val2017.json", document(regions, "1.jpg"))
+    return tmp_path
+
+
+def test_polygons_and_crowds_by_supercategory_in_planes(instances):
+    dataset = CocoDataset(instances)
+    assert isinstance(dataset, ProbeDataset)
+    assert is_coco(instances)
+    assert (dataset.images, dataset.splits) == (("val2017/1.jpg",), ("val",))
+    assert dataset.labels == ("", "person", "car", "bus")
+    assert dataset.categories == ("person", "vehicle", "other")
+    car, bus, none = "car", "bus", ""
+    assert maps(dataset, 0) == [
+        ("person", [["", "", "", "", "person", "person"]] * 4),
+        (
+            "vehicle",
+            [[car, car, car, bus, bus, none]] * 2 + [[car, car, car, none, none, none]] * 2,
+        ),
+        ("vehicle", [["", "", bus, "", "", ""]] * 2 + [[""] * 6] * 2),
+    ]
+    assert dataset.image_size(0) == (4, 6)
+    assert dataset.image(0).size == (6, 4)
+
+
+def test_compressed_runs_decode_like_plain_ones(put, gray, tmp_path):
+    from pycocotools import mask
+
+    plain = columns(0, 1, 0, 1, 1, 0)
+    packed = mask.frPyObjects(plain, 4, 6)
+    packed["counts"] = packed["counts"].decode()
+    put("images/1.jpg", gray)
+    put("plain/annotations.json", document([region(1, plain)], "1.jpg"))
+    put("packed/annotations.json", document([region(1, packed)], "1.jpg"))
+    expected = [("person", [["", "person", "", "person", "person", ""]] * 4)]
+    assert maps(CocoDataset(tmp_path / "plain"), 0) == expected
+    assert maps(CocoDataset(tmp_path / "packed"), 0) == expected
+
+
+def test_panoptic_segments_share_the_image_with_instances(instances, put):
+    ids = np.zeros((4, 6, 3), np.uint8)
+    ids[:2] = (10, 1, 0)
+    ids[2:, :3] = (0, 0, 2)
+    put("annotations/panoptic_val2017/1.png", ids)
+    categories = [*CATEGORIES, {"id": 184, "name": "tree-merged", "supercategory": "plant"}]
+    segments = [{"id": 266, "category_id": 184}, {"id": 2 * 65536, "category_id": 1}]
+    panoptic = [{"image_id": 1, "file_name": "1.png", "segments_info": segments}]
+    put(
+        "annotations/panoptic_val2017.json",
+        document(panoptic, "1.jpg", categories=categories),
+    )
+    dataset = CocoDataset(instances)
+    assert dataset.images == ("val2017/1.jpg",)
+    found = dict(maps(dataset, 0))
+    assert found["plant"] == [["tree-merged"] * 6] * 2 + [[""] * 6] * 2
+    # Both files know of people; the mask is their union.
+    assert (
+        found["person"]
+        == [["", "", "", "", "person", "person"]] * 2
+        + [["person", "person", "person", "", "person", "person"]] * 2
+    )
+
+
+def test_unlisted_segments_are_refused(put, gray, tmp_path):
+    put("images/1.jpg", gray)
+    put("panoptic/1.png", np.full((4, 6, 3), 7, np.uint8))
+    panoptic = [
+        {
+            "image_id": 1,
+            "file_name": "1.png",
+            "segments_info": [{"id": 8, "category_id": 1}],
+        }
+    ]
+    put("panoptic.json", document(panoptic, "1.jpg"))
+    with pytest.raises(DataError, match=r"1\.png: the segment 460551 is not in panoptic\.json"):
+        CocoDataset(tmp_path).annotation(0)
+    (tmp_path / "panoptic/1.png").unlink()
+    with pytest.raises(DataError, match=r"panoptic/1\.png: the file is missing"):
+        CocoDataset(tmp_path).annotation(0)
+
+
+def test_splits_by_folder_file_or_name(put, gray, tmp_path):
+    put("train2017/1.jpg", gray)
+    put("val2017/1.jpg", gray)
+    put("annotations/instances_train2017.json", document([region(1, box(0, 0, 2, 2))], "1.jpg"))
+    put("annotations/instances_val2017.json", document([], "1.jpg"))
+    put("annotations/captions_val2017.json", document([], "caption.jpg"))
+    dataset = CocoDataset(tmp_path)
+    assert dataset.images == ("train2017/1.jpg", "val2017/1.jpg")
+    assert dataset.splits == ("train", "val")
+    assert [len(dataset.annotation(index).planes) for index in (0, 1)] == [1, 0]
+
+
+def test_images_beside_their_file_and_test_images(put, gray, tmp_path):
+    for split in ("train", "valid", "test"):
+        put(f"{split}/{split}.jpg", gray)
+        put(f"{split}/_annotations.coco.json", document([], f"{split}.jpg"))
+    dataset = CocoDataset(tmp_path)
+    assert dataset.images == ("train/train.jpg", "valid/valid.jpg")
+    assert dataset.splits == ("train", "val")
+
+
+def test_without_a_split_the_name_decides(put, tmp_path):
+    names = [f"{number}.jpg" for number in range(20)]
+    put("annotations.json", document([], *names))
+    dataset = CocoDataset(tmp_path)
+    assert dataset.splits == tuple(hashed_split(name) for name in dataset.images)
+    assert set(dataset.splits) == {"train", "val"}
+    with pytest.raises(DataError, match="the file is missing"):
+        dataset.image(0)
+
+
+def test_damage_is_named(put, tmp_path):
+    path = put("instances.json", '{"images": [')
+    with pytest.raises(DataError, match=r"instances\.json: not a COCO annotation file"):
+        CocoDataset(tmp_path)
+    path.write_text(document([region(77, box(0, 0, 2, 2))], "1.jpg"))
+    with pytest.raises(DataError, match=r"instances\.json: category 77 is used but not listed"):
+        CocoDataset(tmp_path)
+    path.write_text(document([region(1, columns(1, 1))], "1.jpg"))
+    with pytest.raises(DataError, match=r"a region of 1\.jpg"):
+        CocoDataset(tmp_path).annotation(0)
+    path.write_text(document([region(1, {"size": [4, 6]})], "1.jpg"))
+    with pytest.raises(DataError, match=r"a region of 1\.jpg is damaged"):
+        CocoDataset(tmp_path).annotation(0)
+    path.write_text(document([], *()))
+    with pytest.raises(DataError, match="no images for training or validation"):
+        CocoDataset(tmp_path)
+
+
+def test_digest_follows_annotations_and_images(instances, put, gray):
+    digest = CocoDataset(instances).digest
+    put("val2017/1.jpg", Image.effect_noise((6, 4), 50))
+    changed = CocoDataset(instances).digest
+    put("annotations/instances_val2017.json", document([], "1.jpg"))
+    assert len({digest, changed, CocoDataset(instances).digest}) == 3
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 6))
+def test_stacked_masks_lose_nothing(seed, count):
+    rng = np.random.default_rng(seed)
+    masks = {number + 1: rng.random((5, 7)) < rng.random() for number in range(count)}
+    planes = stack_masks(masks)
+    for number, mask in masks.items():
+        assert (
+            np.any([plane == number for plane in planes], axis=0) == mask
+        ).all() or not mask.any()
+    depth = np.sum(list(masks.values()), axis=0).max() if masks else 0
+    assert len(planes) == depth

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from net2vec.data.files import hashed_split
+from net2vec.data.protocol import ProbeDataset
+from net2vec.data.readers import MaskDataset
+from net2vec.data.readers.masks import has_mask_folders
+from net2vec.errors import DataError
+
+
+def values(*rows: list[int]) -> np.ndarray:
+    return np.array(rows, np.uint8)
+
+
+def names_at(dataset: MaskDataset, index: int) -> list[list[str]]:
+    (plane,) = dataset.annotation(index).planes
+    return [[dataset.labels[label] for label in row] for row in plane.labels]
+
+
+def test_camvid_folders_beside_each_other(put, gray, tmp_path):
+    for split, name in (("train", "a"), ("val", "b"), ("test", "c")):
+        put(f"{split}/{name}.jpg", gray)
+        put(f"{split}annot/{name}.png", values([0, 1], [2, 255]))
+    put("classes.txt", "sky\nroad\nunlabelled\n")
+    dataset = MaskDataset(tmp_path)
+    assert isinstance(dataset, ProbeDataset)
+    assert has_mask_folders(tmp_path)
+    assert dataset.images == ("train/a.jpg", "val/b.jpg")
+    assert dataset.splits == ("train", "val")
+    assert dataset.labels == ("", "sky", "road")
+    assert dataset.categories == ("object",)
+    assert names_at(dataset, 0) == [["sky", "road"], ["", ""]]
+    assert dataset.image(1).size == (6, 4)
+
+
+def test_voc_with_lists_published_names_and_unlisted_images(put, gray, tmp_path):
+    for name in ("2007_1", "2007_2", "2007_3", "2007_4"):
+        put(f"JPEGImages/{name}.jpg", gray)
+        if name != "2007_4":
+            put(f"SegmentationClass/{name}.png", values([0, 7], [15, 255]))
+    put("ImageSets/Segmentation/train.txt", "2007_1\n")
+    put("ImageSets/Segmentation/val.txt", "2007_2\n")
+    put("ImageSets/Segmentation/trainval.txt", "2007_1\n2007_2\n")
+    put("ImageSets/Main/val.txt", "2007_1 -1\n2007_3 1\n")
+    dataset = MaskDataset(tmp_path)
+    assert dict(zip(dataset.images, dataset.splits, strict=True)) == {
+        "JPEGImages/2007_1.jpg": "train",
+        "JPEGImages/2007_2.jpg": "val",
+    }
+    assert len(dataset.labels) == 21
+    assert names_at(dataset, 0) == [["", "car"], ["person", ""]]
+
+
+def test_without_lists_the_name_decides(put, gray, tmp_path):
+    for number in range(12):
+        put(f"images/{number}.jpg", gray)
+        put(f"masks/{number}.png", values([1]))
+    put("classes.txt", "background\nleaf\n")
+    dataset = MaskDataset(tmp_path)
+    assert dataset.splits == tuple(hashed_split(name) for name in dataset.images)
+    assert set(dataset.splits) == {"train", "val"}
+
+
+def test_cityscapes_stems_kinds_and_names(put, gray, tmp_path):
+    for split, city in (("train", "aachen"), ("val", "ulm"), ("test", "bonn")):
+        stem = f"{split}/{city}/{city}_000_019"
+        put(f"leftImg8bit/{stem}_leftImg8bit.png", gray)
+        put(f"gtFine/{stem}_gtFine_labelIds.png", values([7, 26], [3, 1]))
+        put(f"gtFine/{stem}_gtFine_instanceIds.png", values([99, 99], [99, 99]))
+        put(f"gtFine/{stem}_gtFine_color.png", gray)
+    dataset = MaskDataset(tmp_path)
+    assert [image.split("/")[1] for image in dataset.images] == ["train", "val"]
+    assert names_at(dataset, 1) == [["road", "car"], ["", ""]]
+    assert list(dataset.unpaired()) == []
+
+
+def test_scene_parsing_takes_its_table(put, gray, tmp_path):
+    put("objectInfo150.txt", "Idx\tRatio\tName\n1\t.2\twall\n2\t.1\tbuilding, edifice\n")
+    for split in ("training", "validation"):
+        put(f"images/{split}/{split}.jpg", gray)
+        put(f"annotations/{split}/{split}.png", values([0, 1, 2]))
+    dataset = MaskDataset(tmp_path)
+    assert dataset.splits == ("train", "val")
+    assert names_at(dataset, 0) == [["", "wall", "building"]]
+
+
+def test_folders_by_split_outside_and_another_category(put, gray, tmp_path):
+    for split in ("train", "valid"):
+        put(f"{split}/images/x.png", gray)
+        put(f"{split}/masks/x.png", values([1]))
+    put("classes.txt", "0: void\n1: brick")
+    dataset = MaskDataset(tmp_path, category="material")
+    assert dataset.images == ("train/images/x.png", "valid/images/x.png")
+    assert dataset.splits == ("train", "val")
+    assert dataset.annotation(0).planes[0].category == "material"
+
+
+def test_digest_follows_names_category_splits_and_files(put, gray, tmp_path):
+    put("images/x.png", gray)
+    mask = put("masks/x.png", values([1]))
+    put("classes.txt", "void\nbrick")
+    digests = {MaskDataset(tmp_path).digest, MaskDataset(tmp_path, category="material").digest}
+    put("classes.txt", "void\nstone")
+    digests.add(MaskDataset(tmp_path).digest)
+    put(
+        "ImageSets/val.txt"
+        if MaskDataset(tmp_path).splits == ("train",)
+        else "ImageSets/train.txt",
+        "x",
+    )
+    digests.add(MaskDataset(tmp_path).digest)
+    put(mask.relative_to(tmp_path), values([1] * 50, [0, 1] * 25))
+    digests.add(MaskDataset(tmp_path).digest)
+    assert len(digests) == 5
+
+
+def test_values_without_a_name_are_refused(put, gray, tmp_path):
+    put("images/x.png", gray)
+    put("masks/x.png", values([0, 9]))
+    put("classes.txt", "sky\nroad")
+    with pytest.raises(DataError, match=r"x\.png: the value 9 has no name in classes\.txt"):
+        MaskDataset(tmp_path).annotation(0)
+    put("masks/x.png", np.array([[300]], np.uint16))
+    with pytest.raises(DataError, match="the value 300 has no name"):
+        MaskDataset(tmp_path).annotation(0)
+
+
+def test_what_is_missing_is_said(put, gray, tmp_path):
+    put("images/x.png", gray)
+    put("masks/y.png", values([0]))
+    with pytest.raises(DataError, match="no image has a mask of the same name"):
+        MaskDataset(tmp_path)
+    put("masks/x.png", values([0]))
+    with pytest.raises(DataError, match=r"write classes\.txt, a name a line from 0"):
+        MaskDataset(tmp_path)
+    put("classes.txt", "sky")
+    put("images/z.jpg", gray)
+    assert sorted(MaskDataset(tmp_path).unpaired()) == [
+        f"{tmp_path}/images/z.jpg: has no mask of the same name",
+        f"{tmp_path}/masks/y.png: has no image of the same name",
+    ]
+
+
+def test_other_folders_are_not_taken_for_masks(put, gray, tmp_path):
+    put("images/cat/x.png", gray)
+    put("labels/labels.txt", "cat")
+    assert not has_mask_folders(tmp_path)

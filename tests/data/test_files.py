@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import pytest
+
+from net2vec.data.files import (
+    digest_files,
+    folder_in_one_stroke,
+    hashed_split,
+    in_threads,
+    inside,
+    list_files,
+    split_in_path,
+)
+from net2vec.errors import DataError
+
+
+def test_seven_in_ten_names_train():
+    splits = [hashed_split(f"image_{number}.jpg") for number in range(10_000)]
+    assert set(splits) == {"train", "val"}
+    assert 6_850 < splits.count("train") < 7_150
+
+
+def test_the_split_of_a_name_never_changes():
+    # Their SHA-256 begin with 43a4, ff80 and 1afd; 70 % of the way is b333.
+    assert [hashed_split(f"{name}.jpg") for name in "gfe"] == ["train", "val", "train"]
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/secret.png", "a/../../b.png", "a\\b", ""])
+def test_names_that_leave_the_folder_are_refused(tmp_path, name):
+    with pytest.raises(DataError, match="does not name a file inside"):
+        inside(tmp_path, name)
+
+
+def test_names_inside_are_taken(tmp_path):
+    assert inside(tmp_path, "a/b.png") == tmp_path / "a" / "b.png"
+
+
+def test_splits_are_read_off_folders():
+    assert split_in_path("images/Training/a.jpg") == "train"
+    assert split_in_path("validation/a.jpg") == "val"
+    assert split_in_path("test/a.jpg") == "test"
+    assert split_in_path("trains/a.jpg") is None
+
+
+def test_files_are_listed_in_order_without_hidden_ones(put, tmp_path):
+    for name in ("b.png", "a/z.PNG", "a/.y.png", ".git/x.png", "c.txt"):
+        put(name, "")
+    assert list_files(tmp_path, {".png"}) == ["a/z.PNG", "b.png"]
+
+
+def test_digest_sees_contents_sizes_and_names_but_no_path(put, tmp_path):
+    def digest(root: str, table: str = "t", image: str = "i", name: str = "i.png", extra: str = ""):
+        folder = put(f"{root}/table.csv", table).parent
+        return digest_files(folder, [folder / "table.csv"], [put(f"{root}/{name}", image)], extra)
+
+    first = digest("one")
+    assert digest("elsewhere/two") == first
+    others = [
+        digest("one", table="u"),
+        digest("one", image="longer"),
+        digest("one", name="j.png"),
+        digest("one", extra="x"),
+        digest_files(tmp_path / "one", [tmp_path / "one/table.csv"], [tmp_path / "one/gone.png"]),
+    ]
+    assert len({first, *others}) == 6
+
+
+def test_a_folder_appears_complete_or_not_at_all(tmp_path):
+    out = tmp_path / "deep" / "out"
+    with pytest.raises(RuntimeError), folder_in_one_stroke(out) as unfinished:
+        (unfinished / "half.txt").write_text("half")
+        assert not out.exists()
+        raise RuntimeError
+    assert list(out.parent.iterdir()) == []
+    with folder_in_one_stroke(out) as unfinished:
+        (unfinished / "whole.txt").write_text("whole")
+    assert [path.name for path in out.iterdir()] == ["whole.txt"]
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+    with pytest.raises(DataError, match="something is here already"), folder_in_one_stroke(out):
+        pass
+    assert (out / "whole.txt").read_text() == "whole"
+
+
+def test_an_empty_folder_may_be_filled(tmp_path):
+    with folder_in_one_stroke(tmp_path / "out") as unfinished:
+        (unfinished / "a").touch()
+    (tmp_path / "empty").mkdir()
+    with folder_in_one_stroke(tmp_path / "empty") as unfinished:
+        (unfinished / "a").touch()
+    assert (tmp_path / "empty" / "a").exists()
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(DataError, match="cannot be written"), folder_in_one_stroke(file / "out"):
+        pass
+
+
+def test_threads_keep_the_order_and_stop_at_an_error():
+    assert list(in_threads(lambda number: number**2, range(50), 3)) == [n**2 for n in range(50)]
+    seen = []
+
+    def work(number: int) -> int:
+        seen.append(number)
+        return 1 // (number - 3)
+
+    with pytest.raises(ZeroDivisionError):
+        list(in_threads(work, range(100_000), 1))
+    assert len(seen) < 100_000

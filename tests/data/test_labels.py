@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import pytest
+
+from net2vec.data.labels import (
+    concept_name,
+    first_synonym,
+    number_names,
+    read_class_names,
+    read_synonyms,
+)
+from net2vec.errors import DataError
+
+
+@pytest.mark.parametrize(
+    "name", ["unlabelled", "Unlabeled", " void ", "background", "_background_", "ignore", "-", ""]
+)
+def test_void_names_are_no_concepts(name):
+    assert concept_name(name) == ""
+
+
+def test_other_names_keep_their_spelling():
+    assert concept_name(" TV/monitor ") == "TV/monitor"
+    assert first_synonym("building, edifice") == "building"
+
+
+def test_numbers_follow_first_appearance():
+    labels, numbers = number_names(["b", "", "a", "b"])
+    assert labels == ("", "b", "a")
+    assert numbers == {"": 0, "b": 1, "a": 2}
+
+
+def test_names_by_line_count_from_zero(put):
+    assert read_class_names(put("classes.txt", "sky\nroad\n\ncar\n\n")) == {
+        0: "sky",
+        1: "road",
+        2: "",
+        3: "car",
+    }
+
+
+@pytest.mark.parametrize("line", ["{} {}", "{}: {}", "{},{}", "{}\t{}", "{} = {}"])
+def test_numbered_names(put, line):
+    text = "\n".join(line.format(value, name) for value, name in ((7, "road"), (24, "two doors")))
+    assert read_class_names(put("labels.txt", text)) == {7: "road", 24: "two doors"}
+
+
+def test_a_name_that_begins_with_a_number_is_a_name(put):
+    assert read_class_names(put("classes.txt", "2 wheels\nroad")) == {0: "2 wheels", 1: "road"}
+
+
+def test_the_table_of_scene_parsing(put):
+    text = "Idx\tRatio\tTrain\tVal\tStuff\tName\n1\t0.1\t11\t2\t1\twall\n2\t0.1\t9\t1\t1\tbuilding, edifice\n"
+    assert read_class_names(put("objectInfo150.txt", text)) == {1: "wall", 2: "building"}
+
+
+def test_lists_without_sense_are_refused(put, tmp_path):
+    with pytest.raises(DataError, match=r"classes\.txt: the value 3 is named twice"):
+        read_class_names(put("classes.txt", "3 cat\n3 dog"))
+    with pytest.raises(DataError, match="empty"):
+        read_class_names(put("classes.txt", "\n"))
+    with pytest.raises(DataError, match="cannot be read as a list of names"):
+        read_class_names(put("classes.txt", b"\xff\xfe\x00"))
+    with pytest.raises(DataError, match="cannot be read as a list of synonyms"):
+        read_synonyms(tmp_path / "gone.txt")
+
+
+def test_synonyms(put):
+    text = "# kept = others\ncar = auto, motor car  # four wheels\n\ntelevision = tv/monitor\n"
+    assert read_synonyms(put("synonyms.txt", text)) == {
+        "auto": "car",
+        "motor car": "car",
+        "tv/monitor": "television",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("car auto", "line 1: wanted"),
+        ("car =", "line 1: wanted"),
+        ("car = auto\nvan = auto", "line 2: 'auto' already stands for 'car'"),
+        ("car = auto\nvehicle = car", "'car' is both"),
+    ],
+)
+def test_synonyms_that_contradict_are_refused(put, text, reason):
+    with pytest.raises(DataError, match=reason):
+        read_synonyms(put("synonyms.txt", text))

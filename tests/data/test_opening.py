@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from net2vec.data import open_dataset, open_datasets
+from net2vec.data.diorama import Diorama
+from net2vec.data.opening import recognise
+from net2vec.data.readers import (
+    Ade20kDataset,
+    BrodenDataset,
+    CocoDataset,
+    FolderDataset,
+    MaskDataset,
+)
+from net2vec.errors import DataError
+
+
+@pytest.fixture
+def masks(put, gray, tmp_path):
+    """Fields with a red car: values are 0 sky, 1 car."""
+    picture = gray.copy()
+    picture[2:] = (200, 0, 0)
+    for split in ("train", "val"):
+        put(f"fields/{split}/1.png", picture)
+        put(f"fields/{split}annot/1.png", np.array([[0], [1]], np.uint8))
+    put("fields/classes.txt", "sky\ncar")
+    return tmp_path / "fields"
+
+
+@pytest.fixture
+def folders(put, gray, tmp_path):
+    for name in ("train/auto", "val/auto", "val/zebra"):
+        put(f"zoo/{name}/1.png", gray)
+    return tmp_path / "zoo"
+
+
+@pytest.fixture
+def broden(put, tmp_path):
+    put("small/index.csv", "image,split,object\nx.jpg,train,1\n")
+    put("small/label.csv", "number,name\n1,car\n")
+    put("small/category.csv", "name\nobject\n")
+    return tmp_path / "small"
+
+
+def test_each_layout_is_recognised(put, gray, tmp_path, masks, folders, broden):
+    put("full/images/ADE/training/urban/street/A.jpg", gray)
+    put("full/images/ADE/training/urban/street/A_seg.png", gray)
+    put("full/images/ADE/training/urban/street/A.json", '{"annotation": {"object": []}}')
+    coco = {"images": [{"id": 1, "file_name": "1.jpg", "height": 1, "width": 1}]}
+    put("things/annotations/x.json", json.dumps({**coco, "annotations": [], "categories": []}))
+    readers = {
+        broden: BrodenDataset,
+        tmp_path / "full": Ade20kDataset,
+        tmp_path / "things": CocoDataset,
+        masks: MaskDataset,
+        folders: FolderDataset,
+    }
+    for folder, reader in readers.items():
+        assert type(open_dataset(folder)) is reader
+        assert type(open_dataset(str(folder))) is reader
+
+
+def test_the_diorama_has_a_name():
+    assert isinstance(open_dataset("diorama"), Diorama)
+
+
+def test_a_folder_in_a_folder_stands_for_it(put, gray, tmp_path):
+    put("download/kit/set/train/1.png", gray)
+    put("download/kit/set/trainannot/1.png", np.array([[0]], np.uint8))
+    put("download/kit/set/classes.txt", "sky")
+    assert recognise(tmp_path / "download")[1] == tmp_path / "download/kit/set"
+    assert open_dataset(tmp_path / "download").name == "set"
+
+
+def test_a_broken_broden_is_no_collection_of_classes(put, gray, broden):
+    put("small/images/ade/1.jpg", gray)
+    put("small/images/dtd/1.jpg", gray)
+    (broden / "index.csv").unlink()
+    with pytest.raises(DataError, match=r"index\.csv: the file is missing"):
+        open_dataset(broden)
+
+
+def test_what_is_not_there_is_said_with_what_is(put, tmp_path, masks):
+    with pytest.raises(DataError, match=r"feilds: no such dataset.*did you mean fields\?"):
+        open_dataset(tmp_path / "feilds")
+    with pytest.raises(DataError, match=r"did you mean diorama\?"):
+        open_dataset("dioramma")
+    with pytest.raises(DataError, match="this is a file; a dataset is 'diorama' or a folder"):
+        open_dataset(put("list.txt", ""))
+    empty = put("empty/readme.txt", "").parent
+    with pytest.raises(DataError, match=r"no layout recognised; known are Broden.*class/image"):
+        open_dataset(empty)
+
+
+def test_categories_can_be_said_where_they_are_open(masks, folders, broden):
+    assert open_dataset(masks, category="thing").categories == ("thing",)
+    assert open_dataset(folders, category="scene").labels == ("", "auto-s", "zebra-s")
+    for source in (broden, "diorama"):
+        with pytest.raises(DataError, match="has categories of its own"):
+            open_dataset(source, category="thing")
+
+
+def test_several_are_joined_merged_thinned_and_coloured(masks, folders, put):
+    synonyms = put("synonyms.txt", "car = auto")
+    dataset = open_datasets(
+        [masks, folders], synonyms=synonyms, ignore=["sky", "black-c"], colors=True
+    )
+    assert dataset.name == "fields+zoo"
+    assert dataset.images[0] == "fields/train/1.png"
+    assert dataset.categories == ("object", "color")
+    assert not {"sky", "auto", "black-c"} & set(dataset.labels)
+    car, red = dataset.labels.index("car"), dataset.labels.index("red-c")
+    things, colors = dataset.annotation(0).planes
+    assert things.labels.tolist() == [[0], [car]]
+    assert colors.labels[2:].tolist() == [[red] * 6] * 2
+    assert dataset.annotation(2).image_labels == (("object", car),)
+
+
+def test_one_is_opened_as_it_is(broden):
+    assert type(open_datasets([broden])) is BrodenDataset
+
+
+def test_the_same_twice_and_unknown_labels_are_refused(masks, broden):
+    with pytest.raises(DataError, match="fields: the same dataset is given twice"):
+        open_datasets([masks, masks])
+    with pytest.raises(DataError, match="no label 'cat' to ignore; did you mean 'car'"):
+        open_datasets([broden], ignore=["cat"])
