@@ -24,7 +24,9 @@ _FINE = 3  # stencil pixels along a picture pixel
 _NEAREST = Image.Resampling.NEAREST
 
 RGB: TypeAlias = tuple[float, float, float]
-Points: TypeAlias = Float[np.ndarray, "point 2"]
+Channels: TypeAlias = Float32[np.ndarray, "rgb y x"]
+"""Colours from 0 to 255; the channel is the first axis, which keeps arithmetic on rows long."""
+Points: TypeAlias = Float[np.ndarray, "_ 2"]
 MAPS = ("object", "part", "subpart", "material")
 
 
@@ -61,10 +63,10 @@ class Stencil:
     cells: Bool[np.ndarray, "cell_y cell_x"]
 
     @property
-    def box(self) -> tuple[slice, slice]:
-        """Rows and columns in the picture."""
+    def box(self) -> tuple[slice, slice, slice]:
+        """Channels, rows and columns in the picture."""
         height, width = self.cover.shape
-        return slice(self.top, self.top + height), slice(self.left, self.left + width)
+        return slice(None), slice(self.top, self.top + height), slice(self.left, self.left + width)
 
     @property
     def cell_box(self) -> tuple[slice, slice]:
@@ -74,8 +76,8 @@ class Stencil:
         return slice(top, top + height), slice(left, left + width)
 
 
-Paint: TypeAlias = Callable[[Stencil, Light, np.random.Generator], Float32[np.ndarray, "y x 3"]]
-"""Gives the colours (0 to 255) of a stencil's whole box."""
+Paint: TypeAlias = Callable[[Stencil, Light, np.random.Generator], Channels]
+"""Gives the colours of a stencil's whole box."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +92,14 @@ class Canvas:
     """A picture in the making.
 
     Attributes:
-        rgb: the picture, linear in display values, 0 to 255.
+        rgb: the picture.
         maps: label numbers by map; 0 is nothing. `subpart` holds parts of parts.
         light: the light that paints see.
         rng: the source of all of this picture's chance.
     """
 
     def __init__(self, light: Light, rng: np.random.Generator) -> None:
-        self.rgb = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
+        self.rgb = np.zeros((3, IMAGE_SIZE, IMAGE_SIZE), np.float32)
         self.maps = {name: np.zeros((MASK_SIZE, MASK_SIZE), np.uint16) for name in MAPS}
         self.light = light
         self.rng = rng
@@ -133,9 +135,11 @@ class Canvas:
             return
         colors = paint(stencil, self.light, self.rng)
         if haze:
-            colors += haze * (np.asarray(self.light.haze, np.float32) - colors)
+            colors += haze * (channels(self.light.haze) - colors)
         under = self.rgb[stencil.box]
-        under += (opacity * stencil.cover)[..., None] * (colors - under)
+        colors -= under
+        colors *= stencil.cover if opacity == 1.0 else opacity * stencil.cover
+        under += colors
         if object is not None:
             self._label(stencil, object, part, subpart, material)
 
@@ -149,7 +153,7 @@ class Canvas:
         """
         stencil = make_stencil(shapes, margin=2 * blur)
         if stencil is not None:
-            self.rgb[stencil.box] *= 1 - darkness * blurred(stencil.cover, blur)[..., None]
+            self.rgb[stencil.box] *= 1 - darkness * blurred(stencil.cover, blur)
 
     def _label(
         self, stencil: Stencil, owner: str, part: str | None, subpart: str | None, stuff: str | None
@@ -192,6 +196,11 @@ def make_stencil(shapes: Sequence[Points | Stroke], margin: float = 0.0) -> Sten
     # Pillow's nearest neighbour takes the fine pixel at each cell's centre.
     sampled = fine.resize((fine.width // (_FINE * _CELL), fine.height // (_FINE * _CELL)), _NEAREST)
     return Stencil(top, left, cover, np.asarray(sampled) > 0)
+
+
+def channels(color: RGB) -> Float32[np.ndarray, "rgb 1 1"]:
+    """A colour that spreads over `Channels`."""
+    return np.array(color, np.float32)[:, None, None]
 
 
 def blurred(values: Float32[np.ndarray, "y x"], radius: float) -> Float32[np.ndarray, "y x"]:

@@ -13,9 +13,9 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from net2vec.data.colors import name_colors
-from net2vec.data.diorama.canvas import IMAGE_SIZE, MASK_SIZE
+from net2vec.data.diorama.canvas import IMAGE_SIZE, MASK_SIZE, RGB, Channels, channels
+from net2vec.data.diorama.grains import TILE, grain
 from net2vec.data.diorama.labels import CATEGORIES, LABELS, LABELS_BY_CATEGORY, NUMBERS
-from net2vec.data.diorama.materials import TILE, grain
 from net2vec.data.diorama.scenes import SCENES
 from net2vec.data.diorama.textures import texture_picture
 from net2vec.data.protocol import TRAIN, VAL, Annotation, Plane
@@ -213,18 +213,15 @@ def _finished(
     return Image.fromarray(picture), Annotation(tuple(planes), ((category, NUMBERS[label]),))
 
 
-def _develop(
-    rgb: np.ndarray, tint: tuple[float, float, float], rng: np.random.Generator
-) -> UInt8[np.ndarray, "y x 3"]:
+def _develop(rgb: Channels, tint: RGB, rng: np.random.Generator) -> UInt8[np.ndarray, "y x rgb"]:
     """What the camera makes of the scene: exposure, tint, corners that darken, sensor noise."""
-    gain = np.asarray(tint, np.float32) * float(rng.uniform(0.9, 1.1))
+    exposed = rgb * (channels(tint) * np.float32(rng.uniform(0.9, 1.1)))
     axis = np.linspace(-1, 1, IMAGE_SIZE, dtype=np.float32)
-    corners = 1 - float(rng.uniform(0.02, 0.14)) * (axis[:, None] ** 2 + axis**2) / 2
-    out = rgb * (corners[..., None] * gain)
+    exposed *= 1 - np.float32(rng.uniform(0.01, 0.07)) * (axis[:, None] ** 2 + axis**2)
     top, left = rng.integers(TILE - IMAGE_SIZE, size=2).tolist()
-    crop = grain("sensor")[top : top + IMAGE_SIZE, left : left + IMAGE_SIZE]
-    out += float(rng.uniform(0.8, 3.2)) * crop[..., None]
-    return np.clip(out, 0, 255).astype(np.uint8)
+    noise = grain("sensor")[top : top + IMAGE_SIZE, left : left + IMAGE_SIZE]
+    exposed += np.float32(rng.uniform(0.8, 3.2)) * noise
+    return np.ascontiguousarray(np.moveaxis(exposed.clip(0, 255).astype(np.uint8), 0, -1))
 
 
 def _colors(picture: UInt8[np.ndarray, "y x 3"]) -> np.ndarray:

@@ -12,13 +12,16 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float, Float32
 
-from net2vec.data.diorama.canvas import IMAGE_SIZE
-from net2vec.data.diorama.materials import TILE, dim, grain, mix, pick
+from net2vec.data.diorama.canvas import IMAGE_SIZE, RGB, Channels, channels
+from net2vec.data.diorama.grains import TILE, grain
+from net2vec.data.diorama.materials import PALETTE, dim, mix, pick
 
 Field: TypeAlias = Float[np.ndarray, "y x"]
 
+_HUES = " ".join(PALETTE)
 
-def texture_picture(name: str, rng: np.random.Generator) -> Float32[np.ndarray, "y x 3"]:
+
+def texture_picture(name: str, rng: np.random.Generator) -> Channels:
     """A picture full of one texture, colours 0 to 255, not yet clipped.
 
     Args:
@@ -32,28 +35,23 @@ def texture_picture(name: str, rng: np.random.Generator) -> Float32[np.ndarray, 
     depth = 1 + slant * (x + y)  # a little perspective
     u = count * (np.cos(turn) * x + np.sin(turn) * y) / depth + count * bend * _noise(rng)
     v = count * (np.cos(turn) * y - np.sin(turn) * x) / depth + count * bend * _noise(rng)
-    share = np.clip(TEXTURES[name](u, v, rng), 0.0, 1.0)[..., None]
+    share = np.clip(TEXTURES[name](u, v, rng), 0.0, 1.0)
     first, second = _colors(rng)
-    colors = np.asarray(first, np.float32) * (1 - share) + np.asarray(second, np.float32) * share
+    colors = channels(first) * (1 - share) + channels(second) * share
     kind = ("noise", "fabric", "sand", "stone")[int(rng.integers(4))]
     light = 1 + rng.uniform(0.02, 0.1) * _noise(rng, kind)
     light += rng.uniform(-0.4, 0.4) * x + rng.uniform(-0.4, 0.4) * y
     # Raised where the second colour is: a shadow on the side away from the light.
-    edge = share[..., 0] - np.roll(share[..., 0], (2, 2), axis=(0, 1))
+    edge = share - np.roll(share, (2, 2), axis=(0, 1))
     light += rng.uniform(0.0, 0.25) * edge
-    return np.asarray(colors * light[..., None], np.float32)
+    return np.asarray(colors * light, np.float32)
 
 
-def _colors(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _colors(rng: np.random.Generator) -> tuple[RGB, RGB]:
     """Two colours that can be told apart by their brightness."""
-    names = "black blue navy teal brown tan green olive grey orange pink purple red maroon white cream yellow"
-    first, second = np.asarray(pick(rng, names, 24)), np.asarray(pick(rng, names, 24))
-    if abs(float(first.mean() - second.mean())) < 60:
-        second = np.asarray(
-            mix(tuple(second), (255, 255, 255), 0.75)
-            if first.mean() < 128
-            else dim(tuple(second), 0.35)
-        )
+    first, second = pick(rng, _HUES, 24.0), pick(rng, _HUES, 24.0)
+    if abs(sum(first) - sum(second)) < 180:
+        second = mix(second, (255.0, 255.0, 255.0), 0.75) if sum(first) < 384 else dim(second, 0.35)
     return first, second
 
 
@@ -65,7 +63,7 @@ def _noise(rng: np.random.Generator, name: str = "clouds") -> Float32[np.ndarray
 
 def _step(value: Field, width: float = 0.06) -> Field:
     """0 below 0, 1 above, soft over `width`."""
-    return np.clip(value / width + 0.5, 0, 1)
+    return np.clip(value / width + 0.5, 0.0, 1.0)
 
 
 def _wave(u: Field) -> Field:
@@ -103,7 +101,7 @@ def _scales(u: Field, v: Field) -> Field:
     """Overlapping round scales: 0 at a scale's lower border, 1 at its top."""
     best = np.full(u.shape, 0.0)
     row = np.floor(v * 2)
-    for k in (1, 0):
+    for k in (1.0, 0.0):
         r = row + k
         across = (u + 0.5 * (r % 2)) % 1.0 - 0.5
         away = np.hypot(across, v - r / 2)
@@ -112,11 +110,11 @@ def _scales(u: Field, v: Field) -> Field:
 
 
 def _woven(u: Field, v: Field) -> Field:
+    """Strands of two colours that pass over and under each other."""
     over = (np.floor(u) + np.floor(v)) % 2 == 0
-    along = np.where(over, v % 1.0, u % 1.0)
-    across = np.where(over, u % 1.0, v % 1.0)
-    strand = np.sin(np.pi * along) * 0.5 + 0.5 * np.sqrt(np.sin(np.pi * across).clip(0))
-    return strand * np.where(over, 1.0, 0.55)
+    along, across = np.where(over, (v % 1.0, u % 1.0), (u % 1.0, v % 1.0))
+    bulge = np.sin(np.pi * along) * np.sqrt(np.sin(np.pi * across).clip(0.0))
+    return np.asarray(np.where(over, 0.35 + 0.65 * bulge, 0.35 * (1.0 - bulge)))
 
 
 def _spiral(u: Field, v: Field, rng: np.random.Generator) -> Field:

@@ -16,7 +16,7 @@ OBJECTS: dict[str, Callable[[Pen], None]] = {
         *(furniture.cabinet, furniture.carpet, furniture.chair, furniture.clock, furniture.cup),
         *(furniture.curtain, furniture.kettle, furniture.lamp, furniture.oven, furniture.painting),
         *(furniture.refrigerator, furniture.sofa, furniture.table, furniture.television),
-        *(furniture.umbrella, furniture.windowpane, plants.cactus, plants.coral, plants.flower),
+        *(buildings.umbrella, furniture.windowpane, plants.cactus, plants.coral, plants.flower),
         *(plants.palm, plants.plant, plants.rock, plants.seaweed, plants.tree, vehicles.airplane),
         *(vehicles.bicycle, vehicles.boat, vehicles.bus, vehicles.car),
     )

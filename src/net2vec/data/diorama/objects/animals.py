@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from net2vec.data.diorama.canvas import RGB, Paint
 from net2vec.data.diorama.materials import dim, mix, pick, surface
 from net2vec.data.diorama.objects.pen import (
@@ -20,7 +22,7 @@ _CLOTHES = "red blue white green yellow black purple pink orange grey teal navy 
 def person(pen: Pen) -> None:
     """A standing or walking person."""
     rng = pen.rng
-    skin = mix((236, 192, 160), (104, 68, 46), float(rng.random()))
+    skin = mix((236.0, 192.0, 160.0), (104.0, 68.0, 46.0), float(rng.random()))
     hair = pick(rng, "black brown tan grey maroon yellow")
     top = pick(rng, _CLOTHES)
     cloth = surface(top, "fabric", contrast=0.08, relief=0.6, fade=0.25)
@@ -32,16 +34,18 @@ def person(pen: Pen) -> None:
     pen.draw(far_arm, surface(dim(top, 0.75), relief=0.4), "arm", material="fabric")
     for foot, shade in ((stride, 0.8), (-stride, 1.0)):
         pen.draw(limb(0.085, (0.0, 0.48), (foot * 0.6 + 0.02, 0.25), (foot, 0.03)), legs, "leg")
-        pen.draw(ellipse(foot + 0.035, 0.018, 0.06, 0.025), flat(dim((52, 42, 38), shade)), "leg")
+        pen.draw(
+            ellipse(foot + 0.035, 0.018, 0.06, 0.025), flat(dim((52.0, 42.0, 38.0), shade)), "leg"
+        )
     if skirt:
         hem = polygon((-0.07, 0.52), (0.07, 0.52), (0.14, 0.28), (-0.14, 0.28))
         pen.draw(hem, cloth, "torso", material="fabric")
     torso = smooth(
-        (-0.1, 0.8), (-0.105, 0.65), (-0.085, 0.47), (0.085, 0.47), (0.105, 0.65), (0.1, 0.8), (0, 0.83),
-        steps=4,
+        (-0.1, 0.8), (-0.105, 0.65), (-0.085, 0.47), (0.085, 0.47), (0.105, 0.65), (0.1, 0.8),
+        (0.0, 0.83), steps=4,
     )  # fmt: skip
     pen.draw(torso, cloth, "torso", material="fabric")
-    pen.draw(limb(0.055, (0, 0.8), (0, 0.86)), surface(dim(skin, 0.85)), "neck")
+    pen.draw(limb(0.055, (0.0, 0.8), (0.0, 0.86)), surface(dim(skin, 0.85)), "neck")
     pen.draw(ellipse(0.01, 0.92, 0.058, 0.072), surface(skin, relief=0.7), "head")
     long_hair = -0.12 if rng.random() < 0.4 else -0.02
     scalp = smooth(
@@ -49,7 +53,7 @@ def person(pen: Pen) -> None:
         (-0.03, 0.92 + long_hair), (-0.025, 0.94), (0.02, 0.96), steps=4,
     )  # fmt: skip
     pen.draw(scalp, surface(hair, relief=0.4), on="hair")
-    pen.mark([ellipse(0.022, 0.925, 0.008), ellipse(0.048, 0.925, 0.007)], flat((40, 30, 28)))
+    pen.mark([ellipse(0.022, 0.925, 0.008), ellipse(0.048, 0.925, 0.007)], flat((40.0, 30.0, 28.0)))
     near_arm = limb(0.065, (-0.06, 0.77), (-0.1 - swing * 0.5, 0.62), (-0.06 - swing, 0.48))
     pen.draw(
         near_arm,
@@ -84,8 +88,8 @@ def dog(pen: Pen) -> None:
     wag = float(rng.uniform(0.1, 0.3))
     pen.draw(limb(0.075, (-0.46, 0.58), (-0.62, 0.68), (-0.7, 0.66 + wag)), near, "tail")
     torso = smooth(
-        (-0.5, 0.58), (-0.45, 0.42), (-0.2, 0.38), (0.2, 0.34), (0.4, 0.44), (0.44, 0.62), (0.25, 0.68),
-        (-0.2, 0.64),
+        (-0.5, 0.58), (-0.45, 0.42), (-0.2, 0.38), (0.2, 0.34), (0.4, 0.44), (0.44, 0.62),
+        (0.25, 0.68), (-0.2, 0.64),
     )  # fmt: skip
     pen.draw(torso, near, "torso")
     _legs(pen, (-0.4, 0.32), 0.44, 0.115, near)
@@ -102,8 +106,8 @@ def dog(pen: Pen) -> None:
     pen.draw(head, near, "head")
     ear = smooth((0.4, 0.94), (0.48, 0.95), (0.47, 0.8), (0.4, 0.68), (0.34, 0.78), steps=4)
     pen.draw(ear, surface(dim(color, 0.7), relief=0.5), on="ear")
-    pen.draw(ellipse(0.61, 0.86, 0.03), flat((24, 20, 20)), on="eye")
-    pen.mark([ellipse(0.84, 0.82, 0.035, 0.03)], flat((26, 22, 22)))
+    pen.draw(ellipse(0.61, 0.86, 0.03), flat((24.0, 20.0, 20.0)), on="eye")
+    pen.mark([ellipse(0.84, 0.82, 0.035, 0.03)], flat((26.0, 22.0, 22.0)))
 
 
 def horse(pen: Pen) -> None:
@@ -112,15 +116,18 @@ def horse(pen: Pen) -> None:
     color = pick(rng, "brown brown maroon black white grey tan")
     near, far = _coat(pen, color, None)
     mane = surface(
-        dim(color, 0.5) if color[0] < 200 else (190, 186, 176), "grass", contrast=0.3, relief=0.4
+        dim(color, 0.5) if color[0] < 200 else (190.0, 186.0, 176.0),
+        "grass",
+        contrast=0.3,
+        relief=0.4,
     )
     pen.shadow(1.1, 0.045)
     _legs(pen, (-0.3, 0.27), 0.42, 0.075, far)
     tail = smooth((-0.44, 0.6), (-0.52, 0.5), (-0.52, 0.24), (-0.46, 0.26), (-0.42, 0.5), steps=4)
     pen.draw(tail, mane, "tail")
     torso = smooth(
-        (-0.46, 0.6), (-0.44, 0.42), (-0.2, 0.38), (0.15, 0.37), (0.36, 0.42), (0.42, 0.6), (0.2, 0.64),
-        (-0.1, 0.61), (-0.32, 0.65),
+        (-0.46, 0.6), (-0.44, 0.42), (-0.2, 0.38), (0.15, 0.37), (0.36, 0.42), (0.42, 0.6),
+        (0.2, 0.64), (-0.1, 0.61), (-0.32, 0.65),
     )  # fmt: skip
     pen.draw(torso, near, "torso")
     _legs(pen, (-0.35, 0.3), 0.46, 0.09, near)
@@ -129,8 +136,8 @@ def horse(pen: Pen) -> None:
     neck = polygon((0.18, 0.62), (0.4, 0.46), (0.62, 0.84 + dip), crest)
     pen.draw(neck, near, "neck")
     head = smooth(
-        (0.48, 0.93 + dip), (0.54, 1.0 + dip), (0.64, 0.94 + dip), (0.83, 0.74 + dip), (0.8, 0.67 + dip),
-        (0.72, 0.68 + dip), (0.56, 0.79 + dip), steps=4,
+        (0.48, 0.93 + dip), (0.54, 1.0 + dip), (0.64, 0.94 + dip), (0.83, 0.74 + dip),
+        (0.8, 0.67 + dip), (0.72, 0.68 + dip), (0.56, 0.79 + dip), steps=4,
     )  # fmt: skip
     pen.draw(head, near, "head")
     pen.mark(
@@ -146,7 +153,7 @@ def horse(pen: Pen) -> None:
         mane,
     )
     pen.draw(polygon((0.53, 0.96 + dip), (0.55, 1.06 + dip), (0.6, 0.97 + dip)), near, on="ear")
-    pen.draw(ellipse(0.64, 0.88 + dip, 0.018), flat((20, 18, 18)), on="eye")
+    pen.draw(ellipse(0.64, 0.88 + dip, 0.018), flat((20.0, 18.0, 18.0)), on="eye")
 
 
 def cow(pen: Pen) -> None:
@@ -158,17 +165,17 @@ def cow(pen: Pen) -> None:
     _legs(pen, (-0.46, 0.36), 0.4, 0.1, far)
     pen.draw(limb(0.04, (-0.6, 0.8), (-0.68, 0.6), (-0.67, 0.3)), near, "tail")
     torso = smooth(
-        (-0.62, 0.84), (-0.64, 0.5), (-0.4, 0.36), (0.1, 0.32), (0.44, 0.38), (0.54, 0.62), (0.46, 0.86),
-        (0, 0.83),
+        (-0.62, 0.84), (-0.64, 0.5), (-0.4, 0.36), (0.1, 0.32), (0.44, 0.38), (0.54, 0.62),
+        (0.46, 0.86), (0.0, 0.83),
     )  # fmt: skip
     pen.draw(torso, near, "torso")
     if color[0] > 180:
         patch = surface(pick(rng, "black brown maroon"), relief=0.1)
         for x, y in ((-0.38, 0.66), (0.02, 0.6), (0.3, 0.72)):
-            points = [(x + dx * float(rng.uniform(0.6, 1.1)), y + dy * float(rng.uniform(0.6, 1.1)))
-                      for dx, dy in ((-0.16, 0), (-0.08, 0.12), (0.1, 0.12), (0.14, -0.02), (0.02, -0.14))]  # fmt: skip
-            pen.mark(smooth(*points, steps=4), patch)
-    pen.draw(ellipse(-0.28, 0.34, 0.1, 0.07), surface((226, 170, 160)))
+            corners = [(-0.16, 0.0), (-0.08, 0.12), (0.1, 0.12), (0.14, -0.02), (0.02, -0.14)]
+            points = np.array(corners) * rng.uniform(0.6, 1.1, (5, 2)) + (x, y)
+            pen.mark(smooth(*points.tolist(), steps=4), patch)
+    pen.draw(ellipse(-0.28, 0.34, 0.1, 0.07), surface((226.0, 170.0, 160.0)))
     _legs(pen, (-0.52, 0.42), 0.42, 0.115, near)
     down = float(rng.uniform(-0.35, 0.0))
     neck = polygon((0.36, 0.84), (0.42, 0.5), (0.72, 0.68 + down), (0.66, 0.9 + down))
@@ -182,15 +189,15 @@ def cow(pen: Pen) -> None:
         (0.64, 0.74 + down),
     )
     pen.draw(head, near, "head")
-    pen.mark(ellipse(0.9, 0.65 + down, 0.065, 0.06), surface((222, 178, 166)))
+    pen.mark(ellipse(0.9, 0.65 + down, 0.065, 0.06), surface((222.0, 178.0, 166.0)))
     for x in (0.66, 0.78):
         pen.draw(
             limb(0.035, (x, 0.92 + down), (x + 0.02, 1.0 + down), (x + 0.07, 1.04 + down)),
-            surface((226, 216, 190)),
+            surface((226.0, 216.0, 190.0)),
             on="horn",
         )
     pen.draw(ellipse(0.62, 0.87 + down, 0.08, 0.035, 0.4), surface(dim(color, 0.75)), on="ear")
-    pen.draw(ellipse(0.79, 0.82 + down, 0.02), flat((20, 18, 18)), on="eye")
+    pen.draw(ellipse(0.79, 0.82 + down, 0.02), flat((20.0, 18.0, 18.0)), on="eye")
 
 
 def sheep(pen: Pen) -> None:
@@ -225,20 +232,20 @@ def sheep(pen: Pen) -> None:
     )
     pen.draw(head, face, "head")
     pen.draw(ellipse(0.5, 0.84 + down, 0.1, 0.04, 0.5), face, on="ear")
-    pen.draw(ellipse(0.66, 0.83 + down, 0.022), flat((236, 220, 150)), on="eye")
+    pen.draw(ellipse(0.66, 0.83 + down, 0.022), flat((236.0, 220.0, 150.0)), on="eye")
 
 
 def bird(pen: Pen) -> None:
     """A bird: flying with raised wings, or standing."""
     rng = pen.rng
     color = pick(rng, "white white grey black brown brown cream tan blue red yellow")
-    near = surface(color, "grass", contrast=0.1, scale=2, relief=0.7)
-    dark = surface(dim(color, 0.62), "grass", contrast=0.12, scale=2, relief=0.4)
+    near = surface(color, "grass", contrast=0.1, scale=2.0, relief=0.7)
+    dark = surface(dim(color, 0.62), "grass", contrast=0.12, scale=2.0, relief=0.4)
     body, flying = 0.45, pen.aloft
     if not flying:
         pen.shadow(0.8, 0.05)
         legs = [line(0.03, (0.0, 0.3), (0.03, 0.0)), line(0.03, (0.1, 0.3), (0.12, 0.0))]
-        pen.draw(legs, flat((206, 140, 60)), "leg")
+        pen.draw(legs, flat((206.0, 140.0, 60.0)), "leg")
     else:
         far = smooth((0.0, 0.5), (0.1, 0.8), (0.36, 1.02), (0.28, 0.74), (0.2, 0.5), steps=4)
         pen.draw(far, dark, "wing")
@@ -261,7 +268,7 @@ def bird(pen: Pen) -> None:
     pen.draw(ellipse(0.36, body + 0.16, 0.15, 0.135), near, "head")
     beak = polygon((0.49, body + 0.2), (0.68, body + 0.13), (0.49, body + 0.1))
     pen.draw(beak, surface(pick(rng, "orange yellow black")), on="beak")
-    pen.draw(ellipse(0.4, body + 0.19, 0.028), flat((16, 16, 18)), on="eye")
+    pen.draw(ellipse(0.4, body + 0.19, 0.028), flat((16.0, 16.0, 18.0)), on="eye")
     if flying:
         wing = smooth((-0.2, 0.5), (-0.28, 0.78), (-0.5, 1.0), (-0.05, 0.92), (0.18, 0.52), steps=5)
     else:
@@ -275,14 +282,14 @@ def fish(pen: Pen) -> None:
     color = pick(rng, "orange yellow blue red purple pink grey white green teal black")
     other = pick(rng, "white yellow black blue orange")
     slim = float(rng.uniform(0.6, 1.0))
-    body = surface(color, "tiles", contrast=0.1, scale=3, relief=0.9, fade=0.45)
-    fin = surface(mix(color, other, 0.5), "wood", contrast=0.25, scale=3, relief=0.2)
+    body = surface(color, "tiles", contrast=0.1, scale=3.0, relief=0.9, fade=0.45)
+    fin = surface(mix(color, other, 0.5), "wood", contrast=0.25, scale=3.0, relief=0.2)
 
     def y(v: float) -> float:
         return 0.5 + v * slim
 
     pen.draw(
-        smooth((-0.55, y(0)), (-0.95, y(0.42)), (-0.82, y(0.0)), (-0.95, y(-0.42)), steps=5),
+        smooth((-0.55, y(0.0)), (-0.95, y(0.42)), (-0.82, y(0.0)), (-0.95, y(-0.42)), steps=5),
         fin,
         "tail",
     )
@@ -293,11 +300,11 @@ def fish(pen: Pen) -> None:
     )
     pen.draw(smooth((-0.3, y(-0.2)), (-0.35, y(-0.48)), (-0.05, y(-0.3)), steps=4), fin, "fin")
     trunk = smooth(
-        (-0.62, y(0)),
+        (-0.62, y(0.0)),
         (-0.3, y(0.26)),
         (0.2, y(0.36)),
         (0.62, y(0.2)),
-        (0.82, y(0)),
+        (0.82, y(0.0)),
         (0.6, y(-0.22)),
         (0.15, y(-0.34)),
         (-0.3, y(-0.24)),
@@ -311,6 +318,8 @@ def fish(pen: Pen) -> None:
         fin,
         "fin",
     )
-    pen.draw(ellipse(0.56, y(0.1), 0.075, 0.075), flat((240, 238, 226)), "eye")
-    pen.mark(ellipse(0.57, y(0.1), 0.042), flat((14, 14, 18)))
-    pen.mark(line(0.02, (0.38, y(0.2)), (0.34, y(0)), (0.38, y(-0.2))), flat(dim(color, 0.6)), 0.8)
+    pen.draw(ellipse(0.56, y(0.1), 0.075, 0.075), flat((240.0, 238.0, 226.0)), "eye")
+    pen.mark(ellipse(0.57, y(0.1), 0.042), flat((14.0, 14.0, 18.0)))
+    pen.mark(
+        line(0.02, (0.38, y(0.2)), (0.34, y(0.0)), (0.38, y(-0.2))), flat(dim(color, 0.6)), 0.8
+    )

@@ -19,7 +19,7 @@ Outline: TypeAlias = Points | Stroke
 
 _ANGLES = np.arange(32) * (2 * pi / 32)
 _CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
-# Row k: the weights of four neighbouring points in the coefficient of t ** k between the middle two.
+# Row k: weights of four neighbours in the coefficient of t ** k between the middle two.
 _CATMULL_ROM = 0.5 * np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]])
 
 
@@ -91,7 +91,7 @@ class Pen:
     def mark(
         self, outlines: Outline | Sequence[Outline], paint: Paint, opacity: float = 1.0
     ) -> None:
-        """Paints details on what is labelled already; none where they would be finer than pixels."""
+        """Paints details on what is labelled, none where finer than pixels."""
         if self.size < 20:
             return
         self.canvas.draw(self._placed(outlines), paint, opacity=opacity, haze=self._haze)
@@ -124,7 +124,7 @@ class Pen:
         ]
 
 
-def polygon(*points: tuple[float, float]) -> Points:
+def polygon(*points: Sequence[float]) -> Points:
     """A polygon through its corners."""
     return np.array(points, dtype=np.float64)
 
@@ -139,18 +139,18 @@ def ellipse(x: float, y: float, rx: float, ry: float | None = None, turn: float 
     points = _CIRCLE * (rx, rx if ry is None else ry)
     if turn:
         points = points @ np.array([[cos(turn), sin(turn)], [-sin(turn), cos(turn)]])
-    return np.asarray(points + (x, y), dtype=np.float64)
+    return np.add(points, (x, y))
 
 
-def smooth(*points: tuple[float, float], steps: int = 6) -> Points:
-    """A closed smooth outline through points (Catmull-Rom), `steps` corners from each to the next."""
+def smooth(*points: Sequence[float], steps: int = 6) -> Points:
+    """A closed smooth outline (Catmull-Rom) through points, with `steps` corners for each."""
     at = np.array(points, dtype=np.float64)
     near = np.stack([np.roll(at, shift, axis=0) for shift in (1, 0, -1, -2)], axis=1)
     t = (np.arange(steps) / steps)[:, None]
     return np.asarray((t ** np.arange(4) @ _CATMULL_ROM @ near).reshape(-1, 2))
 
 
-def line(width: float, *points: tuple[float, float]) -> Stroke:
+def line(width: float, *points: Sequence[float]) -> Stroke:
     """A line through points."""
     return Stroke(polygon(*points), width)
 

@@ -10,12 +10,12 @@ from net2vec.data.diorama.canvas import RGB
 from net2vec.data.diorama.materials import dim, mix, pick, surface
 from net2vec.data.diorama.objects.pen import Pen, box, ellipse, flat, limb, line, polygon, smooth
 
-_AUTUMN: tuple[RGB, ...] = ((196, 120, 40), (178, 70, 38), (206, 166, 60))
+_AUTUMN: tuple[RGB, ...] = ((196.0, 120.0, 40.0), (178.0, 70.0, 38.0), (206.0, 166.0, 60.0))
 
 
 def _green(pen: Pen) -> RGB:
     rng = pen.rng
-    return mix((44, 84, 36), (126, 148, 62), float(rng.random()))
+    return mix((44.0, 84.0, 36.0), (126.0, 148.0, 62.0), float(rng.random()))
 
 
 def _leaf(x: float, y: float, length: float, width: float, turn: float) -> np.ndarray:
@@ -23,7 +23,14 @@ def _leaf(x: float, y: float, length: float, width: float, turn: float) -> np.nd
     c, s = cos(turn), sin(turn)
     frame = np.array([[c, s], [-s, c]]) * length
     half = width / length
-    points = ((0, 0), (0.3, half), (0.65, 0.75 * half), (1, 0), (0.65, -0.75 * half), (0.3, -half))
+    points = (
+        (0.0, 0.0),
+        (0.3, half),
+        (0.65, 0.75 * half),
+        (1.0, 0.0),
+        (0.65, -0.75 * half),
+        (0.3, -half),
+    )
     return np.asarray(smooth(*points, steps=3) @ frame + (x, y))
 
 
@@ -31,7 +38,7 @@ def tree(pen: Pen) -> None:
     """A broad-leaved tree or a conifer."""
     rng = pen.rng
     bark = surface(
-        pick(rng, "brown grey tan brown"), "wood", contrast=0.3, scale=2, upright=True, relief=0.6
+        pick(rng, "brown grey tan brown"), "wood", contrast=0.3, scale=2.0, upright=True, relief=0.6
     )
     color = _green(pen)
     if rng.random() < 0.15:
@@ -41,7 +48,7 @@ def tree(pen: Pen) -> None:
     if rng.random() < 0.3:
         pen.shadow(0.5, 0.04)
         pen.draw(
-            polygon((-0.035, 0), (0.035, 0), (0.02, 0.4), (-0.02, 0.4)),
+            polygon((-0.035, 0.0), (0.035, 0.0), (0.02, 0.4), (-0.02, 0.4)),
             bark,
             "trunk",
             material="wood",
@@ -53,9 +60,11 @@ def tree(pen: Pen) -> None:
             pen.draw(layer, lit if y > 0.2 else dark, "crown")
         return
     pen.shadow(0.75, 0.045)
-    bole = polygon((-0.07, 0), (-0.035, 0.1), (-0.03, 0.5), (0.03, 0.5), (0.035, 0.1), (0.07, 0))
+    bole = polygon(
+        (-0.07, 0.0), (-0.035, 0.1), (-0.03, 0.5), (0.03, 0.5), (0.035, 0.1), (0.07, 0.0)
+    )
     pen.draw(bole, bark, "trunk", material="wood")
-    boughs = [line(0.028, (0, 0.3), (s * 0.16, 0.52)) for s in (-1, 1)]
+    boughs = [line(0.028, (0.0, 0.3), (s * 0.16, 0.52)) for s in (-1.0, 1.0)]
     pen.draw(boughs, bark, "branch", material="wood")
     wide = float(rng.uniform(0.24, 0.36))
     angles = rng.uniform(0, 2 * pi, 9)
@@ -63,9 +72,9 @@ def tree(pen: Pen) -> None:
         ellipse(wide * 0.75 * cos(a), 0.68 + 0.2 * sin(a), r, r * 0.85)
         for a, r in zip(angles, rng.uniform(0.12, 0.17, 9), strict=True)
     ]
-    clumps.append(ellipse(0, 0.68, wide * 0.85, 0.24))
+    clumps.append(ellipse(0.0, 0.68, wide * 0.85, 0.24))
     pen.draw(clumps, dark, "crown")
-    upper = [c + (0.0, 0.035) + (c - (0, 0.68)) * -0.14 for c in clumps[::2]]
+    upper = [c + (0.0, 0.035) + (c - (0.0, 0.68)) * -0.14 for c in clumps[::2]]
     for clump in upper if pen.size > 50 else [upper[-1]]:
         pen.mark(clump, lit, 0.75)
 
@@ -74,13 +83,13 @@ def palm(pen: Pen) -> None:
     """A palm with a bent trunk."""
     rng = pen.rng
     bend = float(rng.uniform(-0.16, 0.16))
-    color = mix(_green(pen), (80, 130, 60), 0.5)
-    bark = surface((150, 118, 84), "wood", contrast=0.3, scale=4, relief=0.5)
+    color = mix(_green(pen), (80.0, 130.0, 60.0), 0.5)
+    bark = surface((150.0, 118.0, 84.0), "wood", contrast=0.3, scale=4.0, relief=0.5)
     pen.shadow(0.6, 0.03)
     top = (bend, 0.74)
     trunk = smooth(
-        (-0.045, 0), (bend * 0.25 - 0.03, 0.35), (bend - 0.022, 0.74), (bend + 0.022, 0.74),
-        (bend * 0.25 + 0.03, 0.35), (0.045, 0),
+        (-0.045, 0.0), (bend * 0.25 - 0.03, 0.35), (bend - 0.022, 0.74), (bend + 0.022, 0.74),
+        (bend * 0.25 + 0.03, 0.35), (0.045, 0.0),
     )  # fmt: skip
     pen.draw(trunk, bark, "trunk", material="wood")
     for a in np.linspace(-0.5, pi + 0.5, 9) + rng.uniform(-0.12, 0.12, 9):
@@ -89,8 +98,10 @@ def palm(pen: Pen) -> None:
         tip = (top[0] + reach * cos(a), top[1] + reach * sin(a) - droop)
         frond = smooth(top, (mid[0], mid[1] + 0.03), tip, (mid[0], mid[1] - 0.035), steps=5)
         tone = dim(color, float(rng.uniform(0.7, 1.15)))
-        pen.draw(frond, surface(tone, "foliage", contrast=0.2, scale=2, relief=0.5), "leaf")
-    pen.draw([ellipse(top[0] + d, 0.73, 0.025) for d in (-0.03, 0.03)], surface((110, 76, 44)))
+        pen.draw(frond, surface(tone, "foliage", contrast=0.2, scale=2.0, relief=0.5), "leaf")
+    pen.draw(
+        [ellipse(top[0] + d, 0.73, 0.025) for d in (-0.03, 0.03)], surface((110.0, 76.0, 44.0))
+    )
 
 
 def flower(pen: Pen) -> None:
@@ -99,8 +110,8 @@ def flower(pen: Pen) -> None:
     color = pick(rng, "red yellow pink purple white orange blue red yellow pink")
     green = surface(_green(pen), relief=0.3)
     lean = float(rng.uniform(-0.12, 0.12))
-    pen.draw(line(0.035, (0, 0), (lean * 0.4, 0.4), (lean, 0.8)), green, "stem")
-    turns = pi / 2 + rng.uniform(0.5, 0.9, 2) * (-1, 1)
+    pen.draw(line(0.035, (0.0, 0.0), (lean * 0.4, 0.4), (lean, 0.8)), green, "stem")
+    turns = pi / 2 + rng.uniform(0.5, 0.9, 2) * (-1.0, 1.0)
     leaves = [_leaf(lean * 0.2, y, 0.34, 0.07, t) for y, t in zip((0.12, 0.24), turns, strict=True)]
     pen.draw(leaves, green, "leaf")
     petal = surface(color, relief=0.5, fade=0.25)
@@ -140,8 +151,8 @@ def plant(pen: Pen) -> None:
     for a in np.linspace(0.25, pi - 0.25, 11)[rng.permutation(11)]:
         tone = dim(color, float(rng.uniform(0.75, 1.2)))
         reach = float(rng.uniform(0.5, 0.66))
-        pen.draw(_leaf(0, 0.32, reach, 0.075, float(a)), surface(tone, relief=0.5), "leaf")
-    pot = polygon((-0.13, 0), (0.13, 0), (0.19, 0.36), (-0.19, 0.36))
+        pen.draw(_leaf(0.0, 0.32, reach, 0.075, float(a)), surface(tone, relief=0.5), "leaf")
+    pot = polygon((-0.13, 0.0), (0.13, 0.0), (0.19, 0.36), (-0.19, 0.36))
     clay = pick(rng, "orange brown white blue grey maroon teal")
     pen.draw(pot, surface(clay, "noise", contrast=0.08, relief=0.8, fade=0.3), "pot")
     pen.draw(box(-0.21, 0.31, 0.21, 0.38), surface(dim(clay, 1.08), relief=0.5), "pot")
@@ -152,24 +163,24 @@ def cactus(pen: Pen) -> None:
     rng = pen.rng
     pen.shadow(0.4, 0.035)
     flesh = surface(
-        mix(_green(pen), (86, 122, 80), 0.6),
+        mix(_green(pen), (86.0, 122.0, 80.0), 0.6),
         "wood",
         contrast=0.25,
-        scale=5,
+        scale=5.0,
         upright=True,
         relief=0.9,
     )
-    for side in (-1, 1)[: int(rng.integers(1, 3))]:
+    for side in (-1.0, 1.0)[: int(rng.integers(1, 3))]:
         y, reach = float(rng.uniform(0.3, 0.5)), 0.2
         top = y + float(rng.uniform(0.18, 0.32))
-        pen.draw(limb(0.1, (0, y), (side * reach, y + 0.03), (side * reach, top)), flesh, "arm")
-    pen.draw(limb(0.16, (0, 0.02), (0, 0.92)), flesh, "trunk")
+        pen.draw(limb(0.1, (0.0, y), (side * reach, y + 0.03), (side * reach, top)), flesh, "arm")
+    pen.draw(limb(0.16, (0.0, 0.02), (0.0, 0.92)), flesh, "trunk")
     spines = [
         line(0.008, (x, y), (x + 0.012, y + 0.03))
-        for x in (-0.05, 0, 0.05)
+        for x in (-0.05, 0.0, 0.05)
         for y in np.arange(0.1, 0.9, 0.11)
     ]
-    pen.mark(spines, flat((226, 222, 190)), 0.7)
+    pen.mark(spines, flat((226.0, 222.0, 190.0)), 0.7)
 
 
 def coral(pen: Pen) -> None:
@@ -182,7 +193,7 @@ def coral(pen: Pen) -> None:
         mid = (0.45 * cos(a), 0.5 * sin(a))
         tips = [(mid[0] + 0.42 * cos(a + t), mid[1] + 0.42 * sin(a + t)) for t in (-0.4, 0.35)]
         twigs = [o for tip in tips for o in limb(0.09, mid, tip)]
-        pen.draw([*limb(0.13, (0, 0), mid), *twigs], paint, "branch")
+        pen.draw([*limb(0.13, (0.0, 0.0), mid), *twigs], paint, "branch")
 
 
 def seaweed(pen: Pen) -> None:
@@ -191,9 +202,10 @@ def seaweed(pen: Pen) -> None:
     color = mix(_green(pen), pick(rng, "olive brown teal maroon"), 0.4)
     for x in rng.uniform(-0.2, 0.2, 5):
         sway, height = float(rng.uniform(-0.14, 0.14)), float(rng.uniform(0.6, 1.0))
+        low, high = 0.35 * height, 0.7 * height
         blade = smooth(
-            (x - 0.03, 0), (x - 0.06 + sway, height * 0.35), (x - 0.05 - sway, height * 0.7), (x, height),
-            (x + 0.05 - sway, height * 0.7), (x + 0.05 + sway, height * 0.35), (x + 0.03, 0),
+            (x - 0.03, 0.0), (x - 0.06 + sway, low), (x - 0.05 - sway, high), (x, height),
+            (x + 0.05 - sway, high), (x + 0.05 + sway, low), (x + 0.03, 0.0),
         )  # fmt: skip
         pen.draw(blade, surface(dim(color, float(rng.uniform(0.75, 1.2))), relief=0.5), "leaf")
 
@@ -208,7 +220,7 @@ def rock(pen: Pen) -> None:
         (0.75 * r * cos(a), max(0.95 * r * sin(a), -0.05))
         for a, r in zip(angles, radius, strict=True)
     ]
-    color = pick(rng, "grey tan brown grey", 20)
+    color = pick(rng, "grey tan brown grey", 20.0)
     pen.draw(
         smooth(*points, steps=2),
         surface(color, "stone", contrast=0.3, scale=1.3, relief=0.8, fade=0.45),

@@ -21,15 +21,15 @@ def _room(rng: np.random.Generator, guest: str | None, hues: str) -> tuple[Stage
         The stage, and the row where the wall meets the floor.
     """
     side = float(rng.choice([-1.0, 1.0]) * rng.uniform(0.3, 0.9))
-    outside = mix((214, 228, 240), (246, 196, 150), float(rng.random() ** 2))
+    outside = mix((214.0, 228.0, 240.0), (246.0, 196.0, 150.0), float(rng.random() ** 2))
     tint = (1.03, 0.99, float(rng.uniform(0.88, 0.98)))
     light = Light(side, float(rng.uniform(0.3, 0.8)), tint, outside)
-    stage = Stage(light, rng, horizon=(76, 100), eye=(1.3, 1.6), guest=guest)
-    corner = stage.between(150, 174)
+    stage = Stage(light, rng, horizon=(76.0, 100.0), eye=(1.3, 1.6), guest=guest)
+    corner = stage.between(150.0, 174.0)
     _wall(stage, corner, hues)
     _floor(stage, corner)
-    stage.mark(surface((232, 228, 220), relief=0.2), strip(corner - 5, corner))
-    stage.canvas.shade([strip(corner - 1, corner + 5)], 0.25, 3)
+    stage.mark(surface((232.0, 228.0, 220.0), relief=0.2), strip(corner - 5, corner))
+    stage.canvas.shade([strip(corner - 1, corner + 5)], 0.25, 3.0)
     return stage, corner
 
 
@@ -38,26 +38,38 @@ def _wall(stage: Stage, corner: float, hues: str) -> None:
     if kind < 0.15:
         color, material = (158.0, 90.0, 70.0), "brick"
         paint = surface(
-            color, "brick", contrast=0.18, scale=1.8, joint=(190, 182, 172), relief=0, fade=0.3
+            color,
+            "brick",
+            contrast=0.18,
+            scale=1.8,
+            joint=(190.0, 182.0, 172.0),
+            relief=0.0,
+            fade=0.3,
         )
     elif kind < 0.27:
         color, material = pick(stage.rng, "brown tan cream white"), "wood"
         paint = surface(
-            color, "planks", contrast=0.12, upright=True, joint=dim(color, 0.5), relief=0, fade=0.3
+            color,
+            "planks",
+            contrast=0.12,
+            upright=True,
+            joint=dim(color, 0.5),
+            relief=0.0,
+            fade=0.3,
         )
     else:
-        color = mix(pick(stage.rng, hues), (236, 230, 220), 0.3)
-        paint = surface(color, "noise", contrast=0.025, relief=0, fade=0.35)
-    stage.lay(strip(0, corner), paint, "wall", material)
+        color = mix(pick(stage.rng, hues), (236.0, 230.0, 220.0), 0.3)
+        paint = surface(color, "noise", contrast=0.025, relief=0.0, fade=0.35)
+    stage.lay(strip(0.0, corner), paint, "wall", material)
     top = corner - 2.6 * stage.metre(corner)
     if top > 2:
-        stage.lay(strip(0, top), surface((236, 234, 228), relief=0), "ceiling")
+        stage.lay(strip(0.0, top), surface((236.0, 234.0, 228.0), relief=0.0), "ceiling")
 
 
 def _floor(stage: Stage, corner: float) -> None:
     rng, kind = stage.rng, stage.rng.random()
     if kind < 0.6:
-        color = mix(pick(rng, "brown tan brown grey cream", 20), (150, 110, 76), 0.4)
+        color = mix(pick(rng, "brown tan brown grey cream", 20.0), (150.0, 110.0, 76.0), 0.4)
         texture, material, contrast, joint = "planks", "wood", 0.14, dim(color, 0.5)
     elif kind < 0.85:
         color = pick(rng, "white grey cream teal tan")
@@ -103,21 +115,25 @@ def living_room(rng: np.random.Generator, guest: str | None) -> Canvas:
     if guest:
         stage.put(guest, third, corner, lift=lift + 0.2, depth=corner - 6, mirror=False)
     if stage.chance(0.5):
-        x, y, size = stage.between(80, 144), stage.between(210, 220), stage.between(26, 42)
+        x, y, size = (
+            stage.between(80.0, 144.0),
+            stage.between(210.0, 220.0),
+            stage.between(26.0, 42.0),
+        )
         stage.put("carpet", x, y, size=size, depth=corner)
-    stage.scatter("sofa", (1, 1), (corner + 8, corner + 20), (20, 204), grow=1.1, chance=0.75)
+    stage.scatter("sofa", (1, 1), (corner + 8, corner + 20), (20.0, 204.0), grow=1.1, chance=0.75)
     if stage.chance(0.4):
         stage.put("cabinet", third, corner + 4, grow=0.6, mirror=False)
         stage.put("television", third, corner + 4, lift=0.64, depth=corner + 5, mirror=False)
     stage.scatter("lamp", (1, 1), (corner + 3, corner + 10), chance=0.6)
-    stage.scatter("plant", (1, 2), (corner + 4, corner + 16), (-20, 244), grow=1.2, chance=0.55)
+    stage.scatter("plant", (1, 2), (corner + 4, corner + 16), (-20.0, 244.0), grow=1.2, chance=0.55)
     if stage.chance(0.5):
-        x, y = stage.between(60, 164), stage.between(196, 212)
+        x, y = stage.between(60.0, 164.0), stage.between(196.0, 212.0)
         stage.put("table", x, y, grow=0.6)
         _stand_on(stage, x, y, 0.46, "cup bottle plant cup")
-    stage.scatter("chair", (1, 1), (corner + 20, 208), (0, 224), chance=0.35)
-    stage.scatter("dog", (1, 1), (corner + 30, 212), chance=0.2)
-    stage.scatter("person", (1, 1), (corner + 12, 200), chance=0.2)
+    stage.scatter("chair", (1, 1), (corner + 20, 208.0), (0.0, 224.0), chance=0.35)
+    stage.scatter("dog", (1, 1), (corner + 30, 212.0), chance=0.2)
+    stage.scatter("person", (1, 1), (corner + 12, 200.0), chance=0.2)
     return stage.perform()
 
 
@@ -131,9 +147,9 @@ def kitchen(rng: np.random.Generator, guest: str | None) -> Canvas:
     metre, style = stage.metre(corner + 4), int(rng.integers(1 << 30))
     if stage.chance(0.5):
         tile = pick(rng, "white teal blue cream green")
-        paint = surface(tile, "tiles", contrast=0.06, scale=2, joint=dim(tile, 0.7), relief=0)
+        paint = surface(tile, "tiles", contrast=0.06, scale=2.0, joint=dim(tile, 0.7), relief=0.0)
         stage.mark(paint, strip(corner - 1.5 * metre, corner - 0.85 * metre))
-    x = stage.between(-20, 20)
+    x = stage.between(-20.0, 20.0)
     for name in rng.permutation(["cabinet", "oven", "cabinet", "refrigerator", "cabinet"]).tolist():
         width, height = (metre * side for side in _UNITS[name])
         middle = x + width / 2
@@ -145,15 +161,15 @@ def kitchen(rng: np.random.Generator, guest: str | None) -> Canvas:
             stage.put("kettle", middle, corner + 4, lift=0.9, depth=corner + 5, grow=1.2)
         x += width * 1.02
     if guest:
-        x, lift = stage.between(40, 184), stage.between(1.75, 2.0)
+        x, lift = stage.between(40.0, 184.0), stage.between(1.75, 2.0)
         stage.put(guest, x, corner, lift=lift, depth=corner - 2, mirror=False)
     if stage.chance(0.6):
-        x, y = stage.between(60, 164), stage.between(200, 216)
+        x, y = stage.between(60.0, 164.0), stage.between(200.0, 216.0)
         if stage.chance(0.7):
-            stage.put("chair", x + stage.between(-60, -30), y - 6)
+            stage.put("chair", x + stage.between(-60.0, -30.0), y - 6)
         stage.put("table", x, y)
         _stand_on(stage, x, y, 0.77, "cup bottle kettle cup")
-    stage.scatter("person", (1, 1), (corner + 14, 204), chance=0.25)
+    stage.scatter("person", (1, 1), (corner + 14, 204.0), chance=0.25)
     return stage.perform()
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from net2vec.data.diorama.canvas import RGB, Canvas, Light, Paint
+from net2vec.data.diorama.canvas import RGB, Canvas, Light, Paint, Points
 from net2vec.data.diorama.materials import sky
 from net2vec.data.diorama.objects import OBJECTS, Pen
-from net2vec.data.diorama.objects.pen import Outline, Points, polygon
+from net2vec.data.diorama.objects.pen import Outline, polygon
 
-SIZE = 224
+SIZE = 224.0
 
 _METRES = {
     "airplane": 5.5, "bicycle": 1.05, "bird": 0.4, "boat": 7.0, "bottle": 0.3, "building": 14.0,
@@ -113,7 +113,7 @@ class Stage:
         name: str,
         count: tuple[int, int],
         rows: tuple[float, float],
-        columns: tuple[float, float] = (8, 216),
+        columns: tuple[float, float] = (8.0, 216.0),
         *,
         chance: float = 1.0,
         size: float | None = None,
@@ -134,7 +134,7 @@ class Stage:
             return
         number = int(self.rng.integers(count[0], count[1] + 1))
         # Spread over the columns, so that they seldom stand in one another.
-        width = (columns[1] - columns[0]) / max(number, 1)
+        width = (columns[1] - columns[0]) / max(number, 1.0)
         for i in self.rng.permutation(number).tolist():
             x = columns[0] + (i + self.between(0.15, 0.85)) * width
             self.put(name, x, self.between(*rows), size=size, grow=grow)
@@ -165,10 +165,10 @@ class Stage:
     def sky(self, top: RGB, bottom: RGB, cloud: RGB, amount: float) -> None:
         """Hangs the sky, down to a little below the horizon."""
         down = self.horizon + 16  # hidden by what stands on the horizon
-        self.lay(strip(0, down), sky(top, bottom, cloud, amount, down), "sky")
+        self.lay(strip(0.0, down), sky(top, bottom, cloud, amount, down), "sky")
 
     def ridge(self, y: float, height: float, rough: float, *, down: float = 12.0) -> Points:
-        """The outline of hills that rise by about `height` above row `y`, down to `down` rows below it."""
+        """The outline of hills, about `height` above row `y` and down to `down` rows below it."""
         x = np.linspace(-8, SIZE + 8, 49)
         waves = sum(
             a * np.sin(x / SIZE * f * 6.28 + p)
@@ -180,10 +180,10 @@ class Stage:
             )
         )
         crest = np.minimum(y - height * (0.55 + 0.3 * np.asarray(waves)), y)
-        base = [[SIZE + 8, y + down], [-8, y + down]]
+        base = [[SIZE + 8, y + down], [-8.0, y + down]]
         return np.concatenate([np.stack([x, crest], axis=1), base])
 
 
 def strip(top: float, bottom: float) -> Outline:
     """The full width of the picture between two rows."""
-    return polygon((-2, top), (SIZE + 2, top), (SIZE + 2, bottom), (-2, bottom))
+    return polygon((-2.0, top), (SIZE + 2, top), (SIZE + 2, bottom), (-2.0, bottom))

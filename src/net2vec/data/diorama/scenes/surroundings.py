@@ -14,17 +14,17 @@ def daylight(rng: np.random.Generator) -> tuple[Light, tuple[RGB, RGB, RGB, floa
     side = float(rng.choice([-1.0, 1.0]) * rng.uniform(0.5, 1.0))
     mood, shift = rng.random(), float(rng.random())
     if mood < 0.55:  # a fine day
-        top = mix((52, 104, 186), (96, 156, 222), float(rng.random()))
-        bottom = mix((176, 208, 234), (222, 230, 232), shift)
+        top = mix((52.0, 104.0, 186.0), (96.0, 156.0, 222.0), float(rng.random()))
+        bottom = mix((176.0, 208.0, 234.0), (222.0, 230.0, 232.0), shift)
         light = Light(side, float(rng.uniform(0.7, 1.0)), (1.02, 1.0, 0.97), bottom)
-        return light, (top, bottom, (250, 250, 250), float(rng.uniform(0.1, 0.6)))
+        return light, (top, bottom, (250.0, 250.0, 250.0), float(rng.uniform(0.1, 0.6)))
     if mood < 0.75:  # overcast
-        top = mix((132, 136, 144), (188, 192, 198), shift)
+        top = mix((132.0, 136.0, 144.0), (188.0, 192.0, 198.0), shift)
         bottom, cloud = dim(top, 1.12), dim(top, 1.2)
         return Light(side, 0.15, (0.92, 0.94, 0.97), bottom), (top, bottom, cloud, 0.8)
-    bottom = mix(pick(rng, "orange pink yellow"), (250, 214, 170), 0.35)  # dusk
+    bottom = mix(pick(rng, "orange pink yellow"), (250.0, 214.0, 170.0), 0.35)  # dusk
     top = mix(pick(rng, "navy purple blue"), bottom, 0.35)
-    cloud = mix(dim(bottom, 1.05), (226, 150, 160), 0.5)
+    cloud = mix(dim(bottom, 1.05), (226.0, 150.0, 160.0), 0.5)
     return Light(side, 0.3 + 0.3 * shift, (1.0, 0.9, 0.84), bottom), (top, bottom, cloud, 0.42)
 
 
@@ -43,13 +43,15 @@ def open_air(
 
 def grass_color(stage: Stage) -> RGB:
     """A green, or the yellow of dry grass."""
-    green = mix((72, 112, 44), (134, 158, 70), float(stage.rng.random()))
-    return mix(green, (188, 166, 92), stage.between(0.5, 0.9)) if stage.chance(0.2) else green
+    green = mix((72.0, 112.0, 44.0), (134.0, 158.0, 70.0), float(stage.rng.random()))
+    return mix(green, (188.0, 166.0, 92.0), stage.between(0.5, 0.9)) if stage.chance(0.2) else green
 
 
 def sand_color(stage: Stage) -> RGB:
     """From white beaches to red earth."""
-    return mix((222, 200, 156), pick(stage.rng, "tan orange cream grey"), stage.between(0.0, 0.35))
+    return mix(
+        (222.0, 200.0, 156.0), pick(stage.rng, "tan orange cream grey"), stage.between(0.0, 0.35)
+    )
 
 
 def raise_hills(stage: Stage, y: float, height: float) -> None:
