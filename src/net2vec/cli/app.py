@@ -1,0 +1,74 @@
+"""The program: its commands put together, and what becomes of errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from net2vec.cli.ask import ask_commands
+from net2vec.cli.data import data_app
+from net2vec.cli.make import make_commands
+from net2vec.errors import Net2VecError
+
+# Newer typers carry click inside, older ones import it: these are its errors in either.
+_UsageError, _ClickError = typer.BadParameter.__mro__[1:3]
+
+app = typer.Typer(
+    name="net2vec",
+    help="How the filters of a convolutional network encode concepts.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+make_commands(app)
+ask_commands(app)
+app.add_typer(data_app, name="data")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"net2vec {version('net2vec')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program and exit: 0, or 2 with one line where the input is at fault."""
+    try:
+        code = app(list(arguments) if arguments is not None else None, standalone_mode=False)
+    except Net2VecError as error:
+        _fail(str(error), 2)
+    except _ClickError as error:
+        hint = f" (see `{_command(error)} --help`)" if isinstance(error, _UsageError) else ""
+        _fail(f"{error.format_message()}{hint}", 2)  # type: ignore[attr-defined]
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted; the same command again goes on where it was", 130)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _command(error: BaseException) -> str:
+    context = getattr(error, "ctx", None)
+    return context.command_path if context else "net2vec"
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"net2vec: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    sys.exit(code)

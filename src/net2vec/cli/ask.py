@@ -1,0 +1,127 @@
+"""Commands that ask: runs for scores and neighbours, the package for networks and layers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from net2vec.cli.display import show_lines, show_table
+from net2vec.networks import available_networks, list_layers, load_network
+from net2vec.runs import open_run
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
+Layer = Annotated[str | None, typer.Option(help="A layer; the last by default.")]
+Task = Annotated[str, typer.Option(help="segment or classify.")]
+Count = Annotated[int, typer.Option("-n", min=1, help="How many.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def ask_commands(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.command("scores")(scores)
+    app.command("nearest")(nearest)
+    app.command("solve")(solve)
+    app.command("networks")(networks)
+    app.command("layers")(layers)
+
+
+def scores(
+    run: RunFolder,
+    layer: Layer = None,
+    task: Task = "segment",
+    n: Count = 20,
+    as_json: AsJson = False,
+) -> None:
+    """The best-encoded concepts of a layer: single filter beside combination."""
+    opened = open_run(run)
+    arrays = opened.arrays(layer, task=task)
+    name = layer or opened.layers[-1]
+    rows = opened.scores
+    rows = rows[(rows["layer"] == name) & (rows["task"] == task)]
+    both = rows[rows["method"].isin(["single", "combined"])]
+    table = both.pivot_table(
+        index=["concept", "category", "best_filter", "n_train", "concept_size"],
+        columns="method",
+        values="val",
+        sort=False,
+    ).reset_index()
+    moved = arrays["start_distance"].to_series().rename("start_distance")
+    table = table.merge(moved, left_on="concept", right_index=True)
+    table = table.sort_values("combined", ascending=False, kind="stable").head(n)
+    order = ["concept", "category", "single", "combined", "best_filter", "n_train"]
+    table = table[[*order, "concept_size", "start_distance"]]
+    table.columns.name = None
+    show_table(table, as_json=as_json, title=f"{opened.network}, {name}, {task}: validation scores")
+
+
+def nearest(
+    run: RunFolder,
+    concept: Annotated[str, typer.Argument(help="Name of a concept.")],
+    layer: Layer = None,
+    task: Task = "segment",
+    n: Count = 5,
+    as_json: AsJson = False,
+) -> None:
+    """The concepts whose vectors are nearest to a concept's, by cosine."""
+    space = open_run(run).space(layer, task=task)
+    show_table(space.nearest(concept, n), as_json=as_json)
+
+
+def solve(
+    run: RunFolder,
+    expression: Annotated[str, typer.Argument(help='For instance "grass + blue - green".')],
+    layer: Layer = None,
+    task: Task = "segment",
+    n: Count = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Concept arithmetic: the concepts nearest to a sum of vectors."""
+    space = open_run(run).space(layer, task=task)
+    show_table(space.solve(expression, n), as_json=as_json)
+
+
+def networks(as_json: AsJson = False) -> None:
+    """The known networks, with source and licence."""
+    table = pd.DataFrame(
+        [
+            {
+                "network": name,
+                "task": entry.task,
+                "training_set": entry.training_set,
+                "layers": ", ".join(entry.layers),
+                "licence": entry.licence,
+                "source": entry.source,
+            }
+            for name, entry in available_networks().items()
+        ]
+    )
+    show_table(table, as_json=as_json)
+
+
+def layers(
+    network: Annotated[str, typer.Argument(help="As `net2vec run --network` takes it.")],
+    weights: Annotated[
+        str, typer.Option(help="The shapes do not depend on them.", hidden=True)
+    ] = "random",
+    as_json: AsJson = False,
+) -> None:
+    """A network's layers: names, aliases, shapes, and whether an activation follows."""
+    loaded = load_network(network, weights=weights)
+    rows = [
+        {
+            "layer": info.path,
+            "aliases": ", ".join(info.aliases),
+            "module": info.kind,
+            "shape": "x".join(map(str, info.shape)) if info.shape else "",
+            "calls": info.calls,
+            "activation": {True: "yes", False: "no", None: ""}[info.activation],
+            "probed": "yes" if info.path in loaded.layers else "",
+        }
+        for info in list_layers(loaded)
+    ]
+    if not as_json:
+        show_lines([("network", network), ("input", loaded.preprocessing)])
+    show_table(pd.DataFrame(rows), as_json=as_json)

@@ -1,0 +1,94 @@
+"""What people see in a terminal, and what scripts get instead."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from net2vec.pipeline.progress import Advance
+
+
+class TerminalProgress:
+    """Stages as bars with the time that remains; nothing where there is no terminal."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("left:"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._open: TaskID | None = None
+
+    def __enter__(self) -> TerminalProgress:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def stage(self, name: str, total: int) -> Advance:
+        """A stage of `total` steps begins."""
+        task = self._bars.add_task(name, total=total)
+        return lambda steps: self._bars.advance(task, steps)
+
+    def say(self, text: str) -> None:
+        """One line that the user should see."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def show_table(
+    table: pd.DataFrame, *, as_json: bool, title: str | None = None, digits: int = 3
+) -> None:
+    """Print a table for people, or its rows as JSON."""
+    if as_json:
+        typer.echo(json.dumps(records(table), ensure_ascii=False, indent=2))
+        return
+    shown = Table(title=title, title_justify="left", header_style="bold")
+    for column in table.columns:
+        numeric = pd.api.types.is_numeric_dtype(table[column])
+        shown.add_column(str(column), justify="right" if numeric else "left", overflow="fold")
+    for row in table.itertuples(index=False):
+        shown.add_row(*(_cell(value, digits) for value in row))
+    console = Console()
+    if not console.is_terminal:  # no terminal says how wide a line may be
+        console = Console(width=160)
+    console.print(shown)
+
+
+def show_lines(lines: Sequence[tuple[str, object]]) -> None:
+    """Print names with their values."""
+    width = max((len(name) for name, _ in lines), default=0)
+    for name, value in lines:
+        typer.echo(f"{name:<{width}}  {value}")
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A table's rows as plain values; what is missing is null."""
+    plain: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=15))
+    return plain
+
+
+def _cell(value: object, digits: int) -> str:
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.{digits}f}"
+    return "" if value is None else str(value)
