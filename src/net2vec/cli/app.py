@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,7 +15,8 @@ from net2vec.cli.make import make_commands
 from net2vec.errors import Net2VecError
 
 # Newer typers carry click inside, older ones import it: these are its errors in either.
-_UsageError, _ClickError = typer.BadParameter.__mro__[1:3]
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+_ClickError: type[Any] = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
     name="net2vec",
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(str(error), 2)
     except _ClickError as error:
         hint = f" (see `{_command(error)} --help`)" if isinstance(error, _UsageError) else ""
-        _fail(f"{error.format_message()}{hint}", 2)  # type: ignore[attr-defined]
+        _fail(f"{error.format_message()}{hint}", 2)
     except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted; the same command again goes on where it was", 130)
     except BrokenPipeError:  # whoever read the output has seen enough
