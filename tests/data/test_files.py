@@ -67,10 +67,15 @@ def test_digest_sees_contents_sizes_and_names_but_no_path(put, tmp_path):
 
 def test_a_folder_appears_complete_or_not_at_all(tmp_path):
     out = tmp_path / "deep" / "out"
-    with pytest.raises(RuntimeError), folder_in_one_stroke(out) as unfinished:
-        (unfinished / "half.txt").write_text("half")
-        assert not out.exists()
-        raise RuntimeError
+
+    def break_off() -> None:
+        with folder_in_one_stroke(out) as unfinished:
+            (unfinished / "half.txt").write_text("half")
+            assert not out.exists()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        break_off()
     assert list(out.parent.iterdir()) == []
     with folder_in_one_stroke(out) as unfinished:
         (unfinished / "whole.txt").write_text("whole")

@@ -50,7 +50,8 @@ def test_a_name_that_begins_with_a_number_is_a_name(put):
 
 
 def test_the_table_of_scene_parsing(put):
-    text = "Idx\tRatio\tTrain\tVal\tStuff\tName\n1\t0.1\t11\t2\t1\twall\n2\t0.1\t9\t1\t1\tbuilding, edifice\n"
+    rows = ["Idx Ratio Train Val Stuff Name", "1 0.1 11 2 1 wall", "2 0.1 9 1 1 building,edifice"]
+    text = "\n".join(row.replace(" ", "\t") for row in rows)
     assert read_class_names(put("objectInfo150.txt", text)) == {1: "wall", 2: "building"}
 
 
