@@ -102,7 +102,7 @@ def build_run(
             "network": {"name": network, "weights": "planted", "trained": trained},
             "data": {"name": "toys", "train_images": IMAGES, "val_images": IMAGES},
             "seconds": {"record": 1.5, "segment": 20.0},
-            "peak_memory_bytes": 3 * 2**29,
+            "peak_memory_bytes": {"record": 2**29, "segment": 3 * 2**29},
         },
         folder / "provenance.json",
     )
@@ -121,7 +121,7 @@ def _concepts(rng: np.random.Generator, concepts: dict[str, str]) -> results.Con
         category=list(concepts.values()),
         n_train=rng.integers(5, 500, count),
         n_val=rng.integers(2, 100, count),
-        concept_size=rng.uniform(0.001, 0.4, count),
+        concept_size=np.exp(rng.uniform(np.log(0.002), np.log(0.4), count)),
     )
 
 

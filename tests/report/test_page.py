@@ -75,6 +75,11 @@ def test_the_page_says_what_was_seen(page, runs):
     paired = last.pivot_table(index="concept", columns="method", values="val")
     wins = (paired["combined"] >= paired["single"]).mean()
     assert f"at least as good for {100 * wins:.0f} % of the concepts" in text
+    small = [row.val >= paired.loc[row.concept, "single"] for row in last.itertuples()
+             if row.method == "combined" and row.concept_size < 0.02]  # fmt: skip
+    assert small
+    share = f"{100 * sum(small) / len(small):.0f} % of the {len(small)} concepts that cover less"
+    assert f"Size matters: that holds for {share} than 2 % of the images" in text
     assert "No activation follows stem/relu" in text
     assert "net & co: 2 of 24 filters are never on" in text
     assert "no pixel annotation" in text

@@ -134,7 +134,7 @@ def _set_range(panels: Sequence[Axes], task: str) -> None:
     if task == "segment":
         panels[0].set_ylim(0, high)
     else:
-        panels[0].set_ylim(min(low, 0.5), min(high, 1.005))
+        panels[0].set_ylim(min(low, 0.47), min(high, 1.01))
         for axes in panels:
             axes.axhline(
                 0.5, linewidth=0.8, linestyle=(0, (2, 2)), color=axes.spines["left"].get_edgecolor()

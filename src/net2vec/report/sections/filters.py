@@ -21,9 +21,11 @@ from net2vec.report.content import (
     TableRow,
 )
 from net2vec.report.figures import draw_by_category, draw_subset_curve
-from net2vec.report.sections.study import SCORE_NAME, TASK_TITLE, Study, listing
+from net2vec.report.sections.study import SCORE_NAME, TASK_TITLE, Study, listing, percent
 
 _SHOWN = 8
+_SMALL = 0.02
+"""Share of the image below which a concept is called small."""
 
 
 def sufficiency_section(study: Study) -> Section:
@@ -119,12 +121,27 @@ def _enough(curve: pd.DataFrame, task: str) -> str:
 def _seen(study: Study, task: str) -> str:
     rows = study.last(study.by_concept, task)
     wins = study.last(study.wins, task)
-    trend = _trend(study, task)
+    said = " ".join(
+        filter(None, (_trend(study, task), _by_size(rows) if task == "segment" else ""))
+    )
     return (
         f"In {TASK_TITLE[task]} on the last layer, {study.layer}, all filters together reach a"
         f" mean {SCORE_NAME[task]} of {rows['combined'].mean():.2f} over {len(rows)} concepts, the"
         f" best single filter {rows['single'].mean():.2f}; all filters are at least as good for"
-        f" {wins['percent'].iloc[0]:.0f} % of the concepts. {trend}"
+        f" {wins['percent'].iloc[0]:.0f} % of the concepts. {said}"
+    )
+
+
+def _by_size(rows: pd.DataFrame) -> str:
+    """How much of the failures is owed to small concepts (sec. 4.1)."""
+    small = rows["concept_size"] < _SMALL
+    if not 0 < small.sum() < len(rows):
+        return ""
+    wins = (rows["combined"] >= rows["single"]).groupby(small).mean()
+    return (
+        f"Size matters: that holds for {percent(float(wins[True]))} of the {int(small.sum())}"
+        f" concepts that cover less than {percent(_SMALL)} of the images they are in, and for"
+        f" {percent(float(wins[False]))} of the others."
     )
 
 

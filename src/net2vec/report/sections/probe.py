@@ -252,9 +252,11 @@ def _settings(study: Study) -> list[Block]:
 
 
 def _memory(study: Study) -> str:
-    peaks = [run.provenance.get("peak_memory_bytes") for run in study.runs]
-    known = [peak for peak in peaks if peak]
-    return f", and {max(known) / 2**30:.1f} GiB of memory at most" if known else ""
+    """The highest peak of any stage of any run."""
+    peaks = [
+        peak for run in study.runs for peak in run.provenance.get("peak_memory_bytes", {}).values()
+    ]
+    return f", and {max(peaks) / 2**30:.1f} GiB of memory at most" if peaks else ""
 
 
 def _flatten(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
