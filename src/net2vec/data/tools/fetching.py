@@ -155,7 +155,9 @@ def _publication(name: str, publications: Mapping[str, Publication]) -> Publicat
     if name not in publications:
         close = difflib.get_close_matches(name, publications, n=3)
         hint = (
-            f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(publications)}"
+            f"did you mean {' or '.join(close)}?"
+            if close
+            else f"known are {', '.join(publications)}"
         )
         raise DataError(f"no dataset to fetch is called {name!r}; {hint}")
     return publications[name]

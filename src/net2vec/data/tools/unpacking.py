@@ -29,7 +29,7 @@ class _Member:
 
     name: str
     size: int
-    open: Callable[[], IO[bytes]]
+    open: Callable[[], IO[bytes] | None]
 
 
 def unpack(
@@ -83,7 +83,10 @@ def _safe(archive: Path, name: str) -> PurePosixPath:
 
 def _copy(archive: Path, member: _Member, target: Path) -> None:
     left = member.size
-    with member.open() as source, target.open("xb") as copy:
+    source = member.open()
+    if source is None:
+        raise DataError(f"{archive}: {member.name!r} is no plain file; not unpacked")
+    with source, target.open("xb") as copy:
         while chunk := source.read(_CHUNK):
             left -= len(chunk)
             if left < 0:
@@ -128,14 +131,7 @@ def _tar_members(archive: Path, tar: tarfile.TarFile) -> Iterator[_Member]:
             continue
         if not info.isreg():
             raise DataError(f"{archive}: {info.name!r} is no plain file; not unpacked")
-        yield _Member(info.name, info.size, partial(_open_plain, tar, info))
-
-
-def _open_plain(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
-    file = tar.extractfile(info)
-    if file is None:  # only of what is no plain file
-        raise tarfile.ExtractError(info.name)
-    return file
+        yield _Member(info.name, info.size, partial(tar.extractfile, info))
 
 
 def _is_clutter(name: str) -> bool:

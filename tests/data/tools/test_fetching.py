@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+
+import pytest
+
+from net2vec.data import open_dataset
+from net2vec.data.tools import PUBLICATIONS, Publication, fetch_dataset
+from net2vec.errors import DataError
+
+
+@pytest.fixture
+def archive() -> bytes:
+    """A Broden of one image that is not there, with ballast."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("small/index.csv", "image,split,object\nx.jpg,train,1\n")
+        file.writestr("small/label.csv", "number,name\n1,car\n")
+        file.writestr("small/category.csv", "name\nobject\n")
+        file.writestr("small/ballast", bytes(2_000_000))
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def fetch(server, archive, tmp_path):
+    server.files["/good/small.zip"] = archive
+    server.etags["/good/small.zip"] = '"x"'
+    server.files["/other/small.zip"] = archive[::-1]
+
+    def call(*places, archive=None, **about):
+        urls = tuple(f"{server.url}/{place}/small.zip" for place in places)
+        known = {"small": Publication("small.zip", "a test", urls, **about)}
+        return fetch_dataset(
+            "small", tmp_path / "data", archive=archive, publications=known, pause=0.0
+        )
+
+    return call
+
+
+def md5(content):
+    return f"md5:{hashlib.md5(content).hexdigest()}"
+
+
+def test_downloaded_unpacked_and_tidied(fetch, server, tmp_path, caplog):
+    fetched = fetch("good")
+    assert fetched.folder == tmp_path / "data" / "small"
+    assert fetched.source == f"{server.url}/good/small.zip"
+    assert fetched.warnings == ()
+    assert open_dataset(fetched.folder).labels == ("", "car")
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["small"]
+    assert caplog.text == ""
+
+
+def test_an_interrupted_download_is_taken_up_again(fetch, server, archive, tmp_path):
+    server.cuts = [1_500_000] + [0] * 4
+    with pytest.raises(DataError, match=r"no source gives small\.zip \(127.0.0.1: the connection"):
+        fetch("good")
+    assert not (tmp_path / "data" / "small").exists()
+    server.requests.clear()
+    fetch("good")
+    assert server.requests == [("/good/small.zip", "bytes=1500000-")]
+
+
+def test_sources_are_tried_in_turn(fetch, server):
+    server.answers["/good/small.zip"] = [404]
+    assert fetch("gone", "good", "good").source.endswith("/good/small.zip")
+    assert [path for path, _ in server.requests] == [
+        "/gone/small.zip",
+        "/good/small.zip",
+        "/good/small.zip",
+    ]
+
+
+def test_a_wrong_checksum_is_no_answer(fetch, archive):
+    fetched = fetch("other", "good", checksum=md5(archive))
+    assert fetched.source.endswith("/good/small.zip")
+
+
+def test_no_source_says_why_and_what_to_do(fetch, archive):
+    with pytest.raises(DataError) as caught:
+        fetch("gone", "other", checksum=md5(archive))
+    assert str(caught.value) == (
+        "small: no source gives small.zip (127.0.0.1: answered 404 Not Found; 127.0.0.1: the file "
+        "has another checksum); get it otherwise, then run: "
+        "net2vec data fetch small --from small.zip"
+    )
+
+
+def test_a_reported_checksum_only_warns(fetch, archive):
+    fetched = fetch("good", reported_checksum="md5:" + "0" * 32)
+    (warning,) = fetched.warnings
+    assert hashlib.md5(archive).hexdigest() in warning
+    assert "not the reported 000" in warning
+    assert fetched.folder.is_dir()
+
+
+def test_a_matching_reported_checksum_is_silent(fetch, archive):
+    assert fetch("good", reported_checksum=md5(archive)).warnings == ()
+
+
+def test_a_copy_of_ones_own_stays_and_nothing_is_asked(fetch, server, archive, put):
+    copy = put("elsewhere/copy.zip", archive)
+    fetched = fetch("good", archive=copy)
+    assert open_dataset(fetched.folder).labels == ("", "car")
+    assert fetched.source == str(copy)
+    assert copy.exists()
+    assert server.requests == []
+
+
+def test_a_copy_with_another_checksum_warns(fetch, archive, put):
+    (warning,) = fetch(archive=put("copy.zip", archive), checksum="md5:" + "1" * 32).warnings
+    assert "not the known 111" in warning
+
+
+def test_a_bad_archive_leaves_no_folder(fetch, put, tmp_path):
+    with pytest.raises(DataError, match=r"copy\.zip: neither a zip"):
+        fetch(archive=put("copy.zip", b"PK no"))
+    assert not (tmp_path / "data" / "small").exists()
+    with pytest.raises(DataError, match=r"nowhere\.zip: the file is missing"):
+        fetch(archive=tmp_path / "nowhere.zip")
+
+
+def test_what_is_there_is_kept(fetch, put, tmp_path):
+    put("data/small/thesis.txt", "mine")
+    with pytest.raises(DataError, match="is here already; use it, or remove it"):
+        fetch("good")
+    assert (tmp_path / "data/small/thesis.txt").read_text() == "mine"
+
+
+def test_registration_is_explained(fetch):
+    with pytest.raises(DataError, match=r"registration; get small\.zip at https://terms, then run"):
+        fetch(terms="https://terms")
+
+
+def test_unknown_names(tmp_path):
+    with pytest.raises(DataError, match="did you mean broden1_227 or broden1_224"):
+        fetch_dataset("broden_227", tmp_path)
+    with pytest.raises(DataError, match=r"known are broden1_224, .*dtd"):
+        fetch_dataset("x", tmp_path)
+
+
+def test_published_names_have_sources_or_terms():
+    assert {"broden1_224", "broden1_227", "broden1_384", "ade20k"} <= set(PUBLICATIONS)
+    for name, publication in PUBLICATIONS.items():
+        assert publication.urls or publication.terms, name
+        for url in publication.urls:
+            assert url.startswith(("http://", "https://"))
+            assert url.endswith(f"/{publication.file}")
+    assert len(PUBLICATIONS["broden1_227"].urls) == 3
