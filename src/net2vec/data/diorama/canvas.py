@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, UInt16
+from jaxtyping import Bool, Float, Float32
 from PIL import Image, ImageDraw, ImageFilter
 
 from net2vec.data.diorama.labels import NUMBERS
@@ -124,8 +124,7 @@ class Canvas:
             object: the label of the object; None paints without touching any label (a highlight, a
                 shadow, a pattern on what is already labelled).
             part: the part of the object; None: this place is no part.
-            subpart: a part of the part under it, which stays, with its material where `material`
-                is None.
+            subpart: the part of `part`.
             material: None: this place is of no named material.
             opacity: share of the paint that covers.
             haze: share of the air's colour in the paint.
@@ -141,7 +140,7 @@ class Canvas:
         colors *= stencil.cover if opacity == 1.0 else opacity * stencil.cover
         under += colors
         if object is not None:
-            self._label(stencil, object, part, subpart, material)
+            self._label(stencil, (object, part, subpart, material))
 
     def shade(self, shapes: Sequence[Points | Stroke], darkness: float, blur: float) -> None:
         """Darkens softly, as a cast shadow does, whatever lies there; labels stay.
@@ -155,20 +154,9 @@ class Canvas:
         if stencil is not None:
             self.rgb[stencil.box] *= 1 - darkness * blurred(stencil.cover, blur)
 
-    def _label(
-        self, stencil: Stencil, owner: str, part: str | None, subpart: str | None, stuff: str | None
-    ) -> None:
-        written = {"object": owner, "part": part, "subpart": subpart, "material": stuff}
-        if subpart is not None and part is None:
-            del written["part"]
-            if stuff is None:
-                del written["material"]
-        for name, label in written.items():
+    def _label(self, stencil: Stencil, labels: tuple[str | None, ...]) -> None:
+        for name, label in zip(MAPS, labels, strict=True):
             self.maps[name][stencil.cell_box][stencil.cells] = NUMBERS[label] if label else 0
-
-    def labels(self, name: str) -> UInt16[np.ndarray, "y x"]:
-        """One of the finished maps of labels."""
-        return self.maps[name]
 
 
 def make_stencil(shapes: Sequence[Points | Stroke], margin: float = 0.0) -> Stencil | None:

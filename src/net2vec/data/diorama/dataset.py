@@ -198,8 +198,7 @@ def render(shot: Shot, seed: int, index: int) -> tuple[Image.Image, Annotation]:
     canvas = SCENES[shot.label](rng, shot.guest)
     picture = _develop(canvas.rgb, canvas.light.tint, rng)
     planes = [Plane("color", _colors(picture))]
-    for name in ("object", "part", "subpart", "material"):
-        labels = canvas.labels(name)
+    for name, labels in canvas.maps.items():
         if labels.any():
             planes.append(Plane("part" if name == "subpart" else name, labels))
     return _finished(picture, planes, "scene", shot.label)

@@ -110,11 +110,13 @@ def _scales(u: Field, v: Field) -> Field:
 
 
 def _woven(u: Field, v: Field) -> Field:
-    """Strands of two colours that pass over and under each other."""
-    over = (np.floor(u) + np.floor(v)) % 2 == 0
-    along, across = np.where(over, (v % 1.0, u % 1.0), (u % 1.0, v % 1.0))
-    bulge = np.sin(np.pi * along) * np.sqrt(np.sin(np.pi * across).clip(0.0))
-    return np.asarray(np.where(over, 0.35 + 0.65 * bulge, 0.35 * (1.0 - bulge)))
+    """Warp (light) and weft (dark) that pass over and under each other, with gaps between."""
+    on_warp, on_weft = (_step(0.4 - np.abs(t % 1.0 - 0.5), 0.1) for t in (u, v))
+    warp = on_warp * (0.55 + 0.45 * np.sin(np.pi * (v % 1.0)))
+    weft = on_weft * (0.2 + 0.4 * np.sin(np.pi * (u % 1.0)))
+    warp_above = (np.floor(u) + np.floor(v)) % 2 == 0
+    over, under, hidden = np.where(warp_above, (warp, weft, on_warp), (weft, warp, on_weft))
+    return np.asarray(over + 0.6 * (1.0 - hidden) * under)
 
 
 def _spiral(u: Field, v: Field, rng: np.random.Generator) -> Field:

@@ -52,7 +52,7 @@ def person(pen: Pen) -> None:
         (0.06, 0.95), (0.03, 0.995), (-0.03, 0.995), (-0.065, 0.94), (-0.06, 0.93 + long_hair),
         (-0.03, 0.92 + long_hair), (-0.025, 0.94), (0.02, 0.96), steps=4,
     )  # fmt: skip
-    pen.draw(scalp, surface(hair, relief=0.4), on="hair")
+    pen.draw(scalp, surface(hair, relief=0.4), "hair", of="head")
     pen.mark([ellipse(0.022, 0.925, 0.008), ellipse(0.048, 0.925, 0.007)], flat((40.0, 30.0, 28.0)))
     near_arm = limb(0.065, (-0.06, 0.77), (-0.1 - swing * 0.5, 0.62), (-0.06 - swing, 0.48))
     pen.draw(
@@ -105,9 +105,9 @@ def dog(pen: Pen) -> None:
     )
     pen.draw(head, near, "head")
     ear = smooth((0.4, 0.94), (0.48, 0.95), (0.47, 0.8), (0.4, 0.68), (0.34, 0.78), steps=4)
-    pen.draw(ear, surface(dim(color, 0.7), relief=0.5), on="ear")
-    pen.draw(ellipse(0.61, 0.86, 0.03), flat((24.0, 20.0, 20.0)), on="eye")
-    pen.mark([ellipse(0.84, 0.82, 0.035, 0.03)], flat((26.0, 22.0, 22.0)))
+    pen.draw(ear, surface(dim(color, 0.7), relief=0.5), "ear", of="head")
+    pen.draw(ellipse(0.61, 0.86, 0.03), flat((24.0, 20.0, 20.0)), "eye", of="head")
+    pen.draw(ellipse(0.84, 0.82, 0.035, 0.03), flat((26.0, 22.0, 22.0)), "head")
 
 
 def horse(pen: Pen) -> None:
@@ -140,20 +140,15 @@ def horse(pen: Pen) -> None:
         (0.8, 0.67 + dip), (0.72, 0.68 + dip), (0.56, 0.79 + dip), steps=4,
     )  # fmt: skip
     pen.draw(head, near, "head")
-    pen.mark(
-        smooth(
-            (0.16, 0.65),
-            (0.36, 0.75),
-            (0.48, 0.97 + dip),
-            (0.55, 0.97 + dip),
-            (0.42, 0.72),
-            (0.26, 0.6),
-            steps=4,
-        ),
-        mane,
+    crest_line = smooth(
+        (0.16, 0.65), (0.36, 0.75), (0.48, 0.97 + dip), (0.55, 0.97 + dip), (0.42, 0.72),
+        (0.26, 0.6), steps=4,
+    )  # fmt: skip
+    pen.draw(crest_line, mane, "neck")
+    pen.draw(
+        polygon((0.53, 0.96 + dip), (0.55, 1.06 + dip), (0.6, 0.97 + dip)), near, "ear", of="head"
     )
-    pen.draw(polygon((0.53, 0.96 + dip), (0.55, 1.06 + dip), (0.6, 0.97 + dip)), near, on="ear")
-    pen.draw(ellipse(0.64, 0.88 + dip, 0.018), flat((20.0, 18.0, 18.0)), on="eye")
+    pen.draw(ellipse(0.64, 0.88 + dip, 0.018), flat((20.0, 18.0, 18.0)), "eye", of="head")
 
 
 def cow(pen: Pen) -> None:
@@ -174,7 +169,7 @@ def cow(pen: Pen) -> None:
         for x, y in ((-0.38, 0.66), (0.02, 0.6), (0.3, 0.72)):
             corners = [(-0.16, 0.0), (-0.08, 0.12), (0.1, 0.12), (0.14, -0.02), (0.02, -0.14)]
             points = np.array(corners) * rng.uniform(0.6, 1.1, (5, 2)) + (x, y)
-            pen.mark(smooth(*points.tolist(), steps=4), patch)
+            pen.draw(smooth(*points.tolist(), steps=4), patch, "torso")
     pen.draw(ellipse(-0.28, 0.34, 0.1, 0.07), surface((226.0, 170.0, 160.0)))
     _legs(pen, (-0.52, 0.42), 0.42, 0.115, near)
     down = float(rng.uniform(-0.35, 0.0))
@@ -189,15 +184,18 @@ def cow(pen: Pen) -> None:
         (0.64, 0.74 + down),
     )
     pen.draw(head, near, "head")
-    pen.mark(ellipse(0.9, 0.65 + down, 0.065, 0.06), surface((222.0, 178.0, 166.0)))
+    pen.draw(ellipse(0.9, 0.65 + down, 0.065, 0.06), surface((222.0, 178.0, 166.0)), "head")
     for x in (0.66, 0.78):
         pen.draw(
             limb(0.035, (x, 0.92 + down), (x + 0.02, 1.0 + down), (x + 0.07, 1.04 + down)),
             surface((226.0, 216.0, 190.0)),
-            on="horn",
+            "horn",
+            of="head",
         )
-    pen.draw(ellipse(0.62, 0.87 + down, 0.08, 0.035, 0.4), surface(dim(color, 0.75)), on="ear")
-    pen.draw(ellipse(0.79, 0.82 + down, 0.02), flat((20.0, 18.0, 18.0)), on="eye")
+    pen.draw(
+        ellipse(0.62, 0.87 + down, 0.08, 0.035, 0.4), surface(dim(color, 0.75)), "ear", of="head"
+    )
+    pen.draw(ellipse(0.79, 0.82 + down, 0.02), flat((20.0, 18.0, 18.0)), "eye", of="head")
 
 
 def sheep(pen: Pen) -> None:
@@ -231,8 +229,8 @@ def sheep(pen: Pen) -> None:
         (0.58, 0.7 + down),
     )
     pen.draw(head, face, "head")
-    pen.draw(ellipse(0.5, 0.84 + down, 0.1, 0.04, 0.5), face, on="ear")
-    pen.draw(ellipse(0.66, 0.83 + down, 0.022), flat((236.0, 220.0, 150.0)), on="eye")
+    pen.draw(ellipse(0.5, 0.84 + down, 0.1, 0.04, 0.5), face, "ear", of="head")
+    pen.draw(ellipse(0.66, 0.83 + down, 0.022), flat((236.0, 220.0, 150.0)), "eye", of="head")
 
 
 def bird(pen: Pen) -> None:
@@ -267,8 +265,8 @@ def bird(pen: Pen) -> None:
     pen.draw(trunk, near, "torso")
     pen.draw(ellipse(0.36, body + 0.16, 0.15, 0.135), near, "head")
     beak = polygon((0.49, body + 0.2), (0.68, body + 0.13), (0.49, body + 0.1))
-    pen.draw(beak, surface(pick(rng, "orange yellow black")), on="beak")
-    pen.draw(ellipse(0.4, body + 0.19, 0.028), flat((16.0, 16.0, 18.0)), on="eye")
+    pen.draw(beak, surface(pick(rng, "orange yellow black")), "beak", of="head")
+    pen.draw(ellipse(0.4, body + 0.19, 0.028), flat((16.0, 16.0, 18.0)), "eye", of="head")
     if flying:
         wing = smooth((-0.2, 0.5), (-0.28, 0.78), (-0.5, 1.0), (-0.05, 0.92), (0.18, 0.52), steps=5)
     else:

@@ -93,12 +93,14 @@ def _door(pen: Pen, left: float, right: float, top: float, *, glazed: bool) -> N
         pen.draw(
             box(left + w * 0.2, top * 0.58, right - w * 0.2, top * 0.9),
             flat((70.0, 88.0, 104.0)),
-            on="window",
+            "window",
+            of="door",
         )
     pen.draw(
         ellipse(right - w * 0.15, top * 0.48, w * 0.075),
         flat((222.0, 190.0, 96.0)),
-        on="handle",
+        "handle",
+        of="door",
         material="metal",
     )
 

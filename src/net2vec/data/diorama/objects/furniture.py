@@ -255,9 +255,13 @@ def cabinet(pen: Pen) -> None:
         pen.draw(box(x, 0.3, x + 0.45, 0.96), panel, "door", material="wood")
         pen.mark(box(x + 0.08, 0.38, x + 0.37, 0.88), surface(dim(color, 0.93), relief=0.3))
         pen.draw(box(x, 0.05, x + 0.45, 0.27), panel, "drawer", material="wood")
-        pen.draw(box(x + 0.13, 0.14, x + 0.32, 0.18), knob, on="handle", material="metal")
+        pen.draw(box(x + 0.13, 0.14, x + 0.32, 0.18), knob, "handle", of="drawer", material="metal")
     pen.draw(
-        [box(x, 0.56, x + 0.045, 0.7) for x in (-0.09, 0.05)], knob, on="handle", material="metal"
+        [box(x, 0.56, x + 0.045, 0.7) for x in (-0.09, 0.05)],
+        knob,
+        "handle",
+        of="door",
+        material="metal",
     )
 
 
@@ -271,7 +275,8 @@ def refrigerator(pen: Pen) -> None:
         pen.draw(
             box(0.16, low + 0.1, 0.195, high - 0.08),
             surface(dim(color, 0.5), relief=0.6),
-            on="handle",
+            "handle",
+            of="door",
             material="metal",
         )
 
@@ -283,18 +288,22 @@ def oven(pen: Pen) -> None:
     pen.draw(
         box(-0.4, 0.12, 0.4, 0.7), surface(dim(color, 0.92), relief=0.4), "door", material="metal"
     )
-    pen.draw(box(-0.29, 0.22, 0.29, 0.55), surface((38.0, 36.0, 38.0), fade=0.7), on="window")
+    pen.draw(
+        box(-0.29, 0.22, 0.29, 0.55), surface((38.0, 36.0, 38.0), fade=0.7), "window", of="door"
+    )
     pen.draw(
         box(-0.33, 0.61, 0.33, 0.655),
         surface((186.0, 188.0, 192.0), relief=0.8),
-        on="handle",
+        "handle",
+        of="door",
         material="metal",
     )
     pen.mark(
         [ellipse(x, 0.82, 0.045) for x in (-0.3, -0.1, 0.1, 0.3)],
         surface((60.0, 60.0, 64.0), relief=0.6),
     )
-    pen.mark([ellipse(x, 1.0, 0.14, 0.025) for x in (-0.22, 0.22)], flat((30.0, 30.0, 32.0)))
+    plates = [ellipse(x, 1.0, 0.14, 0.025) for x in (-0.22, 0.22)]
+    pen.draw(plates, flat((30.0, 30.0, 32.0)), material="metal")
 
 
 def kettle(pen: Pen) -> None:

@@ -66,24 +66,24 @@ class Pen:
         paint: Paint,
         part: str | None = None,
         *,
-        on: str | None = None,
+        of: str | None = None,
         material: str | None = None,
     ) -> None:
-        """Paints the union of outlines as the object, or a part of it, or a part on a part.
+        """Paints the union of outlines as the object, or a part of it, or a part of that.
 
         Args:
             outlines: polygons and strokes in the object's frame.
             paint: gives the colours.
             part: the part they are.
-            on: a part of the part that lies there already, which stays.
+            of: the larger part that this one belongs to, as a handle to a door.
             material: what they are made of.
         """
         self.canvas.draw(
             self._placed(outlines),
             paint,
             object=self.object,
-            part=part,
-            subpart=on,
+            part=of or part,
+            subpart=part if of else None,
             material=material,
             haze=self._haze,
         )

@@ -163,7 +163,7 @@ def cactus(pen: Pen) -> None:
     rng = pen.rng
     pen.shadow(0.4, 0.035)
     flesh = surface(
-        mix(_green(pen), (86.0, 122.0, 80.0), 0.6),
+        mix(_green(pen), pick(rng, "olive teal tan purple grey"), 0.4),
         "wood",
         contrast=0.25,
         scale=5.0,

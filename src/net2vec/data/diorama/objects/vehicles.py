@@ -38,7 +38,7 @@ def car(pen: Pen) -> None:
         (1.2, 0.17), (-1.2, 0.17),
     )  # fmt: skip
     pen.draw(body, lacquer, material="metal")
-    pen.mark(box(-1.2, 0.13, 1.2, 0.24), flat((26.0, 26.0, 28.0)))
+    pen.draw(box(-1.2, 0.13, 1.2, 0.24), flat((26.0, 26.0, 28.0)))
     pen.draw(
         polygon((rear + 0.16, 0.68), (rear + 0.4, 0.91), (-0.36, 0.955), (-0.36, 0.68)),
         glass,
@@ -47,15 +47,23 @@ def car(pen: Pen) -> None:
     # The front door carries its window and its handle.
     door = polygon((-0.3, 0.2), (0.42, 0.2), (0.56, 0.68), (0.3, 0.92), (-0.3, 0.96))
     pen.draw(door, surface(dim(paint, 0.97), relief=0.18, fade=0.3), "door", material="metal")
-    pen.draw(polygon((-0.24, 0.68), (0.46, 0.68), (0.25, 0.88), (-0.24, 0.92)), glass, on="window")
     pen.draw(
-        box(-0.22, 0.57, -0.04, 0.61), flat(mix(paint, (240.0, 240.0, 240.0), 0.6)), on="handle"
+        polygon((-0.24, 0.68), (0.46, 0.68), (0.25, 0.88), (-0.24, 0.92)),
+        glass,
+        "window",
+        of="door",
+    )
+    pen.draw(
+        box(-0.22, 0.57, -0.04, 0.61),
+        flat(mix(paint, (240.0, 240.0, 240.0), 0.6)),
+        "handle",
+        of="door",
     )
     pen.mark(line(0.018, (-1.3, 0.5), (1.3, 0.48)), flat(dim(paint, 0.75)))
     pen.draw(ellipse(1.25, 0.48, 0.1, 0.055, -0.4), flat((250.0, 246.0, 214.0)), "headlight")
     pen.mark(ellipse(-1.33, 0.5, 0.04, 0.08), flat((196.0, 30.0, 30.0)))
     for x in (-0.84, 0.84):
-        pen.mark(ellipse(x, 0.25, 0.29), flat((20.0, 20.0, 22.0)))
+        pen.draw(ellipse(x, 0.25, 0.29), flat((20.0, 20.0, 22.0)))
         _wheel(pen, x, 0.225, 0.23)
 
 
@@ -77,11 +85,11 @@ def bus(pen: Pen) -> None:
         left = -1.2 + i * step
         pen.draw(box(left, 0.54, left + step * 0.88, 0.87), glass, "window")
     pen.draw(box(0.5, 0.12, 0.84, 0.87), surface(dim(paint, 0.8), relief=0.2), "door")
-    pen.draw([box(0.53, 0.3, 0.65, 0.83), box(0.69, 0.3, 0.81, 0.83)], glass, on="window")
+    pen.draw([box(0.53, 0.3, 0.65, 0.83), box(0.69, 0.3, 0.81, 0.83)], glass, "window", of="door")
     pen.draw(polygon((0.94, 0.5), (1.3, 0.48), (1.27, 0.88), (0.94, 0.88)), glass, "window")
     pen.draw(ellipse(1.28, 0.24, 0.05, 0.045), flat((250.0, 246.0, 214.0)), "headlight")
     for x in (-0.82, 0.92):
-        pen.mark(ellipse(x, 0.15, 0.16), flat((22.0, 22.0, 24.0)))
+        pen.draw(ellipse(x, 0.15, 0.16), flat((22.0, 22.0, 24.0)))
         _wheel(pen, x, 0.13, 0.13)
 
 
