@@ -51,7 +51,8 @@ def test_files_are_listed_in_order_without_hidden_ones(put, tmp_path):
 def test_digest_sees_contents_sizes_and_names_but_no_path(put, tmp_path):
     def digest(root: str, table: str = "t", image: str = "i", name: str = "i.png", extra: str = ""):
         folder = put(f"{root}/table.csv", table).parent
-        return digest_files(folder, [folder / "table.csv"], [put(f"{root}/{name}", image)], extra)
+        put(f"{root}/{name}", image)
+        return digest_files(folder, ["table.csv"], [name], extra)
 
     first = digest("one")
     assert digest("elsewhere/two") == first
@@ -60,9 +61,23 @@ def test_digest_sees_contents_sizes_and_names_but_no_path(put, tmp_path):
         digest("one", image="longer"),
         digest("one", name="j.png"),
         digest("one", extra="x"),
-        digest_files(tmp_path / "one", [tmp_path / "one/table.csv"], [tmp_path / "one/gone.png"]),
+        digest("one", image="j"),
+        digest_files(tmp_path / "one", ["table.csv"], ["gone.png"], ""),
     ]
-    assert len({first, *others}) == 6
+    assert len({first, *others}) == 7
+
+
+def test_large_datasets_are_told_apart_by_sizes(put, monkeypatch):
+    def digest(table: str, image: str):
+        folder = put("table.csv", table).parent
+        put("i.png", image)
+        return digest_files(folder, ["table.csv"], ["i.png"])
+
+    monkeypatch.setattr("net2vec.data.files.READ_BYTES", 3)
+    assert digest("t", "four") == digest("t", "five")
+    assert len({digest("t", "four"), digest("t", "fives"), digest("u", "four")}) == 3
+    monkeypatch.setattr("net2vec.data.files.READ_BYTES", 4)
+    assert digest("t", "four") != digest("t", "five")
 
 
 def test_a_folder_appears_complete_or_not_at_all(tmp_path):

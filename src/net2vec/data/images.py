@@ -49,8 +49,8 @@ def read_image(path: Path) -> Image.Image:
     """
     with _opened(path) as image:
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        return _as_rgb(upright, path)
+        ImageOps.exif_transpose(image, in_place=True)
+        return _as_rgb(image, path)
 
 
 def _as_rgb(image: Image.Image, path: Path) -> Image.Image:

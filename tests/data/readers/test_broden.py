@@ -90,6 +90,11 @@ def test_images_are_rgb_in_their_own_size(folder):
     dataset = BrodenDataset(folder)
     assert (dataset.image(0).mode, dataset.image(0).size) == ("RGB", (6, 4))
     assert dataset.image_size(0) == (4, 6)
+    index = folder / "index.csv"
+    index.write_text(index.read_text().replace(",ih,iw,", ",height,width,"))
+    category = folder / "category.csv"
+    category.write_text(category.read_text() + "height\nwidth\n")
+    assert BrodenDataset(folder).image_size(0) == (4, 6)
 
 
 def test_opening_reads_tables_alone(folder):

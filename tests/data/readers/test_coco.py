@@ -181,6 +181,20 @@ def test_without_a_split_the_name_decides(put, tmp_path):
         dataset.image(0)
 
 
+@pytest.mark.parametrize("name", ["/home/me/1.jpg", "C:\\data\\1.jpg", "elsewhere/1.jpg"])
+def test_names_from_another_machine_are_found(put, gray, tmp_path, name):
+    put("images/1.jpg", gray)
+    put("annotations.json", document([], name))
+    assert CocoDataset(tmp_path).images == ("images/1.jpg",)
+
+
+def test_files_outside_are_not_read(put, gray, tmp_path):
+    put("secret.jpg", gray)
+    put("set/annotations.json", document([], "../secret.jpg"))
+    with pytest.raises(DataError, match="does not name a file inside"):
+        CocoDataset(tmp_path / "set").image(0)
+
+
 def test_damage_is_named(put, tmp_path):
     path = put("instances.json", '{"images": [')
     with pytest.raises(DataError, match=r"instances\.json: not a COCO annotation file"):

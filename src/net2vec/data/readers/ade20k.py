@@ -78,11 +78,11 @@ class Ade20kDataset:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of the names in the JSON files and of the sizes of images and masks."""
-        root = self._root
+        """Digest of JSON files, images and masks."""
         files = sorted(self._files)
-        contents = (root / file for file in files if file.endswith(".json"))
-        return digest_files(root, contents, (root / file for file in files))
+        tables = [file for file in files if file.endswith(".json")]
+        heavy = [file for file in files if not file.endswith(".json")]
+        return digest_files(self._root, tables, heavy)
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""

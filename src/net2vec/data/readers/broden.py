@@ -62,25 +62,25 @@ class BrodenDataset:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of the three tables and of the sizes of all files that the index names."""
-        root = self.folder / "images"
+        """Digest of the three tables and of all files that the index names."""
         masks = (
-            root / token
+            token
             for column in self._cells.values()
             for cell in column
             for token in _tokens(cell)
             if not token.isdecimal()
         )
-        files = [*(root / name for name in self.images), *masks]
-        tables = [self.folder / name for name in (INDEX, LABELS, CATEGORIES)]
-        return digest_files(self.folder, tables, files)
+        files = (f"images/{name}" for name in (*self.images, *masks))
+        return digest_files(self.folder, (INDEX, LABELS, CATEGORIES), files)
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""
         return read_image(self._image_path(index))
 
     def image_size(self, index: int) -> tuple[int, int]:
-        """(height, width) of the image at `index`, from its header."""
+        """(height, width) of the image at `index`, from the index or else from its header."""
+        if self._image_sizes is not None:
+            return self._image_sizes[index]
         return read_image_size(self._image_path(index))
 
     def annotation(self, index: int) -> Annotation:

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 from PIL import Image
 
-from net2vec.data.files import digest_files, hashed_split, list_files, split_in_path
+from net2vec.data.files import digest_files, hashed_split, inside, list_files, split_in_path
 from net2vec.data.images import IMAGE_SUFFIXES, read_color_mask, read_image
 from net2vec.data.labels import concept_name, number_names
 from net2vec.data.protocol import TRAIN, VAL, Annotation, Plane
@@ -71,11 +71,11 @@ class CocoDataset:
         self.folder = Path(folder)
         self.name = self.folder.resolve().name
         self._files = tuple(_annotation_files(self.folder))
-        parts = [_Part.read(path) for path in self._files]
+        self._parts = [_Part.read(path) for path in self._files]
         located = _Locator(self.folder)
         self._regions: dict[str, list[tuple[_Part, int]]] = defaultdict(list)
         splits: dict[str, str] = {}
-        for part in parts:
+        for part in self._parts:
             for image_id, file_name in part.image_names.items():
                 name = located(file_name, part.path)
                 split = split_in_path(_without_year(name)) or part.split or hashed_split(name)
@@ -86,19 +86,24 @@ class CocoDataset:
         self.splits = tuple(splits[name] for name in self.images)
         if not self.images:
             raise DataError(f"{self.folder}: no images for training or validation")
-        pairs = [pair for part in parts for pair in part.categories.values()]
+        pairs = [pair for part in self._parts for pair in part.categories.values()]
         self.labels, self._numbers = number_names(name for name, _ in pairs)
         self.categories = tuple(dict.fromkeys(supercategory for _, supercategory in pairs))
 
     @cached_property
     def digest(self) -> str:
-        """Digest of the JSON files and of the sizes of images."""
-        images = (self.folder / name for name in self.images)
-        return digest_files(self.folder, self._files, images)
+        """Digest of JSON files, images and panoptic masks."""
+        tables = [path.relative_to(self.folder).as_posix() for path in self._files]
+        masks = [
+            path.relative_to(self.folder).as_posix()
+            for part in self._parts
+            for path in part.panoptic_files()
+        ]
+        return digest_files(self.folder, tables, [*self.images, *masks])
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""
-        return read_image(self.folder / self.images[index])
+        return read_image(inside(self.folder, self.images[index]))
 
     def image_size(self, index: int) -> tuple[int, int]:
         """(height, width) of the image at `index`, as its JSON file gives it."""
@@ -187,7 +192,7 @@ class _Part:
         """Category and mask of everything annotated in an image."""
         if image_id in self._segments:
             file, segments = self._segments[image_id]
-            path = self._panoptic_folder / file
+            path = inside(self._panoptic_folder, file)
             channels = read_color_mask(path).astype(np.int32)
             ids = channels[..., 0] + 256 * channels[..., 1] + 65536 * channels[..., 2]
             for segment in np.unique(ids[ids > 0]).tolist():
@@ -201,6 +206,10 @@ class _Part:
             by_category[category].append(region)
         for category, regions in by_category.items():
             yield category, self._decode(regions, image_id)
+
+    def panoptic_files(self) -> list[Path]:
+        """The panoptic masks."""
+        return [self._panoptic_folder / file for file, _ in self._segments.values()]
 
     @cached_property
     def _panoptic_folder(self) -> Path:
@@ -246,11 +255,10 @@ class _Locator:
 
     def __call__(self, file_name: str, part: Path) -> str:
         """The path relative to the folder; where several fit, the one of the JSON file's split."""
-        found = [
-            path
-            for path in self._by_name.get(PurePosixPath(file_name).name, [])
-            if f"/{path}".endswith(f"/{file_name}")
-        ]
+        named = self._by_name.get(PurePosixPath(file_name.replace("\\", "/")).name, [])
+        found = [path for path in named if f"/{path}".endswith(f"/{file_name}")]
+        if not found and len(named) == 1:
+            found = named  # the folders on the way are those of another machine
         words = set(_without_year(part.stem).split("_"))
         of_split = [
             path for path in found if words & set(_without_year(path.split("/")[0]).split("_"))

@@ -84,9 +84,9 @@ class FolderDataset:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of the labels of all images, and of the images' sizes."""
-        extra = repr((self.categories, self.labels, self._image_labels))
-        return digest_files(self._root, [], (self._root / name for name in self.images), extra)
+        """Digest of the labels of all images, and of the images."""
+        settings = (self.categories, self.labels, self.splits, self._image_labels)
+        return digest_files(self._root, (), self.images, settings)
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""

@@ -121,14 +121,11 @@ class MaskDataset:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of the class names, category and splits, and of the sizes of images and masks."""
-        names = [self._names_file] if self._names_file else []
-        files = (
-            self.folder / file for image in self.images for file in (image, self._masks[image])
-        )
-        return digest_files(
-            self.folder, names, files, extra=repr((self.categories, self.labels, self.splits))
-        )
+        """Digest of class names, category, splits, images and masks."""
+        files = (file for image in self.images for file in (image, self._masks[image]))
+        # The numbers that the names belong to are not in `labels`.
+        settings = (self.categories, self.labels, self.splits, self._label_at.tobytes())
+        return digest_files(self.folder, (), files, settings)
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""
