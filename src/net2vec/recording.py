@@ -167,6 +167,10 @@ def _batches(
     def load(index: int) -> Tensor:
         return network.preprocessing(dataset.image(index))
 
+    def stack(images: list[Tensor]) -> Tensor:
+        # Convolutions are up to twice as fast with the channels last.
+        return torch.stack(images).contiguous(memory_format=torch.channels_last)
+
     total = len(dataset.images)
     pool = ThreadPoolExecutor(workers)
     try:
@@ -176,7 +180,7 @@ def _batches(
         }
         for first in range(start, total, batch):
             last = min(first + batch, total)
-            images = torch.stack([ahead.pop(index).result() for index in range(first, last)])
+            images = stack([ahead.pop(index).result() for index in range(first, last)])
             for index in range(
                 first + _BATCHES_AHEAD * batch, min(last + _BATCHES_AHEAD * batch, total)
             ):

@@ -129,10 +129,14 @@ class Block(Protocol):
     """
 
     @property
-    def images(self) -> int: ...
+    def images(self) -> int:
+        """Number of images."""
+        ...
 
     @property
-    def mask(self) -> UInt8[Tensor, "*pixels"]: ...
+    def mask(self) -> UInt8[Tensor, "*pixels"]:
+        """The concept's mask on the pixels."""
+        ...
 
     def value(
         self, weight: Float[Tensor, "filter"], room: Float[Tensor, "number"]

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 # Slots a filter has for candidates, as a multiple of what must be kept. More slots mean fewer, but
@@ -71,7 +72,7 @@ class TopValues:
             largest = torch.topk(values, self.keep, dim=1, sorted=False).values
             self.bound = torch.maximum(self.bound, largest.amin(1))
             # A filter whose portion has no value above the bound still has `keep` at or above it.
-        filters, columns = torch.nonzero(values > self.bound[:, None], as_tuple=True)
+        filters, columns = _where(values > self.bound[:, None])
         self._insert(filters, values[filters, columns], (columns + first).to(self.position.dtype))
 
     def merge(self, other: TopValues) -> None:
@@ -135,3 +136,21 @@ class TopValues:
             room = (len(self.held), more)
             self.value = torch.cat([self.value, self.value.new_empty(room)], 1)
             self.position = torch.cat([self.position, self.position.new_empty(room)], 1)
+
+
+def _where(mask: Bool[Tensor, "filter n"]) -> tuple[Int[Tensor, "hit"], Int[Tensor, "hit"]]:
+    """Filter and column of what is set, sorted by filter, then column.
+
+    On a CPU NumPy finds the few that are set several times faster than PyTorch, in the order of
+    memory; activations whose channels come last arrive with their columns outermost.
+    """
+    filters, columns = mask.shape
+    if mask.is_cuda or not (mask.is_contiguous() or mask.T.is_contiguous()):
+        found: tuple[Tensor, Tensor] = torch.nonzero(mask, as_tuple=True)  # type: ignore[assignment]
+        return found
+    if mask.is_contiguous():
+        hits = torch.from_numpy(np.flatnonzero(mask.numpy()))
+        return torch.div(hits, columns, rounding_mode="floor"), hits % columns
+    hits = torch.from_numpy(np.flatnonzero(mask.T.numpy()))
+    by_filter, order = torch.sort(hits % filters, stable=True)
+    return by_filter, torch.div(hits, filters, rounding_mode="floor")[order]
