@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from net2vec.data.colors import name_colors
 from net2vec.data.diorama import Diorama, dataset
 from net2vec.data.diorama.dataset import GUESTS, SHARES, plan
 from net2vec.data.diorama.labels import LABELS_BY_CATEGORY
+from net2vec.data.protocol import Annotation
 from net2vec.errors import ConfigError
 
 DIGESTS = """
@@ -121,6 +123,17 @@ def test_image_and_annotation_render_once(monkeypatch):
     diorama = Diorama(size=20)
     diorama.image(3), diorama.annotation(3), diorama.image(3)
     assert len(rendered) == 1
+
+
+def test_only_the_latest_pictures_are_kept(monkeypatch):
+    rendered = []
+    sample = Image.new("RGB", (2, 2)), Annotation()
+    monkeypatch.setattr(dataset, "_KEPT", 2)
+    monkeypatch.setattr(dataset, "render", lambda *key: rendered.append(key[-1]) or sample)
+    diorama = Diorama(size=20)
+    for index in (1, 2, 1, 3, 1, 2):
+        diorama.annotation(index)
+    assert rendered == [1, 2, 3, 2]
 
 
 def test_what_a_caller_draws_on_an_image_stays_with_the_caller():

@@ -83,6 +83,11 @@ def test_what_lies_outside_the_picture_is_not_drawn(canvas, x):
     assert not canvas.maps["object"].any()
 
 
+def test_what_is_smaller_than_a_pixel_is_not_drawn():
+    assert make_stencil([ellipse(100.5, 100.5, 0.45)]) is None
+    assert make_stencil([ellipse(100.5, 100.5, 0.55)]) is not None
+
+
 def test_haze_draws_colours_towards_the_air(canvas):
     canvas.draw([box(0.0, 0.0, 10.0, 10.0)], flat((0.0, 0.0, 0.0)), object="car", haze=0.25)
     np.testing.assert_allclose(canvas.rgb[:, 5, 5], (50, 52.5, 55), rtol=1e-5)

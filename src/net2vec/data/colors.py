@@ -69,7 +69,7 @@ def name_lch(lightness: np.ndarray, chroma: np.ndarray, hue: np.ndarray) -> np.n
     # Each line: where the name applies. The first line that applies decides.
     rules = (
         ("black", (lightness < 14) | ((lightness < 24) & (chroma < 12))),
-        ("white", (lightness >= 88) & (chroma < 9)),
+        ("white", (lightness >= 88) & (chroma < 15)),
         ("grey", chroma < np.where(lightness < 40, 8, 10)),
         ("brown", (hue >= 20) & (hue < 55) & (lightness < 55) & (chroma < 38)),
         ("pink", ((hue < 45) | (hue >= 338)) & (light | ((chroma < 45) & ~dark))),

@@ -160,11 +160,13 @@ class Canvas:
 
 
 def make_stencil(shapes: Sequence[Points | Stroke], margin: float = 0.0) -> Stencil | None:
-    """Rasterises the union of shapes; None where nothing of it lies in the picture."""
+    """Rasterises the union of shapes; None where it is outside, or smaller than a pixel."""
     outlines = [(s.points, s.width) if isinstance(s, Stroke) else (s, 0.0) for s in shapes]
     margin += max(width for _, width in outlines)
     points = outlines[0][0] if len(outlines) == 1 else np.concatenate([p for p, _ in outlines])
     low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
+    if max(high - low) < 1.0:
+        return None
     left, top = (_CELL * int(min(max(v, 0), IMAGE_SIZE) // _CELL) for v in low)
     right, bottom = (-_CELL * int(-min(max(v, 0), IMAGE_SIZE) // _CELL) for v in high)
     if right <= left or bottom <= top:

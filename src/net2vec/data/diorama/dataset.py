@@ -171,12 +171,8 @@ def plan(size: int, seed: int) -> tuple[Shot, ...]:
     place = np.arange(size)
     # Neighbours are alike, so val takes evenly from each group.
     in_val = np.floor((place + 1) * _VAL_SHARE + 0.5) > np.floor(place * _VAL_SHARE + 0.5)
-    order = np.random.default_rng(seed).permutation(size)
-    return tuple(
-        Shot(label, guest, VAL if in_val[i] else TRAIN)
-        for i in order
-        for label, guest in (wanted[i],)
-    )
+    order = np.random.default_rng(seed).permutation(size).tolist()
+    return tuple(Shot(wanted[i][0], wanted[i][1], VAL if in_val[i] else TRAIN) for i in order)
 
 
 def _apportion(shares: list[float] | list[int], total: int) -> list[int]:

@@ -75,7 +75,7 @@ def tree(pen: Pen) -> None:
     clumps.append(ellipse(0.0, 0.68, wide * 0.85, 0.24))
     pen.draw(clumps, dark, "crown")
     upper = [c + (0.0, 0.035) + (c - (0.0, 0.68)) * -0.14 for c in clumps[::2]]
-    for clump in upper if pen.size > 50 else [upper[-1]]:
+    for clump in upper if pen.size > 70.0 else upper[-2:]:
         pen.mark(clump, lit, 0.75)
 
 
