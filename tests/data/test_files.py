@@ -114,6 +114,23 @@ def test_an_empty_folder_may_be_filled(tmp_path):
         pass
 
 
+def test_what_cannot_be_filled_is_said(tmp_path):
+    def fill() -> None:
+        with folder_in_one_stroke(tmp_path / "out"):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(DataError, match=r"out: cannot be written \(No space left on device\)"):
+        fill()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_links_to_folders_are_followed(put, tmp_path):
+    put("far/a/1.png", "")
+    (tmp_path / "near").mkdir()
+    (tmp_path / "near/b").symlink_to(tmp_path / "far/a")
+    assert list_files(tmp_path / "near", {".png"}) == ["b/1.png"]
+
+
 def test_threads_keep_the_order_and_stop_at_an_error():
     assert list(in_threads(lambda number: number**2, range(50), 3)) == [n**2 for n in range(50)]
     seen = []

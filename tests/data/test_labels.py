@@ -60,9 +60,9 @@ def test_lists_without_sense_are_refused(put, tmp_path):
         read_class_names(put("classes.txt", "3 cat\n3 dog"))
     with pytest.raises(DataError, match="empty"):
         read_class_names(put("classes.txt", "\n"))
-    with pytest.raises(DataError, match="cannot be read as a list of names"):
+    with pytest.raises(DataError, match="cannot be read as text"):
         read_class_names(put("classes.txt", b"\xff\xfe\x00"))
-    with pytest.raises(DataError, match="cannot be read as a list of synonyms"):
+    with pytest.raises(DataError, match="cannot be read as text"):
         read_synonyms(tmp_path / "gone.txt")
 
 

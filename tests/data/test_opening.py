@@ -119,6 +119,14 @@ def test_several_are_joined_merged_thinned_and_coloured(masks, folders, put):
     assert dataset.annotation(2).image_labels == (("object", car),)
 
 
+def test_a_category_is_for_the_sources_that_leave_it_open(broden, masks, folders):
+    dataset = open_datasets([broden, masks, folders], category="scene")
+    assert dataset.categories == ("object", "scene")
+    assert {"car", "sky", "zebra-s"} <= set(dataset.labels)
+    with pytest.raises(DataError, match="every source has categories of its own"):
+        open_datasets([broden, "diorama"], category="scene")
+
+
 def test_one_is_opened_as_it_is(broden):
     assert type(open_datasets([broden])) is BrodenDataset
 

@@ -65,7 +65,7 @@ def split_in_path(name: str) -> str | None:
 def list_files(folder: Path, suffixes: Container[str]) -> list[str]:
     """Files of some kinds under a folder, by their paths relative to it, in order."""
     found = []
-    for place, inner, files in os.walk(folder):
+    for place, inner, files in os.walk(folder, followlinks=True):
         inner[:] = [name for name in inner if not name.startswith(".")]
         prefix = Path(place).relative_to(folder)
         found += [
@@ -74,6 +74,18 @@ def list_files(folder: Path, suffixes: Container[str]) -> list[str]:
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes  # noqa: PTH122
         ]
     return sorted(found)
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file, less empty ones at its end.
+
+    Raises:
+        DataError: it is missing, or not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig").rstrip().splitlines()
+    except (OSError, UnicodeDecodeError) as fault:
+        raise DataError(f"{path}: cannot be read as text ({fault})") from None
 
 
 def digest_files(
@@ -117,7 +129,7 @@ def folder_in_one_stroke(out: Path) -> Iterator[Path]:
     """A folder to fill, which takes the name `out` once the block ends without an error.
 
     Raises:
-        DataError: `out` is there already and not an empty folder, or cannot be made.
+        DataError: `out` is there already and not an empty folder, or it cannot be made or filled.
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise DataError(f"{out}: something is here already; name a folder that does not exist")
@@ -130,6 +142,8 @@ def folder_in_one_stroke(out: Path) -> Iterator[Path]:
         yield unfinished
         unfinished.chmod(0o777 & ~_umask())  # mkdtemp makes private folders
         unfinished.replace(out)
+    except OSError as fault:
+        raise DataError(f"{out}: cannot be written ({fault.strerror or fault})") from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from net2vec.data.files import read_lines
 from net2vec.errors import DataError
 
 VOID_NAMES = frozenset(
@@ -59,10 +60,7 @@ def read_class_names(path: Path) -> dict[int, str]:
     Raises:
         DataError: the file cannot be read, is empty or names a value twice.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
-    except (OSError, UnicodeDecodeError) as fault:
-        raise DataError(f"{path}: cannot be read as a list of names ({fault})") from None
+    lines = read_lines(path)
     if not lines:
         raise DataError(f"{path}: empty; wanted the name of a class on every line")
     if lines[0].split("\t")[0] == "Idx":
@@ -92,12 +90,8 @@ def read_synonyms(path: Path) -> dict[str, str]:
         DataError: the file cannot be read, a line has another form, or a name is given two kept
             names, or is itself replaced.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as fault:
-        raise DataError(f"{path}: cannot be read as a list of synonyms ({fault})") from None
     kept_names: dict[str, str] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         text = line.split("#", 1)[0].strip()
         if not text:
             continue

@@ -29,7 +29,7 @@ class Layout:
     Attributes:
         name: what people call it.
         marks: what in a folder gives it away, for messages.
-        recognises: whether a folder looks like it, from names alone.
+        recognises: whether a folder looks like it, from names and, of tables, the ends.
         reader: opens such a folder.
         takes_category: whether the reader leaves it to the user what the classes are.
     """
@@ -59,29 +59,16 @@ def open_dataset(source: str | Path, *, category: str | None = None) -> ProbeDat
     Args:
         source: `diorama` or a folder.
         category: what the classes of indexed masks or class folders are ("material", "scene", ...),
-            where the layout does not say it.
+            where the layout leaves it open.
 
     Raises:
         DataError: there is no such folder, its layout is none of `LAYOUTS`, its index is at fault,
-            or its layout has categories of its own and `category` is given.
+            or it has categories of its own and `category` is given.
     """
-    if str(source) == DIORAMA:
-        if category is not None:
-            raise DataError(f"{DIORAMA} has categories of its own; leave out {category!r}")
-        from net2vec.data.diorama import Diorama
-
-        return Diorama()
-    folder = Path(source).expanduser()
-    if not folder.is_dir():
-        raise DataError(_no_such_folder(folder))
-    layout, folder = recognise(folder)
-    if category is None:
-        return layout.reader(folder)
-    if not layout.takes_category:
-        raise DataError(
-            f"{folder}: {layout.name} has categories of its own; leave out {category!r}"
-        )
-    return layout.reader(folder, category=category)
+    dataset, took_category = _open(source, category)
+    if category is not None and not took_category:
+        raise DataError(f"{source}: it has categories of its own; leave out {category!r}")
+    return dataset
 
 
 def open_datasets(
@@ -96,7 +83,7 @@ def open_datasets(
 
     Args:
         sources: each as `open_dataset` takes it.
-        category: as for `open_dataset`; it applies to the sources that leave it open.
+        category: as for `open_dataset`, for all sources that leave it open.
         synonyms: a file of names that mean the same (`net2vec.data.labels.read_synonyms`).
         ignore: labels to leave out, by the names they have after merging.
         colors: whether to add the colour category to sources that lack it.
@@ -105,13 +92,31 @@ def open_datasets(
         DataError: a source cannot be opened, no source leaves the category open, or a label to
             ignore is not there.
     """
-    datasets = [open_dataset(source, category=category) for source in sources]
+    opened = [_open(source, category) for source in sources]
+    if category is not None and not any(took_category for _, took_category in opened):
+        raise DataError(f"every source has categories of its own; leave out {category!r}")
+    datasets = [dataset for dataset, _ in opened]
     if colors:
         datasets = [with_colors(dataset) for dataset in datasets]
     dataset = datasets[0] if len(datasets) == 1 else JoinedDataset(datasets)
     if synonyms is not None:
         dataset = RelabelledDataset(dataset, read_synonyms(synonyms))
     return without_labels(dataset, ignore)
+
+
+def _open(source: str | Path, category: str | None) -> tuple[ProbeDataset, bool]:
+    """A dataset, and whether it is of the category, which its layout may leave open."""
+    if str(source) == DIORAMA:
+        from net2vec.data.diorama import Diorama
+
+        return Diorama(), False
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        raise DataError(_no_such_folder(folder))
+    layout, folder = recognise(folder)
+    if category is None or not layout.takes_category:
+        return layout.reader(folder), False
+    return layout.reader(folder, category=category), True
 
 
 def recognise(folder: Path) -> tuple[Layout, Path]:

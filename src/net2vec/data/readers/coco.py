@@ -88,7 +88,8 @@ class CocoDataset:
             raise DataError(f"{self.folder}: no images for training or validation")
         pairs = [pair for part in self._parts for pair in part.categories.values()]
         self.labels, self._numbers = number_names(name for name, _ in pairs)
-        self.categories = tuple(dict.fromkeys(supercategory for _, supercategory in pairs))
+        # A supercategory of void labels alone would be a category without concepts.
+        self.categories = tuple(dict.fromkeys(category for name, category in pairs if name))
 
     @cached_property
     def digest(self) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
-from net2vec.data.files import digest_files, hashed_split, list_files, split_in_path
+from net2vec.data.files import digest_files, hashed_split, list_files, read_lines, split_in_path
 from net2vec.data.images import IMAGE_SUFFIXES, read_image, read_image_size
 from net2vec.data.labels import concept_name, first_synonym, number_names
 from net2vec.data.protocol import SPLITS, Annotation
@@ -26,7 +26,7 @@ def has_class_folders(folder: Path) -> bool:
     """Whether images lie in at least two folders named after classes."""
     root = _root(folder)
     seen = set()
-    for place, _, files in os.walk(root):
+    for place, _, files in os.walk(root, followlinks=True):
         if any(Path(file).suffix.lower() in IMAGE_SUFFIXES for file in files):
             _, name = _split_and_class(f"{Path(place).relative_to(root).as_posix()}/image")
             seen.add(name)
@@ -120,11 +120,11 @@ def _synsets(folder: Path) -> dict[str, str]:
     path = next((folder / name for name in _SYNSET_FILES if (folder / name).is_file()), None)
     if path is None:
         return {}
-    pairs = (line.split(None, 1) for line in path.read_text(encoding="utf-8").splitlines())
+    pairs = (line.split(None, 1) for line in read_lines(path))
     return {pair[0]: first_synonym(pair[1]) for pair in pairs if len(pair) == 2}
 
 
 def _joint_labels(path: Path) -> dict[str, list[str]]:
     """All labels of an image by its path: `banded/banded_0002.jpg banded striped`."""
-    rows = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
+    rows = (line.split() for line in read_lines(path))
     return {row[0]: row[1:] for row in rows if len(row) > 1}

@@ -14,7 +14,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from net2vec.data.files import digest_files, hashed_split, list_files, split_in_path
+from net2vec.data.files import (
+    TEST,
+    digest_files,
+    hashed_split,
+    list_files,
+    read_lines,
+    split_in_path,
+)
 from net2vec.data.images import IMAGE_SUFFIXES, read_image, read_image_size, read_indexed_mask
 from net2vec.data.labels import concept_name, number_names, read_class_names
 from net2vec.data.protocol import TRAIN, VAL, Annotation, Plane
@@ -160,7 +167,7 @@ class MaskDataset:
             mask = mask_of.pop(key, None)
             if mask is not None:
                 self._masks[name] = (masks / mask).relative_to(self.folder).as_posix()
-            elif split_in_path(name) != "test":
+            elif split_in_path(name) != TEST:
                 self._unpaired.append((images / file, "mask"))
         self._unpaired += [(masks / mask, "image") for mask in mask_of.values()]
 
@@ -202,7 +209,7 @@ def _listed_splits(folder: Path) -> dict[str, str]:
         if path.parent != lists[0].parent:
             continue
         split = split_in_path(path.stem)
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in read_lines(path):
             if split and line.strip():
                 splits.setdefault(Path(line.split()[0]).stem, split)
     return splits

@@ -10,11 +10,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 _CHUNK = 1 << 20
 _TIMEOUT = 60  # seconds without a byte
-_MOVED_ON = 416  # nothing left to send from this byte on
 
 Progress = Callable[[int, int | None], object]
 
@@ -67,7 +67,7 @@ class ResumingDownloader:
                 break
             except urllib.error.HTTPError as fault:
                 # A server that is busy may answer later; one that refuses will not.
-                if fault.code < 500 and fault.code != 429:
+                if fault.code < 500 and fault.code != HTTPStatus.TOO_MANY_REQUESTS:
                     raise DownloadError(f"answered {fault.code} {fault.reason}") from None
                 reason = f"answered {fault.code} {fault.reason}"
             except (OSError, http.client.HTTPException, EOFError) as fault:
@@ -91,7 +91,7 @@ class ResumingDownloader:
         try:
             response = urllib.request.urlopen(request, timeout=_TIMEOUT)  # noqa: S310
         except urllib.error.HTTPError as fault:
-            if fault.code != _MOVED_ON or not state:
+            if fault.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not state:
                 raise
             if done == state.total:
                 return
@@ -99,7 +99,7 @@ class ResumingDownloader:
             raise EOFError("what came is longer than the file") from None
         with response:
             total = _total(response, done)
-            continues = response.status == http.HTTPStatus.PARTIAL_CONTENT
+            continues = response.status == HTTPStatus.PARTIAL_CONTENT
             if continues and state and total != state.total:
                 part.unlink()
                 raise EOFError("the file has changed on the server")
@@ -107,8 +107,8 @@ class ResumingDownloader:
             validator = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
             if validator.startswith("W/"):  # says that the contents mean the same, not more
                 validator = ""
-            _State(validator, total).write(part)
             with part.open("ab" if continues else "wb") as file:
+                _State(validator, total).write(part)  # after the old contents are gone
                 while chunk := response.read(_CHUNK):
                     file.write(chunk)
                     done += len(chunk)
@@ -120,7 +120,7 @@ class ResumingDownloader:
 def _total(response: http.client.HTTPResponse, done: int) -> int | None:
     """The length of the whole file, as the answer gives it."""
     ranges = response.headers.get("Content-Range", "")
-    if response.status == http.HTTPStatus.PARTIAL_CONTENT:
+    if response.status == HTTPStatus.PARTIAL_CONTENT:
         if not ranges.startswith(f"bytes {done}-"):
             raise EOFError(f"the server sent another part than was asked for: {ranges!r}")
         length = ranges.rpartition("/")[2]
