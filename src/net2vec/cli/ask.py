@@ -8,7 +8,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from net2vec.cli.display import show_lines, show_table
+from net2vec.cli.display import AsJson, show_lines, show_table
 from net2vec.networks import available_networks, list_layers, load_network
 from net2vec.runs import open_run
 
@@ -16,7 +16,6 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a fini
 Layer = Annotated[str | None, typer.Option(help="A layer; the last by default.")]
 Task = Annotated[str, typer.Option(help="segment or classify.")]
 Count = Annotated[int, typer.Option("-n", min=1, help="How many.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def ask_commands(app: typer.Typer) -> None:

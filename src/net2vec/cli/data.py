@@ -2,28 +2,198 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 
-from net2vec.cli.display import TerminalProgress
-from net2vec.data.tools import write_broden
+from net2vec.cli.display import AsJson, TerminalProgress, show_lines, show_table
+from net2vec.data import open_datasets
+from net2vec.data.annotations import compile_annotations
+from net2vec.data.diorama import Diorama
+from net2vec.data.tools import (
+    PUBLICATIONS,
+    Survey,
+    convert_dataset,
+    fetch_dataset,
+    find_faults,
+    survey_dataset,
+    write_broden,
+)
+from net2vec.errors import ConfigError
+from net2vec.pipeline import cache_folder, default_workers
+from net2vec.tasks import choose_concepts
 
 data_app = typer.Typer(help="Look into probe datasets, make and check them.", no_args_is_help=True)
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(metavar="DATA...", help="diorama, or folders; several are joined."),
+]
+Category = Annotated[
+    str | None, typer.Option(help="What the classes are, where the layout does not say it.")
+]
+Synonyms = Annotated[Path | None, typer.Option(help="A file of labels that mean the same.")]
+Ignore = Annotated[list[str] | None, typer.Option(help="A label to leave out.")]
+Colors = Annotated[bool, typer.Option("--colors", help="Add the 11 basic colours as concepts.")]
+
+
+@data_app.command("info")
+def info(
+    data: Sources,
+    category: Category = None,
+    synonyms: Synonyms = None,
+    ignore: Ignore = None,
+    colors: Colors = False,
+    mask_size: Annotated[int, typer.Option(min=1, help="Side of the masks counted.")] = 112,
+    n: Annotated[int, typer.Option("-n", min=0, help="Concepts to list of each category.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Count a dataset: concepts by category, images by split, sizes, what would be left out."""
+    dataset = open_datasets(
+        data, category=category, synonyms=synonyms, ignore=ignore or (), colors=colors
+    )
+    with TerminalProgress() as progress:
+        annotations = compile_annotations(
+            dataset,
+            (mask_size, mask_size),
+            cache_folder() / "annotations",
+            workers=default_workers(),
+            progress=progress.stage("reading annotations", len(dataset.images)),
+        )
+    survey = survey_dataset(dataset, annotations)
+    left_out = pd.DataFrame(
+        [
+            {"task": task, "concept": item.concept, "reason": item.reason}
+            for task in ("segment", "classify")
+            for item in choose_concepts(annotations, task).skipped
+        ],
+        columns=["task", "concept", "reason"],
+    )
+    if as_json:
+        whole = {**survey.as_json(), "left_out": left_out.to_dict(orient="records")}
+        typer.echo(json.dumps(whole, ensure_ascii=False, indent=2))
+        return
+    _show_survey(survey, left_out, n)
+
+
+def _show_survey(survey: Survey, left_out: pd.DataFrame, n: int) -> None:
+    common = list(survey.image_sizes.items())[:3]
+    sizes = ", ".join(f"{width}x{height} ({count})" for (height, width), count in common)
+    more = f" and {len(survey.image_sizes) - 3} more" if len(survey.image_sizes) > 3 else ""
+    show_lines(
+        [
+            ("dataset", survey.name),
+            ("images", ", ".join(f"{count} {split}" for split, count in survey.images.items())),
+            ("image sizes", f"{sizes}{more}"),
+            ("masks", f"{survey.mask_size[1]}x{survey.mask_size[0]}"),
+            ("concepts", len(survey.concepts)),
+            ("digest", survey.digest),
+        ]
+    )
+    show_table(survey.categories(), title="Categories (medians over concepts)")
+    for category, rows in survey.concepts.groupby("category", sort=False):
+        shown = rows.head(n).drop(columns="category")
+        if len(shown):
+            rest = f", {len(rows) - len(shown)} more" if len(rows) > len(shown) else ""
+            show_table(shown, title=f"{category}: {len(rows)} concepts{rest}", digits=4)
+    if survey.sources.shape[1] > 1:
+        show_table(survey.sources.reset_index(names="concept").head(n), title="Images by source")
+    if len(left_out):
+        counted = left_out.groupby(["task", "reason"], sort=False)["concept"]
+        table = counted.agg(concepts="size", example="first").reset_index()
+        show_table(table, title="What would be left out")
 
 
 @data_app.command("render")
 def render(
     out: Annotated[Path, typer.Argument(help="A folder that is new or empty.")],
-    images: Annotated[int, typer.Option(min=1, help="How many to render.")] = 1400,
+    images: Annotated[int | None, typer.Option(min=1, help="How many to render.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed gives other pictures.")] = 0,
 ) -> None:
     """Render `diorama` into a folder, in Broden's layout."""
-    from net2vec.data.diorama import Diorama
-
-    dataset = Diorama(images, seed)
+    dataset = Diorama(seed=seed) if images is None else Diorama(images, seed)
     with TerminalProgress() as progress:
-        advance = progress.stage("rendering", images)
-        write_broden(dataset, out, size=224, mask_size=112, progress=advance)
+        advance = progress.stage("rendering", len(dataset.images))
+        write_broden(
+            dataset, out, size=224, mask_size=112, workers=default_workers(), progress=advance
+        )
     typer.echo(out.resolve())
+
+
+@data_app.command("convert")
+def convert(
+    data: Annotated[list[str], typer.Argument(metavar="DATA... OUT", help="Datasets, then OUT.")],
+    size: Annotated[int, typer.Option(min=1, help="Side of the images.")] = 224,
+    mask_size: Annotated[
+        int | None, typer.Option(min=1, help="Side of the masks; half of --size by default.")
+    ] = None,
+    min_frequency: Annotated[int, typer.Option(min=0, help="Images a label must be in.")] = 10,
+    min_coverage: Annotated[
+        float, typer.Option(min=0, help="Images' worth of pixels that a label must cover in all.")
+    ] = 0.5,
+    category: Category = None,
+    synonyms: Synonyms = None,
+    ignore: Ignore = None,
+    colors: Colors = False,
+) -> None:
+    """Write any dataset, or several joined, in Broden's layout without their rare labels."""
+    if len(data) < 2:
+        raise ConfigError("name one or more datasets, and then the folder to write")
+    *sources, out = data
+    dataset = open_datasets(
+        sources, category=category, synonyms=synonyms, ignore=ignore or (), colors=colors
+    )
+    passes = 2 if min_frequency > 0 or min_coverage > 0 else 1
+    with TerminalProgress() as progress:
+        folder = convert_dataset(
+            dataset,
+            out,
+            size=size,
+            mask_size=mask_size,
+            min_frequency=min_frequency,
+            min_coverage=min_coverage,
+            workers=default_workers(),
+            progress=progress.stage("converting", passes * len(dataset.images)),
+        )
+    typer.echo(folder.resolve())
+
+
+@data_app.command("fetch")
+def fetch(
+    name: Annotated[str, typer.Argument(help=", ".join(PUBLICATIONS))],
+    out: Annotated[Path, typer.Option(help="The folder in which NAME is made.")] = Path(),
+    archive: Annotated[
+        Path | None, typer.Option("--from", help="A copy of the archive obtained otherwise.")
+    ] = None,
+) -> None:
+    """Download a published dataset and unpack it; an interrupted download goes on."""
+    with TerminalProgress() as progress:
+        fetched = fetch_dataset(
+            name,
+            out,
+            archive=archive,
+            download_progress=progress.bytes_stage("downloading"),
+            unpack_progress=progress.counted_stage("unpacking"),
+        )
+        for warning in fetched.warnings:
+            progress.say(warning)
+    typer.echo(fetched.folder.resolve())
+
+
+@data_app.command("check")
+def check(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="diorama, or a folder.")],
+) -> None:
+    """Read everything and list every fault with file and reason; exit code 1 if there is any."""
+    with TerminalProgress() as progress:
+        faults = find_faults(
+            data, workers=default_workers(), progress=progress.counted_stage("reading")
+        )
+    for fault in faults:
+        typer.echo(fault)
+    if faults:
+        raise typer.Exit(1)
+    typer.echo("no faults")

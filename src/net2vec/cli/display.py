@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 import pandas as pd
 import typer
@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
-    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -20,6 +19,8 @@ from rich.progress import (
 from rich.table import Table
 
 from net2vec.pipeline.progress import Advance
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class TerminalProgress:
@@ -37,7 +38,6 @@ class TerminalProgress:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._open: TaskID | None = None
 
     def __enter__(self) -> TerminalProgress:
         self._bars.start()
@@ -51,13 +51,23 @@ class TerminalProgress:
         task = self._bars.add_task(name, total=total)
         return lambda steps: self._bars.advance(task, steps)
 
+    def counted_stage(self, name: str) -> Callable[[int, int], object]:
+        """A stage that tells its total with every step."""
+        task = self._bars.add_task(name, total=None)
+        return lambda steps, total: self._bars.update(task, advance=steps, total=total)
+
+    def bytes_stage(self, name: str) -> Callable[[int, int | None], object]:
+        """A stage that tells how much is there already, of a total that may be unknown."""
+        task = self._bars.add_task(name, total=None)
+        return lambda done, total: self._bars.update(task, completed=done, total=total)
+
     def say(self, text: str) -> None:
         """One line that the user should see."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def show_table(
-    table: pd.DataFrame, *, as_json: bool, title: str | None = None, digits: int = 3
+    table: pd.DataFrame, *, as_json: bool = False, title: str | None = None, digits: int = 3
 ) -> None:
     """Print a table for people, or its rows as JSON."""
     if as_json:

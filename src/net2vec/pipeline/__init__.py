@@ -1,8 +1,19 @@
 """From settings to a finished run: the one place where the parts meet."""
 
 from net2vec.pipeline.demo import run_demo
+from net2vec.pipeline.folder import cache_folder
+from net2vec.pipeline.inputs import default_workers
 from net2vec.pipeline.probe import analyze, probe
 from net2vec.pipeline.progress import Progress, SilentProgress
 from net2vec.pipeline.reporting import write_report
 
-__all__ = ["Progress", "SilentProgress", "analyze", "probe", "run_demo", "write_report"]
+__all__ = [
+    "Progress",
+    "SilentProgress",
+    "analyze",
+    "cache_folder",
+    "default_workers",
+    "probe",
+    "run_demo",
+    "write_report",
+]
