@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from net2vec.config import Settings
+from net2vec.config import ClassifySettings, SegmentSettings, Settings
 from net2vec.data import open_dataset
 from net2vec.pipeline.probe import probe
 from net2vec.pipeline.progress import Progress, SilentProgress
@@ -12,6 +13,8 @@ from net2vec.pipeline.reporting import write_report
 
 NETWORK = "efficientnet_lite0"
 DATA = "diorama"
+# From the stem to the last block, a layer for every second halving of the grid and the two last.
+LAYERS = ("bn1", "blocks.2.1.bn2", "blocks.4.1.bn1", "blocks.6.0.bn2")
 
 
 def run_demo(out: Path, *, workers: int | None = None, progress: Progress | None = None) -> Path:
@@ -32,8 +35,15 @@ def run_demo(out: Path, *, workers: int | None = None, progress: Progress | None
     dataset = open_dataset(DATA)  # one for both runs: it remembers what it has rendered
     runs = []
     for name, weights in (("trained", None), ("random", "random")):
-        progress.say(f"{NETWORK}, {name} weights")
-        settings = Settings(network=NETWORK, data=(DATA,), weights=weights, device="cpu")
+        settings = Settings(
+            network=NETWORK, data=(DATA,), weights=weights, layers=LAYERS, device="cpu"
+        )
+        if weights is not None:  # a control needs no subsets
+            settings = replace(
+                settings,
+                segment=SegmentSettings(subsets=()),
+                classify=ClassifySettings(subsets=()),
+            )
         runs.append(
             probe(settings, out / name, dataset=dataset, workers=workers, progress=progress)
         )
