@@ -144,12 +144,15 @@ def probe(
         claim(out, settings)
         progress.say(f"{out} is finished already")
         if not (out / "report" / "index.html").is_file():
-            write_report([out], out / "report", network=network, dataset=dataset)
+            known = network if network and not wants_batch_norm(settings, network) else None
+            write_report([out], out / "report", network=known, dataset=dataset, progress=progress)
         return out
     inputs = open_inputs(settings, network, dataset)
     claim(out, settings)
-    _Run(settings, inputs, out, workers or default_workers(), progress).make()
-    write_report([out], out / "report", network=network, dataset=inputs.dataset)
+    probed = _Run(settings, inputs, out, workers or default_workers(), progress).make()
+    write_report(
+        [out], out / "report", network=probed.network, dataset=probed.dataset, progress=progress
+    )
     return out
 
 
@@ -174,7 +177,8 @@ class _Run:
         self.ledger = Ledger()
         self.skipped: list[tuple[str, str, Skipped]] = []
 
-    def make(self) -> None:
+    def make(self) -> Inputs:
+        """Do all the work, and return the inputs with the network as it was probed."""
         begun = datetime.now(UTC)
         annotations = self._annotations()
         choices = {task: self._choose(annotations, task) for task in self.settings.tasks}
@@ -199,6 +203,7 @@ class _Run:
             group = layer_results(recording, self.inputs, layer)
             layers[layer] = (group, tasks)
         self._save(layers, annotations, begun)
+        return self.inputs
 
     def _annotations(self) -> Annotations:
         dataset = self.inputs.dataset

@@ -52,7 +52,7 @@ def write_report(
     Args:
         folders: finished runs; the first is the subject.
         out: the report's folder.
-        network: the first run's network, where it is there already.
+        network: the first run's network as it was probed, where it is there already.
         dataset: likewise.
         progress: told what is missing.
 
@@ -67,16 +67,21 @@ def write_report(
         try:
             settings = Settings.from_toml(folders[0] / SETTINGS)
             inputs = open_inputs(settings, network, dataset)
-            exhibits = _exhibits(settings, inputs, runs, requests)
+            exhibits = _exhibits(settings, inputs, runs, requests, probed=network is not None)
         except Net2VecError as error:
             progress.say(f"no pictures in the report: {error}")
     return save_report(build_report(runs, exhibits), out)
 
 
 def _exhibits(
-    settings: Settings, inputs: Inputs, runs: Sequence[Run], requests: Sequence[DecileRequest]
+    settings: Settings,
+    inputs: Inputs,
+    runs: Sequence[Run],
+    requests: Sequence[DecileRequest],
+    *,
+    probed: bool,
 ) -> list[DecileExhibit]:
-    if wants_batch_norm(settings, inputs.network):
+    if not probed and wants_batch_norm(settings, inputs.network):
         inputs = with_batch_norm(
             inputs, settings.probe_batch, default_workers(), lambda images: None
         )
