@@ -161,8 +161,5 @@ def in_threads(
 
     Threads are enough: decoding and encoding happen outside the interpreter's lock.
     """
-    pool = ThreadPoolExecutor(workers)
-    try:
+    with ThreadPoolExecutor(workers) as pool:
         yield from pool.map(work, indices)
-    finally:
-        pool.shutdown(cancel_futures=True)

@@ -128,6 +128,15 @@ def test_every_fault_is_listed_once_and_a_sound_folder_has_none(broden):
     assert len(faults) == len(set(faults)) == 5
 
 
+def test_a_fault_of_two_images_is_listed_once(broden):
+    DAMAGES["truncated mask"][0](broden)
+    index = broden / "index.csv"
+    row = index.read_text().splitlines()[1]
+    index.write_text(f"{index.read_text()}{row.replace('a/one.jpg', 'two.png.jpg')}\n")
+    Image.new("RGB", (32, 32)).save(broden / "images/two.png.jpg")
+    assert len(find_faults(broden)) == 1
+
+
 def test_other_layouts_are_read_through(put, gray, tmp_path):
     put("set/images/a.png", gray)
     put("set/masks/a.png", np.zeros((2, 3), np.uint8))
