@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import tomli_w
 
@@ -137,7 +137,7 @@ class Settings:
         return tomli_w.dumps(_plain(asdict(self)))
 
     @classmethod
-    def from_toml(cls, path: Path) -> Self:
+    def from_toml(cls, path: Path) -> Settings:
         """Read settings from a file that `to_toml` wrote, or a person.
 
         Raises:
@@ -152,7 +152,7 @@ class Settings:
         return cls.from_dict(values, str(path))
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], source: str = "settings") -> Self:
+    def from_dict(cls, values: Mapping[str, Any], source: str = "settings") -> Settings:
         """Settings from plain values.
 
         Raises:
@@ -163,7 +163,7 @@ class Settings:
         plain["classify"] = _part(
             ClassifySettings, plain.get("classify", {}), f"{source}: classify"
         )
-        settings: Self = _part(cls, plain, source)
+        settings: Settings = _part(cls, plain, source)
         return settings
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
 from net2vec.data.protocol import ProbeDataset
@@ -49,8 +49,8 @@ class LayerRecording:
     grid: tuple[int, int] | None
     threshold: Float[np.ndarray, "filter"]
     starts: Int[np.ndarray, "image_and_end"]
-    filter: Int[np.ndarray, "entry"]
-    cell: Int[np.ndarray, "entry"]
+    filter: Integer[np.ndarray, "entry"]
+    cell: Integer[np.ndarray, "entry"]
     means: Float[np.ndarray, "image filter"]
     top_image: Int[np.ndarray, "filter rank"]
     top_activation: Float[np.ndarray, "filter rank"]

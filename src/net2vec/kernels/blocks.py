@@ -8,7 +8,6 @@ Where the masks have the size of the grid nothing is upsampled, and only active 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -120,46 +119,6 @@ def _strip_height(in_cell: Int[Tensor, "cell"]) -> int:
     return min(range(1, int(in_cell.max()) + 1), key=cost)
 
 
-class Block(Protocol):
-    """Some images of a mini-batch: the pixels that count, and the way from weights to them.
-
-    Attributes:
-        images: number of images.
-        mask: the concept's mask (0 or 1) on the block's pixels.
-    """
-
-    @property
-    def images(self) -> int:
-        """Number of images."""
-        ...
-
-    @property
-    def mask(self) -> UInt8[Tensor, "*pixels"]:
-        """The concept's mask on the pixels."""
-        ...
-
-    def value(
-        self, weight: Float[Tensor, "filter"], room: Float[Tensor, "number"]
-    ) -> Float[Tensor, "*pixels"]:
-        """z: the weighted sum of the maps, upsampled, on the block's pixels.
-
-        Args:
-            weight: a weight a filter.
-            room: memory for the result.
-        """
-        ...
-
-    def add_back(
-        self, gradient: Float[Tensor, "filter"], by_pixel: Float[Tensor, "*pixels"]
-    ) -> None:
-        """Add to the weights' gradient what the gradient by pixels gives."""
-        ...
-
-    def sum_by_image(self, pixels: Float[Tensor, "*pixels"]) -> Int[Tensor, "image"]:
-        """Integer sums over the pixels of every image."""
-        ...
-
-
 @dataclass(frozen=True)
 class StripBlock:
     """A block of strips.
@@ -192,7 +151,12 @@ class StripBlock:
     def value(
         self, weight: Float[Tensor, "filter"], room: Float[Tensor, "number"]
     ) -> Float[Tensor, "strip row column"]:
-        """See `Block`."""
+        """z: the weighted sum of the maps, upsampled, on the block's pixels.
+
+        Args:
+            weight: a weight a filter.
+            room: memory for the result.
+        """
         width = len(self.across)
         summed = weight.new_zeros(self.images * self.height * width)
         # `index_select` is several times faster than indexing.
@@ -206,14 +170,14 @@ class StripBlock:
     def add_back(
         self, gradient: Float[Tensor, "filter"], by_pixel: Float[Tensor, "strip row column"]
     ) -> None:
-        """See `Block`."""
+        """Add to the weights' gradient what the gradient by pixels gives."""
         rows = by_pixel.new_zeros(self.images * self.height, by_pixel.shape[2])
         rows.index_add_(0, self.both, torch.bmm(self.reduce, by_pixel).flatten(0, 1))
         by_cell = (rows @ self.back).view(-1)
         gradient.index_add_(0, self.filter, torch.index_select(by_cell, 0, self.cell))
 
     def sum_by_image(self, pixels: Float[Tensor, "strip row column"]) -> Int[Tensor, "image"]:
-        """See `Block`."""
+        """Integer sums over the pixels of every image."""
         # Padding rows repeat others: only the weights say that they are no pixels.
         total = (pixels.sum(2) * self.reduce.sum(1)).sum(1).round().long()
         return total.new_zeros(self.images).index_add_(0, self.image, total)
@@ -239,18 +203,27 @@ class CellBlock:
     def value(
         self, weight: Float[Tensor, "filter"], room: Float[Tensor, "number"]
     ) -> Float[Tensor, "pixel"]:
-        """See `Block`."""
+        """z: the weighted sum of the maps, upsampled, on the block's pixels.
+
+        Args:
+            weight: a weight a filter.
+            room: memory for the result.
+        """
         value = room[: len(self.mask)].zero_()
         return value.index_add_(0, self.pixel, torch.index_select(weight, 0, self.filter))
 
     def add_back(self, gradient: Float[Tensor, "filter"], by_pixel: Float[Tensor, "pixel"]) -> None:
-        """See `Block`."""
+        """Add to the weights' gradient what the gradient by pixels gives."""
         gradient.index_add_(0, self.filter, torch.index_select(by_pixel, 0, self.pixel))
 
     def sum_by_image(self, pixels: Float[Tensor, "pixel"]) -> Int[Tensor, "image"]:
-        """See `Block`."""
+        """Integer sums over the pixels of every image."""
         total = pixels.long()
         return total.new_zeros(self.images).index_add_(0, self.image, total)
+
+
+Block = StripBlock | CellBlock
+"""Some images of a mini-batch: the pixels that count, and the way from weights to them and back."""
 
 
 def lay_out(

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 Advance = Callable[[int], object]
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Told of stages; shows them, or not."""
 
