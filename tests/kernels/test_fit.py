@@ -1,0 +1,228 @@
+"""Learning to segment, against the slow trajectory, autograd, and what must not matter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+import oracle
+from builders_data import sparse_maps
+from net2vec.kernels import fit
+from net2vec.kernels.blocks import Strips
+from net2vec.kernels.fit import SegmentationProblem
+
+# Grids and masks: coarse, of the mask's size (square and not), single rows and cells, equal along
+# one axis, finer than the mask, a mask of one row.
+GEOMETRIES = [
+    ((3, 4), (9, 7)),
+    ((7, 7), (22, 22)),
+    ((5, 5), (5, 5)),
+    ((4, 6), (4, 6)),
+    ((2, 2), (2, 2)),
+    ((1, 6), (8, 11)),
+    ((6, 1), (10, 6)),
+    ((1, 1), (4, 4)),
+    ((4, 6), (4, 13)),
+    ((5, 3), (12, 3)),
+    ((9, 8), (4, 5)),
+    ((3, 3), (1, 4)),
+]
+
+
+def case(seed: int, images: int, filters: int, grid, size, share: float = 0.3):
+    """Maps, masks of unequal sizes, and a start; every fourth image has no active filter."""
+    generator = np.random.default_rng(seed)
+    B = generator.random((images, filters, *grid)) < share
+    B[3::4] = False
+    L = generator.random((images, *size)) < np.linspace(0.1, 0.7, images)[:, None, None]
+    return B, L, generator.uniform(-1, 1, filters).astype(np.float32)
+
+
+def problem_of(B: np.ndarray, L: np.ndarray, batch: int = 64) -> SegmentationProblem:
+    strips = Strips.of(B.shape[2:], L.shape[1:])
+    return SegmentationProblem(
+        sparse_maps(B), strips, strips.pack(torch.from_numpy(L)), batch=batch
+    )
+
+
+def learned(
+    B: np.ndarray,
+    L: np.ndarray,
+    w0: np.ndarray,
+    *,
+    batch: int = 64,
+    alpha: float | None = None,
+    learning_rate: float = 0.02,
+    momentum: float = 0.9,
+    epochs: int = 30,
+) -> np.ndarray:
+    weight = problem_of(B, L, batch).fit(
+        torch.from_numpy(w0),
+        alpha=1 - float(L.mean()) if alpha is None else alpha,
+        learning_rate=learning_rate,
+        momentum=momentum,
+        epochs=epochs,
+    )
+    return weight.numpy()
+
+
+def test_one_step_by_hand():
+    # One filter on the upper of two rows; at three rows it weighs 1, 1/2, 0. From w = 0 p = 1/2.
+    B = np.array([[[[True], [False]]]])
+    L = np.array([[[True], [False], [False]]])
+    # alpha = 2/3: dL/dz = -2/3 / 4 inside, 1/3 / 4 outside, so dL/dw = (-2 + 1/2) / 12 = -1/8.
+    w = learned(B, L, np.zeros(1, np.float32), learning_rate=1.0, epochs=1)
+    assert w == pytest.approx(1 / 8)
+    # A second image without an active filter halves it: the loss is a mean over the batch.
+    twice = np.concatenate([B, B & False]), np.concatenate([L, L])
+    w = learned(*twice, np.zeros(1, np.float32), learning_rate=1.0, epochs=1)
+    assert w == pytest.approx(1 / 16)
+
+
+@pytest.mark.parametrize(("grid", "size"), GEOMETRIES)
+def test_thirty_epochs_end_where_the_slow_trajectory_does(grid, size):
+    B, L, w0 = case(sum(grid) * sum(size), 21, 4, grid, size)
+    settings = {"learning_rate": 0.02, "batch": 8, "epochs": 30}  # batches of 8, 8 and 5
+    w = learned(B, L, w0, **settings)
+    np.testing.assert_allclose(w, oracle.fit_segmentation(B, L, w0, **settings), atol=1e-5)
+    assert np.abs(w - w0).max() > 0.05
+
+
+def test_the_papers_settings():
+    # 67 images: a batch of 64 and a batch of 3.
+    B, L, w0 = case(0, 67, 6, (7, 7), (56, 57), share=0.05)
+    B, L, w0 = B, L, w0 / np.float32(6**0.5)
+    paper = {"learning_rate": 1e-4, "momentum": 0.9, "batch": 64, "epochs": 30}
+    w = learned(B, L, w0, **paper)
+    np.testing.assert_allclose(w, oracle.fit_segmentation(B, L, w0), atol=1e-5)
+    assert np.abs(w - w0).min() > 0.01
+
+
+@pytest.mark.parametrize(("grid", "size"), [((3, 4), (9, 7)), ((4, 4), (4, 4))])
+def test_a_concept_that_fills_every_mask_weighs_all_pixels_alike(grid, size):
+    B, L, w0 = case(2, 10, 3, grid, size)
+    L[:] = True
+    settings = {"learning_rate": 0.005, "batch": 4, "epochs": 30}
+    w = learned(B, L, w0, **settings)
+    np.testing.assert_allclose(w, oracle.fit_segmentation(B, L, w0, **settings), atol=1e-5)
+    assert (w > w0 + 0.1).all()
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    seed=st.integers(0, 2**32),
+    geometry=st.sampled_from(GEOMETRIES),
+    alpha=st.sampled_from([0.0, 0.2, 0.97]),
+)
+def test_a_step_goes_down_the_gradient_that_autograd_finds(seed, geometry, alpha):
+    B, L, w0 = case(seed, 5, 3, *geometry)
+    step = w0 - learned(B, L, w0, alpha=alpha, learning_rate=1.0, momentum=0.0, epochs=1)
+
+    w = torch.tensor(w0, dtype=torch.float64, requires_grad=True)
+    maps, t = torch.from_numpy(B).double(), torch.from_numpy(L).double()
+    combined = (w[:, None, None] * maps).sum(1, keepdim=True)
+    z = functional.interpolate(combined, L.shape[1:], mode="bilinear", align_corners=True)[:, 0]
+    p = torch.sigmoid(z)
+    inside, outside = (alpha, 1 - alpha) if alpha else (1, 1)
+    (-(inside * t * p + outside * (1 - t) * (1 - p)).sum() / len(t)).backward()
+    np.testing.assert_allclose(step, w.grad.numpy(), atol=2e-5)
+
+
+@pytest.mark.parametrize(("grid", "size"), GEOMETRIES)
+def test_counts_are_exact(grid, size):
+    B, L, _ = case(3, 11, 4, grid, size)
+    L[0], L[1] = False, True
+    weight = np.random.default_rng(4).normal(size=4).astype(np.float32)
+    predicted, hit = problem_of(B, L, batch=4).counts(torch.from_numpy(weight))
+    M = oracle.predicted_mask(B, weight, *size)
+    assert M.any()
+    assert predicted.tolist() == M.sum(axis=(1, 2)).tolist()
+    assert hit.tolist() == (M & L).sum(axis=(1, 2)).tolist()
+
+
+def test_a_sum_of_exactly_zero_is_not_predicted():
+    B = np.zeros((1, 2, 2, 2), dtype=bool)
+    B[0, 0, 0], B[0, 1, 1] = True, True  # the upper row, the lower row
+    L = np.ones((1, 3, 2), dtype=bool)
+    predicted, hit = problem_of(B, L).counts(torch.tensor([1.0, -1.0]))
+    # z is 1, 0, -1 down the rows.
+    assert (predicted.tolist(), hit.tolist()) == ([2], [2])
+    nothing = problem_of(B & False, L).counts(torch.tensor([1.0, 1.0]))
+    assert [count.tolist() for count in nothing] == [[0], [0]]
+
+
+@pytest.mark.parametrize(("grid", "size"), [((4, 5), (11, 9)), ((5, 5), (5, 5))])
+def test_without_an_active_filter_nothing_moves(grid, size):
+    B, L, w0 = case(5, 6, 3, grid, size)
+    B[:, 1] = False
+    w = learned(B, L, w0)
+    assert w[1] == w0[1]
+    assert (w != w0).sum() == 2
+    np.testing.assert_array_equal(learned(B & False, L, w0), w0)
+
+
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 2**32), geometry=st.sampled_from(GEOMETRIES))
+def test_permuted_filters_learn_permuted_weights(seed, geometry):
+    B, L, w0 = case(seed, 9, 5, *geometry)
+    order = np.random.default_rng(seed).permutation(5)
+    w = learned(B, L, w0, batch=4, epochs=5)
+    permuted = learned(B[:, order], L, w0[order], batch=4, epochs=5)
+    np.testing.assert_allclose(permuted, w[order], atol=2e-6)
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    seed=st.integers(0, 2**32),
+    geometry=st.sampled_from(GEOMETRIES),
+    added=st.integers(1, 5),
+)
+def test_images_without_active_filters_only_thin_the_batch(seed, geometry, added):
+    B, L, w0 = case(seed, 6, 3, *geometry)
+    shape = (added, *L.shape[1:])
+    with_empty = (
+        np.concatenate([B, np.zeros((added, *B.shape[1:]), dtype=bool)]),
+        np.concatenate([L, np.random.default_rng(seed).random(shape) < 0.5]),
+    )
+    # In the batch they count as images: as if the step were shorter. (They would move alpha too.)
+    thinned = learned(*with_empty, w0, alpha=0.7, learning_rate=0.02, epochs=5)
+    shorter = learned(B, L, w0, alpha=0.7, learning_rate=0.02 * 6 / (6 + added), epochs=5)
+    np.testing.assert_allclose(thinned, shorter, atol=2e-6)
+    # In a batch of their own they give no gradient, and without momentum no step.
+    alone = {"alpha": 0.7, "batch": 6, "momentum": 0.0, "epochs": 5}
+    np.testing.assert_array_equal(learned(*with_empty, w0, **alone), learned(B, L, w0, **alone))
+    # They are predicted nowhere and leave the counts of the others alone.
+    predicted, hit = problem_of(*with_empty).counts(torch.from_numpy(w0))
+    expected = problem_of(B, L).counts(torch.from_numpy(w0))
+    assert predicted.tolist() == expected[0].tolist() + [0] * added
+    assert hit.tolist() == expected[1].tolist() + [0] * added
+
+
+@pytest.mark.parametrize(("grid", "size"), [((4, 5), (11, 9)), ((5, 5), (5, 5))])
+def test_the_size_of_blocks_moves_only_rounding(grid, size, monkeypatch):
+    B, L, w0 = case(6, 13, 4, grid, size)
+    found = []
+    for pixels in (1, 3 * size[0] * size[1], 1 << 20):  # one image a block, a few, the whole batch
+        monkeypatch.setattr(fit, "_CPU_BLOCK", pixels)
+        problem = problem_of(B, L, batch=8)
+        w = problem.fit(
+            torch.from_numpy(w0), alpha=0.6, learning_rate=0.02, momentum=0.9, epochs=10
+        )
+        found.append((w.numpy(), [count.tolist() for count in problem.counts(w)]))
+    for w, counts in found[1:]:
+        np.testing.assert_allclose(w, found[0][0], atol=2e-6)
+        assert counts == found[0][1]
+
+
+def test_a_problem_can_be_learned_again_from_another_start():
+    B, L, w0 = case(7, 9, 3, (4, 5), (11, 9))
+    settings = {"alpha": 0.5, "learning_rate": 0.02, "momentum": 0.9, "epochs": 5}
+    problem, start = problem_of(B, L), torch.from_numpy(w0)
+    first = problem.fit(start, **settings)
+    problem.fit(-start, **settings)
+    torch.testing.assert_close(problem.fit(start, **settings), first, rtol=0, atol=0)
+    np.testing.assert_array_equal(start.numpy(), w0)

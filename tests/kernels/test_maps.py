@@ -1,0 +1,34 @@
+"""Thresholded maps as lists, against the dense arrays that they stand for."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from builders_data import sparse_maps
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(0, 2**32),
+    st.tuples(st.integers(0, 5), st.integers(1, 6), st.integers(1, 4), st.integers(1, 4)),
+    st.sampled_from([0.0, 0.1, 0.6, 1.0]),
+)
+def test_dense_chosen_and_single_filters(seed, shape, share):
+    generator = np.random.default_rng(seed)
+    B = generator.random(shape) < share
+    maps = sparse_maps(B)
+    assert len(maps) == shape[0]
+    np.testing.assert_array_equal(maps.dense().numpy(), B)
+    np.testing.assert_array_equal(maps.image().numpy(), np.nonzero(B)[0])
+
+    kept = generator.random(shape[1]) < 0.5
+    only = maps.only(torch.from_numpy(kept))
+    np.testing.assert_array_equal(only.dense().numpy(), B & kept[:, None, None])
+    assert only.filters == shape[1]
+
+    chosen = int(generator.integers(shape[1]))
+    alone = maps.alone(chosen)
+    np.testing.assert_array_equal(alone.dense().numpy(), B[:, [chosen]])

@@ -1,0 +1,178 @@
+"""Thresholds from a stream, against sorting and comparing everything."""
+
+from __future__ import annotations
+
+import io
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import oracle
+from net2vec.kernels.quantile import TopValues, rank_of
+
+QUANTILES = [0.005, 0.02, 0.1, 0.29, 0.5, 0.9, 0.999]
+
+
+def activations(seed: int, filters: int, n: int, levels: int) -> np.ndarray:
+    """Values [filter, n] with as many ties as few levels give; each filter has its own range."""
+    generator = np.random.default_rng(seed)
+    values = generator.integers(0, levels, (filters, n)) - generator.integers(0, 9, (filters, 1))
+    return (values / 4).astype(np.float32)
+
+
+def portions(n: int, cuts: list[int]) -> list[slice]:
+    bounds = sorted({0, n, *(cut % n for cut in cuts)})
+    return [slice(a, b) for a, b in pairwise(bounds)]
+
+
+LAYOUTS = {
+    "filters outermost": lambda part: torch.from_numpy(np.ascontiguousarray(part)),
+    "filters innermost": lambda part: torch.from_numpy(np.ascontiguousarray(part.T)).T,
+    "a view": lambda part: torch.from_numpy(np.repeat(part, 2, axis=1))[:, ::2],
+}
+
+
+def fill(
+    top: TopValues, values: np.ndarray, parts: list[slice], layout: str = "filters outermost"
+) -> TopValues:
+    for part in parts:
+        top.add(LAYOUTS[layout](values[:, part]), part.start)
+    return top
+
+
+def dense(top: TopValues, shape: tuple[int, int]) -> np.ndarray:
+    """Who is above, after checking that nobody is named twice."""
+    filters, positions = (part.numpy() for part in top.above())
+    above = np.zeros(shape, dtype=int)
+    np.add.at(above, (filters, positions), 1)
+    assert above.max(initial=0) <= 1
+    return above.astype(bool)
+
+
+def check(top: TopValues, values: np.ndarray, quantile: float) -> None:
+    expected = np.array([oracle.threshold(row, quantile) for row in values])
+    np.testing.assert_array_equal(
+        dense(top, values.shape), values > expected[:, None], err_msg="above"
+    )
+    np.testing.assert_array_equal(top.bound.numpy(), expected)
+
+
+@pytest.mark.parametrize(
+    ("quantile", "count", "rank"),
+    [
+        (0.005, 1000, 5),
+        (0.005, 999, 4),
+        (0.005, 199, 0),
+        (0.29, 100, 29),  # 28.999999999999996 in floating point
+        (0.07, 100, 7),  # 7.000000000000001
+        (1e-05, 300_000, 3),
+        (0.005, 63_305 * 56 * 56, 992_622),
+    ],
+)
+def test_the_rank_is_that_of_the_quantile_as_written(quantile, count, rank):
+    assert rank_of(quantile, count) == rank
+
+
+def test_five_of_a_thousand_are_above():
+    values = np.random.default_rng(0).permutation(1000).astype(np.float32)[None]
+    top = fill(TopValues.of(1, 0.005, 1000), values, portions(1000, [100, 450]))
+    filters, positions = top.above()
+    assert filters.tolist() == [0] * 5
+    assert sorted(values[0, positions].tolist()) == [995, 996, 997, 998, 999]
+    assert top.bound.tolist() == [994]
+
+
+def test_ties_with_the_threshold_are_not_above():
+    # Of ten values rank 3 is wanted: 9 7 5 5 | 5 ...: two are above 5, though three might be.
+    values = np.array([[5, 1, 9, 5, 0, 7, 5, 2, 3, 4]], np.float32)
+    top = fill(TopValues.of(1, 0.3, 10), values, portions(10, [4]))
+    assert sorted(top.above()[1].tolist()) == [2, 5]
+    assert top.bound.tolist() == [5]
+
+
+@pytest.mark.parametrize("size", [1, 3, 50, 400, 2000])
+def test_filters_that_saturate_or_never_answer(size):
+    generator = np.random.default_rng(1)
+    n = 2000
+    values = np.zeros((6, n), np.float32)
+    values[0] = np.clip(generator.normal(0, 8, n), 0, 6)  # often at 6
+    values[1] = 6
+    values[3, generator.choice(n, 9, replace=False)] = 1  # less than tau: T = 0 and 9 are above
+    values[4, generator.choice(n, 10, replace=False)] = 1  # exactly tau: T = 0 and 10 are above
+    values[5, generator.choice(n, 11, replace=False)] = 1  # more than tau: T = 1 and none is
+    top = fill(TopValues.of(6, 0.005, n), values, portions(n, list(range(0, n, size))))
+    check(top, values, 0.005)
+    assert top.bound.tolist() == [6, 6, 0, 0, 0, 1]
+    assert np.bincount(top.above()[0], minlength=6).tolist() == [0, 0, 0, 9, 10, 0]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**32),
+    n=st.integers(1, 400),
+    levels=st.sampled_from([1, 2, 5, 50, 10_000]),
+    quantile=st.sampled_from(QUANTILES),
+    cuts=st.lists(st.integers(0, 10_000), max_size=30),
+    layout=st.sampled_from(sorted(LAYOUTS)),
+    data=st.data(),
+)
+def test_any_portions_in_any_order_give_what_sorting_gives(
+    seed, n, levels, quantile, cuts, layout, data
+):
+    values = activations(seed, 4, n, levels)
+    parts = data.draw(st.permutations(portions(n, cuts)))
+    top = fill(TopValues.of(4, quantile, n), values, parts, layout)
+    assert top.seen == n
+    check(top, values, quantile)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**32),
+    n=st.integers(1, 400),
+    levels=st.sampled_from([1, 2, 5, 10_000]),
+    quantile=st.sampled_from(QUANTILES),
+    cuts=st.lists(st.integers(0, 10_000), max_size=12),
+    streams=st.integers(1, 5),
+    data=st.data(),
+)
+def test_merged_streams_are_one_stream(seed, n, levels, quantile, cuts, streams, data):
+    values = activations(seed, 3, n, levels)
+    parts = data.draw(st.permutations(portions(n, cuts)))
+    tops = [fill(TopValues.of(3, quantile, n), values, parts[i::streams]) for i in range(streams)]
+    while len(tops) > 1:
+        other = tops.pop(data.draw(st.integers(1, len(tops) - 1)))
+        if data.draw(st.booleans()):
+            other.settle()
+        tops[data.draw(st.integers(0, len(tops) - 1))].merge(other)
+    assert tops[0].seen == n
+    check(tops[0], values, quantile)
+
+
+@settings(deadline=None, max_examples=20)
+@given(seed=st.integers(0, 2**32), quantile=st.sampled_from(QUANTILES), stop=st.integers(1, 10))
+def test_a_stream_goes_on_from_what_was_saved_of_it(seed, quantile, stop):
+    values = activations(seed, 3, 220, 40)
+    parts = portions(220, list(range(0, 220, 20)))
+    top = fill(TopValues.of(3, quantile, 220), values, parts[:stop])
+    file = io.BytesIO()
+    torch.save(vars(top), file)
+    file.seek(0)
+    restored = TopValues(**torch.load(file, weights_only=True))
+    check(fill(restored, values, parts[stop:]), values, quantile)
+
+
+def test_values_that_only_rise_do_not_pile_up():
+    n, keep, portion = 20_000, 101, 64
+    values = np.arange(n, dtype=np.float32)[None]
+    top = TopValues.of(1, 0.005, n)
+    for part in portions(n, list(range(0, n, portion))):
+        fill(top, values, [part])
+        assert top.value.shape[1] <= max(1.5 * keep + 1, keep + portion)
+    check(top, values, 0.005)
+    # Read once, a stream can be read again.
+    check(top, values, 0.005)
