@@ -76,6 +76,7 @@ def test_classes_of_one_first_synonym_are_one_label_and_dashes_none(folder):
 def test_the_folder_of_splits_can_be_named_as_well(folder):
     inner = folder / "images" / "ADE"
     assert is_ade20k(inner)
+    assert Ade20kDataset(inner).name == Ade20kDataset(folder).name == "ADE20K_2021_17_01"
     assert Ade20kDataset(inner).images == Ade20kDataset(folder).images
     assert Ade20kDataset(inner).digest == Ade20kDataset(folder).digest
     assert not is_ade20k(folder.parent)

@@ -55,8 +55,10 @@ class Ade20kDataset:
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
-        self.name = self.folder.resolve().name
         self._root = _root(self.folder)
+        place = self._root.resolve()
+        release = place.parents[1] if place.name == "ADE" else place
+        self.name = release.name
         files = {name: sorted(_files(self._root / name)) for name in _SPLIT_FOLDERS}
         self._files = {file for names in files.values() for file in names}
         self.images = tuple(
