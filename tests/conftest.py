@@ -1,5 +1,16 @@
-"""Shapes in signatures are checked in every test."""
+"""Shapes in signatures are checked in every test; stores of annotations go to a folder of its own."""
 
+import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook("net2vec", "beartype.beartype")
+# An int is welcome where a float is.
+install_import_hook(
+    "net2vec", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NET2VEC_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -30,7 +30,7 @@ ask_commands(app)
 app.add_typer(data_app, name="data")
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(wanted: bool | None) -> None:
     if wanted:
         typer.echo(f"net2vec {version('net2vec')}")
         raise typer.Exit

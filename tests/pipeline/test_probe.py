@@ -1,0 +1,229 @@
+"""Whole runs: the same numbers whatever the workers, the concepts asked for or an interruption."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import xarray as xr
+from builders_runs import small_dataset, small_network
+
+import net2vec
+from net2vec.errors import ConfigError, DataError
+from net2vec.results import SCORE_COLUMNS, load_table
+
+LAYERS = ("1", "3")
+FAST = {
+    "segment": {"epochs": 4, "subsets": (1, 4, 64), "batch": 8, "learning_rate": 1e-2},
+    "classify": {"epochs": 6, "subsets": (1, 3), "batch": 8},
+}
+
+
+def squash(image):
+    pixels = torch.from_numpy(np.array(image.resize((32, 32)), dtype=np.float32))
+    return pixels.permute(2, 0, 1) / 255
+
+
+def make(out: Path, **options) -> net2vec.Run:
+    data = options.pop("data", None) or small_dataset()
+    settings = {"layers": LAYERS, "transform": squash, **FAST, **options}
+    return net2vec.analyze(small_network(), data, out, **settings)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> net2vec.Run:
+    return make(tmp_path_factory.mktemp("run") / "run", workers=1)
+
+
+def test_the_folder_of_a_run_holds_what_is_promised(run):
+    names = {path.name for path in run.path.iterdir()}
+    wanted = {"run.toml", "provenance.json", "results.zarr", "scores.csv", "skipped.csv"}
+    assert wanted | {"report", "cache"} <= names
+    assert (run.path / "report" / "index.html").stat().st_size > 1000
+    assert not list(run.path.rglob("*.tmp"))
+    assert tuple(run.scores.columns) == SCORE_COLUMNS
+
+
+def test_scores_have_one_row_for_every_method_and_size(run):
+    scores = run.scores.set_index(["layer", "task", "concept", "method", "filters"])
+    assert scores.index.is_unique
+    last = run.scores[(run.scores["layer"] == "3") & (run.scores["concept"] == "red-c")]
+    found = {(row.task, row.method, row.filters) for row in last.itertuples()}
+    segment = {("segment", "single", 1), ("segment", "combined", 12)}
+    segment |= {("segment", "subset", 1), ("segment", "subset", 4)}
+    classify = {("classify", "single", 1), ("classify", "combined", 12), ("classify", "subset", 3)}
+    assert found == segment | classify
+    first = run.scores[run.scores["layer"] == "1"]
+    assert set(first["method"]) == {"single", "combined"}
+
+
+def test_what_is_left_out_is_listed_with_its_reason(run):
+    skipped = run.skipped.set_index(["task", "concept"])["reason"]
+    assert "no masks" in skipped["segment", "day-s"]
+    sizes = run.skipped[run.skipped["filters"].notna()]
+    assert sizes["filters"].tolist() == [64]
+    assert "12 filters" in sizes["reason"].item()
+
+
+def test_a_concept_named_null_survives(run):
+    assert "null" in run.scores["concept"].tolist()
+    assert "null" in run.vectors()["concept"].values.tolist()
+
+
+def test_results_open_with_xarray_alone(run):
+    tree = xr.open_datatree(run.path / "results.zarr", engine="zarr")
+    assert tree.attrs["layers"] == list(LAYERS)
+    alone = xr.open_dataset(run.path / "results.zarr", group="3/segment", engine="zarr")
+    assert alone["weight"].dims == ("concept", "filter")
+    assert {"concept", "filter", "category", "n_train"} <= set(alone.coords)
+    best = alone["single_iou"].sel(split="train").argmax("filter")
+    np.testing.assert_array_equal(best, alone["best_filter"])
+
+
+def test_scores_and_arrays_say_the_same(run):
+    arrays = run.arrays("1", task="segment")
+    table = run.scores.query("layer == '1' and task == 'segment' and method == 'combined'")
+    np.testing.assert_array_equal(table["val"], arrays["score"].sel(split="val"))
+    pairs = arrays["pair_iou"].sel({"method": "single"}).to_numpy()
+    assert pairs.shape == arrays["pair_concept"].shape
+    assert ((pairs >= 0) & (pairs <= 1)).all()
+
+
+def test_more_workers_give_the_same_bytes(run, tmp_path):
+    again = make(tmp_path / "run", workers=3)
+    assert read(again) == read(run)
+
+
+def test_some_concepts_in_another_order_give_the_same_bits(run, tmp_path):
+    some = make(tmp_path / "run", concepts=("null", "red-c", "day-s"))
+    assert set(some.scores["concept"]) == {"null", "red-c", "day-s"}
+    whole = run.scores[run.scores["concept"].isin(["null", "red-c", "day-s"])]
+    pd.testing.assert_frame_equal(
+        some.scores, whole.reset_index(drop=True), check_exact=True, check_dtype=True
+    )
+
+
+@pytest.mark.parametrize("stage", ["compiling", "probing", "segment", "classify"])
+def test_an_interrupted_run_goes_on(run, tmp_path, stage):
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        make(out, progress=Interrupting(stage))
+    assert not (out / "provenance.json").exists()
+    progress = Interrupting("nothing")
+    again = make(out, progress=progress)
+    assert read(again) == read(run)
+
+
+def test_a_finished_item_is_not_learned_again(tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        make(out, workers=1, progress=Interrupting("3: learning to classify"))
+    learned = []
+    from net2vec.pipeline import probe as module
+
+    original = module.segment_concept
+    monkeypatch.setattr(
+        module, "segment_concept", lambda *a, **k: learned.append(a) or original(*a, **k)
+    )
+    make(out, workers=1)
+    assert learned == []
+
+
+def test_a_finished_run_is_found_finished(run):
+    before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.is_file()}
+    make(run.path)
+    after = {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_other_settings_are_refused_and_nothing_is_touched(run):
+    before = read(run)
+    with pytest.raises(ConfigError, match=r"seed \(0 and 1\)"):
+        make(run.path, seed=1)
+    assert read(run) == before
+
+
+def test_a_folder_that_is_no_run_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(ConfigError, match="not empty and holds no run"):
+        make(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_changed_data_are_computed_again_not_read_from_the_cache(run, tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        make(out, progress=Interrupting("3: learning to segment"))
+    (out / "run.toml").unlink()
+    for path in out.rglob("*"):  # the cache alone stays
+        if path.is_file() and "cache" not in path.parts:
+            path.unlink()
+    cache = out / "cache"
+    cache.rename(tmp_path / "cache")
+    other = make(out, data=small_dataset(seed=1))
+    assert read(other) != read(run)
+
+
+def test_another_probe_batch_moves_rounding_only(run, tmp_path):
+    other = make(tmp_path / "run", probe_batch=7).scores
+    for split, images in (("train", "n_train"), ("val", "n_val")):
+        distance = (other[split] - run.scores[split]).abs()
+        one_image = np.where(other["task"] == "classify", 0.5 / other[images], 0)
+        assert (distance <= np.maximum(1e-4, one_image)).all()
+
+
+def test_the_model_is_left_as_it_was_found(tmp_path):
+    model = small_network().train()
+    model[3].eval()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    net2vec.analyze(model, small_dataset(), tmp_path / "run", layers=["1"], transform=squash, **FAST)
+    assert model.training
+    assert not model[3].training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert not any(part._forward_hooks for part in model.modules())
+
+
+def test_a_layer_without_places_is_classified_with_but_not_segmented_with(tmp_path):
+    run = make(tmp_path / "run", layers=("1", "6"))
+    assert run.tasks("6") == ("classify",)
+    reason = run.skipped[(run.skipped["layer"] == "6") & (run.skipped["task"] == "segment")]
+    assert "grid" in reason["reason"].item()
+
+
+def test_nothing_to_learn_is_said(tmp_path):
+    data = small_dataset()
+    data.splits = ["train"] * len(data.splits)
+    with pytest.raises(DataError, match="no concept that can be learned"):
+        make(tmp_path / "run", data=data)
+
+
+def test_provenance_tells_what_was_used(run):
+    told = json.loads((run.path / "provenance.json").read_text())
+    assert told["data"]["train_images"] + told["data"]["val_images"] == 40
+    assert len(told["network"]["digest"]) == 32
+    assert set(told["seconds"]) == set(told["peak_memory_bytes"])
+    assert told["versions"]["torch"] == torch.__version__.partition("+")[0]
+
+
+class Interrupting:
+    """Interrupts the user's run in the middle of a stage."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage_name = stage
+
+    def stage(self, name, total):
+        def advance(steps):
+            if self.stage_name in name and steps:
+                raise KeyboardInterrupt
+
+        return advance
+
+    def say(self, text):
+        pass
+
+
+def read(run: net2vec.Run) -> tuple[bytes, bytes]:
+    assert len(load_table(run.path / "scores.csv")) > 0
+    return (run.path / "scores.csv").read_bytes(), (run.path / "skipped.csv").read_bytes()
