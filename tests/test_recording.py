@@ -1,0 +1,272 @@
+"""One pass of a network, against NumPy over all of its activations at once.
+
+Weights and pixels are small whole numbers, so that activations are exact whatever the batch, and
+ties are many.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import oracle
+from builders_data import ArrayDataset
+from net2vec import recording
+from net2vec.data.protocol import Annotation
+from net2vec.errors import DataError, NetworkError
+from net2vec.networks import Network, Preprocessing, network_from_module
+from net2vec.recording import LayerRecording, image_batches, record
+
+SIZE = 15
+IMAGES = 7
+LAYERS = ["early", "late", "logits"]
+TAU = 0.05
+
+
+def whole_numbers(part: nn.Module) -> nn.Module:
+    for parameter in part.parameters():
+        parameter.data = torch.randint(-2, 3, parameter.shape).float()
+    return part
+
+
+@pytest.fixture
+def network() -> Network:
+    """Grids of 7 x 7 and 3 x 3, and a vector; ReLU6 saturates, and filter 2 of `early` is off."""
+    torch.manual_seed(0)
+    module = nn.Sequential()
+    module.add_module("first", whole_numbers(nn.Conv2d(3, 5, 3, stride=2)))
+    module.add_module("early", nn.ReLU())
+    module.add_module("second", whole_numbers(nn.Conv2d(5, 4, 3, stride=2)))
+    module.add_module("late", nn.ReLU6())
+    module.add_module("flat", nn.Flatten())
+    module.add_module("logits", whole_numbers(nn.Linear(4 * 9, 3)))
+    module.first.weight.data[2] = -1
+    module.first.bias.data[2] = -1
+    return network_from_module(module, Preprocessing(SIZE, (0.0,) * 3, (1.0,) * 3))
+
+
+@pytest.fixture
+def dataset() -> ArrayDataset:
+    generator = np.random.default_rng(0)
+    pictures = generator.integers(0, 4, (IMAGES, SIZE, SIZE, 3), dtype=np.uint8)
+    pictures[4] = pictures[1]  # equal images tie for the highest activation
+    splits = ["train", "val", "train", "train", "val", "train", "train"]
+    return ArrayDataset([""], ["object"], splits, [Annotation()] * IMAGES, pictures)
+
+
+def activations(network: Network, dataset: ArrayDataset) -> dict[str, np.ndarray]:
+    """What each layer gives for all images, from its module called by hand."""
+    x = torch.from_numpy(np.stack(dataset.pictures)).permute(0, 3, 1, 2).double()
+    found = {}
+    module = network.module.double()
+    with torch.no_grad():
+        for name, part in module.named_children():
+            x = found[name] = part(x)
+    module.float()
+    return {name: found[name].numpy() for name in LAYERS}
+
+
+def assert_equal(some: LayerRecording, other: LayerRecording) -> None:
+    for field in dataclasses.fields(LayerRecording):
+        one, two = getattr(some, field.name), getattr(other, field.name)
+        np.testing.assert_array_equal(one, two, err_msg=field.name)
+        if isinstance(one, np.ndarray):
+            assert one.dtype == two.dtype, field.name
+
+
+def best_images(highest: np.ndarray, ranks: int) -> np.ndarray:
+    """The first `ranks` images [filter, rank] by their values [image, filter], earliest first."""
+    images = range(len(highest))
+    return np.array([sorted(images, key=lambda i: (-column[i], i))[:ranks] for column in highest.T])
+
+
+def test_thresholds_and_maps_are_those_of_all_activations(network, dataset):
+    found = record(network, dataset, LAYERS, quantile=TAU, batch=3)
+    A = activations(network, dataset)
+    assert [found[name].grid for name in LAYERS] == [(7, 7), (3, 3), None]
+    for name in ("early", "late"):
+        cuts, B = oracle.thresholded_maps(A[name], TAU)
+        np.testing.assert_array_equal(found[name].threshold, cuts)
+        assert found[name].filters == len(cuts)
+        np.testing.assert_array_equal(found[name].maps(np.arange(IMAGES)).dense().numpy(), B)
+        np.testing.assert_allclose(found[name].active_share, B.mean(axis=(0, 2, 3)))
+        # In any order, and some of them alone.
+        some = np.array([5, 0, 3])
+        np.testing.assert_array_equal(found[name].maps(some).dense().numpy(), B[some])
+    assert found["early"].threshold[2] == 0
+    assert found["early"].active_share[2] == 0
+    # The case is of use: some filters are active up to the share asked for, one saturates.
+    assert (found["early"].active_share > 0.04).any()
+    assert (found["late"].threshold == 6).any()
+
+
+def test_a_layer_without_places_has_means_alone(network, dataset):
+    found = record(network, dataset, ["logits"], quantile=TAU, batch=3)["logits"]
+    np.testing.assert_array_equal(found.means, activations(network, dataset)["logits"])
+    assert np.isnan(found.threshold).all()
+    assert np.isnan(found.active_share).all()
+    assert found.threshold.shape == (3,)
+    assert found.starts.tolist() == [0] * (IMAGES + 1)
+    with pytest.raises(ValueError, match="logits has no grid"):
+        found.maps(np.arange(2))
+
+
+def test_means_and_top_images(network, dataset):
+    found = record(network, dataset, LAYERS, quantile=TAU, batch=3, ranks=4)
+    for name, A in activations(network, dataset).items():
+        by_place = A.reshape(IMAGES, A.shape[1], -1)
+        np.testing.assert_allclose(found[name].means, by_place.mean(axis=2), rtol=1e-6)
+        highest = by_place.max(axis=2)
+        best = best_images(highest, 4)
+        np.testing.assert_array_equal(found[name].top_image, best)
+        np.testing.assert_array_equal(
+            found[name].top_activation, np.take_along_axis(highest.T, best, 1)
+        )
+    few = record(network, dataset, ["late"], quantile=TAU, batch=3, ranks=100)["late"]
+    assert few.top_image.shape == (4, IMAGES)
+
+
+@pytest.mark.parametrize(("batch", "workers"), [(1, 3), (2, 1), (7, 2), (50, 2)])
+def test_neither_batches_nor_workers_nor_other_layers_move_a_bit(network, dataset, batch, workers):
+    expected = record(network, dataset, LAYERS, quantile=TAU, batch=3)
+    found = record(network, dataset, LAYERS, quantile=TAU, batch=batch, workers=workers)
+    assert list(found) == LAYERS
+    for name in LAYERS:
+        assert_equal(found[name], expected[name])
+    alone = record(network, dataset, ["late"], quantile=TAU, batch=batch)
+    assert_equal(alone["late"], expected["late"])
+
+
+def test_images_come_in_order_as_the_network_is_fed_them(network, dataset):
+    batches = list(image_batches(network, dataset, 3, workers=3))
+    assert [len(batch) for batch in batches] == [3, 3, 1]
+    fed = torch.cat(batches).permute(0, 2, 3, 1).numpy()
+    np.testing.assert_array_equal(fed, np.stack(dataset.pictures))
+
+
+def test_progress_counts_every_image_once(network, dataset, tmp_path):
+    told: list[int] = []
+    record(network, dataset, ["late"], quantile=TAU, batch=3, progress=told.append)
+    assert told == [3, 3, 1]
+    for _ in range(2):  # a pass, and a recording that is there already
+        told.clear()
+        record(
+            network, dataset, ["late"], quantile=TAU, batch=3, folder=tmp_path, progress=told.append
+        )
+        assert sum(told) == IMAGES
+
+
+def test_a_finished_recording_is_read_and_not_made_again(network, dataset, tmp_path):
+    folder = tmp_path / "recording"
+    first = record(network, dataset, LAYERS, quantile=TAU, batch=3, folder=folder)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        f"layer-{number:03d}.npz" for number in range(3)
+    ]
+    dataset.images_read.clear()
+    second = record(network, dataset, LAYERS, quantile=TAU, batch=3, folder=folder)
+    assert dataset.images_read == []
+    for name in LAYERS:
+        assert_equal(second[name], first[name])
+
+
+def interrupt_at(stop: int):
+    seen = 0
+
+    def progress(images: int) -> None:
+        nonlocal seen
+        seen += images
+        if seen >= stop:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def test_an_interrupted_pass_goes_on_from_its_checkpoint(network, dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(recording, "_CHECKPOINT_SECONDS", -1.0)
+    options = {"quantile": TAU, "batch": 2, "workers": 1}
+    expected = record(network, dataset, LAYERS, **options)
+    # Three batches are done and the third is not yet saved when the pass is stopped; again after
+    # one more.
+    for stop, saved in ((5, 0), (7, 4)):
+        dataset.images_read.clear()
+        with pytest.raises(KeyboardInterrupt):
+            record(
+                network,
+                dataset,
+                LAYERS,
+                folder=tmp_path,
+                progress=interrupt_at(stop),
+                **options,
+            )
+        assert min(dataset.images_read) == saved
+        assert not list(tmp_path.glob("*.npz"))
+    dataset.images_read.clear()
+    found = record(network, dataset, LAYERS, folder=tmp_path, **options)
+    assert sorted(dataset.images_read) == [6]
+    for name in LAYERS:
+        assert_equal(found[name], expected[name])
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_a_checkpoint_of_other_layers_is_not_gone_on_with(network, dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(recording, "_CHECKPOINT_SECONDS", -1.0)
+    with pytest.raises(KeyboardInterrupt):
+        record(
+            network,
+            dataset,
+            ["early"],
+            quantile=TAU,
+            batch=2,
+            folder=tmp_path,
+            progress=interrupt_at(4),
+        )
+    assert (tmp_path / "checkpoint.pt").exists()
+    found = record(network, dataset, ["late"], quantile=TAU, batch=2, folder=tmp_path)["late"]
+    assert_equal(found, record(network, dataset, ["late"], quantile=TAU, batch=2)["late"])
+
+
+class Fault(nn.Module):
+    """Gives one value that is not finite for a black image."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        faulty = batch.clone()
+        faulty[batch.amax((1, 2, 3)) == 0, 1, 2, 3] = self.value
+        return faulty
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_values_that_are_not_finite_are_refused_by_the_layers_name(dataset, value):
+    dataset.pictures[5] = 0
+    module = nn.Sequential()
+    module.add_module("sound", nn.ReLU())
+    module.add_module("faulty", Fault(value))
+    fed = Preprocessing(SIZE, (0.0,) * 3, (1.0,) * 3)
+    with pytest.raises(NetworkError, match=r"layer faulty .* not finite .* images 3 to 5"):
+        record(
+            network_from_module(module, fed), dataset, ["sound", "faulty"], quantile=TAU, batch=3
+        )
+
+
+def test_what_is_neither_maps_nor_vectors_is_refused(dataset):
+    module = nn.Sequential()
+    module.add_module("rows", nn.Flatten(1, 2))  # 45 rows, which are no square of tokens
+    fed = Preprocessing(SIZE, (0.0,) * 3, (1.0,) * 3)
+    with pytest.raises(NetworkError, match=r"layer rows .*\(3, 45, 15\)"):
+        record(network_from_module(module, fed), dataset, ["rows"], quantile=TAU, batch=3)
+
+
+def test_an_image_that_cannot_be_read_ends_the_pass(network, dataset):
+    def broken(index: int):
+        raise DataError(f"{dataset.images[index]}: not an image")
+
+    dataset.image = broken
+    with pytest.raises(DataError, match=r"0000\.png: not an image"):
+        record(network, dataset, ["late"], quantile=TAU, batch=3)
