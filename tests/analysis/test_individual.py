@@ -1,10 +1,12 @@
+import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import oracle
 from builders import build_run
-from net2vec.analysis import choose_concepts, choose_deciles, individual_ious
+from net2vec.analysis import choose_concepts, choose_deciles, individual_iou, individual_ious
 from net2vec.runs import open_run
 
 
@@ -74,3 +76,12 @@ def test_concepts_are_chosen_over_the_whole_range_and_over_categories():
     assert choose_concepts(concepts, count=3) == ["a", "d", "f"]
     counts = pd.Series({"a": 3, "b": 12, "c": 10, "d": 9})
     assert choose_concepts(concepts, count=3, counts=counts, least=10) == ["b", "c"]
+
+
+def test_mean_and_spread_are_of_the_images_that_are_found():
+    ious = pd.concat([table([0.0, 0.2, 0.4, 0.0]), table([0.0, 0.3], method="single")])
+    (combined, single) = individual_iou(ious).itertuples(index=False)
+    assert (combined.mean, combined.n, combined.n_zero) == (pytest.approx(0.3), 4, 2)
+    assert combined.sd == pytest.approx(0.02**0.5)
+    assert (single.method, single.mean, single.n) == ("single", 0.3, 2)
+    assert np.isnan(single.sd)

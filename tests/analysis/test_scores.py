@@ -7,10 +7,17 @@ import pytest
 from net2vec.analysis import (
     by_category,
     by_concept,
+    choose_filters,
     combined_vs_single,
+    compare_methods,
+    failures,
+    filter_sharing,
+    filters_needed,
+    improvement,
     paired_difference,
     subset_curve,
 )
+from net2vec.analysis.statistics import bootstrap_mean
 
 
 def row(concept, category, method, filters, val, *, task="segment", network="net", layer="a"):
@@ -107,3 +114,78 @@ def test_paired_difference_is_over_common_concepts():
     assert only["difference"] == pytest.approx(0.25)
     assert only["stderr"] == pytest.approx(0.15)
     assert only["n"] == 2
+
+
+def test_failures_begin_with_the_greatest_loss_of_each_fit():
+    table = failures(by_concept(SCORES))
+    segment = table[table["task"] == "segment"]
+    assert segment["concept"].tolist() == ["cat", "dog", "red-c", "cow"]
+    np.testing.assert_allclose(segment["difference"], [-0.1, 0.0, 0.2, 0.4])
+    assert list(table.columns) == [
+        "network", "layer", "task", "concept", "category", "single", "combined", "difference",
+        "n_train", "concept_size",
+    ]  # fmt: skip
+
+
+def test_improvement_leaves_out_what_the_single_filter_misses():
+    missed = [row("yak", "object", "single", 1, 0.005), row("yak", "object", "combined", 8, 0.9)]
+    table = improvement(by_concept(pd.concat([SCORES, pd.DataFrame(missed)])))
+    segment = table[table["task"] == "segment"].iloc[0]
+    # 0.1/0.1, 0.2/0.3, 0.9/0.5 and 0.4/0.2; 0.005 does not exceed 0.005.
+    assert segment["mean_ratio"] == pytest.approx((1 + 2 / 3 + 1.8 + 2) / 4)
+    assert segment["n"] == 4
+    assert list(table.columns) == ["network", "layer", "task", "mean_ratio", "n"]
+
+
+def test_the_methods_are_compared_with_an_interval_around_the_mean():
+    table = compare_methods(by_concept(SCORES))
+    segment = table[table["task"] == "segment"].set_index("statistic")
+    # Differences 0, -0.1, 0.4, 0.2: mean 0.125, standard deviation 0.2217 with ddof 1.
+    assert segment.loc["difference", "value"] == pytest.approx(0.125)
+    assert segment.loc["difference", "stderr"] == pytest.approx(0.22173558 / 2)
+    assert -0.1 <= segment.loc["difference", "low"] < 0.125 < segment.loc["difference", "high"]
+    assert segment.loc["percent", "value"] == 75
+    assert segment.loc["ratio", "n"] == 4
+    alone = table[(table["task"] == "classify") & (table["layer"] == "a")]
+    assert alone[["low", "high", "stderr"]].isna().all(axis=None)
+
+
+def test_the_bootstrap_interval_is_about_two_standard_errors_wide():
+    values = np.random.default_rng(3).normal(size=400)
+    low, high = bootstrap_mean(values)
+    error = values.std(ddof=1) / 20
+    assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
+    assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
+    assert bootstrap_mean(values) == (low, high)
+
+
+def test_filters_needed_is_the_smallest_subset_that_reaches_the_fraction():
+    rows = [
+        row(concept, "object", method, filters, val, task="classify")
+        for concept, scores in {
+            "cat": {1: 0.60, 2: 0.81, 4: 0.79, 8: 1.00},
+            "cow": {1: 0.10, 2: 0.10, 4: 0.10, 8: 0.50},
+            "yak": {1: 0.20, 2: 0.00, 4: 0.00, 8: 0.00},
+        }.items()
+        for filters, val in scores.items()
+        for method in [{1: "single", 8: "combined"}.get(filters, "subset")]
+    ]
+    table = filters_needed(pd.DataFrame(rows)).set_index(["concept", "fraction"])["filters"]
+    assert table["cat", 0.8] == 2
+    assert table["cat", 0.9] == 8
+    assert table["cow", 0.8] == 8
+    assert table[["yak"]].isna().all()
+    assert filters_needed(SCORES[SCORES["layer"] == "b"]).empty
+
+
+def test_filter_sharing_counts_every_filter():
+    rows = [
+        {**row(concept, "object", method, filters, 0.5), "best_filter": best}
+        for concept, best in {"cat": 2, "cow": 0, "dog": 2}.items()
+        for method, filters in (("single", 1), ("subset", 2), ("combined", 4))
+    ]
+    table = filter_sharing(pd.DataFrame(rows))
+    assert table["concepts"].tolist() == [1, 0, 2, 0]
+    assert table["filter"].tolist() == [0, 1, 2, 3]
+    assert choose_filters(table, 3) == [2, 0]
+    assert choose_filters(table.assign(concepts=[1, 0, 1, 1]), 2) == [0, 2]

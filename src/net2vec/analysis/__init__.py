@@ -1,21 +1,46 @@
 """The paper's questions, a file each: pure functions from results to tidy tables.
 
-Every table has one row an observation and begins with the column `network`, except those of one
-concept; none of these functions draws, saves or prints.
+Every table has one row an observation. Those made of `scores.csv` begin with the column `network`;
+those made of one layer's arrays know neither network nor layer. None of these functions draws,
+saves or prints.
 """
 
 from net2vec.analysis.controls import paired_difference
-from net2vec.analysis.individual import choose_concepts, choose_deciles, individual_ious
-from net2vec.analysis.subsets import subset_curve
-from net2vec.analysis.sufficiency import by_category, by_concept, combined_vs_single
+from net2vec.analysis.individual import (
+    choose_concepts,
+    choose_deciles,
+    individual_iou,
+    individual_ious,
+)
+from net2vec.analysis.sharing import choose_filters, filter_sharing
+from net2vec.analysis.subsets import filters_needed, subset_curve
+from net2vec.analysis.sufficiency import (
+    by_category,
+    by_concept,
+    combined_vs_single,
+    compare_methods,
+    failures,
+    improvement,
+)
+from net2vec.analysis.weights import contribution, significant_share, weight_iou_correlation
 
 __all__ = [
     "by_category",
     "by_concept",
     "choose_concepts",
     "choose_deciles",
+    "choose_filters",
     "combined_vs_single",
+    "compare_methods",
+    "contribution",
+    "failures",
+    "filter_sharing",
+    "filters_needed",
+    "improvement",
+    "individual_iou",
     "individual_ious",
     "paired_difference",
+    "significant_share",
     "subset_curve",
+    "weight_iou_correlation",
 ]

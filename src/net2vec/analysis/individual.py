@@ -31,6 +31,27 @@ def individual_ious(segment: xr.Dataset, split: str = "val") -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def individual_iou(ious: pd.DataFrame) -> pd.DataFrame:
+    """Mean and spread of the individual IoUs of every concept and method (Fig. 7).
+
+    Args:
+        ious: the table of `individual_ious`.
+
+    Returns:
+        `concept, method, mean, sd, n, n_zero`. As in the paper, mean and standard deviation (ddof
+        1) are of the non-zero IoUs alone; `n` counts all images, `n_zero` those missed entirely.
+    """
+    found = ious.assign(found=ious["iou"].where(ious["iou"] > 0), missed=ious["iou"].eq(0))
+    groups = found.groupby(["concept", "method"], sort=False)
+    table = groups.agg(
+        mean=("found", "mean"),
+        sd=("found", "std"),
+        n=("iou", "size"),
+        n_zero=("missed", "sum"),
+    )
+    return table.reset_index()
+
+
 def choose_deciles(
     ious: pd.DataFrame, concept: str, *, method: str = "combined", among: int = DECILES
 ) -> pd.DataFrame:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
+from jaxtyping import Float
+from scipy import stats
+
+_RESAMPLES = 2000
 
 
 def summarize(frame: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
@@ -21,3 +26,29 @@ def summarize(frame: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFram
     """
     groups = frame.groupby(list(by), sort=False, observed=True)[value]
     return groups.agg(mean="mean", stderr="sem", n="count").reset_index()
+
+
+def bootstrap_mean(
+    values: Float[np.ndarray, "observation"], *, level: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """The percentile bootstrap interval of a mean.
+
+    Args:
+        values: independent observations, such as one a concept.
+        level: the share of resampled means that the interval holds.
+        seed: decides the resampling, so that a table repeats to the last bit.
+
+    Returns:
+        Its two ends; both missing where there are fewer than two observations.
+    """
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    interval = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=_RESAMPLES,
+        confidence_level=level,
+        method="percentile",
+        random_state=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from net2vec.analysis.statistics import summarize
 from net2vec.analysis.sufficiency import COMBINED, SINGLE, SUBSET
+
+FRACTIONS = (0.8, 0.9)
+
+_FIT = ["network", "layer", "task"]
 
 
 def subset_curve(scores: pd.DataFrame) -> pd.DataFrame:
@@ -22,11 +28,39 @@ def subset_curve(scores: pd.DataFrame) -> pd.DataFrame:
         `network, layer, task, category, filters, mean, stderr, n`, by growing `filters`, for the
         layers and tasks for which subsets were fitted.
     """
-    fit = ["network", "layer", "task"]
+    curve = summarize(_points(scores), [*_FIT, "category", "filters"], "val")
+    return curve.sort_values([*_FIT, "category", "filters"], kind="stable", ignore_index=True)
+
+
+def filters_needed(scores: pd.DataFrame, fractions: Sequence[float] = FRACTIONS) -> pd.DataFrame:
+    """The smallest subset that reaches a fraction of the score of all filters (sec. 4.1).
+
+    Args:
+        scores: rows of `scores.csv`, of one run or of several.
+        fractions: of the validation score of all filters.
+
+    Returns:
+        `network, layer, task, concept, fraction, filters`, for the layers and tasks for which
+        subsets were fitted. `filters` is missing where all filters score 0: any number is as good.
+    """
+    key = [*_FIT, "concept"]
+    points = _points(scores)
+    full = points.loc[points["method"] == COMBINED, [*key, "val"]]
+    points = points.merge(full.rename(columns={"val": "full"}), on=key, validate="many_to_one")
+    parts = []
+    for fraction in fractions:
+        reached = (points["val"] >= fraction * points["full"]) & (points["full"] > 0)
+        least = points[reached].groupby(key, sort=False)["filters"].min().rename("filters")
+        part = full[key].merge(least.reset_index(), on=key, how="left")
+        parts.append(part.assign(fraction=fraction, filters=part["filters"].astype("Int64")))
+    table = pd.concat(parts, ignore_index=True)
+    return table[[*key, "fraction", "filters"]]
+
+
+def _points(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores by number of filters, growing, of the layers and tasks with fitted subsets."""
     method = scores["method"]
-    fitted = scores.loc[method == SUBSET, fit].drop_duplicates()
+    fitted = scores.loc[method == SUBSET, _FIT].drop_duplicates()
     first = (method == SINGLE) & (scores["task"] == "classify")
-    points = scores[method.isin([SUBSET, COMBINED]) | first].merge(fitted, on=fit)
-    points = points.sort_values("filters", kind="stable")
-    curve = summarize(points, [*fit, "category", "filters"], "val")
-    return curve.sort_values([*fit, "category", "filters"], kind="stable", ignore_index=True)
+    points = scores[method.isin([SUBSET, COMBINED]) | first].merge(fitted, on=_FIT)
+    return points.sort_values("filters", kind="stable")

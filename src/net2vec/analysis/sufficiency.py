@@ -1,12 +1,15 @@
-"""Are single filters sufficient to encode a concept? (sec. 4.1, Fig. 2, Table 1)."""
+"""Are single filters sufficient to encode a concept? (sec. 4.1 and 4.3, Fig. 2, Table 1)."""
 
 from __future__ import annotations
 
 import pandas as pd
+from scipy import stats
 
-from net2vec.analysis.statistics import summarize
+from net2vec.analysis.statistics import bootstrap_mean, summarize
 
 SINGLE, COMBINED, SUBSET = "single", "combined", "subset"
+LEAST_SINGLE = 0.005
+"""The score that a single filter must exceed for a ratio to it to be taken (sec. 4.3)."""
 
 _FIT = ["network", "layer", "task"]
 
@@ -55,3 +58,68 @@ def combined_vs_single(concepts: pd.DataFrame) -> pd.DataFrame:
     return summarize(wins, _FIT, "percent").rename(columns={"mean": "percent"})[
         [*_FIT, "percent", "n"]
     ]
+
+
+def compare_methods(concepts: pd.DataFrame) -> pd.DataFrame:
+    """How much all filters add to the best one, with a bootstrap interval over the concepts.
+
+    Args:
+        concepts: the table of `by_concept`.
+
+    Returns:
+        `network, layer, task, statistic, value, stderr, low, high, n`. The statistics are means
+        over `n` concepts: `difference` of the two scores, `percent` of concepts for which all
+        filters are at least as good (Table 1) and `ratio` of the scores as in `improvement`. `low`
+        and `high` bound 95 % of the means of resampled concepts.
+    """
+    observed = {
+        "difference": concepts[COMBINED] - concepts[SINGLE],
+        "percent": 100.0 * (concepts[COMBINED] >= concepts[SINGLE]),
+        "ratio": _ratio(concepts),
+    }
+    rows = []
+    for fit, group in concepts.groupby(_FIT, sort=False):
+        for statistic, values in observed.items():
+            here = values[group.index].dropna().to_numpy(dtype=float)
+            low, high = bootstrap_mean(here)
+            mean = float(here.mean()) if len(here) else float("nan")
+            error = float(stats.sem(here)) if len(here) > 1 else float("nan")
+            rows.append((*fit, statistic, mean, error, low, high, len(here)))
+    return pd.DataFrame(rows, columns=[*_FIT, "statistic", "value", "stderr", "low", "high", "n"])
+
+
+def improvement(concepts: pd.DataFrame) -> pd.DataFrame:
+    """Mean ratio of the score of all filters to that of the best one (sec. 4.3).
+
+    Args:
+        concepts: the table of `by_concept`.
+
+    Returns:
+        `network, layer, task, mean_ratio, n`, over the `n` concepts whose single filter scores
+        more than 0.005: below it a ratio says how bad the single filter is, and no more.
+    """
+    ratios = concepts.assign(ratio=_ratio(concepts))
+    table = summarize(ratios, _FIT, "ratio").rename(columns={"mean": "mean_ratio"})
+    return table[[*_FIT, "mean_ratio", "n"]]
+
+
+def failures(concepts: pd.DataFrame) -> pd.DataFrame:
+    """What every concept gains by all filters, from the greatest loss on (sec. 4.1).
+
+    Args:
+        concepts: the table of `by_concept`.
+
+    Returns:
+        `network, layer, task, concept, category, single, combined, difference, n_train,
+        concept_size`; a negative `difference` is a failure of the combination.
+    """
+    gained = concepts.assign(difference=concepts[COMBINED] - concepts[SINGLE])
+    columns = [*_FIT, "concept", "category", SINGLE, COMBINED, "difference"]
+    order = gained.groupby(_FIT, sort=False).ngroup()
+    ranked = gained.assign(order=order).sort_values(["order", "difference"], kind="stable")
+    return ranked[[*columns, "n_train", "concept_size"]].reset_index(drop=True)
+
+
+def _ratio(concepts: pd.DataFrame) -> pd.Series:
+    """Combined over single score, missing where the single filter scores too little."""
+    return concepts[COMBINED] / concepts[SINGLE].where(concepts[SINGLE] > LEAST_SINGLE)

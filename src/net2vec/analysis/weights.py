@@ -1,0 +1,88 @@
+"""Do the learned weights agree with what single filters can do? (sec. 5.2, Fig. 9)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from jaxtyping import Float
+from scipy import stats
+
+SIGNIFICANT = 0.01
+"""The p-value below which a correlation counts (sec. 5.2)."""
+
+
+def weight_iou_correlation(segment: xr.Dataset) -> pd.DataFrame:
+    """Pearson's correlation of max(w_k, 0) with the set IoU of filter k, across filters.
+
+    Args:
+        segment: a layer's group `segment` of `results.zarr`.
+
+    Returns:
+        `concept, r, p`; both numbers are missing where one side does not vary, as when no weight
+        is positive.
+    """
+    weight, iou = _weights(segment), _single_ious(segment)
+    rows = [_pearson(np.maximum(w, 0), single) for w, single in zip(weight, iou, strict=True)]
+    table = pd.DataFrame(rows, columns=["r", "p"], dtype=float)
+    table.insert(0, "concept", segment["concept"].to_numpy().astype(object))
+    return table
+
+
+def contribution(segment: xr.Dataset, first: int = 10) -> pd.DataFrame:
+    """How much single filters contribute to a concept, by weight and by IoU (sec. 5.2).
+
+    Args:
+        segment: a layer's group `segment` of `results.zarr`.
+        first: how many filters of each concept, by the largest |w_k|; the lowest index on a tie.
+
+    Returns:
+        `concept, filter, weight_share, iou_ratio`: |w_k| over the sum of all, and the validation
+        set IoU of the filter alone over that of all filters, missing where the latter is 0.
+    """
+    weight, iou = np.abs(_weights(segment)), _single_ious(segment)
+    score = segment["score"].sel(split="val").to_numpy()
+    order = np.argsort(-weight, axis=1, kind="stable")[:, :first]
+    share = np.take_along_axis(weight, order, 1) / weight.sum(axis=1, keepdims=True)
+    score = np.where(score > 0, score, np.nan)
+    ratio = np.take_along_axis(iou, order, 1) / score[:, None]
+    return pd.DataFrame(
+        {
+            "concept": np.repeat(segment["concept"].to_numpy().astype(object), order.shape[1]),
+            "filter": order.ravel(),
+            "weight_share": share.ravel(),
+            "iou_ratio": ratio.ravel(),
+        }
+    )
+
+
+def significant_share(correlation: pd.DataFrame) -> pd.DataFrame:
+    """Percentage of concepts whose weights and IoUs are significantly correlated (sec. 5.2).
+
+    Args:
+        correlation: rows of `weight_iou_correlation` with `network` and `layer` before them.
+
+    Returns:
+        `network, layer, percent, n`; an undefined correlation counts as not significant.
+    """
+    counted = correlation.assign(percent=100.0 * (correlation["p"] < SIGNIFICANT))
+    groups = counted.groupby(["network", "layer"], sort=False)["percent"]
+    return groups.agg(percent="mean", n="size").reset_index()
+
+
+def _weights(segment: xr.Dataset) -> Float[np.ndarray, "concept filter"]:
+    return segment["weight"].transpose("concept", "filter").to_numpy().astype(np.float64)
+
+
+def _single_ious(segment: xr.Dataset) -> Float[np.ndarray, "concept filter"]:
+    iou = segment["single_iou"].sel(split="val")
+    return iou.transpose("concept", "filter").to_numpy().astype(np.float64)
+
+
+def _pearson(
+    one: Float[np.ndarray, "filter"], other: Float[np.ndarray, "filter"]
+) -> tuple[float, float]:
+    if len(one) < 3 or np.ptp(one) == 0 or np.ptp(other) == 0:
+        return float("nan"), float("nan")
+    found = stats.pearsonr(one, other)
+    return float(found.statistic), float(found.pvalue)
