@@ -13,13 +13,14 @@ import pytest
 import torch
 from torch import nn
 
-import oracle
-from builders_data import ArrayDataset
 from net2vec import recording
 from net2vec.data.protocol import Annotation
 from net2vec.errors import DataError, NetworkError
 from net2vec.networks import Network, Preprocessing, network_from_module
 from net2vec.recording import LayerRecording, image_batches, record
+
+import oracle
+from builders_data import ArrayDataset
 
 SIZE = 15
 IMAGES = 7

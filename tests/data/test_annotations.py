@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import oracle
-from builders_data import ArrayDataset, splits_of
 from net2vec.data import annotations as module
 from net2vec.data.annotations import Annotations, annotations_digest, compile_annotations
 from net2vec.data.protocol import Annotation, Plane
 from net2vec.errors import DataError
+
+import oracle
+from builders_data import ArrayDataset, splits_of
 
 CATEGORIES = ["object", "part", "color"]
 LABELS = ["", "dog", "leg", "red", "null", "sky"]

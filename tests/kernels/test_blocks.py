@@ -8,9 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from net2vec.kernels.blocks import Block, CellBlock, StripBlock, Strips, lay_out
+
 import oracle
 from builders_data import sparse_maps
-from net2vec.kernels.blocks import Block, CellBlock, StripBlock, Strips, lay_out
 
 SIDES = st.integers(1, 9)
 SIZES = st.integers(1, 20)

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-import oracle
-from builders_data import sparse_maps
 from net2vec.kernels import fit
 from net2vec.kernels.blocks import Strips
 from net2vec.kernels.fit import SegmentationProblem
+
+import oracle
+from builders_data import sparse_maps
 
 # Grids and masks: coarse, of the mask's size (square and not), single rows and cells, equal along
 # one axis, finer than the mask, a mask of one row.

@@ -10,7 +10,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import oracle
 from net2vec.kernels import logistic
 from net2vec.kernels.logistic import (
     Draws,
@@ -19,6 +18,8 @@ from net2vec.kernels.logistic import (
     fit_logistic,
     largest_weights,
 )
+
+import oracle
 
 RATES = [0.1] * 15 + [0.01] * 15
 

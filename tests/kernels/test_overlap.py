@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import oracle
 from net2vec.kernels.overlap import Squares, iou, overlaps, touch
+
+import oracle
 
 # Grid, mask size, and whether the pixels are fewer than twice the squares' patterns.
 GEOMETRIES = [

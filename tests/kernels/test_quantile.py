@@ -11,8 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import oracle
 from net2vec.kernels.quantile import TopValues, rank_of
+
+import oracle
 
 QUANTILES = [0.005, 0.02, 0.1, 0.29, 0.5, 0.9, 0.999]
 

@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import oracle
 from net2vec.kernels.upsample import aligned_axis, upsampled_is_on
+
+import oracle
 
 GRIDS = (6, 7, 13, 14, 27, 28, 55, 56)
 MASKS = (112, 113)
