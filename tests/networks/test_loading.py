@@ -1,10 +1,7 @@
-import urllib.error
-import urllib.request
-
 import numpy as np
 import pytest
 import torch
-from torchvision.models import alexnet, densenet121, googlenet
+from torchvision.models import alexnet, densenet121, googlenet, squeezenet1_1
 
 from net2vec.errors import NetworkError
 from net2vec.networks import available_networks, list_layers, load_network, run_layers
@@ -13,10 +10,10 @@ from net2vec.networks import available_networks, list_layers, load_network, run_
 @pytest.fixture(autouse=True)
 def _nothing_is_downloaded(monkeypatch, tmp_path):
     def refuse(*_args, **_keywords):
-        raise urllib.error.URLError("unreachable")
+        raise OSError("unreachable")
 
-    monkeypatch.setattr(urllib.request, "urlopen", refuse)
-    monkeypatch.setattr("torch.hub.urlopen", refuse)
+    monkeypatch.setattr("socket.getaddrinfo", refuse)
+    monkeypatch.setattr("pooch.retrieve", refuse)
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
 
 
@@ -28,23 +25,16 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_default_layers_of_the_papers_networks_have_their_shapes(name):
+def test_default_layers_have_the_papers_shapes_and_aliases_point_at_relus(name):
     network = load_network(name, weights="random")
     layers = {info.path: info for info in list_layers(network)}
     assert [layers[path].shape for path in network.layers] == SHAPES[name]
     assert all(layers[path].activation for path in network.layers)
+    for alias, path in available_networks()[name].aliases.items():
+        assert layers[path].kind == "ReLU"
+        assert alias in layers[path].aliases
     assert not network.trained
     assert not any(part.training for part in network.module.modules())
-
-
-def test_every_alias_of_the_table_is_a_layer_with_an_activation():
-    for name, entry in available_networks().items():
-        if not entry.aliases:
-            continue
-        layers = {info.path: info for info in list_layers(load_network(name, weights="random"))}
-        for alias, path in entry.aliases.items():
-            assert layers[path].activation, (name, alias)
-            assert alias in layers[path].aliases
 
 
 def test_alexnet_is_fed_as_in_the_papers_experiments():
@@ -129,22 +119,34 @@ def test_what_cannot_be_had_is_told_in_one_line(name, weights, message):
     assert "\n" not in str(caught.value)
 
 
-def test_published_weights_are_told_from_files_and_the_default_is_first(monkeypatch, tmp_path):
+def test_published_weights_are_told_from_files_and_the_default_is_first(monkeypatch):
     asked = []
 
-    def served(url, **keywords):
-        asked.append((url.rpartition("/")[2], keywords["weights_only"], keywords["check_hash"]))
-        torch.manual_seed(1)
-        return load_network("torchvision:resnet50", weights="random").module.state_dict()
+    def fetch(network, address):
+        asked.append((network, address.rpartition("/")[2]))
+        raise NetworkError("nothing here")
 
-    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", served)
-    default = load_network("torchvision:resnet50")
-    assert default.weights == "IMAGENET1K_V2"
-    assert load_network("torchvision:resnet50", weights="IMAGENET1K_V1").trained
+    monkeypatch.setattr("net2vec.networks.sources.libraries.fetch_to_hub", fetch)
+    for weights in (None, "IMAGENET1K_V1", "DEFAULT"):
+        with pytest.raises(NetworkError, match=r"nothing here|no weights 'DEFAULT'"):
+            load_network("torchvision:resnet50", weights=weights)
     assert asked == [
-        ("resnet50-11ad3fa6.pth", True, True),
-        ("resnet50-0676ba61.pth", True, True),
+        ("torchvision:resnet50", "resnet50-11ad3fa6.pth"),
+        ("torchvision:resnet50", "resnet50-0676ba61.pth"),
     ]
+
+
+def test_published_weights_in_torchs_cache_are_used(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.hub._hub_dir", str(tmp_path))
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    torch.manual_seed(1)
+    state = squeezenet1_1().state_dict()
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(state, tmp_path / "checkpoints" / "squeezenet1_1-b8a52dc0.pth")
+    network = load_network("torchvision:squeezenet1_1")
+    assert network.weights == "IMAGENET1K_V1"
+    assert network.trained
+    assert torch.equal(network.module.features[0].weight, state["features.0.weight"])
 
 
 def test_timm_reads_size_and_mean_from_its_own_configuration():

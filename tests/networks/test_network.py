@@ -77,5 +77,5 @@ def test_a_copy_does_not_keep_the_old_digest():
 
 
 def test_a_module_that_cannot_take_images_is_told():
-    with pytest.raises(NetworkError, match=r"Linear fails on an input of shape \(1, 3, 8, 8\)"):
+    with pytest.raises(NetworkError, match=r"Linear fails on an input of shape \(2, 3, 8, 8\)"):
         list_layers(network_from_module(nn.Linear(5, 5), size=8))

@@ -2,7 +2,8 @@
 
 from net2vec.networks.batch_norm import estimate_batch_norm
 from net2vec.networks.layers.capture import capture_outputs, run_layers
-from net2vec.networks.layers.listing import LayerInfo, list_layers, resolve_layers
+from net2vec.networks.layers.listing import LayerInfo, list_layers
+from net2vec.networks.layers.selection import resolve_layers
 from net2vec.networks.loading import load_network
 from net2vec.networks.network import Network, network_from_module
 from net2vec.networks.preprocessing import CustomPreprocessing, Preprocessing

@@ -7,15 +7,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
 from net2vec.errors import NetworkError
+from net2vec.networks.layers.grids import prefix_tokens_of
 from net2vec.networks.layers.listing import default_layers, list_layers
 from net2vec.networks.network import Network
 from net2vec.networks.sources.architecture import Architecture
+from net2vec.networks.sources.exported import network_from_program
 from net2vec.networks.sources.libraries import TimmArchitecture, TorchvisionArchitecture
 from net2vec.networks.sources.python import network_from_function
+from net2vec.networks.sources.zoo import CaffeArchitecture
 from net2vec.networks.table import Entry, available_networks
 
 RANDOM = "random"
@@ -24,18 +28,19 @@ _LIBRARIES: dict[str, Callable[[str], Architecture]] = {
     "torchvision": TorchvisionArchitecture,
     "timm": TimmArchitecture,
 }
-_WEIGHTS_SUFFIXES = (".pth", ".pt", ".tar", ".pkl", ".bin", ".ckpt", ".safetensors")
+_WEIGHTS_SUFFIXES = (".pth", ".pt", ".tar", ".pkl", ".bin", ".ckpt", ".safetensors", ".caffemodel")
 
 
 def load_network(name: str, *, weights: str | None = None, seed: int = 0) -> Network:
     """Build a network with its weights, in evaluation mode.
 
     Args:
-        name: a name of `available_networks`, `torchvision:NAME`, `timm:NAME`,
-            `package.module:function` or `file.py:function` (these return a module).
+        name: a name of `available_networks`, `torchvision:NAME`, `timm:NAME`, a Caffe
+            `deploy.prototxt`, an exported program (`.pt2`), or `package.module:function` or
+            `file.py:function`, which return a module.
         weights: a file of weights; "random"; the name of published weights (`IMAGENET1K_V2`); or
-            None for the default published weights, respectively for the module as the function
-            returns it. Published weights may be downloaded, nothing else is.
+            None for the default published weights, respectively for what the function or program
+            brings. Published weights may be downloaded, nothing else is.
         seed: of whatever is drawn in building the network; torch's global generator is left as
             it was.
 
@@ -48,6 +53,11 @@ def load_network(name: str, *, weights: str | None = None, seed: int = 0) -> Net
         network = _build(name, entry.architecture(), entry, weights, seed)
     elif library in _LIBRARIES:
         network = _build(name, _LIBRARIES[library](model), None, weights, seed)
+    elif name.endswith(".prototxt"):
+        caffe = CaffeArchitecture.from_prototxt(Path(name))
+        network = _build(name, caffe, None, weights, seed)
+    elif name.endswith(".pt2"):
+        network = replace(network_from_program(Path(name), weights=weights), name=name)
     elif model:
         with _seeded(seed):
             network = network_from_function(name, weights=weights)
@@ -74,21 +84,23 @@ def _build(
         if weights == RANDOM:
             module = architecture.untrained()
         elif weights is not None and _is_file(weights, architecture.published):
-            module = architecture.untrained()
-            architecture.load_file(module, Path(weights))
+            module = architecture.from_file(Path(weights))
         else:
             published = _published(architecture, weights)
-            module = architecture.trained(published)
+            module = architecture.from_published(published)
+    aliases = {**getattr(module, "aliases", {}), **(entry.aliases if entry else {})}
     return Network(
         name=name,
         module=module,
-        preprocessing=(entry and entry.preprocessing) or architecture.preprocessing(published),
-        layers=tuple(entry.aliases.get(layer, layer) for layer in entry.layers) if entry else (),
-        aliases=entry.aliases if entry else {},
+        preprocessing=(entry and entry.preprocessing)
+        or architecture.preprocessing(module, published),
+        layers=tuple(aliases.get(layer, layer) for layer in entry.layers) if entry else (),
+        aliases=MappingProxyType(aliases),
         weights=_weights_text(weights, seed, published=published or ""),
         trained=weights != RANDOM,
         licence=entry.licence if entry else architecture.licence,
         source=architecture.source,
+        prefix_tokens=prefix_tokens_of(module),
     )
 
 
@@ -132,6 +144,6 @@ def _unknown(name: str) -> str:
     close = get_close_matches(name, available_networks(), n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(close)}?" if close else "`net2vec networks` lists them;"
     return (
-        f"there is no network {name!r}; {hint} also torchvision:NAME, timm:NAME, "
-        f"package.module:function and file.py:function"
+        f"there is no network {name!r}; {hint} also torchvision:NAME, timm:NAME, FILE.prototxt, "
+        f"FILE.pt2, package.module:function and file.py:function"
     )

@@ -13,6 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from net2vec.networks.layers.grids import prefix_tokens_of
+from net2vec.networks.layers.modes import fixed_batch_of
 from net2vec.networks.layers.tracing import Trace, trace_outputs
 from net2vec.networks.preprocessing import (
     CustomPreprocessing,
@@ -39,6 +41,8 @@ class Network:
         trained: False where the weights are random.
         licence: the terms of the weights.
         source: where architecture and weights come from.
+        prefix_tokens: how many tokens a transformer puts before those of places (class,
+            distillation, registers).
     """
 
     name: str
@@ -50,6 +54,7 @@ class Network:
     trained: bool = True
     licence: str = "unknown"
     source: str = ""
+    prefix_tokens: int = 0
 
     @cached_property
     def digest(self) -> str:
@@ -73,9 +78,11 @@ class Network:
 
     @cached_property
     def trace(self) -> Trace:
-        """Every output of a dry pass over a black image (zeros after preprocessing)."""
+        """Every output of a dry pass over grey images (zeros after preprocessing)."""
+        # Two, so that an output without a row for each image is told from one with.
+        images = fixed_batch_of(self.module) or 2
         size = self.preprocessing.size
-        return trace_outputs(self.module, torch.zeros(1, 3, size, size))
+        return trace_outputs(self.module, torch.zeros(images, 3, size, size))
 
 
 def network_from_module(
@@ -86,6 +93,7 @@ def network_from_module(
     layers: Sequence[str] = (),
     aliases: Mapping[str, str] | None = None,
     size: int = 224,
+    prefix_tokens: int | None = None,
 ) -> Network:
     """Any module of the user's own as a network to probe.
 
@@ -99,6 +107,8 @@ def network_from_module(
         layers: module paths to probe by default.
         aliases: other names of layers, each with its module path.
         size: side of the input in pixels where no transform is given.
+        prefix_tokens: how many tokens a transformer puts before those of places; None for what
+            the module says of itself.
 
     Raises:
         NetworkError: the transform does not do what it must.
@@ -118,6 +128,7 @@ def network_from_module(
         aliases=MappingProxyType(dict(aliases or {})),
         weights="as given in Python",
         source=f"{type(module).__module__}.{type(module).__qualname__}",
+        prefix_tokens=prefix_tokens_of(module) if prefix_tokens is None else prefix_tokens,
     )
 
 

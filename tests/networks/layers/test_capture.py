@@ -117,5 +117,29 @@ def test_what_is_not_called_or_no_tensor_is_told(module, batch):
         run_layers(network_from_module(module, size=5), batch, ["relu#3"])
 
 
+def test_mixed_precision_is_near_and_comes_out_in_single(module, batch):
+    single = run_layers(module, batch, ["head"])["head"]
+    mixed = run_layers(module, batch, ["head"], mixed_precision=True)["head"]
+    assert mixed.dtype == single.dtype == torch.float32
+    assert not torch.equal(mixed, single)
+    torch.testing.assert_close(mixed, single, atol=0.05, rtol=0.05)
+
+
+def test_a_program_for_two_images_takes_five():
+    class Pairs(nn.Module):
+        fixed_batch = 2
+
+        def __init__(self):
+            super().__init__()
+            self.relu = nn.ReLU()
+
+        def forward(self, batch):
+            return self.relu(batch.reshape(2, 3, 4, 4))
+
+    batch = torch.randn(5, 3, 4, 4)
+    outputs = run_layers(network_from_module(Pairs(), size=4), batch, ["relu"])
+    assert torch.equal(outputs["relu"], batch.relu())
+
+
 def test_no_layers_run_the_network_and_give_nothing(module, batch):
     assert run_layers(module, batch, []) == {}

@@ -1,7 +1,7 @@
 import pytest
 import torch
 from torch import nn
-from torchvision.models import alexnet, densenet121, resnet18
+from torchvision.models import alexnet, resnet18
 
 from net2vec.errors import NetworkError
 from net2vec.networks import LayerInfo, list_layers, network_from_module, resolve_layers
@@ -94,18 +94,19 @@ def test_outputs_that_are_no_grid_of_channels_are_refused():
 
 
 def test_default_layers_are_the_last_activation_of_every_grid():
-    assert resolve_layers(network_from_module(resnet18(), size=224)) == (
-        "relu",
-        "layer1",
-        "layer2",
-        "layer3",
-        "layer4",
-    )
-    # DenseNet's blocks end in concatenations of raw values.
-    layers = resolve_layers(network_from_module(densenet121(), size=64))
-    assert layers[-1] == "features.denseblock4.denselayer16.relu2"
+    stages = ("relu", "layer1", "layer2", "layer3", "layer4")
+    assert resolve_layers(network_from_module(resnet18(), size=64)) == stages
     raw = network_from_module(nn.Sequential(nn.Conv2d(3, 2, 1), nn.Conv2d(2, 2, 1)), size=8)
     assert resolve_layers(raw) == ("1",)
+
+
+def test_the_memory_of_a_recording_grows_with_grid_filters_and_images(network):
+    layers = {info.path: info for info in list_layers(network)}
+    conv1 = layers["features.1"]  # 64 filters on 15 x 15
+    # floor(0.005 * 1000 * 225) + 1 = 1126 values a filter, room for 1689 of them
+    assert conv1.recording_bytes(1000) == 64 * (1689 * 8 + 1000 * 4)
+    assert conv1.recording_bytes(1000, quantile=0.01) > 1.5 * conv1.recording_bytes(1000)
+    assert layers["classifier.6"].recording_bytes(10) == 1000 * 10 * 4
 
 
 def test_a_network_without_a_grid_says_so():

@@ -1,5 +1,8 @@
 import io
+import pickle
+import struct
 import zipfile
+from collections import OrderedDict
 
 import pytest
 import torch
@@ -58,6 +61,93 @@ def test_the_old_format_and_safetensors_load(tmp_path):
         target = _module(2)
         load_checkpoint(target, path)
         assert _equal(source, target)
+
+
+class Python2Pickler(pickle._Pickler):
+    """Pickles as torch 0.2 did under Python 2: byte strings, storages on the GPU."""
+
+    dispatch = pickle._Pickler.dispatch.copy()
+
+    def __init__(self, file):
+        super().__init__(file, protocol=2)
+        self.storages = {}
+
+    def save_str(self, text):
+        data = text.encode("latin1")
+        self.write(pickle.SHORT_BINSTRING + bytes([len(data)]) + data)
+        self.memoize(text)
+
+    dispatch[str] = save_str
+
+    def persistent_id(self, thing):
+        if not isinstance(thing, Storage):
+            return None
+        key = str(len(self.storages))
+        self.storages[key] = thing.array
+        return ("storage", torch.cuda.FloatStorage, key, "cuda:0", thing.array.size, None)
+
+
+class Storage:
+    def __init__(self, array):
+        self.array = array
+
+
+class Rebuilt:
+    """A tensor as it was pickled before there were gradients in it."""
+
+    def __init__(self, tensor):
+        self.tensor = tensor
+
+    def __reduce__(self):
+        array = self.tensor.contiguous().numpy()
+        stride = tuple(self.tensor.contiguous().stride())
+        return torch._utils._rebuild_tensor, (Storage(array), 0, array.shape, stride)
+
+
+class Python2OrderedDict:
+    def __init__(self, items):
+        self.items = items
+
+    def __reduce__(self):
+        return OrderedDict, ([list(item) for item in self.items],)
+
+
+def _python2_file(state):
+    """The bytes of a checkpoint as Places365 published its own."""
+    file = io.BytesIO()
+    for header in (0x1950A86A20F9469CFC6C, 1001):
+        pickle.dump(header, file, protocol=2)
+    sizes = {"short": 2, "int": 4, "long": 8}
+    Python2Pickler(file).dump(
+        {"protocol_version": 1001, "little_endian": True, "type_sizes": sizes}
+    )
+    pickler = Python2Pickler(file)
+    tensors = [(f"module.{key}", Rebuilt(tensor)) for key, tensor in state.items()]
+    pickler.dump(
+        {
+            "epoch": 90,
+            "arch": "alexnet",
+            "best_prec1": 53.2,
+            "state_dict": Python2OrderedDict(tensors),
+        }
+    )
+    Python2Pickler(file).dump(sorted(pickler.storages))
+    for key in sorted(pickler.storages):
+        array = pickler.storages[key]
+        file.write(struct.pack("<q", array.size) + array.astype("<f4").tobytes())
+    return file.getvalue()
+
+
+def test_checkpoints_of_python_2_load(tmp_path):
+    source = _module(1)
+    state = {key: value for key, value in source.state_dict().items() if value.is_floating_point()}
+    content = _python2_file(state)
+    assert b"U\x05epoch" in content
+    assert b"torch.cuda\nFloatStorage" in content
+    (tmp_path / "alexnet_places365.pth.tar").write_bytes(content)
+    target = _module(2)
+    load_checkpoint(target, tmp_path / "alexnet_places365.pth.tar")
+    assert _equal(source, target)
 
 
 def test_a_module_with_a_part_called_module_keeps_its_name(tmp_path):

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from net2vec.errors import NetworkError
-from net2vec.networks.layers.modes import evaluating, parameter_device
+from net2vec.networks.layers.grids import to_grid
+from net2vec.networks.layers.modes import evaluating, fixed_batch_of, parameter_device
 from net2vec.networks.network import Network
 
 
@@ -42,36 +44,52 @@ def capture_outputs(module: nn.Module, layers: Sequence[str]) -> Iterator[dict[s
 
 
 def run_layers(
-    network: Network | nn.Module, batch: Float[Tensor, "image 3 size size"], layers: Sequence[str]
+    network: Network | nn.Module,
+    batch: Float[Tensor, "image 3 size size"],
+    layers: Sequence[str],
+    *,
+    mixed_precision: bool = False,
 ) -> dict[str, Tensor]:
     """The outputs of layers for a batch of preprocessed images.
 
     Runs in evaluation mode, without gradients, and leaves the network as it was found. Of a
-    `Network`, whose order of calls is known, nothing after the last of the layers is computed.
+    `Network`, whose order of calls is known, nothing after the last of the layers is computed,
+    and outputs are grids of channels (see `net2vec.networks.layers.grids`); a bare module's come
+    as they are.
 
     Args:
         network: a network, or a bare module.
         batch: moved to the network's device.
         layers: module paths, or calls of them (`path#2`).
+        mixed_precision: whether to compute in half precision where torch thinks it safe.
 
     Returns:
-        The outputs by the names in `layers`, in that order, on the network's device.
+        The outputs by the names in `layers`, in that order, on the network's device: (image,
+        channel, y, x) of a grid, (image, channel) of a vector. Single precision.
 
     Raises:
         NetworkError: a layer does not exist, was not called, or returned no single tensor.
     """
     module = network.module if isinstance(network, Network) else network
     stop_at = _last_call(network, layers) if isinstance(network, Network) else None
+    device = parameter_device(module)
+    portions: list[dict[str, Tensor]] = []
     with (
         _capture(module, layers, stop_at) as outputs,
         evaluating(module),
-        suppress(_Stop),
+        torch.autocast(device.type, enabled=mixed_precision),
     ):
-        module(batch.to(parameter_device(module)))
-    missing = [layer for layer in layers if layer not in outputs]
+        for portion in _portions(batch.to(device), fixed_batch_of(module)):
+            with suppress(_Stop):
+                module(portion)
+            portions.append(dict(outputs))
+    missing = [layer for layer in layers if layer not in portions[0]]
     if missing:
         raise NetworkError(f"the network never called {', '.join(missing)} in this pass")
-    return {layer: outputs[layer] for layer in layers}
+    return {
+        layer: _as_grid(torch.cat([part[layer] for part in portions])[: len(batch)], network)
+        for layer in layers
+    }
 
 
 def split_call(layer: str) -> tuple[str, int | None]:
@@ -116,6 +134,20 @@ def _capture(
         for path in wanted:
             stack.callback(_submodule(module, path).register_forward_hook(keep(path)).remove)
         yield outputs
+
+
+def _portions(batch: Tensor, fixed: int | None) -> Sequence[Tensor]:
+    """The batch, or, where only a fixed number of images will do, that many at a time."""
+    if fixed is None or len(batch) == fixed:
+        return [batch]
+    missing = -len(batch) % fixed
+    filled = torch.cat([batch, batch.new_zeros(missing, *batch.shape[1:])])
+    return torch.split(filled, fixed)
+
+
+def _as_grid(output: Tensor, network: Network | nn.Module) -> Tensor:
+    single = output.float()
+    return to_grid(single, network.prefix_tokens) if isinstance(network, Network) else single
 
 
 def _last_call(network: Network, layers: Sequence[str]) -> tuple[str, int] | None:

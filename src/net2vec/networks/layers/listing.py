@@ -1,18 +1,26 @@
-"""The layers of a network as a table, and the choice among them."""
+"""The layers of a network as a table, and those worth probing by default."""
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
+from math import prod
 
-from net2vec.errors import NetworkError
-from net2vec.networks.layers.capture import split_call
+from net2vec.kernels.quantile import rank_of
+from net2vec.networks.layers.grids import probed_shape
 from net2vec.networks.network import Network
 
-LAST = "last"
+# A recording keeps the largest activations, each with its position, in room for half as many
+# again, and the mean of every image.
+_BYTES_OF_ENTRY = 8
+_ROOM = 1.5
+_BYTES_OF_MEAN = 4
+
+# How often a class of containers must occur to be taken for the blocks of a network.
+_REPEATED = 4
+# How many blocks are taken of a stack with one grid.
+_OF_A_STACK = 4
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,19 @@ class LayerInfo:
         """Whether the layer has places, so that concepts can be segmented with it."""
         return self.shape is not None and len(self.shape) == 3
 
+    def recording_bytes(self, images: int, quantile: float = 0.005) -> int:
+        """The memory that recording the layer takes while it lasts, in bytes.
+
+        Args:
+            images: number of probe images.
+            quantile: share of activations above the threshold (tau, paper section 3).
+        """
+        if self.shape is None:
+            return 0
+        channels, *places = self.shape
+        kept = rank_of(quantile, images * prod(places)) + 1 if places else 0
+        return channels * (int(_ROOM * kept) * _BYTES_OF_ENTRY + images * _BYTES_OF_MEAN)
+
 
 def list_layers(network: Network) -> list[LayerInfo]:
     """Every layer of a network, in the order in which a dry pass finishes them.
@@ -61,94 +82,51 @@ def list_layers(network: Network) -> list[LayerInfo]:
             path=output.path,
             aliases=tuple(names[output.path]),
             kind=output.kind,
-            shape=output.shape if output.shape and len(output.shape) in (1, 3) else None,
+            shape=shape,
             calls=output.call,
-            activation=output.activation if output.shape is not None else None,
+            activation=output.activation if shape else None,
         )
         for output in network.trace.outputs
         if output.call == calls[output.path]
+        for shape in [probed_shape(output.shape or (), network.prefix_tokens)]
     ]
 
 
-def resolve_layers(network: Network, patterns: Sequence[str] | None = None) -> tuple[str, ...]:
-    """The layers that a user asks for.
-
-    Args:
-        network: the network.
-        patterns: module paths, aliases, calls (`path#2`), globs over both (`*` stays within one
-            part of a path, `**` crosses the dots), or `last`, the last of the default layers.
-            None or nothing stands for the default layers.
-
-    Returns:
-        Module paths without repetition, in the network's forward order.
-
-    Raises:
-        NetworkError: a name is unknown, a glob matches nothing, or a layer cannot be probed.
-    """
-    listed = list_layers(network)
-    order = {info.path: place for place, info in enumerate(listed)}
-    aliases = {alias: info.path for info in listed for alias in info.aliases if alias not in order}
-    infos = {info.path: info for info in listed}
-    defaults = network.layers or default_layers(listed)
-    if not defaults:
-        raise NetworkError(f"{network.name} has no layer with a grid to probe")
-
-    chosen: dict[str, tuple[int, int]] = {}
-    for pattern in patterns or defaults:
-        if pattern == LAST and LAST not in order:
-            pattern = defaults[-1]
-        if "*" in pattern or "?" in pattern:
-            layers = _matching(pattern, infos, aliases)
-        else:
-            name, call = split_call(pattern)
-            path = aliases.get(name, name)
-            if path not in infos:
-                raise NetworkError(_unknown(network, name, [*order, *aliases]))
-            _check(infos[path], call)
-            layers = [path if call is None else f"{path}#{call}"]
-        for layer in layers:
-            path, call = split_call(layer)
-            chosen[layer] = (order[path], call or infos[path].calls)
-    return tuple(sorted(chosen, key=lambda layer: chosen[layer]))
-
-
 def default_layers(listed: Sequence[LayerInfo]) -> tuple[str, ...]:
-    """Layers worth probing in a network of which nothing is known: the last of every grid.
+    """Layers worth probing in a network of which nothing is known: one for every size of grid.
 
-    Among the layers with a grid of more than one place, and among these the ones that follow an
-    activation if any does, the last with each size of grid, largest modules first: where a
-    container puts out what its last part does, the container is taken.
+    Of the layers that an activation follows, if any does, the last with each size, the outermost
+    first: where a whole stage ends in an activation, the stage is taken, not a part of the next
+    one that has the same size still. Pooling, which only repeats another layer, does not count.
+
+    Networks that normalise layers (transformers, ConvNeXt) have their activations in the middle
+    of blocks that add to a common stream: there it is the blocks, and of a stack of blocks with
+    one size of grid, four, evenly spaced and with the last.
     """
-    grids = [info for info in listed if info.shape and info.is_grid and info.shape[1] > 1]
-    active = [info for info in grids if info.activation]
-    last_of_size = {info.shape[1:]: info.path for info in active or grids if info.shape}
-    return tuple(last_of_size.values())
+    grids = [info for info in listed if info.is_grid and "Pool" not in info.kind]
+    blocks = _blocks(grids) if any("LayerNorm" in info.kind for info in listed) else []
+    chosen: dict[tuple[int, ...], LayerInfo] = {}
+    for info in blocks or [info for info in grids if info.activation] or grids:
+        size = info.shape[1:] if info.shape else ()
+        rival = chosen.get(size)
+        if rival is None or info.path.count(".") <= rival.path.count("."):
+            chosen[size] = info
+    if blocks and len(chosen) == 1:
+        count = min(_OF_A_STACK, len(blocks))
+        return tuple(blocks[(part + 1) * len(blocks) // count - 1].path for part in range(count))
+    return tuple(info.path for info in sorted(chosen.values(), key=listed.index))
 
 
-def _matching(pattern: str, infos: dict[str, LayerInfo], aliases: dict[str, str]) -> Sequence[str]:
-    parts = {"**": ".*", "*": "[^.]*", "?": "[^.]"}
-    tokens = re.split(r"(\*\*|\*|\?)", pattern)
-    glob = re.compile("".join(parts.get(token, re.escape(token)) for token in tokens))
-    names = {path: path for path in infos} | aliases
-    found = {path for name, path in names.items() if glob.fullmatch(name) and infos[path].shape}
-    if not found:
-        raise NetworkError(f"no layer matches {pattern!r}; `net2vec layers` lists them")
-    return sorted(found)
-
-
-def _check(info: LayerInfo, call: int | None) -> None:
-    if info.shape is None:
-        raise NetworkError(
-            f"layer {info.path} ({info.kind}) has no grid of channels that could be probed; "
-            f"take a layer inside or after it"
-        )
-    if call is not None and not 1 <= call <= info.calls:
-        raise NetworkError(
-            f"layer {info.path} is called {info.calls} times in a pass, so there is no call {call}"
-        )
-
-
-def _unknown(network: Network, name: str, names: Sequence[str]) -> str:
-    close = get_close_matches(name, names, n=5, cutoff=0.5)
-    hint = f"did you mean {', '.join(close)}?" if close else "`net2vec layers` lists them"
-    return f"{network.name} has no layer {name!r}; {hint}"
+def _blocks(grids: Sequence[LayerInfo]) -> list[LayerInfo]:
+    """The containers of the repeated class that most of the network is in."""
+    parts = Counter(
+        ".".join(names[:depth])
+        for names in (info.path.split(".") for info in grids)
+        for depth in range(1, len(names))
+    )
+    by_kind: defaultdict[str, list[LayerInfo]] = defaultdict(list)
+    for info in grids:
+        if parts[info.path] and info.kind != "Sequential":
+            by_kind[info.kind].append(info)
+    repeated = [infos for infos in by_kind.values() if len(infos) >= _REPEATED]
+    return max(repeated, key=lambda infos: sum(parts[info.path] for info in infos), default=[])

@@ -28,3 +28,9 @@ def parameter_device(module: nn.Module) -> torch.device:
     for tensor in (*module.parameters(), *module.buffers()):
         return tensor.device
     return torch.device("cpu")
+
+
+def fixed_batch_of(module: nn.Module) -> int | None:
+    """How many images the module takes at once, no more and no less; None for any number."""
+    count = getattr(module, "fixed_batch", None)
+    return count if isinstance(count, int) else None

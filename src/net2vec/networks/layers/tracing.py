@@ -47,7 +47,8 @@ class Output:
         path: the module's path.
         call: the how manieth call of the module in the pass, from 1.
         kind: the module's class.
-        shape: the output's shape without the batch; None where it is not a single float tensor.
+        shape: the output's shape without the batch; None where it is not a single float tensor
+            with a row for each image (windows of images, for instance, are rows of their own).
         activation: whether it comes straight from an activation function.
     """
 
@@ -93,12 +94,18 @@ def trace_outputs(module: nn.Module, batch: Float[Tensor, "image 3 size size"]) 
     def note(path: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(part: nn.Module, _: Any, result: Any) -> None:
             calls[path] += 1
-            usable = isinstance(result, Tensor) and result.is_floating_point() and result.ndim > 1
+            usable = (
+                isinstance(result, Tensor)
+                and result.is_floating_point()
+                and result.ndim > 1
+                and len(result) == len(batch)
+                and not watch.is_weighting(result)
+            )
             outputs.append(
                 Output(
                     path=path,
                     call=calls[path],
-                    kind=type(part).__name__,
+                    kind=str(part._get_name()),  # type: ignore[no-untyped-call]
                     shape=tuple(result.shape[1:]) if usable else None,
                     activation=usable and watch.is_activated(result),
                 )
@@ -122,16 +129,22 @@ def trace_outputs(module: nn.Module, batch: Float[Tensor, "image 3 size size"]) 
 
 
 class _ActivationWatch(TorchFunctionMode):
-    """Notes the tensors that activation functions return, in modules and in plain functions."""
+    """Notes the tensors that certain functions return, called by modules or otherwise."""
 
     def __init__(self) -> None:
         super().__init__()
         # The tensors are kept, so that no id is given twice during the pass.
-        self._seen: dict[int, tuple[Tensor, int]] = {}
+        self._activated: dict[int, tuple[Tensor, int]] = {}
+        self._weightings: dict[int, Tensor] = {}
 
     def is_activated(self, tensor: Tensor) -> bool:
-        kept, version = self._seen.get(id(tensor), (None, -1))
+        """Whether it comes from an activation function and was not changed since."""
+        kept, version = self._activated.get(id(tensor), (None, -1))
         return kept is tensor and tensor._version == version
+
+    def is_weighting(self, tensor: Tensor) -> bool:
+        """Whether it says how places attend to each other, which only looks like a grid."""
+        return self._weightings.get(id(tensor)) is tensor
 
     def __torch_function__(
         self,
@@ -140,11 +153,14 @@ class _ActivationWatch(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        name = getattr(func, "__name__", "")
+        # Operators of exported programs are called `relu.default`.
+        name = getattr(func, "__name__", "").partition(".")[0]
         activated = name in _ACTIVATIONS or (name in _KEEPING and self._all_activated(args))
         result = func(*args, **(kwargs or {}))
         if activated and isinstance(result, Tensor):
-            self._seen[id(result)] = (result, result._version)
+            self._activated[id(result)] = (result, result._version)
+        if name == "softmax" and result.ndim == 4:
+            self._weightings[id(result)] = result
         return result
 
     def _all_activated(self, args: tuple[Any, ...]) -> bool:

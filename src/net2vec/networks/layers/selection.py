@@ -1,0 +1,85 @@
+"""The choice among the layers of a network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from net2vec.errors import NetworkError
+from net2vec.networks.layers.capture import split_call
+from net2vec.networks.layers.listing import LayerInfo, default_layers, list_layers
+from net2vec.networks.network import Network
+
+LAST = "last"
+
+
+def resolve_layers(network: Network, patterns: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The layers that a user asks for.
+
+    Args:
+        network: the network.
+        patterns: module paths, aliases, calls (`path#2`), globs over both (`*` stays within one
+            part of a path, `**` crosses the dots), or `last`, the last of the default layers.
+            None or nothing stands for the default layers.
+
+    Returns:
+        Module paths without repetition, in the network's forward order.
+
+    Raises:
+        NetworkError: a name is unknown, a glob matches nothing, or a layer cannot be probed.
+    """
+    listed = list_layers(network)
+    order = {info.path: place for place, info in enumerate(listed)}
+    aliases = {alias: info.path for info in listed for alias in info.aliases if alias not in order}
+    infos = {info.path: info for info in listed}
+    defaults = network.layers or default_layers(listed)
+    if not defaults:
+        raise NetworkError(f"{network.name} has no layer with a grid to probe")
+
+    chosen: dict[str, tuple[int, int]] = {}
+    for pattern in patterns or defaults:
+        if pattern == LAST and LAST not in order:
+            pattern = defaults[-1]
+        if "*" in pattern or "?" in pattern:
+            layers = _matching(pattern, infos, aliases)
+        else:
+            name, call = split_call(pattern)
+            path = aliases.get(name, name)
+            if path not in infos:
+                raise NetworkError(_unknown(network, name, [*order, *aliases]))
+            _check(infos[path], call)
+            layers = [path if call is None else f"{path}#{call}"]
+        for layer in layers:
+            path, call = split_call(layer)
+            chosen[layer] = (order[path], call or infos[path].calls)
+    return tuple(sorted(chosen, key=lambda layer: chosen[layer]))
+
+
+def _matching(pattern: str, infos: dict[str, LayerInfo], aliases: dict[str, str]) -> Sequence[str]:
+    parts = {"**": ".*", "*": "[^.]*", "?": "[^.]"}
+    tokens = re.split(r"(\*\*|\*|\?)", pattern)
+    glob = re.compile("".join(parts.get(token, re.escape(token)) for token in tokens))
+    names = {path: path for path in infos} | aliases
+    found = {path for name, path in names.items() if glob.fullmatch(name) and infos[path].shape}
+    if not found:
+        raise NetworkError(f"no layer matches {pattern!r}; `net2vec layers` lists them")
+    return sorted(found)
+
+
+def _check(info: LayerInfo, call: int | None) -> None:
+    if info.shape is None:
+        raise NetworkError(
+            f"layer {info.path} ({info.kind}) has no grid of channels that could be probed; "
+            f"take a layer inside or after it"
+        )
+    if call is not None and not 1 <= call <= info.calls:
+        raise NetworkError(
+            f"layer {info.path} is called {info.calls} times in a pass, so there is no call {call}"
+        )
+
+
+def _unknown(network: Network, name: str, names: Sequence[str]) -> str:
+    close = get_close_matches(name, names, n=5, cutoff=0.5)
+    hint = f"did you mean {', '.join(close)}?" if close else "`net2vec layers` lists them"
+    return f"{network.name} has no layer {name!r}; {hint}"

@@ -1,0 +1,76 @@
+"""Downloads, which nothing but a request for published weights brings about."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from net2vec.errors import NetworkError
+
+
+def fetch_files(network: str, addresses: Sequence[str]) -> list[Path]:
+    """The files of a network, downloaded unless they are there already.
+
+    They are kept in the folder `networks/NAME` of the cache, which is `NET2VEC_CACHE` if that is
+    set. A file that was obtained otherwise and put there is taken.
+
+    Args:
+        network: the network's name.
+        addresses: where the files are published; each is kept under its own name.
+
+    Raises:
+        NetworkError: a download fails; the message says what to put where.
+    """
+    import pooch  # takes a while, and is seldom needed
+
+    cache = os.environ.get("NET2VEC_CACHE") or pooch.os_cache("net2vec")
+    folder = Path(cache).expanduser() / "networks" / network
+    try:
+        return [_fetch(address, folder) for address in addresses]
+    except Exception as error:  # every layer of a download has errors of its own
+        raise NetworkError(
+            f"cannot download the weights of {network}: {first_line(error)}; fetch "
+            f"{', '.join(addresses)} by other means and put what you get into {folder}"
+        ) from error
+
+
+def fetch_to_hub(network: str, address: str) -> Path:
+    """A file in the cache that torch and torchvision share, downloaded unless it is there.
+
+    Raises:
+        NetworkError: the download fails; the message says what to put where.
+    """
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    try:
+        return _fetch(address, folder)
+    except Exception as error:  # every layer of a download has errors of its own
+        raise NetworkError(
+            f"cannot download the weights of {network}: {first_line(error)}; fetch {address} by "
+            f"other means and put it into {folder} or name it with --weights FILE"
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """An error as one line."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def _fetch(address: str, folder: Path) -> Path:
+    """One file, checked where its name holds digits of its digest (`resnet50-0676ba61.pth`)."""
+    path = folder / address.rpartition("/")[2]
+    if path.is_file():
+        return path
+    import pooch
+
+    pooch.get_logger().setLevel("WARNING")
+    temporary = f".{path.name}.{os.getpid()}.tmp"
+    arrived = Path(pooch.retrieve(address, known_hash=None, fname=temporary, path=folder))
+    digits = re.search(r"-([0-9a-f]{8,})\.", path.name)
+    if digits and not pooch.file_hash(str(arrived)).startswith(digits[1]):
+        arrived.unlink()
+        raise ValueError("the file that came is damaged: its digest is not the one in its name")
+    return arrived.replace(path)
