@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from builders_data import ArrayDataset, splits_of
 from torch import nn
 
 from net2vec.data.protocol import Annotation, Plane
 from net2vec.data.tools import write_broden
+
+from builders_data import ArrayDataset, splits_of
 
 SIDE = 32
 NAMES = ["", "red-c", "blue-c", "square", "null", "day-s"]

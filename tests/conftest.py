@@ -1,4 +1,4 @@
-"""Shapes in signatures are checked in every test; stores of annotations go to a folder of its own."""
+"""Shapes in signatures are checked in every test; what is cached goes to a folder of its own."""
 
 import pytest
 from jaxtyping import install_import_hook

@@ -4,10 +4,11 @@ import json
 import tomllib
 
 import pytest
-from builders_runs import write_network_file, write_small_folder
 
 from net2vec.cli import main
 from net2vec.results import load_table
+
+from builders_runs import write_network_file, write_small_folder
 
 FAST = ["--segment-epochs", "3", "--classify-epochs", "3", "--subsets", "2"]
 

@@ -39,11 +39,11 @@ def _print_version(wanted: bool | None) -> None:
 @app.callback()
 def _root(
     show_version: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--version", callback=_print_version, is_eager=True, help="Print the version."
         ),
-    ] = False,
+    ] = None,
 ) -> None:
     pass
 

@@ -3,9 +3,9 @@
 from net2vec.pipeline.demo import run_demo
 from net2vec.pipeline.folder import cache_folder
 from net2vec.pipeline.inputs import default_workers
-from net2vec.pipeline.probe import analyze, probe
 from net2vec.pipeline.progress import Progress, SilentProgress
 from net2vec.pipeline.reporting import write_report
+from net2vec.pipeline.runner import analyze, probe
 
 __all__ = [
     "Progress",

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from net2vec.config import ClassifySettings, SegmentSettings, Settings
 from net2vec.data import open_dataset
-from net2vec.pipeline.probe import probe
 from net2vec.pipeline.progress import Progress, SilentProgress
 from net2vec.pipeline.reporting import write_report
+from net2vec.pipeline.runner import probe
 
 NETWORK = "efficientnet_lite0"
 DATA = "diorama"

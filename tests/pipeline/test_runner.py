@@ -8,11 +8,14 @@ import pandas as pd
 import pytest
 import torch
 import xarray as xr
-from builders_runs import small_dataset, small_network
+from PIL import Image, ImageOps
 
 import net2vec
 from net2vec.errors import ConfigError, DataError
+from net2vec.pipeline import runner
 from net2vec.results import SCORE_COLUMNS, load_table
+
+from builders_runs import small_dataset, small_network, write_small_folder
 
 LAYERS = ("1", "3")
 FAST = {
@@ -106,7 +109,8 @@ def test_some_concepts_in_another_order_give_the_same_bits(run, tmp_path):
 
 
 @pytest.mark.parametrize("stage", ["compiling", "probing", "segment", "classify"])
-def test_an_interrupted_run_goes_on(run, tmp_path, stage):
+def test_an_interrupted_run_goes_on(run, tmp_path, stage, monkeypatch):
+    monkeypatch.setenv("NET2VEC_CACHE", str(tmp_path / "cache"))
     out = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         make(out, progress=Interrupting(stage))
@@ -121,11 +125,9 @@ def test_a_finished_item_is_not_learned_again(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         make(out, workers=1, progress=Interrupting("3: learning to classify"))
     learned = []
-    from net2vec.pipeline import probe as module
-
-    original = module.segment_concept
+    original = runner.segment_concept
     monkeypatch.setattr(
-        module, "segment_concept", lambda *a, **k: learned.append(a) or original(*a, **k)
+        runner, "segment_concept", lambda *a, **k: learned.append(a) or original(*a, **k)
     )
     make(out, workers=1)
     assert learned == []
@@ -152,18 +154,16 @@ def test_a_folder_that_is_no_run_is_refused_and_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
-def test_changed_data_are_computed_again_not_read_from_the_cache(run, tmp_path):
+def test_changed_images_are_computed_again_not_read_from_the_cache(tmp_path):
+    folder = write_small_folder(tmp_path / "data")
     out = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        make(out, progress=Interrupting("3: learning to segment"))
-    (out / "run.toml").unlink()
-    for path in out.rglob("*"):  # the cache alone stays
-        if path.is_file() and "cache" not in path.parts:
-            path.unlink()
-    cache = out / "cache"
-    cache.rename(tmp_path / "cache")
-    other = make(out, data=small_dataset(seed=1))
-    assert read(other) != read(run)
+        make(out, data=folder, progress=Interrupting("3: learning to segment"))
+    for path in sorted((folder / "images").rglob("*.png"))[:20]:
+        ImageOps.invert(Image.open(path)).save(path)
+    went_on = make(out, data=folder)
+    afresh = make(tmp_path / "afresh", data=folder)
+    assert read(went_on) == read(afresh)
 
 
 def test_another_probe_batch_moves_rounding_only(run, tmp_path):
@@ -178,7 +178,8 @@ def test_the_model_is_left_as_it_was_found(tmp_path):
     model = small_network().train()
     model[3].eval()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    net2vec.analyze(model, small_dataset(), tmp_path / "run", layers=["1"], transform=squash, **FAST)
+    out = tmp_path / "run"
+    net2vec.analyze(model, small_dataset(), out, layers=["1"], transform=squash, **FAST)
     assert model.training
     assert not model[3].training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
