@@ -24,7 +24,9 @@ def filter_sharing(scores: pd.DataFrame) -> pd.DataFrame:
         chosen = rows.loc[rows["method"] == SINGLE, "best_filter"]
         counts = chosen.value_counts().reindex(range(filters), fill_value=0)
         part = pd.DataFrame({"filter": counts.index, "concepts": counts.to_numpy()})
-        parts.append(part.assign(**dict(zip(fit, key, strict=True))))
+        for column, value in zip(fit, key, strict=True):
+            part[column] = str(value)
+        parts.append(part)
     columns = [*fit, "filter", "concepts"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 

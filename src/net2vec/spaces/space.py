@@ -6,10 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from net2vec.errors import Net2VecError
 from net2vec.spaces.expressions import parse_expression, resolve_name
+
+_PERPLEXITY = 30
+_EXACT = 400
+"""Up to so many concepts, t-SNE's exact gradient costs less than the approximate one."""
 
 
 class SpaceError(Net2VecError):
@@ -136,6 +140,65 @@ class Space:
         cosines: Float[np.ndarray, "concept concept"] = self.unit @ self.unit.T
         return cosines
 
+    def cluster(self, clusters: int | None = None, *, seed: int = 0) -> Int[np.ndarray, "concept"]:
+        """The cluster of every concept, by k-means of the unit vectors (supplement).
+
+        Args:
+            clusters: how many; by default the root of half the number of concepts. Fewer come
+                where fewer vectors differ.
+            seed: of the starts, of which the best of ten is kept.
+
+        Returns:
+            Numbers from 0, in the order in which the clusters first occur.
+
+        Raises:
+            SpaceError: `clusters` is not positive.
+        """
+        from sklearn.cluster import KMeans
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+        if clusters is None:
+            clusters = max(1, round((len(self) / 2) ** 0.5))
+        if clusters < 1:
+            raise SpaceError(f"the number of clusters must be at least 1, got {clusters}")
+        if not len(self):
+            return np.zeros(0, dtype=np.int64)
+        # The order of a sum over threads would move the last bits, and now and then a cluster.
+        with threadpool_limits(1):
+            found = KMeans(
+                min(clusters, len(np.unique(self.unit, axis=0))), n_init=10, random_state=seed
+            ).fit_predict(self.unit)
+        _, first, inverse = np.unique(found, return_index=True, return_inverse=True)
+        numbers: Int[np.ndarray, "concept"] = np.argsort(np.argsort(first))[inverse]
+        return numbers
+
+    def map(self, *, seed: int = 0) -> Float[np.ndarray, "concept 2"]:
+        """A place in the plane for every concept, by t-SNE of the unit vectors (supplement).
+
+        The perplexity is 30, or less where there are few concepts: a third of the others. Below
+        four concepts, for which t-SNE means nothing, it is the plane of largest variance.
+
+        Args:
+            seed: of what little chance t-SNE takes when it starts from that plane.
+        """
+        from sklearn.manifold import TSNE
+        from threadpoolctl import threadpool_limits
+
+        if len(self) < 4 or self.unit.shape[1] < 2:
+            return self._plane()
+        with threadpool_limits(1):
+            place: Float[np.ndarray, "concept 2"] = (
+                TSNE(
+                    perplexity=min(_PERPLEXITY, (len(self) - 1) / 3),
+                    init="pca",
+                    method="exact" if len(self) <= _EXACT else "barnes_hut",
+                    random_state=seed,
+                )
+                .fit_transform(self.unit)
+                .astype(np.float64)
+            )
+        return place
+
     def restrict(self, names: Sequence[str]) -> Space:
         """The same space on some of its concepts, in the order asked for.
 
@@ -146,6 +209,14 @@ class Space:
         if missing:
             raise SpaceError(f"no concept {missing[0]!r} in {self.label}")
         return Space(names, self.unit[[self._index[name] for name in names]], label=self.label)
+
+    def _plane(self) -> Float[np.ndarray, "concept 2"]:
+        place = np.zeros((len(self), 2))
+        if len(self):
+            left, scale, _ = np.linalg.svd(self.unit - self.unit.mean(axis=0), full_matrices=False)
+            kept = min(2, len(scale))
+            place[:, :kept] = left[:, :kept] * scale[:kept]
+        return place
 
     def _rank(
         self, target: Float[np.ndarray, "dimension"], *, leave_out: set[str], n: int

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
-from net2vec.spaces.space import Space
+from net2vec.spaces.space import Space, SpaceError
+
+EXPRESSIONS = ("grass + blue - green", "grass - green", "tree - wood", "person - torso")
+"""The sums of Table 3."""
 
 
 def nearest_concepts(space: Space, n: int = 5) -> pd.DataFrame:
@@ -20,7 +25,7 @@ def nearest_concepts(space: Space, n: int = 5) -> pd.DataFrame:
     """
     cosine = space.cosines()
     np.fill_diagonal(cosine, -np.inf)
-    count = min(n, len(space) - 1)
+    count = max(0, min(n, len(space) - 1))
     order = np.argsort(-cosine, axis=1, kind="stable")[:, :count]
     names = np.array(space.names, dtype=object)
     return pd.DataFrame(
@@ -29,5 +34,52 @@ def nearest_concepts(space: Space, n: int = 5) -> pd.DataFrame:
             "rank": np.tile(np.arange(1, count + 1), len(space)),
             "neighbour": names[order].ravel(),
             "cosine": np.take_along_axis(cosine, order, axis=1).ravel(),
+        }
+    )
+
+
+def solve_expressions(
+    space: Space, expressions: Sequence[str] = EXPRESSIONS, n: int = 5
+) -> pd.DataFrame:
+    """The concepts nearest to several sums, such as those of Table 3.
+
+    Args:
+        space: the concepts.
+        expressions: see `Space.solve`; one whose concepts the space has not all is left out.
+        n: how many of each.
+
+    Returns:
+        `expression, rank, concept, cosine`.
+    """
+    parts = []
+    for expression in expressions:
+        try:
+            answer = space.solve(expression, n)
+        except SpaceError:
+            continue
+        answer.insert(0, "expression", expression)
+        parts.append(answer)
+    columns = ["expression", "rank", "concept", "cosine"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def cluster_concepts(space: Space, *, clusters: int | None = None, seed: int = 0) -> pd.DataFrame:
+    """Every concept's cluster and its place on a map of the space (supplement).
+
+    Args:
+        space: the concepts.
+        clusters: see `Space.cluster`.
+        seed: of both.
+
+    Returns:
+        `concept, cluster, x, y`, concepts in the order of the space.
+    """
+    place = space.map(seed=seed)
+    return pd.DataFrame(
+        {
+            "concept": np.array(space.names, dtype=object),
+            "cluster": space.cluster(clusters, seed=seed),
+            "x": place[:, 0],
+            "y": place[:, 1],
         }
     )

@@ -1,0 +1,174 @@
+"""How different are two spaces? On the concepts they share (sec. 5.3, Fig. 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy import linalg, stats
+from scipy.spatial.distance import squareform
+
+from net2vec.spaces.space import Space, SpaceError
+
+LEAST_SHARED = 3
+"""Fewer shared concepts than this have no structure to compare."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Spaces held against each other, two by two.
+
+    Attributes:
+        spaces: their labels.
+        concepts: the concepts that all of them share, which everything here is of.
+        distances: `space, other, distance, cka, procrustes, rsa, p, n`; `distance` is D_ij.
+        by_concept: `space, other, concept, category, distance`; these are the D_ijc.
+        by_category: `space, other, category, mean, stderr, n` of the D_ijc of its concepts.
+    """
+
+    spaces: tuple[str, ...]
+    concepts: tuple[str, ...]
+    distances: pd.DataFrame
+    by_concept: pd.DataFrame
+    by_category: pd.DataFrame
+
+
+def compare_spaces(
+    spaces: Sequence[Space],
+    *,
+    categories: Mapping[str, str] | None = None,
+    permutations: int = 999,
+    seed: int = 0,
+) -> Comparison:
+    """Compare every two of several spaces on the concepts that all of them share.
+
+    - `distance`: D_ij, the squared Frobenius norm of the difference of the two matrices of
+      cosines. It is a sum over pairs of concepts: comparable only on the same concepts.
+    - `cka`: linear centred kernel alignment (Kornblith et al. 2019), 1 for equal geometries.
+    - `procrustes`: what the best rotation leaves between the two centred sets of vectors, scaled
+      to norm 1 each (Ding et al. 2021); from 0 to 2.
+    - `rsa`: Spearman's correlation between the cosines of all pairs of concepts (Kriegeskorte et
+      al. 2008), and `p`, the share of permutations of the concepts of one space that give at least
+      as much.
+
+    Args:
+        spaces: two or more, with labels of their own, in vectors of any dimension.
+        categories: of the concepts; one that is not there is of no category.
+        permutations: how many stand behind `p`; 0 leaves it missing.
+        seed: of the permutations.
+
+    Raises:
+        SpaceError: fewer than two spaces, a label stands twice, or they share too few concepts.
+    """
+    labels = [space.label for space in spaces]
+    if len(spaces) < 2:
+        raise SpaceError(f"a comparison needs two spaces or more, got {len(spaces)}")
+    if twice := sorted({label for label in labels if labels.count(label) > 1}):
+        raise SpaceError(f"two spaces are called {twice[0]!r}; each needs a label of its own")
+    shared = [name for name in spaces[0].names if all(name in space for space in spaces[1:])]
+    if len(shared) < LEAST_SHARED:
+        raise SpaceError(
+            f"{', '.join(labels)} share {len(shared)} concepts; a comparison needs at least "
+            f"{LEAST_SHARED}"
+        )
+    units = [space.restrict(shared).unit for space in spaces]
+    cosines = [unit @ unit.T for unit in units]
+    centred = [_centre(unit) for unit in units]
+    ranks = [_ranks(cosine) for cosine in cosines]
+    rows, parts = [], []
+    for i, j in combinations(range(len(spaces)), 2):
+        by_concept = ((cosines[i] - cosines[j]) ** 2).sum(axis=1)
+        rsa, p = _correlate(ranks[i], ranks[j], permutations, seed)
+        pair = {"space": labels[i], "other": labels[j]}
+        rows.append(
+            pair
+            | {
+                "distance": by_concept.sum(),
+                "cka": _alignment(centred[i], centred[j]),
+                "procrustes": 2 - 2 * linalg.svdvals(centred[i].T @ centred[j]).sum(),
+                "rsa": rsa,
+                "p": p,
+                "n": len(shared),
+            }
+        )
+        parts.append(pd.DataFrame(pair | {"concept": shared, "distance": by_concept}))
+    concepts = pd.concat(parts, ignore_index=True)
+    known = categories or {}
+    concepts.insert(3, "category", [known.get(name, "") for name in concepts["concept"]])
+    groups = concepts.groupby(["space", "other", "category"], sort=False)["distance"]
+    by_category = groups.agg(mean="mean", stderr="sem", n="size").reset_index()
+    return Comparison(tuple(labels), tuple(shared), pd.DataFrame(rows), concepts, by_category)
+
+
+def _centre(
+    unit: Float[np.ndarray, "concept dimension"],
+) -> Float[np.ndarray, "concept coordinate"]:
+    """Centred vectors of total norm 1, in no more dimensions than there are concepts.
+
+    Everything computed of them is the same in rotated coordinates, which are fewer where the
+    vectors have thousands of dimensions. Where all vectors are equal nothing is left: all zeros.
+    """
+    centred = unit - unit.mean(axis=0)
+    norm = np.linalg.norm(centred)
+    if norm < 1e-12:
+        return np.zeros((len(unit), 1))
+    if centred.shape[1] > centred.shape[0]:
+        left, scale, _ = linalg.svd(centred, full_matrices=False)
+        centred = left * scale
+    scaled: Float[np.ndarray, "concept coordinate"] = centred / norm
+    return scaled
+
+
+def _alignment(
+    one: Float[np.ndarray, "concept coordinate"], other: Float[np.ndarray, "concept dimension"]
+) -> float:
+    """Linear CKA of centred vectors."""
+    scale = np.linalg.norm(one.T @ one) * np.linalg.norm(other.T @ other)
+    return float(np.linalg.norm(one.T @ other) ** 2 / scale) if scale > 0 else float("nan")
+
+
+def _ranks(cosine: Float[np.ndarray, "concept concept"]) -> Float[np.ndarray, "concept concept"]:
+    """Ranks of the cosines of all pairs, centred and of norm 1, with zeros on the diagonal."""
+    pairs = cosine[np.triu_indices(len(cosine), 1)]
+    # Cosines of equal vectors differ in their last bits, which should make no order.
+    rank = stats.rankdata(pairs.round(12))
+    rank -= rank.mean()
+    norm = np.linalg.norm(rank)
+    matrix: Float[np.ndarray, "concept concept"] = squareform(rank / norm if norm > 0 else rank)
+    return matrix
+
+
+def _correlate(
+    one: Float[np.ndarray, "concept concept"],
+    other: Float[np.ndarray, "concept concept"],
+    permutations: int,
+    seed: int,
+) -> tuple[float, float]:
+    """Spearman's correlation of two sets of cosines, and its p by permuting the concepts.
+
+    Permuting concepts permutes the ranks of their pairs, so that they are ranked but once.
+    """
+    if not one.any() or not other.any():
+        return float("nan"), float("nan")
+
+    def correlation(order: np.ndarray) -> float:
+        # Not BLAS, whose threads cost more than the sum; every pair stands twice.
+        return float(np.einsum("ij,ij->", one[np.ix_(order, order)], other)) / 2
+
+    identity = np.arange(len(one))
+    if not permutations:
+        return correlation(identity), float("nan")
+    tested = stats.permutation_test(
+        (identity,),
+        correlation,
+        permutation_type="pairings",
+        vectorized=False,
+        n_resamples=permutations,
+        alternative="greater",
+        random_state=np.random.default_rng(seed),
+    )
+    return float(tested.statistic), float(tested.pvalue)
