@@ -39,7 +39,7 @@ def load_network(name: str, *, weights: str | None = None, seed: int = 0) -> Net
             `deploy.prototxt`, an exported program (`.pt2`), or `package.module:function` or
             `file.py:function`, which return a module.
         weights: a file of weights; "random"; the name of published weights (`IMAGENET1K_V2`); or
-            None for the default published weights, respectively for what the function or program
+            None for the default published weights, or for those that a function or program
             brings. Published weights may be downloaded, nothing else is.
         seed: of whatever is drawn in building the network; torch's global generator is left as
             it was.

@@ -215,6 +215,19 @@ def _parsed(text):
     return CaffeNetwork(text_format.Parse(text, net_parameter()(), allow_unknown_field=True))
 
 
+def test_weights_may_be_stored_as_inputs_by_outputs(tmp_path):
+    """Which OpenCV does not know."""
+    text = data(1) + layer(
+        "InnerProduct", "fc", "data", "inner_product_param { num_output: 2 transpose: true }"
+    )
+    weight, bias = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), np.array([0.5, -0.5])
+    definition, model = write_network(tmp_path, text, {"fc": [weight, bias]}, old=True)
+    network = CaffeNetwork(read_definition(definition))
+    network.load_caffemodel(model)
+    batch = torch.tensor([1.0, 10.0, 100.0]).reshape(1, 3, 1, 1)
+    assert network(batch).tolist() == [[531.5, 641.5]]
+
+
 def test_the_digest_knows_who_reads_what():
     from net2vec.networks.network import module_digest
 

@@ -71,7 +71,7 @@ def test_published_files_are_fetched_and_used(tmp_path, monkeypatch):
         network = load_network("alexnet_audio")
     assert sorted(asked) == ["/weakly_audio.caffemodel", "/weakly_audio.prototxt"]
     assert network.trained
-    assert network.weights == "caffe"
+    assert network.weights == "weakly_audio"
     offline = load_network("alexnet_audio")  # from the cache
     assert offline.digest == network.digest
 

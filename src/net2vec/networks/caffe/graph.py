@@ -177,9 +177,10 @@ def _build(step: _Step, shapes: dict[str, Shape]) -> nn.Module:
     if unknown:
         raise NetworkError(f"layer {step.path} reads {', '.join(unknown)}, which no layer writes")
     first, *rest = step.layers
+    inputs = [shapes[name] for name in step.reads]
     try:
-        module = build_module(first, [shapes[name] for name in step.reads]).eval()
-        outputs = _output_shapes(module, [shapes[name] for name in step.reads])
+        module = build_module(first, inputs).eval()
+        outputs = _output_shapes(module, inputs)
         shapes.update(zip(step.writes, outputs, strict=True))
     except (RuntimeError, ValueError, IndexError) as error:
         reason = str(error).partition("\n")[0]

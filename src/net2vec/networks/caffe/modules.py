@@ -291,10 +291,8 @@ def _has(layer: CaffeLayer, field: str) -> bool:
 
 
 def _without_leading_ones(shape: Sequence[int]) -> Shape:
-    sizes = list(shape)
-    while len(sizes) > 1 and sizes[0] == 1:
-        del sizes[0]
-    return tuple(sizes)
+    first = next((place for place, size in enumerate(shape) if size != 1), len(shape))
+    return tuple(shape[first:])
 
 
 def _normalise_within(batch: Tensor, size: int, alpha: float, beta: float) -> Tensor:

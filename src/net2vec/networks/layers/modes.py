@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 
 import torch
 from torch import nn
@@ -25,9 +26,8 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 def parameter_device(module: nn.Module) -> torch.device:
     """Where the module's parameters or buffers are; the CPU for a module without any."""
-    for tensor in (*module.parameters(), *module.buffers()):
-        return tensor.device
-    return torch.device("cpu")
+    first = next(chain(module.parameters(), module.buffers()), None)
+    return torch.device("cpu") if first is None else first.device
 
 
 def fixed_batch_of(module: nn.Module) -> int | None:

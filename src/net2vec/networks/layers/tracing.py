@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -133,14 +134,15 @@ class _ActivationWatch(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        # The tensors are kept, so that no id is given twice during the pass.
-        self._activated: dict[int, tuple[Tensor, int]] = {}
-        self._weightings: dict[int, Tensor] = {}
+        # By identity. Held weakly, or all activations of the pass would stay in memory.
+        self._activated: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
+        self._versions: dict[int, int] = {}
+        self._weightings: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
 
     def is_activated(self, tensor: Tensor) -> bool:
         """Whether it comes from an activation function and was not changed since."""
-        kept, version = self._activated.get(id(tensor), (None, -1))
-        return kept is tensor and tensor._version == version
+        known = self._activated.get(id(tensor)) is tensor
+        return known and self._versions[id(tensor)] == tensor._version
 
     def is_weighting(self, tensor: Tensor) -> bool:
         """Whether it says how places attend to each other, which only looks like a grid."""
@@ -158,7 +160,8 @@ class _ActivationWatch(TorchFunctionMode):
         activated = name in _ACTIVATIONS or (name in _KEEPING and self._all_activated(args))
         result = func(*args, **(kwargs or {}))
         if activated and isinstance(result, Tensor):
-            self._activated[id(result)] = (result, result._version)
+            self._activated[id(result)] = result
+            self._versions[id(result)] = result._version
         if name == "softmax" and result.ndim == 4:
             self._weightings[id(result)] = result
         return result

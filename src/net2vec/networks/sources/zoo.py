@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from torch import nn
@@ -24,7 +24,7 @@ DISSECTION_MEAN: Triple = (109.5388, 118.6897, 124.6901)
 class PlacesAlexNet:
     """AlexNet of torchvision as the authors of Places365 trained and published it."""
 
-    source = "torchvision:alexnet"
+    source = "torchvision:alexnet, weights of places2.csail.mit.edu"
     licence = "CC BY"
     published = ("places365",)
 
@@ -61,7 +61,7 @@ class CaffeArchitecture:
     Attributes:
         source: where the files come from, for people.
         licence: the terms of the weights.
-        published: a name for the published weights, or nothing.
+        published: the name of the published files, or nothing.
     """
 
     def __init__(
@@ -88,13 +88,13 @@ class CaffeArchitecture:
         self.name = name
         self.source = source or name
         self.licence = licence
-        self.published = ("caffe",) if addresses else ()
+        self.published = tuple({PurePosixPath(address).stem: None for address in addresses})
         self._definition, self._addresses, self._mean = definition, addresses, mean
 
     @classmethod
     def from_prototxt(cls, path: Path) -> CaffeArchitecture:
         """The network of a `deploy.prototxt`."""
-        return cls(path.name, lambda: read_definition(path), source=str(path.name))
+        return cls(path.name, lambda: read_definition(path), source=path.name)
 
     def untrained(self) -> nn.Module:
         """The module with fresh weights, drawn from torch's global generator."""
@@ -125,10 +125,9 @@ class CaffeArchitecture:
 
     def preprocessing(self, module: nn.Module, weights: str | None) -> Preprocessing:
         """What the network is fed: pixels from 0 to 255, BGR, minus a mean."""
-        channels, height, width = module.input_shape if isinstance(module, CaffeNetwork) else ()
-        if channels != 3 or height != width:
+        shape: tuple[int, ...] = getattr(module, "input_shape", ())
+        if len(shape) != 3 or shape[0] != 3 or shape[1] != shape[2]:
             raise NetworkError(
-                f"{self.name} takes {channels} channels of {height} x {width}, not a square in "
-                f"colour"
+                f"{self.name} takes inputs of shape {shape}, not colour images (3, size, size)"
             )
-        return Preprocessing(height, mean=self._mean, std=(1.0, 1.0, 1.0), channels="BGR")
+        return Preprocessing(shape[1], mean=self._mean, std=(1.0, 1.0, 1.0), channels="BGR")
