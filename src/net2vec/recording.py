@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,7 +135,8 @@ def record(
     total = len(dataset.images)
     network.module.to(device)
     saved = time.monotonic()
-    for first, images in _batches(network, dataset, done, batch, workers):
+    for chosen, images in image_batches(network, dataset, range(done, total), batch, workers):
+        first = chosen[0]
         outputs = run_layers(network, images.to(device, non_blocking=True), layers)
         for name in layers:
             if name not in streams:
@@ -154,38 +156,34 @@ def record(
 
 
 def image_batches(
-    network: Network, dataset: ProbeDataset, batch: int, workers: int = 2
-) -> Iterator[Float[Tensor, "image 3 size size"]]:
-    """All images of a dataset as the network is fed them, decoded ahead by threads."""
-    for _, images in _batches(network, dataset, 0, batch, workers):
-        yield images
+    network: Network,
+    dataset: ProbeDataset,
+    images: Sequence[int],
+    batch: int,
+    workers: int = 2,
+) -> Iterator[tuple[Sequence[int], Float[Tensor, "image 3 size size"]]]:
+    """Images of a dataset as a network is fed them, decoded ahead by threads.
 
+    Yields:
+        Which images, and the images.
 
-def _batches(
-    network: Network, dataset: ProbeDataset, start: int, batch: int, workers: int
-) -> Iterator[tuple[int, Float[Tensor, "image 3 size size"]]]:
+    Raises:
+        DataError: an image cannot be read.
+    """
+
     def load(index: int) -> Tensor:
         return network.preprocessing(dataset.image(index))
 
-    def stack(images: list[Tensor]) -> Tensor:
-        # Convolutions are up to twice as fast with the channels last.
-        return torch.stack(images).contiguous(memory_format=torch.channels_last)
-
-    total = len(dataset.images)
     pool = ThreadPoolExecutor(workers)
     try:
-        ahead = {
-            index: pool.submit(load, index)
-            for index in range(start, min(start + _BATCHES_AHEAD * batch, total))
-        }
-        for first in range(start, total, batch):
-            last = min(first + batch, total)
-            images = stack([ahead.pop(index).result() for index in range(first, last)])
-            for index in range(
-                first + _BATCHES_AHEAD * batch, min(last + _BATCHES_AHEAD * batch, total)
-            ):
-                ahead[index] = pool.submit(load, index)
-            yield first, images
+        ahead: deque[Future[Tensor]] = deque()
+        for first in range(0, len(images), batch):
+            wanted = images[first + len(ahead) : first + _BATCHES_AHEAD * batch]
+            ahead.extend(pool.submit(load, index) for index in wanted)
+            chosen = images[first : first + batch]
+            stacked = torch.stack([ahead.popleft().result() for _ in chosen])
+            # Convolutions are up to twice as fast with the channels last.
+            yield chosen, stacked.contiguous(memory_format=torch.channels_last)
     finally:
         pool.shutdown(cancel_futures=True)
 

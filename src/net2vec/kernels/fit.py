@@ -72,6 +72,7 @@ class SegmentationProblem:
             epochs: passes over all batches.
         """
         foreground, background = (alpha, 1 - alpha) if alpha > 0 else (1.0, 1.0)
+        offset = start.new_tensor(background)
         weight, velocity = start.clone(), torch.zeros_like(start)
         for _ in range(epochs):
             for blocks in self._batches:
@@ -81,7 +82,7 @@ class SegmentationProblem:
                     # d loss / d z is p (1 - p) times (1 - a) - t, or 1 - 2 t with equal weights.
                     target = self._target[: block.mask.numel()].view(block.mask.shape)
                     target.copy_(block.mask)
-                    target.mul_(-foreground - background).add_(background)
+                    torch.sub(offset, target, alpha=foreground + background, out=target)
                     # target * p * (1 - p) in one pass over memory.
                     torch.ops.aten.sigmoid_backward.grad_input(target, value, grad_input=value)
                     block.add_back(gradient, value)

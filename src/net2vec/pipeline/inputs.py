@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -30,6 +30,7 @@ from net2vec.results import group_name
 
 # Settings of a run that was started with objects instead of names.
 _GIVEN = "python:"
+_BATCH_NORM_IMAGES = 512
 
 
 @dataclass(frozen=True)
@@ -133,20 +134,29 @@ def wants_batch_norm(settings: Settings, network: Network) -> bool:
     return settings.batch_norm == "probe" or (settings.batch_norm == "auto" and not network.trained)
 
 
+def batch_norm_images(dataset: ProbeDataset, batch: int) -> Sequence[int]:
+    """The images that batch-norm statistics are estimated on: whole batches, evenly spread.
+
+    Means and variances over the places of a few hundred images are as good as exact.
+    """
+    total = len(dataset.images)
+    count = min(total, _BATCH_NORM_IMAGES)
+    # A smaller last batch would count as much as a full one.
+    count = count // batch * batch or count
+    return [place * total // count for place in range(count)]
+
+
 def with_batch_norm(inputs: Inputs, batch: int, workers: int, advance: Advance) -> Inputs:
     """The same inputs with the network's batch-norm statistics taken from the probe images."""
-    total = len(inputs.dataset.images)
+    chosen = batch_norm_images(inputs.dataset, batch)
     inputs.network.module.to(inputs.device)
 
-    def batches() -> object:
-        for images in image_batches(inputs.network, inputs.dataset, batch, workers):
+    def batches() -> Iterator[Tensor]:
+        for _, images in image_batches(inputs.network, inputs.dataset, chosen, batch, workers):
+            yield images
             advance(len(images))
-            # A smaller last batch would count as much as a full one.
-            if len(images) == min(batch, total):
-                yield images
 
-    network = estimate_batch_norm(inputs.network, batches())  # type: ignore[arg-type]
-    return replace(inputs, network=network)
+    return replace(inputs, network=estimate_batch_norm(inputs.network, batches()))
 
 
 def absolute(settings: Settings) -> Settings:

@@ -35,6 +35,7 @@ from net2vec.pipeline.folder import (
 from net2vec.pipeline.inputs import (
     Inputs,
     absolute,
+    batch_norm_images,
     dataset_name,
     default_workers,
     module_network,
@@ -230,7 +231,8 @@ class _Run:
     def _record(self) -> dict[str, LayerRecording]:
         settings, total = self.settings, len(self.inputs.dataset.images)
         if wants_batch_norm(settings, self.inputs.network):
-            advance = self.progress.stage("estimating batch norm", total)
+            images = batch_norm_images(self.inputs.dataset, settings.probe_batch)
+            advance = self.progress.stage("estimating batch norm", len(images))
             with self.ledger.stage("batch norm"):
                 self.inputs = with_batch_norm(
                     self.inputs, settings.probe_batch, self.workers, advance

@@ -55,7 +55,7 @@ GUESTS: dict[str, dict[str, float]] = {
 """Objects that a share of a scene's pictures is sure to show; some are shown nowhere else."""
 
 _VAL_SHARE = 0.3
-_KEPT = 32  # rendered pictures kept, so that image and annotation of one index render once
+_KEPT = 1536  # rendered pictures kept, about 0.3 MB each: all of the default
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Diorama:
     labels = LABELS
     categories = CATEGORIES
 
-    def __init__(self, size: int = 1400, seed: int = 0) -> None:
+    def __init__(self, size: int = 1200, seed: int = 0) -> None:
         if size < 1:
             raise ConfigError(f"diorama: size must be at least 1 picture, got {size}")
         if seed < 0:
