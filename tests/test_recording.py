@@ -143,10 +143,11 @@ def test_neither_batches_nor_workers_nor_other_layers_move_a_bit(network, datase
 
 
 def test_images_come_in_order_as_the_network_is_fed_them(network, dataset):
-    batches = list(image_batches(network, dataset, 3, workers=3))
-    assert [len(batch) for batch in batches] == [3, 3, 1]
-    fed = torch.cat(batches).permute(0, 2, 3, 1).numpy()
-    np.testing.assert_array_equal(fed, np.stack(dataset.pictures))
+    wanted = [6, 0, 1, 5, 2, 3, 4]
+    batches = list(image_batches(network, dataset, wanted, 3, workers=3))
+    assert [list(chosen) for chosen, _ in batches] == [[6, 0, 1], [5, 2, 3], [4]]
+    fed = torch.cat([images for _, images in batches]).permute(0, 2, 3, 1).numpy()
+    np.testing.assert_array_equal(fed, np.stack(dataset.pictures)[wanted])
 
 
 def test_progress_counts_every_image_once(network, dataset, tmp_path):
