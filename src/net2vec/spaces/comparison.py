@@ -11,6 +11,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import linalg, stats
 from scipy.spatial.distance import squareform
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from net2vec.spaces.space import Space, SpaceError
 
@@ -75,27 +76,29 @@ def compare_spaces(
             f"{', '.join(labels)} share {len(shared)} concepts; a comparison needs at least "
             f"{LEAST_SHARED}"
         )
-    units = [space.restrict(shared).unit for space in spaces]
-    cosines = [unit @ unit.T for unit in units]
-    centred = [_centre(unit) for unit in units]
-    ranks = [_ranks(cosine) for cosine in cosines]
-    rows, parts = [], []
-    for i, j in combinations(range(len(spaces)), 2):
-        by_concept = ((cosines[i] - cosines[j]) ** 2).sum(axis=1)
-        rsa, p = _correlate(ranks[i], ranks[j], permutations, seed)
-        pair = {"space": labels[i], "other": labels[j]}
-        rows.append(
-            pair
-            | {
-                "distance": by_concept.sum(),
-                "cka": _alignment(centred[i], centred[j]),
-                "procrustes": 2 - 2 * linalg.svdvals(centred[i].T @ centred[j]).sum(),
-                "rsa": rsa,
-                "p": p,
-                "n": len(shared),
-            }
-        )
-        parts.append(pd.DataFrame(pair | {"concept": shared, "distance": by_concept}))
+    # These matrices are small: threads would cost more than they save, and move the last bits.
+    with threadpool_limits(1):
+        units = [space.restrict(shared).unit for space in spaces]
+        cosines = [unit @ unit.T for unit in units]
+        centred = [_centre(unit) for unit in units]
+        ranks = [_ranks(cosine) for cosine in cosines]
+        rows, parts = [], []
+        for i, j in combinations(range(len(spaces)), 2):
+            by_concept = ((cosines[i] - cosines[j]) ** 2).sum(axis=1)
+            rsa, p = _correlate(ranks[i], ranks[j], permutations, seed)
+            pair = {"space": labels[i], "other": labels[j]}
+            rows.append(
+                pair
+                | {
+                    "distance": by_concept.sum(),
+                    "cka": _alignment(centred[i], centred[j]),
+                    "procrustes": 2 - 2 * linalg.svdvals(centred[i].T @ centred[j]).sum(),
+                    "rsa": rsa,
+                    "p": p,
+                    "n": len(shared),
+                }
+            )
+            parts.append(pd.DataFrame(pair | {"concept": shared, "distance": by_concept}))
     concepts = pd.concat(parts, ignore_index=True)
     known = categories or {}
     concepts.insert(3, "category", [known.get(name, "") for name in concepts["concept"]])
@@ -156,8 +159,7 @@ def _correlate(
         return float("nan"), float("nan")
 
     def correlation(order: np.ndarray) -> float:
-        # Not BLAS, whose threads cost more than the sum; every pair stands twice.
-        return float(np.einsum("ij,ij->", one[np.ix_(order, order)], other)) / 2
+        return float(np.vdot(one[np.ix_(order, order)], other)) / 2  # every pair stands twice
 
     identity = np.arange(len(one))
     if not permutations:

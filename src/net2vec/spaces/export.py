@@ -30,8 +30,7 @@ def save_word2vec(
         twice = next(word for word in words if words.count(word) > 1)
         raise SpaceError(f"two concepts would both be written {twice!r}; export them as csv")
     rows = [
-        f"{word} {' '.join(map(str, vector))}"
-        for word, vector in zip(words, vectors, strict=True)
+        f"{word} {' '.join(map(str, vector))}" for word, vector in zip(words, vectors, strict=True)
     ]
     save_text("\n".join([f"{len(words)} {vectors.shape[1]}", *rows]) + "\n", path)
 
@@ -86,4 +85,3 @@ def save_projector(
     rows = [("concept", "category"), *zip(names, categories, strict=True)]
     lines = ["\t".join(" ".join(cell.split()) for cell in row) for row in rows]
     save_text("\n".join(lines) + "\n", path.with_name(f"{path.stem}_metadata.tsv"))
-

@@ -199,6 +199,10 @@ class Space:
             )
         return place
 
+    def labelled(self, label: str) -> Space:
+        """The same space under another label."""
+        return Space(self.names, self.unit, label=label)
+
     def restrict(self, names: Sequence[str]) -> Space:
         """The same space on some of its concepts, in the order asked for.
 

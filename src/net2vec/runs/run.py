@@ -13,8 +13,9 @@ import xarray as xr
 
 from net2vec import results
 from net2vec.errors import ResultsError
-from net2vec.spaces import Space
+from net2vec.spaces import Comparison, Space, SpaceError, compare_spaces
 
+_PERMUTATIONS = 99
 HARDLY_MOVED = 0.5
 """A vector whose `start_distance` is below this is mostly its random start."""
 
@@ -50,13 +51,16 @@ class Run:
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """The rows of `scores.csv`."""
-        return results.load_table(self.path / "scores.csv")
+        """The rows of `scores.csv`, as `results.zarr` has them."""
+        return results.scores_table(self.tree)
 
     @cached_property
     def skipped(self) -> pd.DataFrame:
-        """The rows of `skipped.csv`."""
-        return results.load_table(self.path / "skipped.csv")
+        """The rows of `skipped.csv`; none where there is no such file."""
+        path = self.path / "skipped.csv"
+        if not path.is_file():
+            return pd.DataFrame(columns=list(results.SKIPPED_COLUMNS))
+        return results.load_table(path)
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
@@ -114,6 +118,36 @@ class Run:
             vectors.values,
             label=f"{self.network} {self._layer(layer)} {task}",
         )
+
+    def categories(self, *, task: str = "segment") -> dict[str, str]:
+        """The category of every concept of a task.
+
+        Raises:
+            ResultsError: the run has no such task.
+        """
+        category = self.arrays(task=task)["category"]
+        return dict(zip(category["concept"].values, category.values, strict=True))
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """The spaces of all layers and tasks held against each other, on the concepts they share.
+
+        Each is labelled by its layer and task. None where there are fewer than two, or where they
+        share too few concepts.
+        """
+        compared = [
+            self.space(layer, task=task).labelled(f"{layer} {task}")
+            for layer in self.layers
+            for task in self.tasks(layer)
+        ]
+        try:
+            return compare_spaces(
+                compared,
+                categories=self.categories(task=self.tasks()[0]),
+                permutations=_PERMUTATIONS,
+            )
+        except SpaceError:
+            return None
 
     def hardly_moved(self, layer: str | None = None, *, task: str = "segment") -> frozenset[str]:
         """Concepts whose vector has hardly left its random start.

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from builders import CONCEPTS, build_run
 from net2vec import results
 from net2vec.errors import ResultsError
 from net2vec.runs import HARDLY_MOVED, open_run, unique_labels
+
+from builders import CONCEPTS, build_run
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,223 @@
+"""The tables of a run, each of one question of the paper, made from `results.zarr` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import pandas as pd
+import xarray as xr
+
+from net2vec import analysis, spaces
+from net2vec.runs.run import Run
+
+_FIT = ("layer", "task")
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """One of the tables of a run.
+
+    Attributes:
+        title: what it says, in a few words.
+        source: where the paper shows it.
+        columns: its columns; `network` stands before them.
+        make: from a run to a table that has at least these columns, or is empty.
+    """
+
+    title: str
+    source: str
+    columns: tuple[str, ...]
+    make: Callable[[Run], pd.DataFrame]
+
+
+def make_tables(run: Run, names: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
+    """The tables of a run, by name; each begins with the column `network`.
+
+    Args:
+        run: a finished run; nothing but its `results.zarr` is read.
+        names: which of `TABLES`; all by default.
+    """
+    tables = {}
+    for name in TABLES if names is None else names:
+        table = TABLES[name].make(run)
+        wanted = pd.DataFrame(index=table.index, columns=["network", *TABLES[name].columns])
+        if len(table):
+            wanted = table.assign(network=run.network)[list(wanted.columns)]
+        tables[name] = wanted.reset_index(drop=True)
+    return tables
+
+
+def _of_scores(make: Callable[[pd.DataFrame], pd.DataFrame], run: Run) -> pd.DataFrame:
+    return make(run.scores)
+
+
+def _of_concepts(make: Callable[[pd.DataFrame], pd.DataFrame], run: Run) -> pd.DataFrame:
+    return make(analysis.by_concept(run.scores))
+
+
+def _of_segment(make: Callable[[xr.Dataset], pd.DataFrame], run: Run) -> pd.DataFrame:
+    """A table of every layer that was segmented with."""
+    parts = [
+        make(run.arrays(layer)).assign(layer=layer)
+        for layer in run.layers
+        if "segment" in run.tasks(layer)
+    ]
+    return _concat(parts)
+
+
+def _of_spaces(
+    make: Callable[[spaces.Space], pd.DataFrame], run: Run, *, last: bool = False
+) -> pd.DataFrame:
+    """A table of the space of every layer and task, or of the last layer's alone."""
+    parts = [
+        make(run.space(layer, task=task)).assign(layer=layer, task=task)
+        for layer in (run.layers[-1:] if last else run.layers)
+        for task in run.tasks(layer)
+    ]
+    return _concat(parts)
+
+
+def _individual(segment: xr.Dataset) -> pd.DataFrame:
+    return analysis.individual_iou(analysis.individual_ious(segment))
+
+
+def _concat(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
+
+
+def _distances(run: Run) -> pd.DataFrame:
+    return run.comparison.distances if run.comparison else pd.DataFrame()
+
+
+def _distances_by_category(run: Run) -> pd.DataFrame:
+    return run.comparison.by_category if run.comparison else pd.DataFrame()
+
+
+def _significant(run: Run) -> pd.DataFrame:
+    table = _of_segment(analysis.weight_iou_correlation, run)
+    return analysis.significant_share(table.assign(network=run.network)) if len(table) else table
+
+
+TABLES: Mapping[str, RunTable] = {
+    "by_category": RunTable(
+        "Mean score of each category with a single filter and with all",
+        "Fig. 2 and 6",
+        (*_FIT, "method", "category", "mean", "stderr", "n"),
+        partial(_of_scores, analysis.by_category),
+    ),
+    "combined_vs_single": RunTable(
+        "Share of concepts that all filters encode at least as well as the best one",
+        "Table 1",
+        (*_FIT, "percent", "n"),
+        partial(_of_concepts, analysis.combined_vs_single),
+    ),
+    "method_comparison": RunTable(
+        "What all filters add to the best one, with bootstrap intervals",
+        "sec. 4.1",
+        (*_FIT, "statistic", "value", "stderr", "low", "high", "n"),
+        partial(_of_concepts, analysis.compare_methods),
+    ),
+    "subset_curve": RunTable(
+        "Mean score against the number of filters",
+        "Fig. 3",
+        (*_FIT, "category", "filters", "mean", "stderr", "n"),
+        partial(_of_scores, analysis.subset_curve),
+    ),
+    "filters_needed": RunTable(
+        "The fewest filters that reach a fraction of the score of all",
+        "sec. 4.1",
+        (*_FIT, "concept", "fraction", "filters"),
+        partial(_of_scores, analysis.filters_needed),
+    ),
+    "failures": RunTable(
+        "What every concept gains or loses by all filters",
+        "sec. 4.1",
+        (
+            *_FIT,
+            "concept",
+            "category",
+            "single",
+            "combined",
+            "difference",
+            "n_train",
+            "concept_size",
+        ),
+        partial(_of_concepts, analysis.failures),
+    ),
+    "improvement": RunTable(
+        "Mean ratio of the score of all filters to that of the best one",
+        "sec. 4.3",
+        (*_FIT, "mean_ratio", "n"),
+        partial(_of_concepts, analysis.improvement),
+    ),
+    "filter_sharing": RunTable(
+        "For how many concepts each filter is the best one",
+        "Fig. 5",
+        (*_FIT, "filter", "concepts"),
+        partial(_of_scores, analysis.filter_sharing),
+    ),
+    "weight_iou_correlation": RunTable(
+        "Correlation of learned weights with the scores of single filters",
+        "sec. 5.2",
+        ("layer", "concept", "r", "p"),
+        partial(_of_segment, analysis.weight_iou_correlation),
+    ),
+    "significant_correlation": RunTable(
+        "Share of concepts for which that correlation is significant",
+        "sec. 5.2",
+        ("layer", "percent", "n"),
+        _significant,
+    ),
+    "contribution": RunTable(
+        "What each concept's first ten filters contribute",
+        "sec. 5.2",
+        ("layer", "concept", "filter", "weight_share", "iou_ratio"),
+        partial(_of_segment, analysis.contribution),
+    ),
+    "individual_iou": RunTable(
+        "Individual IoU of every concept with a single filter and with all",
+        "Fig. 7",
+        ("layer", "concept", "method", "mean", "sd", "n", "n_zero"),
+        partial(_of_segment, _individual),
+    ),
+    "by_concept": RunTable(
+        "Score of every concept with a single filter and with all",
+        "supplement",
+        (*_FIT, "concept", "category", "single", "combined", "n_train", "concept_size"),
+        partial(_of_concepts, lambda concepts: concepts),
+    ),
+    "nearest": RunTable(
+        "The nearest concepts of every concept",
+        "Table 2",
+        (*_FIT, "concept", "rank", "neighbour", "cosine"),
+        partial(_of_spaces, spaces.nearest_concepts),
+    ),
+    "arithmetic": RunTable(
+        "Sums and differences of concepts",
+        "Table 3",
+        (*_FIT, "expression", "rank", "concept", "cosine"),
+        partial(_of_spaces, spaces.solve_expressions),
+    ),
+    "clusters": RunTable(
+        "Clusters and a map of the concepts of the last layer",
+        "supplement",
+        (*_FIT, "concept", "cluster", "x", "y"),
+        partial(_of_spaces, spaces.cluster_concepts, last=True),
+    ),
+    "distances": RunTable(
+        "Distances between the spaces of the layers and tasks",
+        "Fig. 10",
+        ("space", "other", "distance", "cka", "procrustes", "rsa", "p", "n"),
+        _distances,
+    ),
+    "distances_by_category": RunTable(
+        "The same, mean over the concepts of each category",
+        "Fig. 10",
+        ("space", "other", "category", "mean", "stderr", "n"),
+        _distances_by_category,
+    ),
+}
+"""The tables by the names of their files."""
