@@ -10,8 +10,15 @@ import typer
 
 from net2vec.cli.display import TerminalProgress
 from net2vec.config import DEVICES, TASKS, Settings
-from net2vec.errors import ConfigError
-from net2vec.pipeline import probe, run_demo, write_report
+from net2vec.errors import ConfigError, Net2VecError
+from net2vec.pipeline import (
+    name_runs,
+    probe,
+    probe_many,
+    read_runs,
+    run_demo,
+    write_report,
+)
 
 
 def make_commands(app: typer.Typer) -> None:
@@ -35,10 +42,10 @@ def demo(
 
 def run(
     network: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             help="A name from `net2vec networks`, torchvision:NAME, timm:NAME, "
-            "package.module:function or file.py:function."
+            "package.module:function or file.py:function; several are probed one after the other."
         ),
     ] = None,
     data: Annotated[
@@ -48,6 +55,9 @@ def run(
     out: Annotated[Path | None, typer.Option(help="The run's folder.")] = None,
     config: Annotated[
         Path | None, typer.Option(help="Repeat the run of a run.toml; options override it.")
+    ] = None,
+    runs: Annotated[
+        Path | None, typer.Option(help="A file of several runs, a table [runs.NAME] for each.")
     ] = None,
     weights: Annotated[
         str | None, typer.Option(help="A file, random, or a published name.")
@@ -118,7 +128,7 @@ def run(
     if out is None:
         raise ConfigError("no folder for the run given; name one with --out")
     given = {
-        "network": network,
+        "network": network[0] if network else None,
         "data": data,
         "weights": weights,
         "layers": _names(layers),
@@ -151,10 +161,29 @@ def run(
         "drop_after": classify_drop_after,
         "subsets": _numbers(subsets if classify_subsets is None else classify_subsets),
     }
-    settings = _settings(config, given, segment, classify)
+    if runs is not None:
+        if any(value is not None for value in (config, *given.values())):
+            raise ConfigError("--runs holds all settings; leave the other options out")
+        _make_many(read_runs(runs), out, workers)
+        return
+    values = _values(config, given, segment, classify)
+    if network is not None and len(network) > 1:
+        _make_many(name_runs(network, values), out, workers)
+        return
     with TerminalProgress() as progress:
-        folder = probe(settings, out, workers=workers, progress=progress)
+        folder = probe(Settings.from_dict(values), out, workers=workers, progress=progress)
     typer.echo((folder / "report" / "index.html").resolve())
+
+
+def _make_many(runs: dict[str, Settings], out: Path, workers: int | None) -> None:
+    with TerminalProgress() as progress:
+        outcomes, page = probe_many(runs, out, workers=workers, progress=progress)
+    if page is not None:
+        typer.echo(page.resolve())
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if failed:
+        named = "; ".join(f"{outcome.name}: {outcome.error}" for outcome in failed)
+        raise Net2VecError(f"{len(failed)} of {len(outcomes)} runs failed: {named}")
 
 
 def report(
@@ -172,12 +201,12 @@ def report(
     typer.echo(page.resolve())
 
 
-def _settings(
+def _values(
     config: Path | None,
     given: dict[str, Any],
     segment: dict[str, Any],
     classify: dict[str, Any],
-) -> Settings:
+) -> dict[str, Any]:
     values: dict[str, Any] = {"segment": {}, "classify": {}}
     if config is not None:
         values = asdict(Settings.from_toml(config))
@@ -189,7 +218,7 @@ def _settings(
     values |= {key: value for key, value in given.items() if value is not None}
     for key, part in (("segment", segment), ("classify", classify)):
         values[key] = {**values[key], **{k: v for k, v in part.items() if v is not None}}
-    return Settings.from_dict(values)
+    return values
 
 
 def _names(text: str | None) -> list[str] | None:

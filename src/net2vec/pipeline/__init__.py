@@ -3,17 +3,22 @@
 from net2vec.pipeline.demo import run_demo
 from net2vec.pipeline.folder import cache_folder
 from net2vec.pipeline.inputs import default_workers
+from net2vec.pipeline.many import Outcome, name_runs, probe_many, read_runs
 from net2vec.pipeline.progress import Progress, SilentProgress
 from net2vec.pipeline.reporting import write_report
 from net2vec.pipeline.runner import analyze, probe
 
 __all__ = [
+    "Outcome",
     "Progress",
     "SilentProgress",
     "analyze",
     "cache_folder",
     "default_workers",
+    "name_runs",
     "probe",
+    "probe_many",
+    "read_runs",
     "run_demo",
     "write_report",
 ]

@@ -1,0 +1,126 @@
+"""Several networks, one after the other, over the same annotations: a folder each, one report."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from net2vec.config import Settings
+from net2vec.errors import ConfigError, Net2VecError
+from net2vec.pipeline.inputs import open_data
+from net2vec.pipeline.progress import Progress, SilentProgress
+from net2vec.pipeline.reporting import write_report
+from net2vec.pipeline.runner import probe
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one run among several.
+
+    Attributes:
+        name: of its folder.
+        folder: where it is.
+        error: why it failed; None where it is finished.
+    """
+
+    name: str
+    folder: Path
+    error: str | None = None
+
+
+def probe_many(
+    runs: Mapping[str, Settings],
+    out: Path,
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[list[Outcome], Path | None]:
+    """Make several runs and a report that holds them side by side; one that fails stops no other.
+
+    Args:
+        runs: settings by name; a run's folder is `out/NAME`.
+        out: holds the runs and `report` afterwards.
+        workers: threads.
+        progress: told of stages.
+
+    Returns:
+        What became of every run, and the page of the report if any run is finished.
+
+    Raises:
+        ConfigError: `out` is a file.
+        DataError: a dataset cannot be opened; nothing is probed then.
+    """
+    progress = progress or SilentProgress()
+    if out.is_file():
+        raise ConfigError(f"{out} is a file; --out wants a folder")
+    datasets = {_data_key(settings): open_data(settings) for settings in runs.values()}
+    outcomes = []
+    for name, settings in runs.items():
+        folder = out / name
+        progress.say(f"{name}: {settings.network}")
+        try:
+            dataset = datasets[_data_key(settings)]
+            probe(settings, folder, dataset=dataset, workers=workers, progress=progress)
+            outcomes.append(Outcome(name, folder))
+        except Net2VecError as error:
+            progress.say(f"{name} failed: {error}")
+            outcomes.append(Outcome(name, folder, str(error)))
+    finished = [outcome.folder for outcome in outcomes if outcome.error is None]
+    if not finished:
+        return outcomes, None
+    page = write_report(finished, out / "report", progress=progress)
+    return outcomes, page
+
+
+def read_runs(path: Path) -> dict[str, Settings]:
+    """Read a file of runs: settings shared by all, and a table `[runs.NAME]` for each.
+
+    Raises:
+        ConfigError: there is no such file, it is not TOML, or holds something else.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file of runs") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read as TOML: {error}") from error
+    runs = values.pop("runs", None)
+    if not isinstance(runs, dict) or not runs:
+        raise ConfigError(f"{path} names no run; wanted is a table [runs.NAME] for each")
+    found = {}
+    for name, own in runs.items():
+        if not re.fullmatch(r"[\w.-]+", name):
+            raise ConfigError(f"{path}: {name!r} cannot be a folder; use letters, digits, _ - .")
+        if not isinstance(own, dict):
+            raise ConfigError(f"{path}: runs.{name} must be a table, got {own!r}")
+        found[name] = Settings.from_dict(_merged(values, own), f"{path}: runs.{name}")
+    return found
+
+
+def name_runs(networks: Sequence[str], settings: Mapping[str, Any]) -> dict[str, Settings]:
+    """Settings for each of several networks, named for them."""
+    runs: dict[str, Settings] = {}
+    for network in networks:
+        name = re.sub(r"[^\w.-]+", "-", network.rpartition("/")[2]).strip("-")
+        if name in runs:
+            raise ConfigError(f"{network} would share the folder {name} with another network")
+        runs[name] = Settings.from_dict({**settings, "network": network})
+    return runs
+
+
+def _data_key(settings: Settings) -> tuple[object, ...]:
+    return (
+        settings.data, settings.category, settings.synonyms, settings.ignore, settings.colors
+    )  # fmt: skip
+
+
+def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**shared, **own}
+    for part in ("segment", "classify"):
+        if part in shared and part in own:
+            merged[part] = {**shared[part], **own[part]}
+    return merged

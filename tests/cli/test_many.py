@@ -1,0 +1,81 @@
+"""Several networks over one dataset: a folder each, one report, and no failure that stops others."""
+
+import pytest
+
+from net2vec.cli import main
+from net2vec.results import load_table
+
+from builders_runs import write_network_file, write_small_folder
+
+FAST = ("--segment-epochs", "2", "--classify-epochs", "2", "--subsets", "none", "--layers", "last")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("many")
+    write_small_folder(folder / "data")
+    write_network_file(folder)
+    return folder
+
+
+def call(*arguments):
+    with pytest.raises(SystemExit) as exit_:
+        main([str(argument) for argument in arguments])
+    return exit_.value.code
+
+
+def test_several_networks_share_a_report_and_a_failure_stops_no_other(place, tmp_path, capsys):
+    file = place / "networks_of_mine.py"
+    networks = ("--network", "nowhere", "--network", f"{file}:small")
+    networks += ("--network", f"{file}:with_batch_norm")
+    assert call("run", *networks, "--data", place / "data", "--out", tmp_path / "all", *FAST) == 2
+    out, err = capsys.readouterr()
+    assert out.strip().endswith("index.html")
+    assert "1 of 3 runs failed: nowhere" in err
+    folders = {path.name for path in (tmp_path / "all").iterdir()}
+    assert folders == {"networks_of_mine.py-small", "networks_of_mine.py-with_batch_norm", "report"}
+    page = (tmp_path / "all" / "report" / "index.html").read_text()
+    assert "small" in page
+    assert "with_batch_norm" in page
+
+
+def test_a_file_of_runs(place, tmp_path, capsys):
+    file = place / "networks_of_mine.py"
+    runs = tmp_path / "runs.toml"
+    runs.write_text(
+        f"""
+        network = '{file}:small'
+        data = ['{place / "data"}']
+        tasks = ["segment"]
+        layers = ["last"]
+        segment.epochs = 2
+        segment.subsets = []
+        [runs.one]
+        [runs.other]
+        seed = 5
+        segment.learning_rate = 1e-3
+        """
+    )
+    assert call("run", "--runs", runs, "--out", tmp_path / "both") == 0
+    one, other = (load_table(tmp_path / "both" / name / "scores.csv") for name in ("one", "other"))
+    assert len(one) == len(other)
+    combined = one["method"] == "combined"
+    assert (one["val"] != other["val"])[combined].any()
+    assert (one["val"] == other["val"])[~combined].all()
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("network = 'alexnet'", "names no run"),
+        ("[runs.a]\nnetwork = 'alexnet'", "data"),
+        ("[runs.'a/b']\nnetwork = 'alexnet'", "cannot be a folder"),
+        ("[runs.a]\ncolour = 3", "unknown colour"),
+        ("not toml", "TOML"),
+    ],
+)
+def test_a_faulty_file_of_runs_is_refused(tmp_path, text, hint, capsys):
+    (tmp_path / "runs.toml").write_text(text)
+    assert call("run", "--runs", tmp_path / "runs.toml", "--out", tmp_path / "out") == 2
+    assert hint in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
