@@ -1,4 +1,4 @@
-"""Several networks over one dataset: a folder each, one report, and no failure that stops others."""
+"""Several networks over one dataset: a folder each, one report; a failure stops no other."""
 
 import pytest
 
