@@ -22,7 +22,12 @@ from net2vec.analysis.sufficiency import (
     failures,
     improvement,
 )
-from net2vec.analysis.weights import contribution, significant_share, weight_iou_correlation
+from net2vec.analysis.weights import (
+    contribution,
+    significant_share,
+    weight_iou_correlation,
+    weights_and_ious,
+)
 
 __all__ = [
     "by_category",
@@ -43,4 +48,5 @@ __all__ = [
     "significant_share",
     "subset_curve",
     "weight_iou_correlation",
+    "weights_and_ious",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -27,6 +29,30 @@ def weight_iou_correlation(segment: xr.Dataset) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["r", "p"], dtype=float)
     table.insert(0, "concept", segment["concept"].to_numpy().astype(object))
     return table
+
+
+def weights_and_ious(segment: xr.Dataset, concepts: Sequence[str]) -> pd.DataFrame:
+    """What that correlation is of, filter by filter, for some concepts (Fig. 9).
+
+    Args:
+        segment: a layer's group `segment` of `results.zarr`.
+        concepts: which.
+
+    Returns:
+        `concept, filter, weight, iou, r, p`: w_k and the validation set IoU of filter k, with the
+        correlation of the concept in every row.
+    """
+    chosen = segment.sel(concept=list(concepts))
+    weight, iou = _weights(chosen), _single_ious(chosen)
+    table = pd.DataFrame(
+        {
+            "concept": np.repeat(np.array(concepts, dtype=object), weight.shape[1]),
+            "filter": np.tile(np.arange(weight.shape[1]), len(concepts)),
+            "weight": weight.ravel(),
+            "iou": iou.ravel(),
+        }
+    )
+    return table.merge(weight_iou_correlation(chosen), on="concept")
 
 
 def contribution(segment: xr.Dataset, first: int = 10) -> pd.DataFrame:

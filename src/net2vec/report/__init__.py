@@ -1,5 +1,6 @@
 """The report: figures that are returned, a page that is a value, and a function that saves it."""
 
+from net2vec.report.build import build_report
 from net2vec.report.exhibits import (
     DecileExhibit,
     DecileImage,
@@ -8,7 +9,6 @@ from net2vec.report.exhibits import (
     plan_exhibits,
 )
 from net2vec.report.page import save_report
-from net2vec.report.sections import build_report
 
 __all__ = [
     "DecileExhibit",

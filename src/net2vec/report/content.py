@@ -11,7 +11,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
-from net2vec.report.style import Theme
+from net2vec.report.figures.style import Theme
 
 MARK = "†"
 """After the name of a concept whose vector has hardly left its random start."""

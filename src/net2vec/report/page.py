@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from net2vec import results
 from net2vec.errors import ResultsError
 from net2vec.report.content import Drawing, FigureRow, Picture, Report, Strip, Table
-from net2vec.report.style import LIGHT, THEMES, figure_style
+from net2vec.report.figures.style import LIGHT, THEMES, figure_style
 
 _GENERATOR = '<meta name="generator" content="net2vec">'
 """What marks a page as ours; it stands in the template."""

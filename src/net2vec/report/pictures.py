@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from PIL import Image, ImageColor
 from scipy import ndimage
 
-from net2vec.report.style import LIGHT
+from net2vec.report.figures.style import LIGHT
 
 SINGLE_COLOR, COMBINED_COLOR = LIGHT.single, "#2f9be6"
 """Fills of the two predictions: apart in hue for the colour-blind, apart in lightness in grey."""

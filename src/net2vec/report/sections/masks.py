@@ -10,7 +10,7 @@ from net2vec.analysis import individual_ious
 from net2vec.report.content import Block, Paragraph, Picture, Section, Strip, Tile
 from net2vec.report.exhibits import DecileExhibit, DecileImage
 from net2vec.report.pictures import COMBINED_COLOR, SINGLE_COLOR, draw_masks
-from net2vec.report.sections.study import Study, percent
+from net2vec.report.study import Study, percent
 
 _METHOD = {"combined": "all filters", "single": "best single filter"}
 

@@ -8,8 +8,8 @@ import pandas as pd
 
 from net2vec.analysis import paired_difference
 from net2vec.report.content import Block, Column, Drawing, FigureRow, Paragraph, Section, Table
-from net2vec.report.figures import draw_by_category
-from net2vec.report.sections.study import SCORE_NAME, TASK_TITLE, Study, listing
+from net2vec.report.figures.scores import draw_by_category
+from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study, listing
 from net2vec.runs import Run
 
 

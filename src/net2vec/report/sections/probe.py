@@ -20,7 +20,7 @@ from net2vec.report.content import (
     Section,
     Table,
 )
-from net2vec.report.sections.study import Study, count, listing, percent
+from net2vec.report.study import Study, count, listing, percent
 from net2vec.runs import HARDLY_MOVED, Run
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from net2vec.analysis import choose_concepts
 from net2vec.report.content import MARK, NeighbourCard, NeighbourCards, Paragraph, Section
-from net2vec.report.sections.study import TASK_TITLE, Study, percent
+from net2vec.report.study import TASK_TITLE, Study, percent
 from net2vec.spaces import nearest_concepts
 
 _CONCEPTS = 9

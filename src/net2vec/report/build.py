@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from net2vec import analysis
 from net2vec.report.content import Report
 from net2vec.report.exhibits import DecileExhibit
-from net2vec.report.sections.filters import subsets_section, sufficiency_section
 from net2vec.report.sections.masks import masks_section
 from net2vec.report.sections.networks import difference_table, networks_section
 from net2vec.report.sections.probe import left_out_section, probe_section
 from net2vec.report.sections.space import nearest_table, space_section
-from net2vec.report.sections.study import Study, listing
+from net2vec.report.sections.sufficient import subsets_section, sufficiency_section
+from net2vec.report.study import Study, listing
 from net2vec.runs import Run
 
 

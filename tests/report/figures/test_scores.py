@@ -8,8 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from net2vec.analysis import by_category, subset_curve
-from net2vec.report.figures import draw_by_category, draw_subset_curve
-from net2vec.report.style import DARK, LIGHT
+from net2vec.report.figures.scores import draw_by_category, draw_subset_curve
+from net2vec.report.figures.style import DARK, LIGHT
 
 
 def categories_table(categories, layers, networks=("net",)):
@@ -105,7 +105,7 @@ def test_ticks_of_many_sizes_do_not_touch():
 
 def test_a_figure_has_the_same_bytes_every_time(runs):
     from net2vec.report.page import _svg
-    from net2vec.report.style import figure_style
+    from net2vec.report.figures.style import figure_style
 
     def drawn():
         with figure_style(LIGHT):

@@ -20,8 +20,8 @@ from net2vec.report.content import (
     Table,
     TableRow,
 )
-from net2vec.report.figures import draw_by_category, draw_subset_curve
-from net2vec.report.sections.study import SCORE_NAME, TASK_TITLE, Study, listing, percent
+from net2vec.report.figures.scores import draw_by_category, draw_subset_curve
+from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study, listing, percent
 
 _SHOWN = 8
 _SMALL = 0.02

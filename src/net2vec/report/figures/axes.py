@@ -1,0 +1,121 @@
+"""What figures share: names of scores and methods, grids of panels, short names, free labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.transforms import Bbox
+
+from net2vec.report.figures.style import DASHES, MARKERS, WIDTH, Theme, color_of
+
+SCORE_LABEL = {"segment": "set IoU", "classify": "accuracy"}
+METHOD_LABEL = {"combined": "all filters", "single": "best single filter"}
+
+_LONG_NAME = 22
+
+
+def panels(
+    count: int, *, height: float, extra: float = 0.55, columns: int = 2, **shared: Any
+) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels in rows, `height` inches each, and `extra` for the rest."""
+    columns = min(columns, max(1, count))
+    rows = max(1, math.ceil(count / columns))
+    figure = Figure(figsize=(WIDTH, extra + height * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, **shared)
+    drawn: list[Axes] = list(grid.flat)
+    for axes in drawn[count:]:
+        axes.set_axis_off()
+    if shared.get("sharex") and count % columns and count > columns:
+        # The panel above an empty place has no panel below it to carry the labels.
+        drawn[count - columns].tick_params(labelbottom=True)
+    return figure, drawn[:count]
+
+
+def line_style(theme: Theme, position: int) -> dict[str, Any]:
+    """Colour, marker and dash of the line at a position."""
+    return {
+        "color": color_of(theme, position),
+        "marker": MARKERS[position % len(MARKERS)],
+        "linestyle": DASHES[position % len(DASHES)],
+    }
+
+
+def shorten(name: str, longest: int = _LONG_NAME) -> str:
+    """A layer's name for an axis: its end says more than its beginning."""
+    return name if len(name) <= longest else "…" + name[1 - longest :]
+
+
+def set_log_axis(axis: Axis) -> None:
+    """A logarithmic axis with plain numbers at its powers of ten, or between where it is short."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})  # type: ignore[attr-defined]
+    low, high = sorted(axis.get_view_interval())
+    short = high / max(low, 1e-12) < 30
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if short else (1,), numticks=6))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def label_points(
+    axes: Axes,
+    points: Float[np.ndarray, "point 2"],
+    names: Sequence[str],
+    *,
+    most: int,
+    **style: Any,
+) -> list[str]:
+    """Write names beside points where there is room: first come, first served.
+
+    Args:
+        axes: limits and layout must be final; labels are placed by their size on the canvas.
+        points: in data coordinates.
+        names: in the order of their importance.
+        most: how many labels to write at most.
+        **style: of the texts.
+
+    Returns:
+        The names written.
+    """
+    canvas: Any = FigureCanvasAgg(axes.get_figure(root=True))
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    frame = axes.get_window_extent(renderer)
+    spots = axes.transData.transform(points)
+    marks = [Bbox.from_extents(x - _MARK, y - _MARK, x + _MARK, y + _MARK) for x, y in spots]
+    taken: list[Bbox] = []
+    written: list[str] = []
+    for index, name in enumerate(names):
+        if len(written) == most:
+            break
+        others = marks[:index] + marks[index + 1 :]
+        for dx, dy, across, up in _SIDES:
+            text = axes.annotate(
+                name, points[index], (dx, dy), textcoords="offset points", ha=across, va=up, **style
+            )
+            box = text.get_window_extent(renderer)
+            within = frame.x0 <= box.x0 and box.x1 <= frame.x1
+            within = within and frame.y0 <= box.y0 and box.y1 <= frame.y1
+            # How many boxes a box overlaps is counted in one call, for thousands of them.
+            if within and not box.count_overlaps(taken) and not box.count_overlaps(others):
+                taken.append(box)
+                written.append(name)
+                break
+            text.remove()
+    return written
+
+
+_MARK = 2.5
+_SIDES = (
+    (5, 0, "left", "center"),
+    (-5, 0, "right", "center"),
+    (0, 5, "center", "bottom"),
+    (0, -5, "center", "top"),
+)
