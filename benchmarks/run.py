@@ -1,0 +1,48 @@
+"""All benchmarks, a line of Markdown each: `python benchmarks/run.py [--small] [NAME ...]`.
+
+Ends with exit code 1 where a reach is missed. With `--small` everything runs once at a tiny size,
+which says that it runs and agrees, and nothing about speed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from measure import HEADER
+from speed.classification import classification
+from speed.recording import recording
+from speed.segmentation import learning, sweep
+from speed.single_filters import single_filters
+from speed.whole import everything, growth
+
+BENCHMARKS = {
+    "learning": learning,
+    "sweep": sweep,
+    "single": single_filters,
+    "recording": recording,
+    "classification": classification,
+    "everything": everything,
+    "growth": growth,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)}; all without")
+    parser.add_argument("--small", action="store_true", help="tiny sizes, one pair each")
+    asked = parser.parse_args()
+    unknown = set(asked.names) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}")
+    print(HEADER, flush=True)
+    missed = 0
+    for name in asked.names or BENCHMARKS:
+        for line in BENCHMARKS[name](small=asked.small):
+            print(line, flush=True)
+            missed += not (line.agrees if asked.small else line.met)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""Everything after the forward pass, against the pass, and how it grows."""
+
+from __future__ import annotations
+
+import os
+
+import probes
+from measure import Line, alternate, threads, timed
+from net2vec.data.annotations import Annotations
+from net2vec.kernels.logistic import concepts_in_block
+from net2vec.recording import LayerRecording, record
+from net2vec.tasks import (
+    Training,
+    choose_concepts,
+    classify_concepts,
+    count_single_filters,
+    draw_sample,
+    map_in_threads,
+    segment_concept,
+)
+from speed.classification import PAPER as CLASSIFY
+from speed.recording import LAYERS, Pictures, alexnet, forward
+
+SEGMENT = Training(learning_rate=1e-4, momentum=0.9, batch=64, epochs=30)
+WORKERS = min(2, os.cpu_count() or 1)
+
+
+def everything_after(recording: LayerRecording, annotations: Annotations) -> dict[str, float]:
+    """Single filters and all vectors of both tasks, all filters; seconds by stage."""
+    seconds = {}
+    labels = choose_concepts(annotations, "segment").labels
+    seconds["single filters"], counts = timed(
+        lambda: count_single_filters(recording, annotations, labels, workers=WORKERS)
+    )
+    best = dict(zip(labels, counts.best_filter.tolist(), strict=True))
+
+    def segment(label: int) -> object:
+        return segment_concept(
+            recording,
+            annotations,
+            label,
+            best_filter=best[label],
+            subset_sizes=(),
+            training=SEGMENT,
+            seed=0,
+        )
+
+    labels.sort(key=lambda label: -len(annotations.pairs(label, train=True)))
+    seconds["segment"], _ = timed(lambda: _drain(map_in_threads(segment, labels, WORKERS)))
+    chosen = choose_concepts(annotations, "classify").labels
+    chosen.sort(key=lambda label: -len(annotations.pairs(label, train=True)))
+    size = concepts_in_block(recording.filters, CLASSIFY.batch)
+    blocks = [tuple(chosen[first : first + size]) for first in range(0, len(chosen), size)]
+
+    def classify(block: tuple[int, ...]) -> object:
+        samples = [
+            draw_sample(annotations, label, epochs=CLASSIFY.epochs, seed=0, dataset="random")
+            for label in block
+        ]
+        names = [annotations.names[label] for label in block]
+        return classify_concepts(
+            recording, names, samples, subset_sizes=(), training=CLASSIFY, seed=0
+        )
+
+    seconds["classify"], _ = timed(lambda: _drain(map_in_threads(classify, blocks, WORKERS)))
+    return seconds
+
+
+def _drain(results) -> None:
+    for _ in results:
+        pass
+
+
+def everything(*, small: bool) -> list[Line]:
+    images = 40 if small else 5000
+    labels = probes.Labels(*(5, 3, 8) if small else (682, 507, 8))
+    recording, annotations = (
+        probes.random_recording(images),
+        probes.random_annotations(images, labels),
+    )
+    pictures, network = Pictures(images), alexnet()
+
+    def after() -> dict[str, float]:
+        stages = everything_after(recording, annotations)
+        # What recording conv5 adds to the pass counts as well: `record` less the bare pass.
+        with_recording, _ = timed(
+            lambda: record(network, pictures, LAYERS[-1:], quantile=0.005, batch=64)
+        )
+        return {"pass with recording": with_recording, **stages}
+
+    seconds = []
+    with threads(WORKERS):
+        for _ in range(1 if small else 5):
+            stages = after()
+            bare, _ = timed(lambda: forward(network, pictures))
+            recorded = max(stages.pop("pass with recording") - bare, 0.0)
+            seconds.append(
+                (recorded + sum(stages.values()), bare, {"recording": recorded, **stages})
+            )
+    seconds.sort(key=lambda item: item[0] / item[1])
+    ours, bare, stages = seconds[len(seconds) // 2]
+    told = ", ".join(f"{name} {value:.2g} s" for name, value in stages.items())
+    size = f"{images} images, conv5, {WORKERS} threads"
+    what = "everything after the forward pass / the pass"
+    return [Line(what, size, ours / bare, 1.0, False, (ours, bare), told, True)]
+
+
+def growth(*, small: bool) -> list[Line]:
+    few = 40 if small else 2000
+    labels = probes.Labels(*(5, 3, 8) if small else (682, 507, 8))
+    probed = {
+        images: (probes.random_recording(images), probes.random_annotations(images, labels))
+        for images in (few, 4 * few)
+    }
+    with threads(WORKERS):
+        found = alternate(
+            lambda: everything_after(*probed[4 * few]),
+            lambda: everything_after(*probed[few]),
+            1 if small else 5,
+        )
+    ratio, seconds = found.median()
+    # So few images are all fixed cost: there is no growth to judge.
+    reach = 100.0 if small else 4.4
+    size = f"{4 * few} images against {few}"
+    return [Line("growth of the same", size, 1 / ratio, reach, False, seconds, "", True)]
