@@ -42,6 +42,11 @@ def test_an_edited_forward_changes_the_digest(tmp_path):
     assert digest("batch") == digest("batch") != digest("batch.relu()")
 
 
+def test_the_digest_knows_where_the_places_begin():
+    one, two = (network_from_module(_small(), prefix_tokens=count) for count in (1, 2))
+    assert one.digest != two.digest
+
+
 def test_bfloat16_parameters_have_a_digest():
     module = nn.Linear(2, 2)
     assert module_digest(module) != module_digest(module.to(torch.bfloat16))

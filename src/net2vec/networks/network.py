@@ -60,10 +60,13 @@ class Network:
     def digest(self) -> str:
         """Hexadecimal digest of the architecture and of every parameter and buffer.
 
+        It holds the number of prefix tokens, which decides what a layer's grid is.
+
         The architecture enters as the name, class and settings of every module and the source of
         classes that do not belong to a versioned library, so that an edited `forward` is noticed.
         """
-        return module_digest(self.module)
+        text = f"{module_digest(self.module)} {self.prefix_tokens}"
+        return blake2b(text.encode(), digest_size=16).hexdigest()
 
     @cached_property
     def input_digest(self) -> str:

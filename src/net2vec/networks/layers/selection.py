@@ -30,16 +30,16 @@ def resolve_layers(network: Network, patterns: Sequence[str] | None = None) -> t
         NetworkError: a name is unknown, a glob matches nothing, or a layer cannot be probed.
     """
     listed = list_layers(network)
-    order = {info.path: place for place, info in enumerate(listed)}
-    aliases = {alias: info.path for info in listed for alias in info.aliases if alias not in order}
     infos = {info.path: info for info in listed}
+    aliases = {alias: info.path for info in listed for alias in info.aliases if alias not in infos}
     defaults = network.layers or default_layers(listed)
     if not defaults:
         raise NetworkError(f"{network.name} has no layer with a grid to probe")
 
-    chosen: dict[str, tuple[int, int]] = {}
+    order = {(out.path, out.call): place for place, out in enumerate(network.trace.outputs)}
+    chosen: dict[str, int] = {}
     for pattern in patterns or defaults:
-        if pattern == LAST and LAST not in order:
+        if pattern == LAST and LAST not in infos:
             pattern = defaults[-1]
         if "*" in pattern or "?" in pattern:
             layers = _matching(pattern, infos, aliases)
@@ -47,12 +47,12 @@ def resolve_layers(network: Network, patterns: Sequence[str] | None = None) -> t
             name, call = split_call(pattern)
             path = aliases.get(name, name)
             if path not in infos:
-                raise NetworkError(_unknown(network, name, [*order, *aliases]))
+                raise NetworkError(_unknown(network, name, [*infos, *aliases]))
             _check(infos[path], call)
             layers = [path if call is None else f"{path}#{call}"]
         for layer in layers:
             path, call = split_call(layer)
-            chosen[layer] = (order[path], call or infos[path].calls)
+            chosen[layer] = order[path, call or infos[path].calls]
     return tuple(sorted(chosen, key=lambda layer: chosen[layer]))
 
 
@@ -75,7 +75,8 @@ def _check(info: LayerInfo, call: int | None) -> None:
         )
     if call is not None and not 1 <= call <= info.calls:
         raise NetworkError(
-            f"layer {info.path} is called {info.calls} times in a pass, so there is no call {call}"
+            f"layer {info.path} has no call {call}: calls in a pass are counted from 1, and it has "
+            f"{info.calls}"
         )
 
 

@@ -46,7 +46,7 @@ class Output:
 
     Attributes:
         path: the module's path.
-        call: the how manieth call of the module in the pass, from 1.
+        call: which of the module's calls in the pass it is of, from 1.
         kind: the module's class.
         shape: the output's shape without the batch; None where it is not a single float tensor
             with a row for each image (windows of images, for instance, are rows of their own).
@@ -123,8 +123,9 @@ def trace_outputs(module: nn.Module, batch: Float[Tensor, "image 3 size size"]) 
         try:
             module(batch.to(parameter_device(module)))
         except Exception as error:
+            reason = str(error).partition("\n")[0] or repr(error)
             raise NetworkError(
-                f"{type(module).__name__} fails on an input of shape {tuple(batch.shape)}: {error}"
+                f"{type(module).__name__} fails on an input of shape {tuple(batch.shape)}: {reason}"
             ) from error
     return Trace(tuple(outputs), _duplicates(module))
 
