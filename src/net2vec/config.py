@@ -16,7 +16,7 @@ import tomli_w
 from net2vec.errors import ConfigError
 
 TASKS = ("segment", "classify")
-DEVICES = ("auto", "cpu", "cuda", "mps")
+DEVICES = ("auto", "cpu", "cuda")
 BATCH_NORMS = ("auto", "stored", "probe")
 SEGMENT_SUBSETS = (1, 2, 4, 8, 16, 32, 64, 128, 160, 192, 224)
 CLASSIFY_SUBSETS = (1, 2, 3, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 80, 100, 128)

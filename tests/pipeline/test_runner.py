@@ -174,6 +174,26 @@ def test_another_probe_batch_moves_rounding_only(run, tmp_path):
         assert (distance <= np.maximum(1e-4, one_image)).all()
 
 
+def test_one_thread_instead_of_two_moves_rounding_only(run, tmp_path):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3 - min(threads, 2))
+    try:
+        other = make(tmp_path / "run").scores
+    finally:
+        torch.set_num_threads(threads)
+    distance = (other[["train", "val"]] - run.scores[["train", "val"]]).abs().to_numpy()
+    assert distance.max() <= 1e-4
+
+
+def test_an_interrupted_run_counts_the_time_of_all_its_sessions(tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        make(out, progress=Interrupting("3: learning to segment"))
+    before = json.loads((out / "cache" / "ledger.json").read_text())["seconds"]
+    told = make(out).provenance["seconds"]
+    assert all(told[stage] >= before[stage] for stage in before)
+
+
 def test_the_model_is_left_as_it_was_found(tmp_path):
     model = small_network().train()
     model[3].eval()

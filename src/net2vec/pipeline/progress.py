@@ -7,7 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, runtime_checkable
+
+from net2vec.results import load_json, save_json
 
 Advance = Callable[[int], object]
 
@@ -38,26 +41,36 @@ class SilentProgress:
 
 @dataclass
 class Ledger:
-    """Seconds and peak memory by stage.
+    """Seconds and peak memory by stage, over all the sessions that a run took.
 
     Attributes:
+        path: a file that keeps them from session to session; None for nowhere.
         seconds: by stage.
         peak_memory: of the whole process by the end of each stage, in bytes.
     """
 
+    path: Path | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory: dict[str, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.path is not None and self.path.is_file():
+            before = load_json(self.path)
+            self.seconds, self.peak_memory = before["seconds"], before["peak_memory"]
+
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Measure what happens inside."""
+        """Measure what happens inside, also if it is interrupted."""
         begin = time.perf_counter()
         try:
             yield
         finally:
             spent = time.perf_counter() - begin
             self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 3)
-            self.peak_memory[name] = peak_memory()
+            self.peak_memory[name] = max(peak_memory(), self.peak_memory.get(name, 0))
+            if self.path is not None:
+                kept = {"seconds": self.seconds, "peak_memory": self.peak_memory}
+                save_json(kept, self.path)
 
 
 def peak_memory() -> int:

@@ -175,7 +175,7 @@ class _Run:
         self.out = out
         self.workers = workers
         self.progress = progress
-        self.ledger = Ledger()
+        self.ledger = Ledger(out / CACHE / "ledger.json")
         self.skipped: list[tuple[str, str, Skipped]] = []
 
     def make(self) -> Inputs:
