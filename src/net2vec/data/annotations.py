@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
-from PIL import Image
 
+from net2vec.data.images import resize_labels
 from net2vec.data.protocol import TRAIN, Annotation, ProbeDataset
 
 _FORMAT = 1
@@ -188,10 +188,9 @@ def unite(
 ) -> dict[int, Bool[np.ndarray, "y x"] | None]:
     """The mask of every label in an image; None where it holds for the whole image.
 
-    Adds to `coverage` the pixels of each label in each category, all pixels for an image-level
-    label.
+    Adds to `coverage` the pixels of each label in each category: those of all its planes together,
+    all pixels for an image-level label.
     """
-    masks: dict[int, Bool[np.ndarray, "y x"] | None] = {}
     seen: dict[tuple[int, int], Bool[np.ndarray, "y x"]] = {}
     for plane in annotation.planes:
         labels = resize_labels(plane.labels, size)
@@ -201,24 +200,17 @@ def unite(
             here = labels == label
             known = seen.get((label, category))
             seen[label, category] = here if known is None else known | here
+    whole = {(label, categories[name]) for name, label in annotation.image_labels}
+    masks: dict[int, Bool[np.ndarray, "y x"] | None] = {}
     for (label, category), mask in seen.items():
-        coverage[label, category] += int(mask.sum())
+        if (label, category) not in whole:
+            coverage[label, category] += int(mask.sum())
         known = masks.get(label)
         masks[label] = mask if known is None else known | mask
-    for name, label in annotation.image_labels:
-        coverage[label, categories[name]] += size[0] * size[1]
+    for label, category in whole:
+        coverage[label, category] += size[0] * size[1]
         masks[label] = None
     return masks
-
-
-def resize_labels(
-    labels: Int[np.ndarray, "y x"], size: tuple[int, int]
-) -> Int[np.ndarray, "row column"]:
-    """A map of labels brought to a size by nearest neighbour, as Pillow takes it."""
-    if labels.shape == size:
-        return labels
-    image = Image.fromarray(labels.astype(np.int32))
-    return np.asarray(image.resize((size[1], size[0]), Image.Resampling.NEAREST))
 
 
 def _merge(
