@@ -88,6 +88,7 @@ class Settings:
         quantile: share of a filter's activations above its threshold (tau).
         mask_size: side of the masks in pixels; None for half the network's input.
         probe_batch: images that the network sees at a time; it may move rounding.
+        mixed_precision: whether the network runs in half precision where that is safe.
         batch_norm: `probe` estimates batch-norm statistics on the probe images, `stored` takes
             the network's; `auto` estimates them where the weights are random.
         category: what the classes of a dataset are whose layout does not say it.
@@ -109,6 +110,7 @@ class Settings:
     quantile: float = 0.005
     mask_size: int | None = None
     probe_batch: int = 32
+    mixed_precision: bool = False
     batch_norm: str = "auto"
     category: str | None = None
     synonyms: str | None = None

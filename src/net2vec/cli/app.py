@@ -12,6 +12,7 @@ import typer
 from net2vec.cli.ask import ask_commands
 from net2vec.cli.data import data_app
 from net2vec.cli.make import make_commands
+from net2vec.cli.networks import network_commands
 from net2vec.errors import Net2VecError
 
 # Newer typers carry click inside, older ones import it: these are its errors in either.
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 make_commands(app)
 ask_commands(app)
+network_commands(app)
 app.add_typer(data_app, name="data")
 
 

@@ -1,15 +1,13 @@
-"""Commands that ask: runs for scores and neighbours, the package for networks and layers."""
+"""Commands that ask a run: for scores, neighbours and sums of concepts."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
 
-from net2vec.cli.display import AsJson, show_lines, show_table
-from net2vec.networks import available_networks, list_layers, load_network
+from net2vec.cli.display import AsJson, show_table
 from net2vec.runs import open_run
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
@@ -23,8 +21,6 @@ def ask_commands(app: typer.Typer) -> None:
     app.command("scores")(scores)
     app.command("nearest")(nearest)
     app.command("solve")(solve)
-    app.command("networks")(networks)
-    app.command("layers")(layers)
 
 
 def scores(
@@ -80,47 +76,3 @@ def solve(
     """Concept arithmetic: the concepts nearest to a sum of vectors."""
     space = open_run(run).space(layer, task=task)
     show_table(space.solve(expression, n), as_json=as_json)
-
-
-def networks(as_json: AsJson = False) -> None:
-    """The known networks, with source and licence."""
-    table = pd.DataFrame(
-        [
-            {
-                "network": name,
-                "task": entry.task,
-                "training_set": entry.training_set,
-                "layers": ", ".join(entry.layers),
-                "licence": entry.licence,
-                "source": entry.source,
-            }
-            for name, entry in available_networks().items()
-        ]
-    )
-    show_table(table, as_json=as_json)
-
-
-def layers(
-    network: Annotated[str, typer.Argument(help="As `net2vec run --network` takes it.")],
-    weights: Annotated[
-        str, typer.Option(help="The shapes do not depend on them.", hidden=True)
-    ] = "random",
-    as_json: AsJson = False,
-) -> None:
-    """A network's layers: names, aliases, shapes, and whether an activation follows."""
-    loaded = load_network(network, weights=weights)
-    rows = [
-        {
-            "layer": info.path,
-            "aliases": ", ".join(info.aliases),
-            "module": info.kind,
-            "shape": "x".join(map(str, info.shape)) if info.shape else "",
-            "calls": info.calls,
-            "activation": {True: "yes", False: "no", None: ""}[info.activation],
-            "probed": "yes" if info.path in loaded.layers else "",
-        }
-        for info in list_layers(loaded)
-    ]
-    if not as_json:
-        show_lines([("network", network), ("input", loaded.preprocessing)])
-    show_table(pd.DataFrame(rows), as_json=as_json)

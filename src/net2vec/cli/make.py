@@ -90,6 +90,12 @@ def run(
     probe_batch: Annotated[
         int | None, typer.Option(help="Images that the network sees at a time.")
     ] = None,
+    mixed_precision: Annotated[
+        bool | None,
+        typer.Option(
+            "--mixed-precision/--full-precision", help="Run the network in half precision."
+        ),
+    ] = None,
     batch_norm: Annotated[
         str | None,
         typer.Option(
@@ -140,6 +146,7 @@ def run(
         "quantile": quantile,
         "mask_size": mask_size,
         "probe_batch": probe_batch,
+        "mixed_precision": mixed_precision,
         "batch_norm": batch_norm,
         "category": category,
         "synonyms": str(synonyms) if synonyms else None,

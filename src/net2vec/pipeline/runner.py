@@ -246,6 +246,7 @@ class _Run:
                 quantile=settings.quantile,
                 batch=settings.probe_batch,
                 device=self.inputs.device,
+                mixed_precision=settings.mixed_precision,
                 workers=self.workers,
                 folder=self.out / CACHE / "recording" / self._recording_digest(),
                 progress=advance,
@@ -261,6 +262,7 @@ class _Run:
             layers=self.inputs.layers,
             quantile=self.settings.quantile,
             batch=self.settings.probe_batch,
+            mixed_precision=self.settings.mixed_precision,
             device=self.inputs.device.type,
         )
 
