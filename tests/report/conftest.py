@@ -2,9 +2,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from builders import build_run
-from net2vec.report import DecileExhibit, MaskedImage, build_report, plan_exhibits, save_report
+from net2vec.report import (
+    ActiveImage,
+    DecileExhibit,
+    DecileRequest,
+    FilterExhibit,
+    MaskedImage,
+    build_report,
+    plan_exhibits,
+    save_report,
+)
 from net2vec.runs import open_run
+
+from builders import build_run
 
 
 @pytest.fixture(scope="session")
@@ -18,10 +28,7 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def exhibits(runs):
-    return [
-        DecileExhibit(request, {name: masked_image(name) for name in request.names})
-        for request in plan_exhibits(runs, concepts=2)
-    ]
+    return [render(request) for request in plan_exhibits(runs, concepts=2, filters=2)]
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +37,22 @@ def page(runs, exhibits, tmp_path_factory):
     return save_report(build_report(runs, exhibits), tmp_path_factory.mktemp("page") / "report")
 
 
+def render(request):
+    if isinstance(request, DecileRequest):
+        return DecileExhibit(request, {name: masked_image(name) for name in request.names})
+    concepts = [found.concept for found in request.concepts]
+    return FilterExhibit(request, {name: active_image(name, concepts) for name in request.names})
+
+
 def masked_image(name):
-    rng = np.random.default_rng(sum(map(ord, name)))
-    masks = rng.random((3, 6, 6)) < 0.5
-    return MaskedImage(Image.new("RGB", (40, 30), "green"), *masks)
+    return MaskedImage(Image.new("RGB", (40, 30), "green"), *random_masks(name, 3))
+
+
+def active_image(name, concepts):
+    active, *truth = random_masks(name, 1 + len(concepts))
+    shown = dict(zip(concepts, truth, strict=True))
+    return ActiveImage(Image.new("RGB", (40, 30), "gray"), active, shown)
+
+
+def random_masks(name, count):
+    return np.random.default_rng(sum(map(ord, name))).random((count, 6, 6)) < 0.5

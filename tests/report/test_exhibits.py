@@ -1,20 +1,36 @@
 import pandas as pd
 import pytest
 
-from builders import build_run
 from net2vec.analysis import choose_deciles, individual_ious
-from net2vec.report import plan_exhibits
+from net2vec.errors import ResultsError
+from net2vec.report import (
+    DecileRequest,
+    FilterRequest,
+    filter_concepts,
+    plan_concept,
+    plan_exhibits,
+    plan_filter,
+)
 from net2vec.runs import open_run
+from net2vec.spaces import SpaceError
+
+from builders import build_run
+
+
+def deciles_of(runs, concepts=3):
+    requests = plan_exhibits(runs, concepts=concepts, filters=0)
+    assert all(isinstance(request, DecileRequest) for request in requests)
+    return requests
 
 
 def test_the_plan_names_images_with_their_ious(runs):
-    requests = plan_exhibits(runs, concepts=3)
+    requests = deciles_of(runs)
     assert len(requests) == 3
     ious = individual_ious(runs[0].arrays())
     best = runs[0].arrays()["best_filter"].to_series()
     scores = runs[0].scores
     for request in requests:
-        assert (request.run, request.layer) == (0, "blocks.6")
+        assert request.layer == "blocks.6"
         assert request.best_filter == best[request.concept]
         for method in ("single", "combined"):
             images = [image for image in request.images if image.method == method]
@@ -33,7 +49,7 @@ def test_the_plan_names_images_with_their_ious(runs):
 
 
 def test_both_ious_of_an_image_are_of_that_image(runs):
-    request = plan_exhibits(runs, concepts=1)[0]
+    (request,) = deciles_of(runs, 1)
     ious = individual_ious(runs[0].arrays())
     table = ious[ious["concept"] == request.concept].set_index(["method", "image"])["iou"]
     for image in request.images:
@@ -42,17 +58,17 @@ def test_both_ious_of_an_image_are_of_that_image(runs):
 
 
 def test_each_image_is_rendered_once(runs):
-    request = plan_exhibits(runs, concepts=1)[0]
-    assert len(set(request.names)) == len(request.names)
+    for request in plan_exhibits(runs, concepts=1, filters=2):
+        assert len(set(request.names)) == len(request.names)
+    (request,) = deciles_of(runs, 1)
     assert set(request.names) == {image.name for image in request.images}
 
 
 def test_few_images_are_enough_where_no_concept_has_more(tmp_path):
     run = open_run(build_run(tmp_path / "run", pairs=3))
-    requests = plan_exhibits([run], concepts=2)
+    requests = deciles_of([run], 2)
     assert [len(request.names) <= 6 for request in requests] == [True, True]
-    found = pd.DataFrame(request.concept for request in requests)
-    assert found[0].is_unique
+    assert len({request.concept for request in requests}) == 2
 
 
 def test_no_segmentation_no_pictures(runs, monkeypatch):
@@ -62,4 +78,58 @@ def test_no_segmentation_no_pictures(runs, monkeypatch):
 
 @pytest.mark.parametrize("concepts", [1, 5, 12])
 def test_as_many_concepts_as_asked_for(runs, concepts):
-    assert len(plan_exhibits(runs, concepts=concepts)) == concepts
+    assert len(deciles_of(runs, concepts)) == concepts
+
+
+def test_a_concept_asked_for_is_found_without_its_suffix(runs):
+    request = plan_concept(runs[0], "stem/relu", "red")
+    assert (request.concept, request.layer) == ("red-c", "stem/relu")
+    with pytest.raises(SpaceError, match=r"no concept 'traffc'.*traffic"):
+        plan_concept(runs[0], "stem/relu", "traffc")
+    with pytest.raises(ResultsError, match="layer 'conv9' is not in this run"):
+        plan_concept(runs[0], "conv9", "red")
+
+
+def test_the_plan_shows_the_filters_that_serve_most_concepts(runs):
+    requests = [
+        request for request in plan_exhibits(runs, filters=2) if isinstance(request, FilterRequest)
+    ]
+    best = runs[0].arrays()["best_filter"].to_series()
+    served = best.value_counts()
+    first = served[served == served.max()].index.min()
+    assert requests[0].filter == first
+    set_iou = runs[0].arrays()["single_iou"].sel(split="val").values
+    for request in requests:
+        concepts = [found.concept for found in request.concepts]
+        assert set(concepts) <= set(best.index[best == request.filter])
+        scores = [found.set_iou for found in request.concepts]
+        assert scores == sorted(scores, reverse=True)
+        row = list(best.index).index(concepts[0])
+        assert scores[0] == set_iou[row, request.filter]
+
+
+def test_a_filters_images_are_the_highest_of_the_table(runs):
+    run = runs[0]
+    ious = pd.DataFrame(
+        {
+            "concept": ["dog"] * 4 + ["wood"] * 2 + ["brick"],
+            "image": ["a", "b", "c", "d", "e", "f", "g"],
+            "iou": [0.2, 0.0, 0.9, 0.5, 0.1, 0.1, 0.0],
+        }
+    )
+    request = plan_filter(run, "stem/relu", 3, ious, images=2)
+    recorded = run.layer("stem/relu").isel({"filter": 3})
+    assert [name for name, _ in request.highest] == recorded["top_image"].values.tolist()
+    assert [value for _, value in request.highest] == recorded["top_activation"].values.tolist()
+    images = {found.concept: found.images for found in request.concepts}
+    assert images == {"dog": (("c", 0.9), ("d", 0.5)), "wood": (("e", 0.1), ("f", 0.1))}
+    assert set(request.names) >= set("cdef")
+
+
+def test_a_filter_asked_for_is_shown_with_what_it_finds_best(runs):
+    iou = runs[0].arrays("stem/relu")["single_iou"].sel(split="val").values[:, 5]
+    names = runs[0].arrays("stem/relu")["concept"].values
+    assert filter_concepts(runs[0], "stem/relu", 5, 3) == names[(-iou).argsort()[:3]].tolist()
+    for index in (-1, 8):
+        with pytest.raises(ResultsError, match=f"no filter {index}; its filters are 0 to 7"):
+            filter_concepts(runs[0], "stem/relu", index)

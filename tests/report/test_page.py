@@ -5,12 +5,13 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from builders import CONCEPTS, SCENES, build_run
 from net2vec.errors import ResultsError
 from net2vec.report import build_report, save_report
 from net2vec.report.content import Column, Paragraph, Report, Section, Table
 from net2vec.report.page import format_cell
 from net2vec.runs import open_run
+
+from builders import CONCEPTS, SCENES, build_run
 
 
 class Page(HTMLParser):
@@ -121,7 +122,7 @@ def test_one_run_needs_no_exhibits_and_no_controls(tmp_path):
     path = save_report(build_report([run]), tmp_path / "run" / "report")
     text = text_of(path)
     assert "Does it take training?" not in text
-    assert "How many filters" not in text
+    assert "How many filters does a concept need" not in text
     assert not (path.parent / "pictures").exists()
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch import Tensor
 from net2vec.config import Settings
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
-from net2vec.errors import Net2VecError
+from net2vec.errors import DataError, Net2VecError
 from net2vec.kernels.upsample import aligned_axis, upsampled_is_on
 from net2vec.networks import Network, run_layers
 from net2vec.pipeline.folder import SETTINGS, cache_folder
@@ -24,22 +25,34 @@ from net2vec.pipeline.inputs import (
     wants_batch_norm,
     with_batch_norm,
 )
-from net2vec.pipeline.progress import Progress, SilentProgress
+from net2vec.pipeline.progress import Advance, Progress, SilentProgress
 from net2vec.report import (
+    ActiveImage,
     DecileExhibit,
     DecileRequest,
+    Exhibit,
+    FilterExhibit,
+    FilterRequest,
     MaskedImage,
+    Request,
     build_report,
+    filter_concepts,
+    plan_concept,
     plan_exhibits,
+    plan_filter,
     save_report,
 )
-from net2vec.runs import Run, open_run
+from net2vec.results import save_table
+from net2vec.runs import TABLES, Run, open_run
 
 
 def write_report(
     folders: Sequence[Path],
     out: Path,
     *,
+    concepts: Sequence[str] = (),
+    filters: Sequence[int] = (),
+    layer: str | None = None,
     network: Network | None = None,
     dataset: ProbeDataset | None = None,
     progress: Progress | None = None,
@@ -47,115 +60,196 @@ def write_report(
     """Write the report of one run, or of several side by side, and return its page.
 
     Its pictures need the dataset, and the network once more for the images they show. Where either
-    cannot be had the report is written without them.
+    cannot be had the report is written without them. The tables of a single run are also written
+    to its folder `tables`.
 
     Args:
         folders: finished runs; the first is the subject.
         out: the report's folder.
+        concepts: of the subject, to be shown in pictures besides those that the report chooses.
+        filters: likewise; their individual IoU is computed.
+        layer: where these are looked for; the last by default.
         network: the first run's network as it was probed, where it is there already.
         dataset: likewise.
         progress: told what is missing.
 
     Raises:
-        ResultsError: a folder is no finished run.
+        Net2VecError: a folder is no finished run, or it has no such layer, concept or filter.
     """
     progress = progress or SilentProgress()
     runs = [open_run(folder) for folder in folders]
-    requests = plan_exhibits(runs)
-    exhibits: list[DecileExhibit] = []
-    if requests:
+    run, layer = runs[0], layer or runs[0].layers[-1]
+    asked = [plan_concept(run, layer, concept) for concept in concepts]
+    found = {index: filter_concepts(run, layer, index) for index in filters}
+    chosen = plan_exhibits(runs)
+    exhibits: list[Exhibit] = []
+    ious: list[pd.DataFrame] = []
+    if asked or found or chosen:
         try:
-            settings = Settings.from_toml(folders[0] / SETTINGS)
-            inputs = open_inputs(settings, network, dataset)
-            exhibits = _exhibits(settings, inputs, runs, requests, probed=network is not None)
-        except Net2VecError as error:
-            progress.say(f"no pictures in the report: {error}")
-    return save_report(build_report(runs, exhibits), out)
-
-
-def _exhibits(
-    settings: Settings,
-    inputs: Inputs,
-    runs: Sequence[Run],
-    requests: Sequence[DecileRequest],
-    *,
-    probed: bool,
-) -> list[DecileExhibit]:
-    if not probed and wants_batch_norm(settings, inputs.network):
-        inputs = with_batch_norm(
-            inputs, settings.probe_batch, default_workers(), lambda images: None
-        )
-    annotations = compile_annotations(
-        inputs.dataset, inputs.mask_size, cache_folder() / "annotations", workers=default_workers()
+            viewer = _Viewer.of(run, folders[0], network, dataset)
+            ious = [viewer.individual_ious(layer, index, found[index]) for index in found]
+            shown = [plan_filter(run, layer, *item) for item in zip(found, ious, strict=True)]
+            requests = list(dict.fromkeys([*asked, *shown, *chosen]))
+            advance = progress.stage("pictures", len({n for r in requests for n in r.names}))
+            exhibits = viewer.show(requests, advance)
+        except Exception as error:  # the network may be anybody's code; the results are there
+            what = str(error) if isinstance(error, Net2VecError) else f"{error!r}"
+            progress.say(f"no pictures in the report: {' '.join(what.split())}")
+    report = build_report(
+        runs, exhibits, filter_ious=pd.concat(ious, ignore_index=True) if ious else None
     )
-    place = {name: index for index, name in enumerate(inputs.dataset.images)}
-    layers = sorted({request.layer for request in requests})
-    names = sorted({name for request in requests for name in request.names}, key=place.__getitem__)
-    active = _active(inputs, runs[0], layers, [place[name] for name in names], settings.probe_batch)
-    row = {name: number for number, name in enumerate(names)}
-    return [
-        DecileExhibit(
-            request,
-            {
-                name: _masked(
-                    inputs, annotations, runs[0], request, place[name],
-                    active[request.layer][row[name]],
-                )
-                for name in request.names
-            },
+    if len(folders) == 1:
+        for name in TABLES:
+            save_table(report.tables[name], folders[0] / "tables" / f"{name}.csv")
+    return save_report(report, out)
+
+
+class _Viewer:
+    """Looks once more at some images with the network of a run."""
+
+    def __init__(self, run: Run, inputs: Inputs, annotations: Annotations, batch: int) -> None:
+        self.run = run
+        self.inputs = inputs
+        self.annotations = annotations
+        self.batch = batch
+        self.place = {name: index for index, name in enumerate(inputs.dataset.images)}
+
+    @classmethod
+    def of(
+        cls, run: Run, folder: Path, network: Network | None, dataset: ProbeDataset | None
+    ) -> _Viewer:
+        settings = Settings.from_toml(folder / SETTINGS)
+        inputs = open_inputs(settings, network, dataset)
+        if run.provenance.get("data", {}).get("digest") != inputs.dataset.digest:
+            raise DataError(
+                f"{inputs.dataset.name} is not what it was when {folder} was made; pictures of it "
+                f"would show something else"
+            )
+        if network is None and wants_batch_norm(settings, inputs.network):
+            inputs = with_batch_norm(
+                inputs, settings.probe_batch, default_workers(), lambda images: None
+            )
+        inputs.network.module.to(inputs.device)
+        annotations = compile_annotations(
+            inputs.dataset,
+            inputs.mask_size,
+            cache_folder() / "annotations",
+            workers=default_workers(),
         )
-        for request in requests
-    ]  # fmt: skip
+        return cls(run, inputs, annotations, settings.probe_batch)
 
+    def individual_ious(self, layer: str, index: int, concepts: Sequence[str]) -> pd.DataFrame:
+        """Individual IoU of a filter in the validation images of some concepts (eq. 3).
 
-def _active(
-    inputs: Inputs, run: Run, layers: Sequence[str], images: Sequence[int], batch: int
-) -> dict[str, Bool[Tensor, "image filter y x"]]:
-    """The thresholded maps of some images, with the thresholds of the run."""
-    inputs.network.module.to(inputs.device)
-    found: dict[str, list[Tensor]] = {layer: [] for layer in layers}
-    threshold = {
-        layer: torch.from_numpy(run.layer(layer)["threshold"].to_numpy())[:, None, None]
-        for layer in layers
-    }
-    for first in range(0, len(images), batch):
-        fed = torch.stack(
-            [
-                inputs.network.preprocessing(inputs.dataset.image(index))
-                for index in images[first : first + batch]
-            ]
+        Returns:
+            `network, layer, filter, concept, image, iou`.
+        """
+        pairs = {
+            concept: self.annotations.pairs(self._label(concept), train=False)
+            for concept in concepts
+        }
+        places = {int(place) for pair in pairs.values() for place in self.annotations.image[pair]}
+        names = [self.inputs.dataset.images[place] for place in sorted(places)]
+        threshold = self._threshold(layer)[index]
+        on = {
+            name: upsampled_is_on(outputs[layer][index] > threshold, self.annotations.size).numpy()
+            for name, outputs in self._look(names, [layer])
+        }
+        rows = []
+        for concept, pair in pairs.items():
+            for place, truth in zip(
+                self.annotations.image[pair], self.annotations.masks_of(pair), strict=True
+            ):
+                name = self.inputs.dataset.images[place]
+                union = int((on[name] | truth).sum())
+                iou = int((on[name] & truth).sum()) / union if union else 0.0
+                rows.append((self.run.network, layer, index, concept, name, iou))
+        columns = ["network", "layer", "filter", "concept", "image", "iou"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def show(self, requests: Sequence[Request], advance: Advance) -> list[Exhibit]:
+        """Render what is asked for; every image passes the network once."""
+        masked: dict[DecileRequest, dict[str, MaskedImage]] = {
+            request: {} for request in requests if isinstance(request, DecileRequest)
+        }
+        active: dict[FilterRequest, dict[str, ActiveImage]] = {
+            request: {} for request in requests if isinstance(request, FilterRequest)
+        }
+        names = dict.fromkeys(name for request in requests for name in request.names)
+        for name, outputs in self._look(list(names), sorted({r.layer for r in requests})):
+            for of_concept, images in masked.items():
+                if name in of_concept.names:
+                    images[name] = self._masked(of_concept, name, outputs[of_concept.layer])
+            for of_filter, shown in active.items():
+                if name in of_filter.names:
+                    shown[name] = self._active(of_filter, name, outputs[of_filter.layer])
+            advance(1)
+        return [
+            DecileExhibit(request, masked[request])
+            if isinstance(request, DecileRequest)
+            else FilterExhibit(request, active[request])
+            for request in requests
+        ]
+
+    def _masked(
+        self, request: DecileRequest, name: str, activation: Float[Tensor, "filter y x"]
+    ) -> MaskedImage:
+        on = activation > self._threshold(request.layer)[:, None, None]
+        weight = self.run.vectors(request.layer).sel(concept=request.concept).to_numpy()
+        size = self.annotations.size
+        truth = self._truth(request.concept, name)
+        return MaskedImage(
+            image=self.inputs.dataset.image(self.place[name]),
+            truth=np.zeros(size, dtype=bool) if truth is None else truth,
+            single=upsampled_is_on(on[request.best_filter], size).numpy(),
+            combined=predicted_mask(torch.from_numpy(weight), on, size).numpy(),
         )
-        outputs = run_layers(inputs.network, fed.to(inputs.device), layers)
-        for layer in layers:
-            found[layer].append(outputs[layer].float().cpu() > threshold[layer])
-    return {layer: torch.cat(parts) for layer, parts in found.items()}
 
+    def _active(
+        self, request: FilterRequest, name: str, activation: Float[Tensor, "filter y x"]
+    ) -> ActiveImage:
+        smooth = _upsample(activation[request.filter], self.annotations.size)
+        truth = {found.concept: self._truth(found.concept, name) for found in request.concepts}
+        return ActiveImage(
+            image=self.inputs.dataset.image(self.place[name]),
+            active=(smooth > self._threshold(request.layer)[request.filter]).numpy(),
+            truth={concept: mask for concept, mask in truth.items() if mask is not None},
+        )
 
-def _masked(
-    inputs: Inputs,
-    annotations: Annotations,
-    run: Run,
-    request: DecileRequest,
-    image: int,
-    active: Bool[Tensor, "filter y x"],
-) -> MaskedImage:
-    label = list(annotations.names).index(request.concept)
-    pairs = annotations.pairs(label)
-    pair = pairs[np.searchsorted(annotations.image[pairs], [image])]
-    weight = run.vectors(request.layer).sel(concept=request.concept).to_numpy()
-    return MaskedImage(
-        image=inputs.dataset.image(image),
-        truth=annotations.masks_of(pair)[0],
-        single=upsampled_is_on(active[request.best_filter], annotations.size).numpy(),
-        combined=predicted_mask(torch.from_numpy(weight), active, annotations.size).numpy(),
-    )
+    def _look(
+        self, names: Sequence[str], layers: Sequence[str]
+    ) -> Iterator[tuple[str, dict[str, Float[Tensor, "filter y x"]]]]:
+        """What the network makes of some images, on the CPU, one image after the other."""
+        for first in range(0, len(names), self.batch):
+            batch = names[first : first + self.batch]
+            images = [self.inputs.dataset.image(self.place[name]) for name in batch]
+            fed = torch.stack([self.inputs.network.preprocessing(image) for image in images])
+            outputs = run_layers(self.inputs.network, fed.to(self.inputs.device), layers)
+            on_cpu = {layer: outputs[layer].float().cpu() for layer in layers}
+            for row, name in enumerate(batch):
+                yield name, {layer: on_cpu[layer][row] for layer in layers}
+
+    def _threshold(self, layer: str) -> Float[Tensor, "filter"]:
+        return torch.from_numpy(self.run.layer(layer)["threshold"].to_numpy())
+
+    def _truth(self, concept: str, name: str) -> Bool[np.ndarray, "y x"] | None:
+        """The annotation of a concept in an image; None where the image does not contain it."""
+        pairs = self.annotations.pairs(self._label(concept))
+        pair = pairs[self.annotations.image[pairs] == self.place[name]]
+        return self.annotations.masks_of(pair)[0] if len(pair) else None
+
+    def _label(self, concept: str) -> int:
+        return list(self.annotations.names).index(concept)
 
 
 def predicted_mask(
     weight: Float[Tensor, "filter"], active: Bool[Tensor, "filter y x"], size: tuple[int, int]
 ) -> Bool[Tensor, "row column"]:
     """Where a concept's vector predicts it: z > 0 (paper, equation 2)."""
-    rows = aligned_axis(active.shape[1], size[0]).matrix()
-    columns = aligned_axis(active.shape[2], size[1]).matrix()
-    summed = torch.einsum("k,kyx->yx", weight.float(), active.float())
-    return rows @ summed @ columns.T > 0
+    return _upsample(torch.einsum("k,kyx->yx", weight.float(), active.float()), size) > 0
+
+
+def _upsample(grid: Float[Tensor, "y x"], size: tuple[int, int]) -> Float[Tensor, "row column"]:
+    rows = aligned_axis(grid.shape[0], size[0]).matrix()
+    columns = aligned_axis(grid.shape[1], size[1]).matrix()
+    return rows @ grid @ columns.T

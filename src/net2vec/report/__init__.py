@@ -1,21 +1,41 @@
 """The report: figures that are returned, a page that is a value, and a function that saves it."""
 
 from net2vec.report.build import build_report
+from net2vec.report.comparison import save_comparison
 from net2vec.report.exhibits import (
+    ActiveImage,
     DecileExhibit,
     DecileImage,
     DecileRequest,
+    Exhibit,
+    FilterConcept,
+    FilterExhibit,
+    FilterRequest,
     MaskedImage,
+    Request,
+    filter_concepts,
+    plan_concept,
     plan_exhibits,
+    plan_filter,
 )
 from net2vec.report.page import save_report
 
 __all__ = [
+    "ActiveImage",
     "DecileExhibit",
     "DecileImage",
     "DecileRequest",
+    "Exhibit",
+    "FilterConcept",
+    "FilterExhibit",
+    "FilterRequest",
     "MaskedImage",
+    "Request",
     "build_report",
+    "filter_concepts",
+    "plan_concept",
     "plan_exhibits",
+    "plan_filter",
+    "save_comparison",
     "save_report",
 ]

@@ -4,50 +4,69 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from net2vec import analysis
-from net2vec.report.content import Report
-from net2vec.report.exhibits import DecileExhibit
+import pandas as pd
+
+from net2vec.report.content import FileIndex, Paragraph, Report, Section
+from net2vec.report.exhibits import Exhibit
+from net2vec.report.sections.filters import sharing_section, subsets_section
 from net2vec.report.sections.masks import masks_section
 from net2vec.report.sections.networks import difference_table, networks_section
 from net2vec.report.sections.probe import left_out_section, probe_section
-from net2vec.report.sections.space import nearest_table, space_section
-from net2vec.report.sections.sufficient import subsets_section, sufficiency_section
+from net2vec.report.sections.space import space_section
+from net2vec.report.sections.sufficient import sufficiency_section
+from net2vec.report.sections.weights import weights_section, weights_table
 from net2vec.report.study import Study, listing
-from net2vec.runs import Run
+from net2vec.runs import TABLES, Run
+
+_MORE_TABLES = {
+    "weight_iou": ("Weights and scores filter by filter, of the concepts shown", "Fig. 9"),
+    "skipped": ("What was left out, and why", ""),
+    "networks": ("The first network against every other, on what both have", "sec. 4.3"),
+    "network_distances": ("Distances between the spaces of the networks", "Fig. 10"),
+    "network_distances_by_category": ("The same by category", "Fig. 10"),
+    "filter_individual_iou": ("Individual IoU of the filters asked for", "Fig. 4"),
+}
 
 
-def build_report(runs: Sequence[Run], exhibits: Sequence[DecileExhibit] = ()) -> Report:
+def build_report(
+    runs: Sequence[Run],
+    exhibits: Sequence[Exhibit] = (),
+    *,
+    filter_ious: pd.DataFrame | None = None,
+) -> Report:
     """The report of one run, or of several side by side.
 
     Args:
         runs: the first is the subject; the others are held against it.
-        exhibits: the pictures asked for by `plan_exhibits`, as many as could be had.
+        exhibits: pictures, those of `plan_exhibits` and any others, as many as could be had.
+        filter_ious: individual IoUs of filters that were asked for, saved beside the page.
 
     Returns:
-        The report, not yet saved.
+        The report, not yet saved. Its tables are those of `make_tables` and some more.
     """
     study = Study(tuple(runs), tuple(exhibits))
-    nearest = nearest_table(study)
+    weights = weights_table(study)
     differences = difference_table(study)
+    tables = {**study.tables, "weight_iou": weights, "skipped": study.run.skipped}
+    if len(study.runs) > 1:
+        tables["networks"] = differences
+    if study.comparison is not None:
+        tables["network_distances"] = study.comparison.distances
+        tables["network_distances_by_category"] = study.comparison.by_category
+    if filter_ious is not None:
+        tables["filter_individual_iou"] = filter_ious
     sections = [
         probe_section(study),
         sufficiency_section(study),
         subsets_section(study),
+        sharing_section(study),
+        weights_section(study, weights),
         masks_section(study),
-        space_section(study, nearest),
+        space_section(study),
         networks_section(study, differences),
         left_out_section(study),
+        _tables_section(list(tables)),
     ]
-    tables = {
-        "by_category": study.by_category,
-        "by_concept": study.by_concept,
-        "combined_vs_single": study.wins,
-        "subset_curve": analysis.subset_curve(study.scores),
-        "nearest": nearest,
-        "skipped": study.run.skipped,
-    }
-    if len(study.runs) > 1:
-        tables["networks"] = differences
     beside = f", beside {listing(study.labels[1:])}" if len(study.runs) > 1 else ""
     return Report(
         title=f"How {study.label} encodes concepts",
@@ -55,4 +74,20 @@ def build_report(runs: Sequence[Run], exhibits: Sequence[DecileExhibit] = ()) ->
         sections=[section for section in sections if section is not None],
         tables=tables,
         versions=study.run.provenance.get("versions", {}),
+    )
+
+
+def _tables_section(names: Sequence[str]) -> Section:
+    """Everything that can be read by other programs."""
+    described = {name: (table.title, table.source) for name, table in TABLES.items()}
+    described |= _MORE_TABLES
+    return Section(
+        "tables",
+        "All tables",
+        [
+            Paragraph(
+                "Every figure is drawn from one of these tables; the references are to the paper."
+            ),
+            FileIndex(tuple((name, *described[name]) for name in names)),
+        ],
     )

@@ -117,6 +117,14 @@ class TableRow:
 
 
 @dataclass(frozen=True)
+class FileIndex:
+    """The tables beside the page: name, what it says, where the paper shows it."""
+
+    kind: ClassVar[str] = "files"
+    files: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
 class NeighbourCard:
     """A concept with its nearest ones: for each task, (name, cosine) from the nearest."""
 
@@ -146,10 +154,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Tile:
-    """A column of a strip: a heading, and under it pictures with a caption each."""
+    """A column of a strip: a heading, and under it pictures with a caption each, or gaps."""
 
     heading: str
-    pictures: tuple[tuple[Picture, str], ...]
+    pictures: tuple[tuple[Picture, str] | None, ...]
 
 
 @dataclass(frozen=True)
@@ -163,7 +171,17 @@ class Strip:
     folded: bool = False
 
 
-Block = Paragraph | KeyNumbers | Glossary | FigureRow | Table | TableRow | NeighbourCards | Strip
+Block = (
+    Paragraph
+    | KeyNumbers
+    | Glossary
+    | FigureRow
+    | Table
+    | TableRow
+    | FileIndex
+    | NeighbourCards
+    | Strip
+)
 
 
 @dataclass(frozen=True)

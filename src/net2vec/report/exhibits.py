@@ -13,7 +13,15 @@ import pandas as pd
 from jaxtyping import Bool
 from PIL import Image
 
-from net2vec.analysis import by_concept, choose_concepts, choose_deciles, individual_ious
+from net2vec.analysis import (
+    by_concept,
+    choose_concepts,
+    choose_deciles,
+    choose_filters,
+    filter_sharing,
+    individual_ious,
+)
+from net2vec.errors import ResultsError
 from net2vec.runs import Run
 
 
@@ -38,10 +46,9 @@ class DecileImage:
 
 @dataclass(frozen=True)
 class DecileRequest:
-    """The masks wanted for one concept on one layer of a run.
+    """The masks wanted for one concept on one layer of the first run (Fig. 8).
 
     Attributes:
-        run: the position of the run among those reported.
         layer: the layer's name.
         concept: the concept's name.
         best_filter: its best single filter.
@@ -50,7 +57,6 @@ class DecileRequest:
         images: by method and growing decile; an image may stand here twice.
     """
 
-    run: int
     layer: str
     concept: str
     best_filter: int
@@ -83,54 +89,197 @@ class MaskedImage:
 
 @dataclass(frozen=True)
 class DecileExhibit:
-    """A request with its pictures, by image name (Fig. 8)."""
+    """A request with its pictures, by image name."""
 
     request: DecileRequest
     pictures: Mapping[str, MaskedImage]
 
 
-def plan_exhibits(
-    runs: Sequence[Run], *, concepts: int = 6, least_images: int = 10
-) -> list[DecileRequest]:
-    """What a report of these runs wants to show: deciles of several concepts of the first run.
+@dataclass(frozen=True)
+class FilterConcept:
+    """The images in which a filter finds a concept best (Fig. 4).
 
-    The concepts are spread over the scores and categories of the last layer (`choose_concepts`)
-    among those that all filters find, at least in part, in `least_images` validation images.
+    Attributes:
+        concept: the concept's name.
+        set_iou: of the filter on all validation images.
+        images: name and individual IoU, from the highest.
+    """
+
+    concept: str
+    set_iou: float
+    images: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class FilterRequest:
+    """The masks wanted for one filter of a layer of the first run (Fig. 1 and 4).
+
+    Attributes:
+        layer: the layer's name.
+        filter: its index.
+        highest: the images that activate it most, of all, with their activation.
+        concepts: the concepts it finds best.
+    """
+
+    layer: str
+    filter: int
+    highest: tuple[tuple[str, float], ...]
+    concepts: tuple[FilterConcept, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The images to render, each once."""
+        shown = [*self.highest, *(image for found in self.concepts for image in found.images)]
+        return tuple(dict.fromkeys(name for name, _ in shown))
+
+
+@dataclass(frozen=True)
+class ActiveImage:
+    """An image and where a filter is active in it.
+
+    Attributes:
+        image: the picture, in any size; masks cover all of it.
+        active: where the activation, upsampled before it is cut, exceeds the filter's threshold:
+            smoother than the masks that are scored, for the eye only.
+        truth: the annotation of the request's concepts that the image contains, by name.
+    """
+
+    image: Image.Image
+    active: Bool[np.ndarray, "y x"]
+    truth: Mapping[str, Bool[np.ndarray, "y x"]]
+
+
+@dataclass(frozen=True)
+class FilterExhibit:
+    """A request with its pictures, by image name."""
+
+    request: FilterRequest
+    pictures: Mapping[str, ActiveImage]
+
+
+Request = DecileRequest | FilterRequest
+Exhibit = DecileExhibit | FilterExhibit
+
+
+def plan_exhibits(runs: Sequence[Run], *, concepts: int = 6, filters: int = 3) -> list[Request]:
+    """What a report of these runs shows by itself, of the last layer of the first run.
+
+    That is deciles of several concepts, spread over scores and categories (`choose_concepts`), and
+    the filters that are the best for the most concepts.
 
     Args:
         runs: as they are given to `build_report`.
         concepts: how many concepts.
-        least_images: validation images with a non-zero individual IoU that a concept needs; if no
-            concept has so many, one image suffices.
+        filters: how many filters.
     """
     run = runs[0]
     layer = run.layers[-1]
     if "segment" not in run.tasks(layer):
         return []
-    segment = run.arrays(layer, task="segment")
-    ious = individual_ious(segment)
+    ious = individual_ious(run.arrays(layer))
+    single = ious[ious["method"] == "single"]
+    scores = run.scores[(run.scores["layer"] == layer) & (run.scores["task"] == "segment")]
+    best = scores[scores["method"] == "single"]
+    requests: list[Request] = [
+        plan_concept(run, layer, concept) for concept in featured_concepts(run, concepts)
+    ]
+    for index in choose_filters(filter_sharing(scores), filters):
+        mine = best.loc[best["best_filter"] == index, "concept"]
+        requests.append(plan_filter(run, layer, index, single[single["concept"].isin(mine)]))
+    return requests
+
+
+def featured_concepts(run: Run, count: int, least_images: int = 10) -> list[str]:
+    """Concepts that stand for the last layer, among those that all filters find in some images.
+
+    Args:
+        run: the run.
+        count: how many concepts.
+        least_images: validation images with a non-zero individual IoU that a concept needs; if no
+            concept has so many, one image suffices.
+    """
+    layer = run.layers[-1]
+    if "segment" not in run.tasks(layer):
+        return []
+    ious = individual_ious(run.arrays(layer))
     found = ious[(ious["method"] == "combined") & (ious["iou"] > 0)]
     counts = found.groupby("concept").size()
     scores = run.scores
     table = by_concept(scores[(scores["layer"] == layer) & (scores["task"] == "segment")])
     least = least_images if counts.ge(least_images).any() else 1
-    chosen = choose_concepts(table, count=concepts, counts=counts, least=least)
-    best = dict(zip(segment["concept"].values, segment["best_filter"].values, strict=True))
-    score = dict(
-        zip(table["concept"], zip(table["single"], table["combined"], strict=True), strict=True)
+    return choose_concepts(table, count=count, counts=counts, least=least)
+
+
+def plan_concept(run: Run, layer: str, concept: str) -> DecileRequest:
+    """The masks to show of one concept (Fig. 8).
+
+    Args:
+        run: the first run.
+        layer: one of its layers.
+        concept: its name, with or without its `-c` or `-s`.
+
+    Raises:
+        ResultsError: the run has no such layer, or has not segmented with it.
+        SpaceError: no such concept was segmented.
+    """
+    segment = run.arrays(layer)
+    concept = run.space(layer).find(concept)
+    best = int(segment["best_filter"].sel(concept=concept))
+    val = segment.sel(split="val", concept=concept)
+    ious = individual_ious(segment)
+    return DecileRequest(
+        layer=layer,
+        concept=concept,
+        best_filter=best,
+        score_single=float(val["single_iou"].isel({"filter": best})),
+        score_combined=float(val["score"]),
+        images=_decile_images(ious[ious["concept"] == concept], concept),
     )
-    return [
-        DecileRequest(
-            run=0,
-            layer=layer,
-            concept=concept,
-            best_filter=int(best[concept]),
-            score_single=float(score[concept][0]),
-            score_combined=float(score[concept][1]),
-            images=_decile_images(ious[ious["concept"] == concept], concept),
+
+
+def filter_concepts(run: Run, layer: str, index: int, count: int = 4) -> list[str]:
+    """The concepts that a filter segments best, by its validation set IoU.
+
+    Raises:
+        ResultsError: the run has no such layer or filter, or has not segmented with the layer.
+    """
+    iou = run.arrays(layer)["single_iou"].sel(split="val")
+    if not 0 <= index < iou.sizes["filter"]:
+        raise ResultsError(
+            f"layer {layer} has no filter {index}; its filters are 0 to {iou.sizes['filter'] - 1}"
         )
-        for concept in chosen
-    ]
+    ranked = iou.isel({"filter": index}).to_series().sort_values(ascending=False, kind="stable")
+    return [str(name) for name in ranked[ranked > 0].index[:count]]
+
+
+def plan_filter(
+    run: Run, layer: str, index: int, ious: pd.DataFrame, *, concepts: int = 4, images: int = 5
+) -> FilterRequest:
+    """The masks to show of one filter (Fig. 1 and 4).
+
+    Args:
+        run: the first run.
+        layer: one of its layers.
+        index: which of its filters.
+        ious: its individual IoUs as `concept, image, iou`, of validation images.
+        concepts: how many concepts, by the filter's set IoU on the validation images.
+        images: how many images of each.
+    """
+    set_iou = run.arrays(layer)["single_iou"].sel(split="val").isel({"filter": index}).to_series()
+    ranked = set_iou[set_iou.index.isin(ious["concept"])].sort_values(
+        ascending=False, kind="stable"
+    )
+    chosen = []
+    for concept, score in ranked.head(concepts).items():
+        mine = ious[(ious["concept"] == concept) & (ious["iou"] > 0)]
+        best = mine.sort_values("iou", ascending=False, kind="stable").head(images)
+        shown = tuple(zip(best["image"].map(str), best["iou"].map(float), strict=True))
+        if shown:
+            chosen.append(FilterConcept(str(concept), float(score), shown))
+    recorded = run.layer(layer).isel({"filter": index})
+    names, values = recorded["top_image"].to_numpy(), recorded["top_activation"].to_numpy()
+    highest = tuple((str(name), float(value)) for name, value in zip(names, values, strict=True))
+    return FilterRequest(layer, index, highest, tuple(chosen))
 
 
 def _decile_images(ious: pd.DataFrame, concept: str) -> tuple[DecileImage, ...]:

@@ -6,7 +6,6 @@ from data.
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import shutil
@@ -17,12 +16,11 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from net2vec import results
 from net2vec.errors import ResultsError
 from net2vec.report.content import Drawing, FigureRow, Picture, Report, Strip, Table
-from net2vec.report.figures.style import LIGHT, THEMES, figure_style
+from net2vec.report.figures.style import LIGHT, THEMES, svg_of
 
 _GENERATOR = '<meta name="generator" content="net2vec">'
 """What marks a page as ours; it stands in the template."""
@@ -148,17 +146,10 @@ def _save_drawings(report: Report, folder: Path) -> Iterator[tuple[str, tuple[in
         folder.mkdir(exist_ok=True)
         for theme in THEMES:
             figure = drawing.draw(theme)
-            with figure_style(theme):
-                (folder / f"{drawing.name}-{theme.name}.svg").write_bytes(_svg(figure))
+            (folder / f"{drawing.name}-{theme.name}.svg").write_bytes(svg_of(figure, theme))
             if theme is LIGHT:
                 width, height = figure.get_size_inches() * _PIXELS_PER_INCH
                 yield drawing.name, (round(width), round(height))
-
-
-def _svg(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
 
 
 def _drawings(report: Report) -> Iterator[Drawing]:
@@ -187,4 +178,4 @@ def _pictures(report: Report) -> Iterator[Picture]:
         for block in section.blocks:
             if isinstance(block, Strip):
                 for tile in block.tiles:
-                    yield from (picture for picture, _ in tile.pictures)
+                    yield from (shown[0] for shown in tile.pictures if shown)

@@ -8,13 +8,16 @@ from functools import cached_property
 
 import pandas as pd
 
-from net2vec import analysis
 from net2vec.report.content import MARK
-from net2vec.report.exhibits import DecileExhibit
-from net2vec.runs import Run, unique_labels
+from net2vec.report.exhibits import DecileExhibit, Exhibit, FilterExhibit, featured_concepts
+from net2vec.runs import Run, make_tables, unique_labels
+from net2vec.spaces import Comparison, SpaceError, compare_spaces
 
 TASK_TITLE = {"segment": "segmentation", "classify": "classification"}
 SCORE_NAME = {"segment": "set IoU", "classify": "accuracy"}
+
+_FEATURED = 6
+_PERMUTATIONS = 99
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Study:
     """Runs side by side; the first is the subject, the others are held against it."""
 
     runs: Sequence[Run]
-    exhibits: Sequence[DecileExhibit] = ()
+    exhibits: Sequence[Exhibit] = ()
 
     @property
     def run(self) -> Run:
@@ -51,35 +54,76 @@ class Study:
         return tuple(task for task in tasks if len(self.last(self.by_concept, task)))
 
     @cached_property
-    def scores(self) -> pd.DataFrame:
-        """The scores of all runs; `network` holds the labels."""
-        return pd.concat(
-            [
-                run.scores.assign(network=label)
-                for run, label in zip(self.runs, self.labels, strict=True)
-            ],
-            ignore_index=True,
-        )
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The tables of all runs, one below the other; `network` holds the labels."""
+        made = [
+            {name: table.assign(network=label) for name, table in make_tables(run).items()}
+            for run, label in zip(self.runs, self.labels, strict=True)
+        ]
+        return {
+            name: _stack([tables[name] for tables in made]) for name in (made[0] if made else ())
+        }
 
-    @cached_property
+    @property
     def by_category(self) -> pd.DataFrame:
         """See `analysis.by_category`."""
-        return analysis.by_category(self.scores)
+        return self.tables["by_category"]
 
-    @cached_property
+    @property
     def by_concept(self) -> pd.DataFrame:
         """See `analysis.by_concept`."""
-        return analysis.by_concept(self.scores)
+        return self.tables["by_concept"]
 
-    @cached_property
+    @property
     def wins(self) -> pd.DataFrame:
         """See `analysis.combined_vs_single`."""
-        return analysis.combined_vs_single(self.by_concept)
+        return self.tables["combined_vs_single"]
 
-    def last(self, table: pd.DataFrame, task: str) -> pd.DataFrame:
-        """The rows of a table that are about the subject, its last layer and a task."""
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """The spaces of the runs' last layers held against each other; None for one run."""
+        if len(self.runs) < 2:
+            return None
+        compared = [
+            run.space(task=task).labelled(f"{label} {task}")
+            for run, label in zip(self.runs, self.labels, strict=True)
+            for task in run.tasks()
+        ]
+        categories = dict(zip(self.by_concept["concept"], self.by_concept["category"], strict=True))
+        try:
+            return compare_spaces(compared, categories=categories, permutations=_PERMUTATIONS)
+        except SpaceError:  # too few concepts in common
+            return None
+
+    @property
+    def deciles(self) -> list[DecileExhibit]:
+        """The pictures of concepts."""
+        return [exhibit for exhibit in self.exhibits if isinstance(exhibit, DecileExhibit)]
+
+    @property
+    def filters(self) -> list[FilterExhibit]:
+        """The pictures of filters."""
+        return [exhibit for exhibit in self.exhibits if isinstance(exhibit, FilterExhibit)]
+
+    @cached_property
+    def featured(self) -> list[str]:
+        """Concepts that figures show in detail: those with pictures, or those that would have."""
+        pictured = [
+            exhibit.request.concept
+            for exhibit in self.deciles
+            if exhibit.request.layer == self.layer
+        ]
+        return pictured[:_FEATURED] or featured_concepts(self.run, _FEATURED)
+
+    def mine(self, name: str) -> pd.DataFrame:
+        """The rows of one of the tables that are about the subject."""
+        table = self.tables[name]
+        return table[table["network"] == self.label]
+
+    def last(self, table: pd.DataFrame, task: str | None = None) -> pd.DataFrame:
+        """The rows of a table that are about the subject, its last layer and, if given, a task."""
         mine = table["network"].eq(self.label) & table["layer"].eq(self.layer)
-        return table[mine & table["task"].eq(task)]
+        return table[mine] if task is None else table[mine & table["task"].eq(task)]
 
     def moved(self, task: str) -> pd.DataFrame:
         """Rows of `by_concept` of the last layer whose vectors have left their start."""
@@ -100,6 +144,11 @@ class Study:
     @cached_property
     def _hardly_moved_cache(self) -> dict[tuple[int, str, str], frozenset[str]]:
         return {}
+
+
+def _stack(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True) if filled else tables[0]
 
 
 def listing(names: Iterable[str], most: int = 8) -> str:

@@ -48,10 +48,10 @@ def draw_map(
         axes.margins(0.06)
         figure.legend(loc="outside upper center", ncols=3)
         figure.draw_without_rendering()
-        wanted = clusters["concept"].isin(first)
-        ranked = clusters.assign(wanted=wanted).sort_values(
-            "wanted", ascending=False, kind="stable"
-        )
+        # Categories in turn, so that the last of them has names too.
+        turn = clusters.groupby(category.to_numpy(), sort=False).cumcount()
+        turn = turn.where(~clusters["concept"].isin(first), -1)
+        ranked = clusters.assign(turn=turn).sort_values("turn", kind="stable")
         label_points(
             axes,
             ranked[["x", "y"]].to_numpy(dtype=float),

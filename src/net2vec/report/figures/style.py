@@ -6,11 +6,13 @@ apart also differs by marker or dash, so that it survives a grey print.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import matplotlib as mpl
+from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -101,3 +103,11 @@ def figure_style(theme: Theme) -> Iterator[None]:
         }
     ):
         yield
+
+
+def svg_of(figure: Figure, theme: Theme) -> bytes:
+    """A figure as SVG, the same bytes for the same figure."""
+    buffer = io.BytesIO()
+    with figure_style(theme):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""What the masks look like: an image at each decile of the individual IoU."""
+"""What the masks look like: individual IoU, and an image at each of its deciles (sec. 5.1)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,18 @@ from functools import partial
 from markupsafe import Markup
 
 from net2vec.analysis import individual_ious
-from net2vec.report.content import Block, Paragraph, Picture, Section, Strip, Tile
+from net2vec.report.content import (
+    Block,
+    Drawing,
+    FigureRow,
+    Paragraph,
+    Picture,
+    Section,
+    Strip,
+    Tile,
+)
 from net2vec.report.exhibits import DecileExhibit, DecileImage
+from net2vec.report.figures import draw_individual
 from net2vec.report.pictures import COMBINED_COLOR, SINGLE_COLOR, draw_masks
 from net2vec.report.study import Study, percent
 
@@ -16,7 +26,7 @@ _METHOD = {"combined": "all filters", "single": "best single filter"}
 
 
 def masks_section(study: Study) -> Section | None:
-    """Deciles of several concepts (Fig. 8). None where there are no segmentations."""
+    """Individual IoU and its deciles (Fig. 7 and 8). None where there are no segmentations."""
     if "segment" not in study.tasks:
         return None
     ious = individual_ious(study.run.arrays(study.layer))
@@ -32,7 +42,22 @@ def masks_section(study: Study) -> Section | None:
                 f" in {percent(missed['combined'])}."
             )
         )
-    if study.exhibits:
+    if study.featured:
+        blocks.append(
+            FigureRow(
+                (
+                    Drawing(
+                        "individual_iou",
+                        "Distribution of the individual IoU of several concepts, both methods",
+                        partial(draw_individual, ious, concepts=study.featured),
+                    ),
+                ),
+                f"How well each validation image of a concept is segmented on {study.layer}; n"
+                " counts images. Those in which the concept is missed entirely stand apart.",
+                "individual_iou",
+            )
+        )
+    if study.deciles:
         blocks.append(
             Paragraph(
                 Markup(
@@ -47,14 +72,14 @@ def masks_section(study: Study) -> Section | None:
                 ).format(single=SINGLE_COLOR, combined=COMBINED_COLOR)
             )
         )
-    for position, exhibit in enumerate(study.exhibits):
+    for position, exhibit in enumerate(study.deciles):
         blocks.extend(_strips(study, exhibit, position))
     return Section("masks", "What do the masks look like?", blocks) if blocks else None
 
 
 def _strips(study: Study, exhibit: DecileExhibit, position: int) -> list[Strip]:
     request = exhibit.request
-    shown = study.marked(request.concept, task="segment", layer=request.layer, run=request.run)
+    shown = study.marked(request.concept, task="segment", layer=request.layer)
     pictures = {
         (name, method): _picture(exhibit, name, method, f"concept{position}_{index}_{method}")
         for index, name in enumerate(exhibit.pictures)

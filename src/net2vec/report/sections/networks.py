@@ -8,7 +8,7 @@ import pandas as pd
 
 from net2vec.analysis import paired_difference
 from net2vec.report.content import Block, Column, Drawing, FigureRow, Paragraph, Section, Table
-from net2vec.report.figures.scores import draw_by_category
+from net2vec.report.figures import draw_by_category, draw_category_distances, draw_distances
 from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study, listing
 from net2vec.runs import Run
 
@@ -65,9 +65,38 @@ def networks_section(study: Study, differences: pd.DataFrame) -> Section | None:
                     csv="networks",
                 )
             )
+    blocks.extend(_distances(study))
     return Section(
         "networks", "Does it take training?" if untrained else "How do networks differ?", blocks
     )
+
+
+def _distances(study: Study) -> list[Block]:
+    """The spaces of all runs, compared (Fig. 10)."""
+    found = study.comparison
+    if found is None:
+        return []
+    return [
+        FigureRow(
+            (
+                Drawing(
+                    "network_distances",
+                    "Distances between the spaces of the networks",
+                    partial(draw_distances, found.distances),
+                ),
+                Drawing(
+                    "network_distances_by_category",
+                    f"Distances from {found.spaces[0]} by category",
+                    partial(draw_category_distances, found.by_category, space=found.spaces[0]),
+                ),
+            ),
+            f"How different the networks’ spaces are on their last layers: D, the summed squared"
+            f" difference of the cosines of all pairs of the {len(found.concepts)} concepts that"
+            f" all of them share. Right: from {found.spaces[0]}, mean of the concepts of each"
+            " category.",
+            "network_distances",
+        )
+    ]
 
 
 _UNTRAINED = (

@@ -1,40 +1,35 @@
-"""What the space of concept vectors looks like: nearest concepts."""
+"""What the space of concept vectors looks like (sec. 5.3)."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import pandas as pd
 
 from net2vec.analysis import choose_concepts
-from net2vec.report.content import MARK, NeighbourCard, NeighbourCards, Paragraph, Section
-from net2vec.report.study import TASK_TITLE, Study, percent
-from net2vec.spaces import nearest_concepts
+from net2vec.report.content import (
+    MARK,
+    Block,
+    Column,
+    Drawing,
+    FigureRow,
+    NeighbourCard,
+    NeighbourCards,
+    Paragraph,
+    Section,
+    Table,
+    TableRow,
+)
+from net2vec.report.figures import draw_category_distances, draw_distances, draw_map
+from net2vec.report.study import TASK_TITLE, Study, listing, percent
 
 _CONCEPTS = 9
-_NEIGHBOURS = 5
 
 
-def nearest_table(study: Study) -> pd.DataFrame:
-    """Nearest concepts of every concept of every run's last layer, for each task (Table 2).
-
-    Returns:
-        `network, layer, task, concept, rank, neighbour, cosine`.
-    """
-    parts = []
-    for run, label in zip(study.runs, study.labels, strict=True):
-        layer = run.layers[-1]
-        for task in run.tasks(layer):
-            table = nearest_concepts(run.space(layer, task=task), _NEIGHBOURS)
-            for at, (key, value) in enumerate(
-                (("network", label), ("layer", layer), ("task", task))
-            ):
-                table.insert(at, key, value)
-            parts.append(table)
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-
-def space_section(study: Study, nearest: pd.DataFrame) -> Section | None:
-    """The nearest concepts of several concepts. None where there are no vectors."""
-    mine = {task: study.last(nearest, task) for task in study.tasks} if len(nearest) else {}
+def space_section(study: Study) -> Section | None:
+    """Neighbours, sums, a map with clusters, layers compared. None where there are no vectors."""
+    nearest = study.mine("nearest")
+    mine = {task: study.last(nearest, task) for task in study.tasks}
     mine = {task: table for task, table in mine.items() if len(table)}
     if not mine:
         return None
@@ -71,8 +66,142 @@ def space_section(study: Study, nearest: pd.DataFrame) -> Section | None:
                 " random start.",
                 "nearest",
             ),
+            *_sums(study),
+            *_map(study),
+            *_layers(study),
         ],
     )
+
+
+def _sums(study: Study) -> list[Block]:
+    """Concept arithmetic (Table 3)."""
+    table = study.last(study.tables["arithmetic"])
+    if table.empty:
+        return []
+    tables = []
+    for task in study.tasks:
+        rows = table[table["task"] == task]
+        shown = rows.assign(
+            answer=[
+                f"{study.marked(name, task=task)} ({cosine:.2f})"
+                for name, cosine in zip(rows["concept"], rows["cosine"], strict=True)
+            ]
+        ).pivot_table(
+            index="rank", columns="expression", values="answer", aggfunc="first", sort=False
+        )
+        tables.append(
+            Table(
+                shown,
+                tuple(Column(expression, expression) for expression in shown.columns),
+                f"Sums of vectors in {TASK_TITLE[task]} on {study.layer}: the nearest concepts,"
+                " with the cosine.",
+                csv="arithmetic",
+            )
+        )
+    return [
+        Paragraph(
+            "Vectors can be added and subtracted: what is near to grass, made blue where it was"
+            " green?"
+            if "grass + blue - green" in set(table["expression"])
+            else "Vectors can be added and subtracted."
+        ),
+        TableRow(tuple(tables)),
+    ]
+
+
+def _map(study: Study) -> list[Block]:
+    """The map of the concepts and their clusters (supplement)."""
+    clusters = study.last(study.tables["clusters"])
+    if clusters.empty:
+        return []
+    members = (
+        clusters.assign(task=clusters["task"].map(TASK_TITLE), cluster=clusters["cluster"] + 1)
+        .groupby(["task", "cluster"], sort=False)["concept"]
+        .agg(", ".join)
+        .reset_index()
+    )
+    return [
+        FigureRow(
+            tuple(
+                Drawing(
+                    f"map_{task}",
+                    f"Map of the concepts by {TASK_TITLE[task]}, by category",
+                    partial(
+                        draw_map,
+                        clusters[clusters["task"] == task],
+                        categories=study.run.categories(task=task),
+                        first=study.featured,
+                    ),
+                )
+                for task in study.tasks
+            ),
+            f"Concepts that lie near each other have vectors that point the same way (t-SNE of"
+            f" {study.layer}; the axes mean nothing). Names stand where they have room. By task:"
+            f" {listing(TASK_TITLE[task] for task in study.tasks)}.",
+            "clusters",
+        ),
+        Table(
+            members,
+            (
+                Column("task", "task"),
+                Column("cluster", "cluster", "count"),
+                Column("concept", "concepts"),
+            ),
+            "Clusters of the concepts (k-means)",
+            csv="clusters",
+            searchable=True,
+            folded=True,
+        ),
+    ]
+
+
+def _layers(study: Study) -> list[Block]:
+    """The spaces of the subject's layers and tasks, compared (Fig. 10)."""
+    distances = study.mine("distances")
+    if distances.empty:
+        return []
+    return [
+        FigureRow(
+            (
+                Drawing(
+                    "distances",
+                    "Distances between the spaces of all layers and tasks",
+                    partial(draw_distances, distances),
+                ),
+                Drawing(
+                    "distances_by_category",
+                    "Distances from the last layer's space by category",
+                    partial(
+                        draw_category_distances,
+                        study.mine("distances_by_category"),
+                        space=f"{study.layer} {study.tasks[0]}",
+                    ),
+                ),
+            ),
+            f"How different the spaces of layers and tasks are: D, the summed squared difference"
+            f" of the cosines of all pairs of the {distances['n'].iloc[0]} concepts that all of"
+            f" them share. Right: from {study.layer}, {study.tasks[0]}, to the others, mean of the"
+            " concepts of each category.",
+            "distances",
+        ),
+        Table(
+            distances,
+            (
+                Column("space", "space"),
+                Column("other", "other"),
+                Column("distance", "D", "number"),
+                Column("cka", "CKA", "number"),
+                Column("procrustes", "Procrustes", "number"),
+                Column("rsa", "RSA", "number"),
+                Column("p", "p", "number"),
+            ),
+            "The same by other measures: linear CKA, Procrustes distance, and representational"
+            " similarity with its p by permutation",
+            csv="distances",
+            searchable=True,
+            folded=True,
+        ),
+    ]
 
 
 def _heading(study: Study, concept: str, task: str) -> str:

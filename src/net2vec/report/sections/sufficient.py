@@ -1,4 +1,4 @@
-"""Are single filters enough, and how many are needed?"""
+"""Are single filters enough? (sec. 4.1)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from net2vec import analysis
 from net2vec.report.content import (
     MARK,
     Block,
@@ -20,7 +19,7 @@ from net2vec.report.content import (
     Table,
     TableRow,
 )
-from net2vec.report.figures.scores import draw_by_category, draw_subset_curve
+from net2vec.report.figures import draw_by_category, draw_failures
 from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study, listing, percent
 
 _SHOWN = 8
@@ -30,7 +29,7 @@ _SMALL = 0.02
 
 def sufficiency_section(study: Study) -> Section:
     """All filters beside the single filter: Fig. 2, Table 1, best and worst concepts."""
-    mine = study.by_category[study.by_category["network"] == study.label]
+    mine = study.mine("by_category")
     blocks: list[Block] = [Paragraph(_seen(study, task)) for task in study.tasks]
     blocks.append(
         FigureRow(
@@ -51,71 +50,12 @@ def sufficiency_section(study: Study) -> Section:
         )
     )
     blocks.append(_table_one(study))
+    blocks.append(_improvement(study))
+    blocks.extend(_failures(study))
     for task in study.tasks:
         blocks.append(_best_and_worst(study, task))
     blocks.append(_all_concepts(study))
     return Section("sufficient", "Are single filters enough?", blocks)
-
-
-def subsets_section(study: Study) -> Section | None:
-    """Mean score against the number of filters: Fig. 3. None where no subsets were fitted."""
-    curve = analysis.subset_curve(study.scores)
-    mine = curve[(curve["network"] == study.label) & (curve["layer"] == study.layer)]
-    tasks = [task for task in study.tasks if task in set(mine["task"])]
-    if not tasks:
-        return None
-    return Section(
-        "needed",
-        "How many filters does a concept need?",
-        [
-            Paragraph(
-                "Of the weights learned on all filters only the largest are kept, and learned"
-                f" again, on the layer {study.layer}. "
-                + " ".join(_enough(mine[mine["task"] == task], task) for task in tasks)
-            ),
-            FigureRow(
-                tuple(
-                    Drawing(
-                        f"subset_curve_{task}",
-                        f"Mean {SCORE_NAME[task]} against the number of filters by category",
-                        partial(draw_subset_curve, mine, task=task),
-                    )
-                    for task in tasks
-                ),
-                "Mean score against the number of filters used; the last point is all of them."
-                " Bands are standard errors; the number of concepts is in brackets.",
-                "subset_curve",
-            ),
-        ],
-    )
-
-
-def _enough(curve: pd.DataFrame, task: str) -> str:
-    """How few filters come close to all of them, in the mean over all concepts."""
-    totals = curve.assign(total=curve["mean"] * curve["n"]).groupby("filters")[["total", "n"]].sum()
-    mean = totals["total"] / totals["n"]
-    full, chance = mean.iloc[-1], 0.5 if task == "classify" else 0.0
-    said = f"For {TASK_TITLE[task]}, all {mean.index[-1]} filters reach a mean of {full:.2f}"
-    if full <= chance:
-        return f"{said}: not better than chance, with however many filters."
-    few = mean.index[mean - chance >= 0.9 * (full - chance)][0]
-    those = (
-        "the one with the largest weight, learned again on its own, reaches"
-        if few == 1
-        else f"the {few} with the largest weights, learned again on their own, reach"
-    )
-    of = "of the way from chance to it" if task == "classify" else "of it"
-    said = (
-        f"{said}; {those} 90 % {of}."
-        if few < mean.index[-1]
-        else f"{said}; no fewer reach 90 % {of}."
-    )
-    if mean.max() > full:
-        said += (
-            f" The mean is highest with {mean.idxmax()} filters ({mean.max():.2f}): more filters"
-            " also mean more to learn from the same images."
-        )
-    return said
 
 
 def _seen(study: Study, task: str) -> str:
@@ -128,8 +68,18 @@ def _seen(study: Study, task: str) -> str:
         f"In {TASK_TITLE[task]} on the last layer, {study.layer}, all filters together reach a"
         f" mean {SCORE_NAME[task]} of {rows['combined'].mean():.2f} over {len(rows)} concepts, the"
         f" best single filter {rows['single'].mean():.2f}; all filters are at least as good for"
-        f" {wins['percent'].iloc[0]:.0f} % of the concepts. {said}"
+        f" {wins['percent'].iloc[0]:.0f} % of the concepts{_interval(study, task)}. {said}"
     )
+
+
+def _interval(study: Study, task: str) -> str:
+    """The bootstrap interval of that share, in brackets."""
+    rows = study.last(study.tables["method_comparison"], task)
+    found = rows[rows["statistic"] == "percent"]
+    if found.empty or found[["low", "high"]].isna().any(axis=None):
+        return ""
+    low, high = found["low"].iloc[0], found["high"].iloc[0]
+    return f" (95 % bootstrap interval: {low:.0f} to {high:.0f} %)"
 
 
 def _by_size(rows: pd.DataFrame) -> str:
@@ -187,6 +137,76 @@ def _table_one(study: Study) -> Table:
         "Share of concepts that all filters encode at least as well as the best single filter"
         f" ({counted}).",
         csv="combined_vs_single",
+    )
+
+
+def _improvement(study: Study) -> Table:
+    rows = study.tables["method_comparison"]
+    rows = rows[rows["statistic"] == "ratio"]
+    rows = rows.assign(task=rows["task"].map(TASK_TITLE))
+    several = (Column("network", "network"),) if len(study.runs) > 1 else ()
+    return Table(
+        rows,
+        (
+            *several,
+            Column("layer", "layer"),
+            Column("task", "task"),
+            Column("value", "all filters / single", "number"),
+            Column("stderr", "± standard error", "number"),
+            Column("low", "95 % from", "number"),
+            Column("high", "to", "number"),
+            Column("n", "concepts", "count"),
+        ),
+        "How many times better all filters are than the best one: the mean ratio of their scores,"
+        " over the concepts whose single filter scores more than 0.005",
+        csv="method_comparison",
+        folded=True,
+    )
+
+
+def _failures(study: Study) -> list[Block]:
+    """Which concepts a combination does not help, and what they have in common (sec. 4.1)."""
+    failures = study.last(study.tables["failures"])
+    if failures.empty:
+        return []
+    return [
+        Paragraph(
+            " ".join(_lost(failures[failures["task"] == task], task) for task in study.tasks)
+        ),
+        FigureRow(
+            tuple(
+                Drawing(
+                    f"failures_{task}",
+                    f"Gain in {SCORE_NAME[task]} by all filters against training images and size",
+                    partial(draw_failures, failures, task=task),
+                )
+                for task in study.tasks
+            ),
+            f"What all filters of {study.layer} add to the best one, for every concept: against"
+            " the number of its training images, and against its mean share of the images that"
+            " contain it. Left: segmentation; right: classification."
+            if len(study.tasks) == 2
+            else f"What all filters of {study.layer} add to the best one, for every concept.",
+            "failures",
+        ),
+    ]
+
+
+def _lost(rows: pd.DataFrame, task: str) -> str:
+    lost = rows[rows["difference"] < 0]
+    if lost.empty:
+        return f"In {TASK_TITLE[task]} no concept loses by the combination."
+    won = rows.drop(lost.index)
+    said = (
+        f"In {TASK_TITLE[task]} {len(lost)} of {len(rows)} concepts lose by the combination; their"
+        f" median number of training images is {lost['n_train'].median():.0f} and their median"
+        f" size {percent(float(lost['concept_size'].median()))} of the image"
+    )
+    if won.empty:
+        return said + "."
+    return (
+        f"{said}, against {won['n_train'].median():.0f} and"
+        f" {percent(float(won['concept_size'].median()))} for the others."
     )
 
 
