@@ -15,6 +15,7 @@ import numpy as np
 from net2vec.config import Settings, differences
 from net2vec.errors import ConfigError
 from net2vec.results import save_text
+from net2vec.storage import save_arrays
 
 SETTINGS = "run.toml"
 PROVENANCE = "provenance.json"
@@ -95,11 +96,7 @@ class Shelf:
         arrays: Mapping[str, Any] = {
             entry.name: np.asarray(getattr(value, entry.name)) for entry in fields(value)
         }
-        self._folder.mkdir(parents=True, exist_ok=True)
-        temporary = self._folder / f".{name}.{os.getpid()}.tmp"
-        with temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-        temporary.replace(self._folder / f"{name}.npz")
+        save_arrays(self._folder / f"{name}.npz", **arrays)
 
 
 def _scalar(value: np.ndarray) -> Any:

@@ -1,0 +1,59 @@
+"""A run on disk: `results.zarr`, `scores.csv`, `skipped.csv` and `provenance.json`.
+
+Functions here turn plain arrays into labelled ones, and labelled ones into files and back. Nothing
+is computed.
+"""
+
+from net2vec.results.arrays import (
+    METHODS,
+    SPLITS,
+    Concepts,
+    classify_dataset,
+    layer_dataset,
+    segment_dataset,
+)
+from net2vec.results.files import (
+    load_json,
+    load_table,
+    load_tree,
+    save_json,
+    save_table,
+    save_text,
+    save_tree,
+)
+from net2vec.results.tree import (
+    SCORE_COLUMNS,
+    SKIPPED_COLUMNS,
+    group_name,
+    layer_of,
+    layers_of,
+    results_tree,
+    scores_table,
+    task_of,
+    tasks_of,
+)
+
+__all__ = [
+    "METHODS",
+    "SCORE_COLUMNS",
+    "SKIPPED_COLUMNS",
+    "SPLITS",
+    "Concepts",
+    "classify_dataset",
+    "group_name",
+    "layer_dataset",
+    "layer_of",
+    "layers_of",
+    "load_json",
+    "load_table",
+    "load_tree",
+    "results_tree",
+    "save_json",
+    "save_table",
+    "save_text",
+    "save_tree",
+    "scores_table",
+    "segment_dataset",
+    "task_of",
+    "tasks_of",
+]

@@ -1,0 +1,97 @@
+"""The files of a run, written whole and read back to the same bits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from net2vec.errors import ResultsError
+from net2vec.storage import replacing
+
+
+def save_tree(tree: xr.DataTree, path: Path) -> None:
+    """Write `results.zarr` in Zarr's format 2, whose strings and metadata every reader knows."""
+    with replacing(path) as temporary:
+        tree.to_zarr(
+            temporary,
+            zarr_format=2,
+            mode="w",
+            consolidated=True,
+            write_inherited_coords=True,
+        )
+
+
+def load_tree(path: Path) -> xr.DataTree:
+    """Read `results.zarr` lazily.
+
+    Raises:
+        ResultsError: there is none, or it cannot be read.
+    """
+    if not path.is_dir():
+        raise ResultsError(f"{path.parent} is not a finished run: it has no {path.name}")
+    try:
+        return xr.open_datatree(path, engine="zarr")
+    except Exception as error:
+        raise ResultsError(f"{path} cannot be read as results: {error}") from error
+
+
+def save_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV; numbers read back to the same bits."""
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def load_table(path: Path) -> pd.DataFrame:
+    """Read a CSV of a run. A concept named `null` stays a name, an empty number is missing.
+
+    Raises:
+        ResultsError: there is none, or it cannot be read.
+    """
+    if not path.is_file():
+        raise ResultsError(f"{path.parent} is not a finished run: it has no {path.name}")
+    names = ("network", "layer", "task", "concept", "category", "method", "reason", "filters")
+    try:
+        header = pd.read_csv(path, nrows=0).columns
+        text = {name: str for name in names if name in header and name != "filters"}
+        numbers = {name: [""] for name in header if name not in text}
+        return pd.read_csv(
+            path,
+            dtype=text,
+            keep_default_na=False,
+            na_values=numbers,
+            engine="python",  # its floats are exact in every version of pandas
+        )
+    except (ValueError, OSError) as error:
+        raise ResultsError(f"{path} cannot be read as a table: {error}") from error
+
+
+def save_json(value: Mapping[str, Any], path: Path) -> None:
+    """Write a JSON file, for people as well."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    save_text(text, path)
+
+
+def save_text(text: str, path: Path) -> None:
+    """Write a text file."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file of a run.
+
+    Raises:
+        ResultsError: there is none, or it is not JSON.
+    """
+    try:
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ResultsError(f"{path.parent} is not a finished run: it has no {path.name}") from error
+    except ValueError as error:
+        raise ResultsError(f"{path} is not valid JSON: {error}") from error
+    return value
