@@ -46,7 +46,7 @@ def test_starts_lie_within_one_over_the_root_of_the_filters(filters):
     # The range is that of all filters, however many are used.
     few = np.stack([start_vector(0, "segment", "conv5", str(i), filters, 1) for i in range(200)])
     assert few.shape == (200, filters)
-    assert np.abs(few).max() > 0.9 * bound
+    assert 0.9 * bound < np.abs(few).max() <= bound
 
 
 def test_a_start_is_of_its_seed_task_layer_concept_and_subset_size():
