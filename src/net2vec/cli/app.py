@@ -13,6 +13,7 @@ from net2vec.cli.ask import ask_commands
 from net2vec.cli.data import data_app
 from net2vec.cli.make import make_commands
 from net2vec.cli.networks import network_commands
+from net2vec.cli.spaces import space_commands
 from net2vec.errors import Net2VecError
 
 # Newer typers carry click inside, older ones import it: these are its errors in either.
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 make_commands(app)
 ask_commands(app)
+space_commands(app)
 network_commands(app)
 app.add_typer(data_app, name="data")
 

@@ -199,12 +199,28 @@ def report(
         Path | None,
         typer.Option(help="The report's folder; RUN/report for one run, report for several."),
     ] = None,
+    concept: Annotated[
+        list[str] | None, typer.Option(help="A concept to show in pictures; may be repeated.")
+    ] = None,
+    filter_: Annotated[
+        list[int] | None, typer.Option("--filter", help="A filter to show in pictures; likewise.")
+    ] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="Where to look for these; the first run's last layer.")
+    ] = None,
 ) -> None:
     """Make the report of one run again, or of several side by side."""
     if out is None:
         out = runs[0] / "report" if len(runs) == 1 else Path("report")
     with TerminalProgress() as progress:
-        page = write_report(runs, out, progress=progress)
+        page = write_report(
+            runs,
+            out,
+            concepts=concept or (),
+            filters=filter_ or (),
+            layer=layer,
+            progress=progress,
+        )
     typer.echo(page.resolve())
 
 
