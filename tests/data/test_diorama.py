@@ -107,6 +107,13 @@ def test_a_fresh_process_renders_the_same_bits():
     assert there.stdout.split() == here
 
 
+def test_sizes_are_told_without_rendering(monkeypatch):
+    diorama = Diorama(size=2)
+    height_and_width = diorama.image(0).size[::-1]
+    monkeypatch.delattr(dataset, "render")
+    assert diorama.image_size(1) == height_and_width
+
+
 def test_the_seed_changes_the_pictures():
     assert fingerprint(Diorama(20, seed=0), 4) != fingerprint(Diorama(20, seed=1), 4)
 

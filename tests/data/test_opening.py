@@ -95,6 +95,11 @@ def test_what_is_not_there_is_said_with_what_is(put, tmp_path, masks):
         open_dataset(empty)
 
 
+def test_a_folder_of_datasets_is_not_taken_for_classes(masks, folders, broden, tmp_path):
+    with pytest.raises(DataError, match=r"holds datasets; name them each: fields, small$"):
+        open_dataset(tmp_path)
+
+
 def test_categories_can_be_said_where_they_are_open(masks, folders, broden):
     assert open_dataset(masks, category="thing").categories == ("thing",)
     assert open_dataset(folders, category="scene").labels == ("", "auto-s", "zebra-s")

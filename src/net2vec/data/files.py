@@ -41,7 +41,7 @@ def inside(folder: Path, name: str) -> Path:
         DataError: the name is absolute or climbs out of the folder.
     """
     relative = PurePosixPath(name)
-    if not name or relative.is_absolute() or ".." in relative.parts or "\\" in name:
+    if not name or relative.is_absolute() or ".." in relative.parts or set("\\\0") & set(name):
         raise DataError(f"{folder}: {name!r} does not name a file inside this folder")
     return folder / relative
 
@@ -120,7 +120,7 @@ def _size(path: str) -> int:
     # Path objects would make this several times slower, and there may be 300,000 files.
     try:
         return os.stat(path).st_size  # noqa: PTH116
-    except OSError:
+    except (OSError, ValueError):  # no file can have the name
         return -1
 
 

@@ -123,15 +123,29 @@ def recognise(folder: Path) -> tuple[Layout, Path]:
     """The layout of a folder, and the folder inside it that has this layout.
 
     Raises:
-        DataError: the layout is none of `LAYOUTS`.
+        DataError: the layout is none of `LAYOUTS`, or the folder holds several datasets.
     """
-    for layout in LAYOUTS:
+    found = _find_layout(folder, LAYOUTS)
+    if found is None or found[0].reader is FolderDataset:
+        # Nearly any collection of images looks like classes in folders.
+        place = found[1] if found else folder
+        inner = [path for path in sorted(place.iterdir()) if path.is_dir()]
+        datasets = [path.name for path in inner if _find_layout(path, LAYOUTS[:-1])]
+        if datasets:
+            raise DataError(f"{place}: holds datasets; name them each: {', '.join(datasets)}")
+    if found is None:
+        known = "; ".join(f"{layout.name} ({layout.marks})" for layout in LAYOUTS)
+        raise DataError(f"{folder}: no layout recognised; known are {known}")
+    return found
+
+
+def _find_layout(folder: Path, layouts: Sequence[Layout]) -> tuple[Layout, Path] | None:
+    for layout in layouts:
         # From the inside: classes in a folder of their own are not called after that folder.
         for place in reversed(_only_folders(folder)):
             if layout.recognises(place):
                 return layout, place
-    known = "; ".join(f"{layout.name} ({layout.marks})" for layout in LAYOUTS)
-    raise DataError(f"{folder}: no layout recognised; known are {known}")
+    return None
 
 
 def _only_folders(folder: Path) -> list[Path]:

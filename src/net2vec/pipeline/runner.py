@@ -20,6 +20,7 @@ from net2vec import results
 from net2vec.config import Settings
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, annotations_digest, compile_annotations
+from net2vec.data.views import count_sources, sources_as_json
 from net2vec.errors import DataError
 from net2vec.networks import Network
 from net2vec.pipeline.collect import classify_results, layer_results, segment_results
@@ -420,6 +421,7 @@ class _Run:
     def _provenance(self, annotations: Annotations, begun: datetime) -> dict[str, Any]:
         network, dataset = self.inputs.network, self.inputs.dataset
         train = int(annotations.is_train.sum())
+        sources = count_sources(dataset, annotations)
         return {
             "begun": begun.isoformat(timespec="seconds"),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -449,6 +451,7 @@ class _Run:
                 "train_images": train,
                 "val_images": len(dataset.images) - train,
                 "mask_size": list(annotations.size),
+                "sources": sources_as_json(sources) if len(sources.columns) > 1 else {},
             },
             "seconds": self.ledger.seconds,
             "peak_memory_bytes": self.ledger.peak_memory,

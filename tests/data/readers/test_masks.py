@@ -143,6 +143,15 @@ def test_what_is_missing_is_said(put, gray, tmp_path):
     ]
 
 
+def test_images_that_no_list_names_need_no_mask(put, gray, tmp_path):
+    put("SegmentationClass/x.png", values([7]))
+    for name in ("x", "y", "z"):
+        put(f"JPEGImages/{name}.jpg", gray)
+    put("ImageSets/Segmentation/train.txt", "x\nz\n")
+    (fault,) = MaskDataset(tmp_path).unpaired()
+    assert fault == f"{tmp_path}/JPEGImages/z.jpg: has no mask of the same name"
+
+
 def test_other_folders_are_not_taken_for_masks(put, gray, tmp_path):
     put("images/cat/x.png", gray)
     put("labels/labels.txt", "cat")

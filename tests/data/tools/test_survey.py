@@ -3,13 +3,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from net2vec.data.annotations import compile_annotations
-from net2vec.data.protocol import Annotation, Plane
+from net2vec.data.protocol import Annotation
 from net2vec.data.tools import survey_dataset
-from net2vec.data.views import JoinedDataset
 
 
 @pytest.fixture
@@ -38,21 +36,9 @@ def test_categories(survey):
     ]
 
 
-def test_sources_of_a_concept(street, tmp_path):
-    labels = np.array([[1]], np.int32)
-    meadow = replace(
-        street,
-        name="meadow",
-        digest="1",
-        labels=("", "grass"),
-        images=("m.png",),
-        splits=("val",),
-        annotations=[Annotation((Plane("object", labels),))],
-    )
-    joined = JoinedDataset([street, meadow])
-    survey = survey_dataset(joined, compile_annotations(joined, (4, 4), tmp_path))
-    assert survey.sources.loc["grass"].to_dict() == {"memory": 2, "meadow": 1}
-    assert survey.sources.loc["car"].to_dict() == {"memory": 1, "meadow": 0}
+def test_concepts_and_sources_stand_in_one_order(survey):
+    assert list(survey.sources.index) == list(survey.concepts["concept"])
+    assert survey.sources["memory"].tolist() == [2, 1, 1, 2, 2]
 
 
 def test_json_round_trip(survey):

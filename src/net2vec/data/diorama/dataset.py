@@ -134,6 +134,10 @@ class Diorama:
         """The picture at `index`, mode RGB, 224x224."""
         return self._sample(index)[0].copy()
 
+    def image_size(self, index: int) -> tuple[int, int]:
+        """(height, width) of the picture at `index`, without rendering it."""
+        return IMAGE_SIZE, IMAGE_SIZE
+
     def annotation(self, index: int) -> Annotation:
         """The annotation of the picture at `index`, masks 112x112.
 

@@ -75,7 +75,14 @@ class BrodenDataset:
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""
-        return read_image(self._image_path(index))
+        path = self._image_path(index)
+        image = read_image(path)
+        if self._image_sizes is not None and image.size[::-1] != self._image_sizes[index]:
+            height, width = self._image_sizes[index]
+            raise DataError(
+                f"{path}: the image is {image.width}x{image.height}, {INDEX} says {width}x{height}"
+            )
+        return image
 
     def image_size(self, index: int) -> tuple[int, int]:
         """(height, width) of the image at `index`, from the index or else from its header."""
@@ -97,17 +104,9 @@ class BrodenDataset:
         return Annotation(tuple(planes), tuple(image_labels))
 
     def image_faults(self, index: int) -> Iterator[str]:
-        """All that is wrong with the files and labels of an image, each as `file: reason`.
-
-        `image` and `annotation` refuse whatever is found here, but a size of the image that the
-        index denies: images are brought to size anyway.
-        """
+        """All that `image` and `annotation` refuse of an image, each as `file: reason`."""
         try:
-            width, height = self.image(index).size
-            if self._image_sizes is not None and (height, width) != self._image_sizes[index]:
-                wanted = "x".join(str(side) for side in reversed(self._image_sizes[index]))
-                path = self._image_path(index)
-                yield f"{path}: the image is {width}x{height}, {INDEX} says {wanted}"
+            self.image(index)
         except DataError as fault:
             yield str(fault)
         for _, token in self._annotations(index):

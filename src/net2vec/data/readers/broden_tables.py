@@ -142,6 +142,8 @@ def _read_table(path: Path, wanted: tuple[str, ...]) -> pd.DataFrame:
         raise DataError(f"{path}: the file is missing") from None
     except (OSError, ValueError) as fault:
         raise DataError(f"{path}: not a table ({fault})") from None
+    if not isinstance(table.index, pd.RangeIndex):  # pandas took the first column for an index
+        raise DataError(f"{path}: its rows have more fields than its first line names")
     missing = [name for name in wanted if name not in table]
     if missing:
         raise DataError(f"{path}: lacks the column {missing[0]!r}")

@@ -113,6 +113,8 @@ class MaskDataset:
         for images, masks in _mask_folders(self.folder):
             self._pair(images, masks)
         listed = _listed_splits(self.folder)
+        if listed:  # images that nobody lists need no masks, most of VOC's have none
+            self._unpaired = [item for item in self._unpaired if item[0].stem in listed]
         splits = {image: _split(image, listed) for image in self._masks}
         self.images = tuple(image for image in sorted(splits) if splits[image] is not None)
         if not self.images:
@@ -155,7 +157,7 @@ class MaskDataset:
         return Annotation((Plane(self.categories[0], labels),))
 
     def unpaired(self) -> Iterator[str]:
-        """Images and masks that have no partner, each as `file: reason`."""
+        """Images and masks that have no partner, of those in `ImageSets`, as `file: reason`."""
         for file, partner in self._unpaired:
             yield f"{file}: has no {partner} of the same name"
 

@@ -6,12 +6,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from net2vec.data.annotations import Annotations
 from net2vec.data.protocol import SPLITS, ProbeDataset
-from net2vec.data.views.relabelling import image_size, image_sources
+from net2vec.data.views import count_sources, image_size, sources_as_json
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,8 @@ class Survey:
         concepts: a row a concept that occurs, by category and falling number of images: `concept`,
             `category`, `train` and `val` (images), `size` (mean share of the mask over the images
             that contain it), `pixels` (whether it has masks).
-        sources: images with each concept by the dataset they come from, a column a dataset.
+        sources: images by concept and the dataset they come from (`count_sources`), in the order
+            of `concepts`.
     """
 
     name: str
@@ -62,10 +62,7 @@ class Survey:
                 for (height, width), count in self.image_sizes.items()
             ],
             "concepts": self.concepts.to_dict(orient="records"),
-            "sources": {
-                concept: {source: int(count) for source, count in row.items() if count}
-                for concept, row in self.sources.to_dict(orient="index").items()
-            },
+            "sources": sources_as_json(self.sources),
         }
 
 
@@ -83,9 +80,7 @@ def survey_dataset(dataset: ProbeDataset, annotations: Annotations) -> Survey:
     sizes = Counter(image_size(dataset, index) for index in range(images))
     splits = Counter(dataset.splits)
     pixels = annotations.size[0] * annotations.size[1]
-    places = list(dict.fromkeys(image_sources(dataset)))
-    source = np.array([places.index(name) for name in image_sources(dataset)], dtype=np.intp)
-    rows, by_source = [], []
+    rows = []
     for label, name in enumerate(annotations.names):
         pairs = annotations.pairs(label)
         if label == 0 or len(pairs) == 0:
@@ -101,7 +96,6 @@ def survey_dataset(dataset: ProbeDataset, annotations: Annotations) -> Survey:
                 "pixels": bool(annotations.has_pixels[label]),
             }
         )
-        by_source.append(np.bincount(source[annotations.image[pairs]], minlength=len(places)))
     columns = ["concept", "category", "train", "val", "size", "pixels"]
     concepts = pd.DataFrame(rows, columns=columns)
     order = {category: place for place, category in enumerate(dataset.categories)}
@@ -112,7 +106,6 @@ def survey_dataset(dataset: ProbeDataset, annotations: Annotations) -> Survey:
         }
     )
     ordered = ranks.sort_values(["category", "images"], kind="stable").index
-    counts = np.array(by_source, dtype=int).reshape(len(rows), len(places))
     return Survey(
         name=dataset.name,
         digest=dataset.digest,
@@ -120,5 +113,5 @@ def survey_dataset(dataset: ProbeDataset, annotations: Annotations) -> Survey:
         images={split: splits[split] for split in SPLITS},
         image_sizes=dict(sizes.most_common()),
         concepts=concepts.loc[ordered].reset_index(drop=True),
-        sources=pd.DataFrame(counts, index=list(concepts["concept"]), columns=places),
+        sources=count_sources(dataset, annotations).iloc[ordered],
     )

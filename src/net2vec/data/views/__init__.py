@@ -2,12 +2,16 @@
 
 from net2vec.data.views.coloring import with_colors
 from net2vec.data.views.joining import JoinedDataset
-from net2vec.data.views.relabelling import RelabelledDataset, image_sources, without_labels
+from net2vec.data.views.relabelling import RelabelledDataset, image_size, without_labels
+from net2vec.data.views.sources import count_sources, image_sources, sources_as_json
 
 __all__ = [
     "JoinedDataset",
     "RelabelledDataset",
+    "count_sources",
+    "image_size",
     "image_sources",
+    "sources_as_json",
     "with_colors",
     "without_labels",
 ]

@@ -10,7 +10,8 @@ from PIL import Image
 
 from net2vec.data.colors import COLOR_NAMES, name_colors
 from net2vec.data.protocol import Annotation, Plane, ProbeDataset
-from net2vec.data.views.relabelling import digest_view, image_size, image_sources
+from net2vec.data.views.relabelling import digest_view, image_size
+from net2vec.data.views.sources import image_sources
 
 COLOR = "color"
 _RULE = 1

@@ -13,7 +13,8 @@ from PIL import Image
 
 from net2vec.data.labels import number_names
 from net2vec.data.protocol import Annotation, ProbeDataset
-from net2vec.data.views.relabelling import digest_view, image_size, image_sources, renumber
+from net2vec.data.views.relabelling import digest_view, image_size, renumber
+from net2vec.data.views.sources import image_sources
 from net2vec.errors import DataError
 
 

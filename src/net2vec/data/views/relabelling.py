@@ -14,6 +14,7 @@ from PIL import Image
 
 from net2vec.data.labels import number_names
 from net2vec.data.protocol import Annotation, Plane, ProbeDataset
+from net2vec.data.views.sources import image_sources
 from net2vec.errors import DataError
 
 
@@ -86,12 +87,6 @@ def digest_view(kind: str, digests: Sequence[str], settings: object) -> str:
     """Digest of a view: what it does, to which datasets, with which settings."""
     text = json.dumps([kind, list(digests), settings], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def image_sources(dataset: ProbeDataset) -> Sequence[str]:
-    """Name of the dataset that every image comes from: itself, unless it joins several."""
-    sources: Sequence[str] | None = getattr(dataset, "sources", None)
-    return [dataset.name] * len(dataset.images) if sources is None else sources
 
 
 def image_size(dataset: ProbeDataset, index: int) -> tuple[int, int]:
