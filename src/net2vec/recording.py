@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,7 @@ def record(
         device: where the network runs.
         mixed_precision: whether it runs in half precision where that is safe; faster on a GPU.
         ranks: how many images of highest activation are noted for each filter.
-        workers: threads that decode images ahead of the network.
+        workers: threads that decode images ahead of the network, and that look at its layers.
         folder: where checkpoints and the finished recording are kept; found there, a recording is
             read, and an interrupted one goes on. Its name must stand for all other arguments.
         progress: called with the number of images done since the last call.
@@ -137,23 +138,28 @@ def record(
     total = len(dataset.images)
     network.module.to(device)
     saved = time.monotonic()
-    for chosen, images in image_batches(network, dataset, range(done, total), batch, workers):
-        first = chosen[0]
-        outputs = run_layers(
-            network,
-            images.to(device, non_blocking=True),
-            layers,
-            mixed_precision=mixed_precision,
-        )
-        for name in layers:
-            if name not in streams:
-                streams[name] = _Stream.of(name, outputs[name], total, quantile, ranks)
-            streams[name].add(outputs[name], first)
-        done = first + len(images)
-        progress(len(images))
-        if folder is not None and time.monotonic() - saved > _CHECKPOINT_SECONDS and done < total:
-            _save_checkpoint(folder, done, streams)
-            saved = time.monotonic()
+    batches = image_batches(network, dataset, range(done, total), batch, workers)
+    # Layers side by side: what is done to one is too little for several threads.
+    with ThreadPoolExecutor(workers) as pool:
+        for chosen, images in batches:
+            outputs = run_layers(
+                network,
+                images.to(device, non_blocking=True),
+                layers,
+                mixed_precision=mixed_precision,
+            )
+            for name, output in outputs.items():
+                if name not in streams:
+                    streams[name] = _Stream.of(name, output, total, quantile, ranks)
+            seen = (streams[name] for name in outputs)
+            for _ in pool.map(_Stream.add, seen, outputs.values(), repeat(chosen[0])):
+                pass
+            done = chosen[0] + len(images)
+            progress(len(images))
+            late = time.monotonic() - saved > _CHECKPOINT_SECONDS
+            if folder is not None and late and done < total:
+                _save_checkpoint(folder, done, streams)
+                saved = time.monotonic()
     recordings = {name: streams[name].finish() for name in layers}
     if folder is not None:
         for i, name in enumerate(layers):
