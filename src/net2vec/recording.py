@@ -7,7 +7,6 @@ the disk. A pass writes checkpoints and goes on from the last one when it is sta
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +25,7 @@ from net2vec.errors import NetworkError
 from net2vec.kernels.maps import SparseMaps
 from net2vec.kernels.quantile import TopValues
 from net2vec.networks import Network, run_layers
+from net2vec.storage import replacing, save_arrays
 
 _CHECKPOINT = "checkpoint.pt"
 _CHECKPOINT_SECONDS = 60.0
@@ -297,16 +297,8 @@ def _path(folder: Path, number: int) -> Path:
 
 def _save(recording: LayerRecording, path: Path) -> None:
     arrays = {key: value for key, value in vars(recording).items() if isinstance(value, np.ndarray)}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        np.savez(
-            file,
-            allow_pickle=False,
-            layer=np.array(recording.layer),
-            grid=np.array(recording.grid or (0, 0)),
-            **arrays,
-        )
-    temporary.replace(path)
+    grid = np.array(recording.grid or (0, 0))
+    save_arrays(path, layer=np.array(recording.layer), grid=grid, **arrays)
 
 
 def _load(path: Path) -> LayerRecording:
@@ -317,10 +309,9 @@ def _load(path: Path) -> LayerRecording:
 
 
 def _save_checkpoint(folder: Path, done: int, streams: Mapping[str, _Stream]) -> None:
-    temporary = folder / f".{_CHECKPOINT}.{os.getpid()}.tmp"
     state = {name: stream.state() for name, stream in streams.items()}
-    torch.save({"done": done, "streams": state}, temporary)
-    temporary.replace(folder / _CHECKPOINT)
+    with replacing(folder / _CHECKPOINT) as temporary:
+        torch.save({"done": done, "streams": state}, temporary)
 
 
 def _resume(folder: Path, layers: Sequence[str]) -> tuple[int, dict[str, _Stream]]:

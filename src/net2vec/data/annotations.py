@@ -9,7 +9,6 @@ is shared by every network and run that asks for the same.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from jaxtyping import Bool, Int, UInt8
 
 from net2vec.data.images import resize_labels
 from net2vec.data.protocol import TRAIN, Annotation, ProbeDataset
+from net2vec.storage import replacing, save_arrays
 
 _FORMAT = 1
 _SHARD = 256
@@ -135,7 +135,7 @@ def _compile(
     def work(bound: tuple[int, int]) -> tuple[Path, int]:
         path = folder / f"shard-{bound[0]:08d}.npz"
         if not path.is_file():  # else an interrupted pass has left it
-            _save(path, **vars(_read_shard(dataset, size, bound)))
+            save_arrays(path, **vars(_read_shard(dataset, size, bound)))
         return path, bound[1] - bound[0]
 
     paths = []
@@ -233,27 +233,22 @@ def _merge(
     whole = whole.astype(bool)
     rows = int((~whole).sum())
     row = np.where(whole, -1, np.cumsum(~whole) - 1)
-    temporary = folder / f".{_MASKS}.{os.getpid()}.tmp"
-    masks = np.lib.format.open_memmap(
-        temporary,
-        mode="w+",
-        dtype=np.uint8,
-        shape=(rows, -(-size[0] * size[1] // 8)),
-    )
-    done = 0
-    for path in paths:
-        with np.load(path) as shard:
-            packed = shard["masks"]
-        masks[done : done + len(packed)] = packed
-        done += len(packed)
-    masks.flush()
-    temporary.replace(folder / _MASKS)
+    with replacing(folder / _MASKS) as temporary:
+        shape = (rows, -(-size[0] * size[1] // 8))
+        masks = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        done = 0
+        for path in paths:
+            with np.load(path) as shard:
+                packed = shard["masks"]
+            masks[done : done + len(packed)] = packed
+            done += len(packed)
+        masks.flush()
     order = np.argsort(label, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(label, minlength=labels))])
     has_pixels = np.bincount(label[~whole], minlength=labels) > 0
     # On a tie the later category: the first maximum, counted from the end.
     best = categories - 1 - np.argmax(coverage[:, ::-1], axis=1)
-    _save(
+    save_arrays(
         folder / _PAIRS,
         image=image[order],
         area=area[order],
@@ -278,10 +273,3 @@ def _load(dataset: ProbeDataset, size: tuple[int, int], folder: Path) -> Annotat
             row=pairs["row"],
             masks=np.load(folder / _MASKS, mmap_mode="r"),
         )
-
-
-def _save(path: Path, **arrays: np.ndarray) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
-    temporary.replace(path)
