@@ -1,9 +1,10 @@
 """Learning to classify concepts: logistic regression by SGD, many concepts side by side.
 
-A step of one concept is far too small to keep a processor busy, so a block of concepts takes its
-steps together, as batched matrix products over each concept's own rows. All vectors of a concept
-(subset sizes) share those rows. The block's shape is fixed and concepts that have run out of rows
-are held still, so what a concept learns does not depend on its neighbours in the block.
+A step of one concept is far too small to keep a graphics processor busy, so a block of concepts
+takes its steps together, as batched matrix products over each concept's own rows; a CPU is busy
+with a few numbers. All vectors of a concept (subset sizes) share those rows. The block's shape is
+fixed and concepts that have run out of rows are held still, so what a concept learns does not
+depend on its neighbours in the block.
 
 Source: paper, section 3.2 and equation 5.
 """
@@ -17,8 +18,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-# Numbers of a step's gathered rows: a few megabytes keep them in cache on a CPU.
-_CPU_STEP = 1 << 20
+# Numbers of a step's gathered rows. On a CPU a first-level cache's worth: there, concepts side by
+# side save nothing, and those that have run out of rows cost as much as the others.
+_CPU_STEP = 1 << 14
 _GPU_STEP = 1 << 27
 
 
@@ -71,7 +73,7 @@ def fit_logistic(
         block = _Block(features, draws[chosen], start[chosen], bias[chosen], kept[chosen], size)
         block.learn(batch=batch, rates=rates, momentum=momentum)
         weights.append(block.weight[: len(draws[chosen])])
-        biases.append(block.bias[: len(draws[chosen])])
+        biases.append(block.bias[: len(draws[chosen]), 0])
     if not weights:
         return start.clone(), bias.clone()
     return torch.cat(weights), torch.cat(biases)
@@ -94,45 +96,56 @@ class _Block:
         self.size = size
         self.kept = _padded(kept.to(features.dtype), size)
         self.weight = _padded(start, size) * self.kept
-        self.bias = _padded(bias, size)
+        self.bias = _padded(bias, size)[:, None]
 
     def learn(self, *, batch: int, rates: Sequence[float], momentum: float) -> None:
-        lengths = [draw.rows.shape[1] for draw in self.draws]
+        filters, vectors = self.weight.shape[1:]
         pushed_weight, pushed_bias = torch.zeros_like(self.weight), torch.zeros_like(self.bias)
+        # One room for what every step makes anew.
+        seen = self.features.new_empty(self.size * batch, filters)
+        by_row = seen.view(self.size, batch, filters)
+        error = self.features.new_empty(self.size, batch, vectors)
+        gradient = torch.empty_like(self.weight)
         for epoch, rate in enumerate(rates):
-            for first in range(0, max(lengths, default=0), batch):
-                rows, targets, share = self._rows(epoch, first, batch)
-                moving = (share.sum(1) > 0)[:, None]
-                seen = self.features[rows.flatten()].view(self.size, batch, -1)
-                logits = torch.bmm(seen, self.weight) + self.bias[:, None]
-                error = (torch.sigmoid(logits) - targets[:, :, None]) * share[:, :, None]
-                gradient = torch.bmm(seen.transpose(1, 2), error) * self.kept
-                still = moving[:, :, None]
-                pushed_weight = torch.where(
-                    still, momentum * pushed_weight + gradient, pushed_weight
-                )
-                pushed_bias = torch.where(
-                    moving, momentum * pushed_bias + error.sum(1), pushed_bias
-                )
-                self.weight = torch.where(still, self.weight - rate * pushed_weight, self.weight)
-                self.bias = torch.where(moving, self.bias - rate * pushed_bias, self.bias)
+            rows, targets, share = self._epoch(epoch, batch)
+            moving = (share.amax(2, keepdim=True) > 0).to(share.dtype)
+            decay, pace = 1 - (1 - momentum) * moving, -rate * moving
+            steps = zip(rows, targets, share, decay, pace, strict=True)
+            for row, target, part, fading, stride in steps:
+                torch.index_select(self.features, 0, row, out=seen)
+                torch.baddbmm(self.bias, by_row, self.weight, out=error)
+                error.sigmoid_().sub_(target).mul_(part)
+                torch.bmm(by_row.mT, error, out=gradient)
+                pushed_bias.mul_(fading).add_(error.sum(1, keepdim=True))
+                pushed_weight.mul_(fading).addcmul_(gradient, self.kept)
+                self.weight.addcmul_(pushed_weight, stride)
+                self.bias.addcmul_(pushed_bias, stride)
 
-    def _rows(
-        self, epoch: int, first: int, batch: int
+    def _epoch(
+        self, epoch: int, batch: int
     ) -> tuple[
-        Int[Tensor, "concept row"], Float[Tensor, "concept row"], Float[Tensor, "concept row"]
+        Int[Tensor, "step place"],
+        Float[Tensor, "step concept row 1"],
+        Float[Tensor, "step concept row 1"],
     ]:
-        """The rows of a step, their targets and their share of the mean; 0 where there is none."""
-        rows = torch.zeros(self.size, batch, dtype=torch.int64)
-        targets, share = torch.zeros(self.size, batch), torch.zeros(self.size, batch)
+        """By step the rows, their targets and their share of the mean; 0 where there is none."""
+        steps = max((-(-draw.rows.shape[1] // batch) for draw in self.draws), default=0)
+        rows = torch.zeros(self.size, steps * batch, dtype=torch.int64)
+        targets, share = torch.zeros(2, self.size, steps * batch)
         for place, draw in enumerate(self.draws):
-            taken = draw.rows[epoch, first : first + batch]
-            count = len(taken)
-            rows[place, :count] = taken
-            targets[place, :count] = draw.positive[epoch, first : first + batch].float()
-            share[place, :count] = 1 / max(count, 1)
-        device = self.features.device
-        return rows.to(device), targets.to(device), share.to(device)
+            count = draw.rows.shape[1]
+            last = count % batch
+            rows[place, :count] = draw.rows[epoch]
+            targets[place, :count] = draw.positive[epoch]
+            share[place, :count] = 1 / batch
+            if last:
+                share[place, count - last : count] = 1 / last
+        by_step = (self.size, steps, batch)
+        rows, targets, share = (
+            values.view(by_step).transpose(0, 1).contiguous().to(self.features.device)
+            for values in (rows, targets, share)
+        )
+        return rows.flatten(1), targets[..., None], share[..., None]
 
 
 def _padded(values: Float[Tensor, "concept *rest"], size: int) -> Float[Tensor, "size *rest"]:
@@ -149,7 +162,7 @@ def accuracy(
     bias: Float[Tensor, "vector"],
 ) -> Float[Tensor, "vector"]:
     """Share of rows on the right side: positive iff the logit is above 0."""
-    logits = features[rows] @ weight + bias
+    logits = torch.index_select(features, 0, rows) @ weight + bias
     return ((logits > 0) == positive[:, None]).double().mean(0)
 
 
