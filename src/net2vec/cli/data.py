@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -98,13 +99,22 @@ def _show_survey(survey: Survey, left_out: pd.DataFrame, n: int) -> None:
         shown = rows.head(n).drop(columns="category")
         if len(shown):
             rest = f", {len(rows) - len(shown)} more" if len(rows) > len(shown) else ""
-            show_table(shown, title=f"{category}: {len(rows)} concepts{rest}", digits=4)
-    if survey.sources.shape[1] > 1:
-        show_table(survey.sources.reset_index(names="concept").head(n), title="Images by source")
+            title = f"{category}: {len(rows)} concept{'s' if len(rows) > 1 else ''}{rest}"
+            show_table(shown, title=title, digits=4)
+    if len(survey.sources.columns) > 1:
+        _show_sources(survey.sources, n)
     if len(left_out):
         counted = left_out.groupby(["task", "reason"], sort=False)["concept"]
         table = counted.agg(concepts="size", example="first").reset_index()
         show_table(table, title="What would be left out")
+
+
+def _show_sources(sources: pd.DataFrame, n: int) -> None:
+    places = (sources > 0).sum(axis=1)
+    # What is in several is why datasets are joined.
+    shown = sources.loc[places.sort_values(ascending=False, kind="stable").index].head(n)
+    show_lines([("in several", f"{(places > 1).sum()} of {len(sources)} concepts")])
+    show_table(shown.reset_index(names="concept"), title="Images by source")
 
 
 @data_app.command("render")
@@ -148,7 +158,7 @@ def convert(
     )
     passes = 2 if min_frequency > 0 or min_coverage > 0 else 1
     with TerminalProgress() as progress:
-        folder = convert_dataset(
+        converted = convert_dataset(
             dataset,
             out,
             size=size,
@@ -158,7 +168,18 @@ def convert(
             workers=default_workers(),
             progress=progress.stage("converting", passes * len(dataset.images)),
         )
-    typer.echo(folder.resolve())
+        if converted.left_out:
+            progress.say(
+                f"{converted.labels} labels; {len(converted.left_out)} left out, in fewer than "
+                f"{min_frequency} images or on less than {min_coverage:g} of one in all: "
+                f"{_some(converted.left_out)}"
+            )
+    typer.echo(converted.folder.resolve())
+
+
+def _some(names: Sequence[str], shown: int = 10) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return f"{', '.join(names[:shown])}{more}"
 
 
 @data_app.command("fetch")
@@ -178,8 +199,8 @@ def fetch(
             download_progress=progress.bytes_stage("downloading"),
             unpack_progress=progress.counted_stage("unpacking"),
         )
-        for warning in fetched.warnings:
-            progress.say(warning)
+        for line in (f"from {fetched.source}", *fetched.warnings):
+            progress.say(line)
     typer.echo(fetched.folder.resolve())
 
 

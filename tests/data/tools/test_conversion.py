@@ -9,8 +9,8 @@ from net2vec.data.tools import convert_dataset
 from net2vec.errors import DataError
 
 
-def names(folder):
-    return BrodenDataset(folder).labels[1:]
+def names(converted):
+    return BrodenDataset(converted.folder).labels[1:]
 
 
 def test_rare_and_small_labels_are_dropped(street, tmp_path):
@@ -26,11 +26,13 @@ def test_rare_and_small_labels_are_dropped(street, tmp_path):
     assert names(large) == ("null", "grass", "street-s")
     larger = convert_dataset(street, tmp_path / "4", size=8, min_frequency=0, min_coverage=0.76)
     assert names(larger) == ("null", "street-s")
+    assert larger.left_out == ("car", "wheel", "grass", "nowhere")
+    assert (larger.labels, every.labels, every.left_out) == (2, 6, ())
 
 
 def test_the_labels_that_stay_keep_their_pixels(street, tmp_path):
     out = convert_dataset(street, tmp_path / "out", size=8, min_frequency=2, min_coverage=0.0)
-    dataset = BrodenDataset(out)
+    dataset = BrodenDataset(out.folder)
     for index in range(3):
         kept = [
             [plane.category, street.labels[number], (plane.labels == number).tolist()]
@@ -53,8 +55,8 @@ def test_a_label_is_counted_once_an_image_over_planes_and_categories(street, tmp
     # Three images, half of each: six halves if planes counted for themselves.
     with pytest.raises(DataError, match=r"no label is in 3 images and covers 1\.6 of one"):
         convert_dataset(street, tmp_path / "out", size=4, min_frequency=3, min_coverage=1.6)
-    convert_dataset(street, tmp_path / "out", size=4, min_frequency=3, min_coverage=1.5)
-    assert names(tmp_path / "out") == ("car",)
+    out = convert_dataset(street, tmp_path / "out", size=4, min_frequency=3, min_coverage=1.5)
+    assert names(out) == ("car",)
 
 
 def test_progress_counts_both_passes(street, tmp_path):

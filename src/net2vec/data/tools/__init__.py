@@ -2,12 +2,13 @@
 
 from net2vec.data.tools.broden_writer import write_broden
 from net2vec.data.tools.checking import find_faults
-from net2vec.data.tools.conversion import convert_dataset
+from net2vec.data.tools.conversion import Converted, convert_dataset
 from net2vec.data.tools.fetching import PUBLICATIONS, Fetched, Publication, fetch_dataset
 from net2vec.data.tools.survey import Survey, survey_dataset
 
 __all__ = [
     "PUBLICATIONS",
+    "Converted",
     "Fetched",
     "Publication",
     "Survey",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from net2vec.data.annotations import Annotations, compile_annotations
@@ -16,6 +17,21 @@ MIN_FREQUENCY = 10
 MIN_COVERAGE = 0.5
 
 
+@dataclass(frozen=True)
+class Converted:
+    """A dataset that has been converted.
+
+    Attributes:
+        folder: where it lies.
+        labels: number of labels that were kept.
+        left_out: names of those that were too rare.
+    """
+
+    folder: Path
+    labels: int
+    left_out: tuple[str, ...]
+
+
 def convert_dataset(
     dataset: ProbeDataset,
     out: Path | str,
@@ -26,7 +42,7 @@ def convert_dataset(
     min_coverage: float = MIN_COVERAGE,
     workers: int = 2,
     progress: Callable[[int], object] = lambda images: None,
-) -> Path:
+) -> Converted:
     """Writes a dataset in Broden's layout without its rare labels.
 
     Bau et al. (2017) keep the labels of at least ten images and, in all, half an image. Both
@@ -43,14 +59,12 @@ def convert_dataset(
         progress: called with the number of images done since the last call; every image counts
             twice where labels may be dropped, once for counting.
 
-    Returns:
-        The folder.
-
     Raises:
         DataError: `out` holds something already, no label is frequent enough, or an image or mask
             cannot be read.
     """
     side = size // 2 if mask_size is None else mask_size
+    rare: list[str] = []
     if min_frequency > 0 or min_coverage > 0:
         with tempfile.TemporaryDirectory(prefix="net2vec-") as store:
             annotations = compile_annotations(
@@ -64,7 +78,10 @@ def convert_dataset(
                 f"{min_coverage:g} of one; ask for less"
             )
         dataset = without_labels(dataset, rare)
-    return write_broden(dataset, out, size=size, mask_size=side, workers=workers, progress=progress)
+    folder = write_broden(
+        dataset, out, size=size, mask_size=side, workers=workers, progress=progress
+    )
+    return Converted(folder, len(dataset.labels) - 1, tuple(rare))
 
 
 def rare_labels(annotations: Annotations, min_frequency: int, min_coverage: float) -> list[str]:
