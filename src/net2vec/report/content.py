@@ -53,11 +53,19 @@ class Glossary:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure that can be drawn in any theme; `name` becomes its file's name."""
+    """A figure that can be drawn in any theme.
+
+    Attributes:
+        name: of its file.
+        alt: what it shows, for those who do not see it.
+        draw: draws it.
+        title: stands above it, to tell it apart from the others of its row.
+    """
 
     name: str
     alt: str
     draw: Callable[[Theme], Figure]
+    title: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,14 @@
 import itertools
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.text import Text
 
 from net2vec.analysis import by_category, subset_curve
 from net2vec.report.figures.scores import draw_by_category, draw_subset_curve
-from net2vec.report.figures.style import DARK, LIGHT, svg_of
+from net2vec.report.figures.style import DARK, LIGHT, repaint_svg, svg_of
+from texts import texts_overlap
 
 
 def categories_table(categories, layers, networks=("net",)):
@@ -17,29 +17,6 @@ def categories_table(categories, layers, networks=("net",)):
     rng = np.random.default_rng(0)
     mean = rng.uniform(0, 1, len(table))
     return table.assign(task="segment", mean=mean, stderr=0.05, n=7)
-
-
-def texts_overlap(figure):
-    """Pairs of visible texts of a figure whose boxes cover each other, or leave the figure."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    renderer = canvas.get_renderer()
-    texts = [
-        text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()
-    ]
-    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts]
-    width, height = canvas.get_width_height()
-    clipped = [
-        text
-        for text, box in boxes
-        if box.x0 < -1 or box.y0 < -1 or box.x1 > width + 1 or box.y1 > height + 1
-    ]
-    covered = [
-        (one, other)
-        for (one, a), (other, b) in itertools.combinations(boxes, 2)
-        if a.shrunk(0.9, 0.9).overlaps(b.shrunk(0.9, 0.9))
-    ]
-    return clipped + covered
 
 
 def lines_of(axes):
@@ -107,3 +84,16 @@ def test_a_figure_has_the_same_bytes_every_time(runs):
     one, again = (svg_of(draw_subset_curve(table, LIGHT, task="segment"), LIGHT) for _ in range(2))
     assert one == again
     assert one.startswith(b"<?xml")
+
+
+def test_a_repainted_figure_is_the_figure_drawn_in_the_other_theme(runs):
+    table = by_category(runs[0].scores)
+    light, dark = (
+        svg_of(draw_by_category(table, theme, task="segment", layers=runs[0].layers), theme)
+        for theme in (LIGHT, DARK)
+    )
+    # The names of shapes in an SVG are digests of how they look.
+    light, dark = (re.sub(rb"\bm[0-9a-f]{10}\b", b"m", svg) for svg in (light, dark))
+    assert light != dark
+    assert repaint_svg(light, LIGHT, DARK) == dark
+    assert repaint_svg(light, LIGHT, LIGHT) == light

@@ -7,6 +7,7 @@ apart also differs by marker or dash, so that it survives a grey print.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,3 +112,14 @@ def svg_of(figure: Figure, theme: Theme) -> bytes:
     with figure_style(theme):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
+
+
+def repaint_svg(svg: bytes, theme: Theme, other: Theme) -> bytes:
+    """The SVG of a figure as it would be in another theme, without drawing it again."""
+    paints = dict(zip(_paints(theme), _paints(other), strict=True))
+    pattern = b"|".join(re.escape(paint.encode()) for paint in paints)
+    return re.sub(pattern, lambda found: paints[found[0].decode()].encode(), svg)
+
+
+def _paints(theme: Theme) -> tuple[str, ...]:
+    return (theme.text, theme.muted, theme.grid, theme.single, theme.combined, *theme.series)

@@ -22,7 +22,7 @@ from net2vec.report.content import (
 from net2vec.report.exhibits import FilterExhibit
 from net2vec.report.figures import draw_filters_needed, draw_sharing, draw_subset_curve
 from net2vec.report.pictures import SINGLE_COLOR, draw_masks
-from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study, count, listing, percent
+from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study, count, percent
 
 
 def subsets_section(study: Study) -> Section | None:
@@ -47,6 +47,7 @@ def subsets_section(study: Study) -> Section | None:
                         f"subset_curve_{task}",
                         f"Mean {SCORE_NAME[task]} against the number of filters by category",
                         partial(draw_subset_curve, mine, task=task),
+                        TASK_TITLE[task].capitalize(),
                     )
                     for task in tasks
                 ),
@@ -60,6 +61,7 @@ def subsets_section(study: Study) -> Section | None:
                         f"filters_needed_{task}",
                         f"Concepts that reach a fraction of the full {SCORE_NAME[task]}",
                         partial(draw_filters_needed, needed, task=task),
+                        TASK_TITLE[task].capitalize(),
                     )
                     for task in tasks
                 ),
@@ -115,11 +117,12 @@ def sharing_section(study: Study) -> Section:
                     f"filter_sharing_{task}",
                     f"Filters by the number of concepts they are best for, {TASK_TITLE[task]}",
                     partial(draw_sharing, sharing, task=task, layers=study.run.layers),
+                    TASK_TITLE[task].capitalize(),
                 )
                 for task in study.tasks
             ),
-            f"How many filters are the best single filter for how many concepts, by layer:"
-            f" {listing(TASK_TITLE[task] for task in study.tasks)}.",
+            "How many filters are the best single filter for how many concepts, by layer; in"
+            " brackets the number of its filters.",
             "filter_sharing",
         ),
     ]  # fmt: skip

@@ -34,6 +34,7 @@ def networks_section(study: Study, differences: pd.DataFrame) -> Section | None:
                     f"networks_{task}",
                     f"Mean {SCORE_NAME[task]} of all filters by layer and category in each network",
                     partial(draw_by_category, combined, task=task, layers=layers, series="network"),
+                    TASK_TITLE[task].capitalize(),
                 )
                 for task in study.tasks
             ),
@@ -83,17 +84,18 @@ def _distances(study: Study) -> list[Block]:
                     "network_distances",
                     "Distances between the spaces of the networks",
                     partial(draw_distances, found.distances),
+                    "Between all spaces",
                 ),
                 Drawing(
                     "network_distances_by_category",
                     f"Distances from {found.spaces[0]} by category",
                     partial(draw_category_distances, found.by_category, space=found.spaces[0]),
+                    f"From {found.spaces[0]}, by category",
                 ),
             ),
             f"How different the networks’ spaces are on their last layers: D, the summed squared"
             f" difference of the cosines of all pairs of the {len(found.concepts)} concepts that"
-            f" all of them share. Right: from {found.spaces[0]}, mean of the concepts of each"
-            " category.",
+            " all of them share; by category, the mean share of a concept in it.",
             "network_distances",
         )
     ]

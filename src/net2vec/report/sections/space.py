@@ -21,7 +21,7 @@ from net2vec.report.content import (
     TableRow,
 )
 from net2vec.report.figures import draw_category_distances, draw_distances, draw_map
-from net2vec.report.study import TASK_TITLE, Study, listing, percent
+from net2vec.report.study import TASK_TITLE, Study, percent
 
 _CONCEPTS = 9
 
@@ -132,12 +132,13 @@ def _map(study: Study) -> list[Block]:
                         categories=study.run.categories(task=task),
                         first=study.featured,
                     ),
+                    TASK_TITLE[task].capitalize(),
                 )
                 for task in study.tasks
             ),
             f"Concepts that lie near each other have vectors that point the same way (t-SNE of"
-            f" {study.layer}; the axes mean nothing). Names stand where they have room. By task:"
-            f" {listing(TASK_TITLE[task] for task in study.tasks)}.",
+            f" {study.layer}; the axes mean nothing). Names stand where they have room; in brackets"
+            " the number of concepts of a category.",
             "clusters",
         ),
         Table(
@@ -167,6 +168,7 @@ def _layers(study: Study) -> list[Block]:
                     "distances",
                     "Distances between the spaces of all layers and tasks",
                     partial(draw_distances, distances),
+                    "Between all spaces",
                 ),
                 Drawing(
                     "distances_by_category",
@@ -176,12 +178,12 @@ def _layers(study: Study) -> list[Block]:
                         study.mine("distances_by_category"),
                         space=f"{study.layer} {study.tasks[0]}",
                     ),
+                    f"From {study.layer} {study.tasks[0]}, by category",
                 ),
             ),
             f"How different the spaces of layers and tasks are: D, the summed squared difference"
             f" of the cosines of all pairs of the {distances['n'].iloc[0]} concepts that all of"
-            f" them share. Right: from {study.layer}, {study.tasks[0]}, to the others, mean of the"
-            " concepts of each category.",
+            " them share; by category, the mean share of a concept in it.",
             "distances",
         ),
         Table(

@@ -38,6 +38,7 @@ def sufficiency_section(study: Study) -> Section:
                     f"by_category_{task}",
                     f"Mean {SCORE_NAME[task]} by layer for each category, all filters and single",
                     partial(draw_by_category, mine, task=task, layers=study.run.layers),
+                    TASK_TITLE[task].capitalize(),
                 )
                 for task in study.tasks
             ),
@@ -179,14 +180,13 @@ def _failures(study: Study) -> list[Block]:
                     f"failures_{task}",
                     f"Gain in {SCORE_NAME[task]} by all filters against training images and size",
                     partial(draw_failures, failures, task=task),
+                    TASK_TITLE[task].capitalize(),
                 )
                 for task in study.tasks
             ),
             f"What all filters of {study.layer} add to the best one, for every concept: against"
             " the number of its training images, and against its mean share of the images that"
-            " contain it. Left: segmentation; right: classification."
-            if len(study.tasks) == 2
-            else f"What all filters of {study.layer} add to the best one, for every concept.",
+            " contain it.",
             "failures",
         ),
     ]

@@ -42,18 +42,20 @@ def weights_section(study: Study, weights: pd.DataFrame) -> Section | None:
                     "significant_correlation",
                     "Share of concepts with a significant correlation by layer",
                     partial(draw_significance, shares, layers=study.run.layers),
+                    "Weights follow scores",
                 ),
                 Drawing(
                     "contribution",
                     "Mean contribution of the first ten filters of a concept",
                     partial(draw_contribution, contribution),
+                    f"What the first filters contribute on {study.layer}",
                 ),
             ),
-            "Left: for how many concepts the learned weights, cut at 0, correlate with the set IoU"
+            "First, for how many concepts the learned weights, cut at 0, correlate with the set IoU"
             " of each filter alone (Pearson, p < 0.01, over the filters of the layer); bars are"
-            " binomial standard errors. Right: what the filters with the largest weights of a"
-            f" concept contribute on {study.layer}, in the mean over concepts with its standard"
-            " error: by their share of all weights, and by their set IoU over that of all filters.",
+            " binomial standard errors. Then, what the filters with the largest weights of a"
+            " concept contribute, in the mean over concepts with its standard error: by their"
+            " share of all weights, and by their set IoU over that of all filters.",
             "significant_correlation",
         ),
     ]
