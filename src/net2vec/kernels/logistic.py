@@ -2,7 +2,7 @@
 
 A step of one concept is far too small to keep a graphics processor busy, so a block of concepts
 takes its steps together, as batched matrix products over each concept's own rows; a CPU is busy
-with a few numbers. All vectors of a concept (subset sizes) share those rows. The block's shape is
+with a few. All vectors of a concept (subset sizes) share those rows. The block's shape is
 fixed and concepts that have run out of rows are held still, so what a concept learns does not
 depend on its neighbours in the block.
 
@@ -11,17 +11,19 @@ Source: paper, section 3.2 and equation 5.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-# Numbers of a step's gathered rows. On a CPU a first-level cache's worth: there, concepts side by
-# side save nothing, and those that have run out of rows cost as much as the others.
-_CPU_STEP = 1 << 14
+# Numbers of a step's gathered rows. On a CPU they stay in the second-level cache: few concepts side
+# by side are enough, and those that have run out of rows cost as much as the others.
+_CPU_STEP = 1 << 16
 _GPU_STEP = 1 << 27
+# Rows whose order is laid out at a time.
+_ROWS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -106,46 +108,59 @@ class _Block:
         by_row = seen.view(self.size, batch, filters)
         error = self.features.new_empty(self.size, batch, vectors)
         gradient = torch.empty_like(self.weight)
-        for epoch, rate in enumerate(rates):
-            rows, targets, share = self._epoch(epoch, batch)
-            moving = (share.amax(2, keepdim=True) > 0).to(share.dtype)
-            decay, pace = 1 - (1 - momentum) * moving, -rate * moving
-            steps = zip(rows, targets, share, decay, pace, strict=True)
-            for row, target, part, fading, stride in steps:
-                torch.index_select(self.features, 0, row, out=seen)
-                torch.baddbmm(self.bias, by_row, self.weight, out=error)
-                error.sigmoid_().sub_(target).mul_(part)
-                torch.bmm(by_row.mT, error, out=gradient)
-                pushed_bias.mul_(fading).add_(error.sum(1, keepdim=True))
-                pushed_weight.mul_(fading).addcmul_(gradient, self.kept)
-                self.weight.addcmul_(pushed_weight, stride)
-                self.bias.addcmul_(pushed_bias, stride)
+        for step in self._steps(batch, rates, momentum):
+            row, target, share, fading, stride = step
+            torch.index_select(self.features, 0, row, out=seen)
+            torch.baddbmm(self.bias, by_row, self.weight, out=error)
+            error.sigmoid_().sub_(target).mul_(share)
+            torch.bmm(by_row.mT, error, out=gradient)
+            pushed_bias.mul_(fading).add_(error.sum(1, keepdim=True))
+            pushed_weight.mul_(fading).addcmul_(gradient, self.kept)
+            self.weight.addcmul_(pushed_weight, stride)
+            self.bias.addcmul_(pushed_bias, stride)
 
-    def _epoch(
-        self, epoch: int, batch: int
-    ) -> tuple[
-        Int[Tensor, "step place"],
-        Float[Tensor, "step concept row 1"],
-        Float[Tensor, "step concept row 1"],
-    ]:
-        """By step the rows, their targets and their share of the mean; 0 where there is none."""
+    def _steps(
+        self, batch: int, rates: Sequence[float], momentum: float
+    ) -> Iterator[tuple[Tensor, ...]]:
+        """What each step takes.
+
+        Yields:
+            Rows (concept row); by concept and row their targets and their share of the mean, 0
+            where there is no row; by concept the share of the last step that is taken again and
+            minus the learning rate, 1 and 0 for a concept without rows left.
+        """
         steps = max((-(-draw.rows.shape[1] // batch) for draw in self.draws), default=0)
-        rows = torch.zeros(self.size, steps * batch, dtype=torch.int64)
-        targets, share = torch.zeros(2, self.size, steps * batch)
-        for place, draw in enumerate(self.draws):
-            count = draw.rows.shape[1]
-            last = count % batch
-            rows[place, :count] = draw.rows[epoch]
-            targets[place, :count] = draw.positive[epoch]
-            share[place, :count] = 1 / batch
-            if last:
-                share[place, count - last : count] = 1 / last
-        by_step = (self.size, steps, batch)
-        rows, targets, share = (
-            values.view(by_step).transpose(0, 1).contiguous().to(self.features.device)
-            for values in (rows, targets, share)
-        )
-        return rows.flatten(1), targets[..., None], share[..., None]
+        width = steps * batch
+        together = max(1, _ROWS // max(self.size * width, 1))
+        count = torch.tensor([draw.rows.shape[1] for draw in self.draws] + [0] * self.size)
+        count = count[: self.size]
+        in_batch = (count[:, None] - batch * torch.arange(steps)).clamp(0, batch)
+        part = torch.arange(batch) < in_batch[:, :, None]
+        share = (part / in_batch.clamp(min=1)[:, :, None]).transpose(0, 1)[..., None]
+        moving = (in_batch > 0).float().T[:, :, None, None]
+        device = self.features.device
+        share, moving = share.to(device), moving.to(device)
+        for begin in range(0, len(rates), together):
+            epochs = min(together, len(rates) - begin)
+            rows = torch.zeros(epochs, self.size, width, dtype=torch.int64)
+            targets = torch.zeros(epochs, self.size, width)
+            for place, draw in enumerate(self.draws):
+                rows[:, place, : count[place]] = draw.rows[begin : begin + epochs]
+                targets[:, place, : count[place]] = draw.positive[begin : begin + epochs]
+            by_step = (epochs, self.size, steps, batch)
+            row = rows.view(by_step).transpose(1, 2).reshape(epochs * steps, -1).to(device)
+            target = targets.view(by_step).transpose(1, 2).flatten(0, 1)[..., None].to(device)
+            fading = 1 - (1 - momentum) * moving
+            rate = torch.tensor(rates[begin : begin + epochs], device=device)
+            stride = (-rate[:, None, None, None, None] * moving).flatten(0, 1)
+            yield from zip(
+                row,
+                target,
+                share.repeat(epochs, 1, 1, 1),
+                fading.repeat(epochs, 1, 1, 1),
+                stride,
+                strict=True,
+            )
 
 
 def _padded(values: Float[Tensor, "concept *rest"], size: int) -> Float[Tensor, "size *rest"]:
