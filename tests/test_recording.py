@@ -142,6 +142,17 @@ def test_neither_batches_nor_workers_nor_other_layers_move_a_bit(network, datase
     assert_equal(alone["late"], expected["late"])
 
 
+def test_mixed_precision_rounds_what_the_network_computes(network, dataset):
+    network.module.first.bias.data += 301  # eight bits no longer hold every whole number
+    single, mixed = (
+        record(network, dataset, ["early"], quantile=TAU, batch=3, mixed_precision=half)["early"]
+        for half in (False, True)
+    )
+    assert (mixed.means != single.means).any()
+    np.testing.assert_allclose(mixed.means, single.means, rtol=0.01)
+    assert mixed.means.dtype == mixed.threshold.dtype == np.float32
+
+
 def test_images_come_in_order_as_the_network_is_fed_them(network, dataset):
     wanted = [6, 0, 1, 5, 2, 3, 4]
     batches = list(image_batches(network, dataset, wanted, 3, workers=3))
