@@ -1,12 +1,17 @@
 """Shapes in signatures are checked in every test; what is cached goes to a folder of its own."""
 
 import pytest
+import torch
 from jaxtyping import install_import_hook
 
 # An int is welcome where a float is.
 install_import_hook(
     "net2vec", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 )
+
+
+# Tensors here are tiny: more threads would only wait for each other.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -22,7 +22,7 @@ _ROOM = 1.5
 
 def rank_of(quantile: float, count: int) -> int:
     """floor(tau n), with tau as it is written: 0.005 of 1000 is 5, not 4."""
-    return int(Decimal(repr(quantile)) * count)
+    return int(Decimal(repr(float(quantile))) * count)
 
 
 @dataclass
