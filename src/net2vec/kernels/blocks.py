@@ -8,6 +8,7 @@ Where the masks have the size of the grid nothing is upsampled, and only active 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -45,6 +46,7 @@ class Strips:
     across: Float[Tensor, "x column"]
 
     @classmethod
+    @lru_cache(maxsize=8)
     def of(cls, grid: tuple[int, int], size: tuple[int, int]) -> Strips:
         """The strips of masks of a size over a grid."""
         rows, columns = aligned_axis(grid[0], size[0]), aligned_axis(grid[1], size[1])

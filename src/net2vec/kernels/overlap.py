@@ -11,6 +11,7 @@ squares and patterns outnumber the pixels, the pixels take their place.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import scipy.sparse
@@ -46,6 +47,7 @@ class Squares:
     pixels: Int[Tensor, "on"]
 
     @classmethod
+    @lru_cache(maxsize=8)
     def of(
         cls, grid: tuple[int, int], size: tuple[int, int], device: torch.device | str = "cpu"
     ) -> Squares:
