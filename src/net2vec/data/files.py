@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -119,7 +120,8 @@ def digest_files(
 def _size(path: str) -> int:
     # Path objects would make this several times slower, and there may be 300,000 files.
     try:
-        return os.stat(path).st_size  # noqa: PTH116
+        status = os.stat(path)  # noqa: PTH116
+        return status.st_size if stat.S_ISREG(status.st_mode) else -1
     except (OSError, ValueError):  # no file can have the name
         return -1
 

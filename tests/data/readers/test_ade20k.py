@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -105,6 +106,17 @@ def test_faults_are_named(folder, put):
     (root / f"{INN}_seg.png").unlink()
     with pytest.raises(DataError, match=r"A_2_seg\.png: the file is missing"):
         Ade20kDataset(folder).annotation(1)
+    named = (root / f"{STREET}.json").read_text()
+    for damaged in (
+        named.replace('"name": "', '"name": 5, "was": "', 1),
+        re.sub(r'"name_ndx": \d+', '"name_ndx": -1', named, count=1),
+        re.sub(r'"name_ndx": \d+', '"name_ndx": 6656', named, count=1),
+        re.sub(r'"name_ndx": \d+', '"name_ndx": Infinity', named, count=1),
+    ):
+        assert damaged != named
+        (root / f"{STREET}.json").write_text(damaged)
+        with pytest.raises(DataError, match=r"A_1\.json: not a description"):
+            Ade20kDataset(folder)
     (root / f"{STREET}.json").write_text("{}")
     with pytest.raises(DataError, match=r"A_1\.json: not a description"):
         Ade20kDataset(folder)

@@ -202,15 +202,43 @@ def test_damage_is_named(put, tmp_path):
     path.write_text(document([region(77, box(0, 0, 2, 2))], "1.jpg"))
     with pytest.raises(DataError, match=r"instances\.json: category 77 is used but not listed"):
         CocoDataset(tmp_path)
-    path.write_text(document([region(1, columns(1, 1))], "1.jpg"))
-    with pytest.raises(DataError, match=r"a region of 1\.jpg"):
-        CocoDataset(tmp_path).annotation(0)
-    path.write_text(document([region(1, {"size": [4, 6]})], "1.jpg"))
-    with pytest.raises(DataError, match=r"a region of 1\.jpg is damaged"):
-        CocoDataset(tmp_path).annotation(0)
     path.write_text(document([], *()))
     with pytest.raises(DataError, match="no images for training or validation"):
         CocoDataset(tmp_path)
+
+
+DAMAGED_REGIONS = {
+    "runs that end early": ({"size": [4, 6], "counts": [1, 1]}, "runs do not fill the image"),
+    "negative runs": ({"size": [4, 6], "counts": [-1, 25]}, "runs do not fill the image"),
+    "runs of another image": (
+        {"size": [6, 4], "counts": [24]},
+        r"for an image of height and width \[6, 4\], not \[4, 6\]",
+    ),
+    "no runs": ({"size": [4, 6]}, "counts"),
+    "runs of nothing": ({"size": [4, 6], "counts": None}, "neither numbers nor text"),
+    "no size": ({"counts": [24]}, "size"),
+    "two points, which pycocotools takes for a box": ([[0, 0, 5, 3]], "three or more x, y"),
+    "half a point": ([[0, 0, 5, 0, 5, 3, 1]], "three or more x, y"),
+    "points that are none": ([[0, 0, 5, 0, 5, "y"]], "could not convert"),
+    "a point at infinity": ([[0, 0, 1e12, 0, 5, 3]], "a polygon leaves the image of 6x4"),
+    "a point that is not a number": ([[0, 0, None, 0, 5, 3]], "a polygon leaves the image of 6x4"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED_REGIONS)
+def test_damaged_regions_are_refused(name, put, tmp_path):
+    segmentation, reason = DAMAGED_REGIONS[name]
+    put("instances.json", document([region(1, segmentation)], "1.jpg"))
+    with pytest.raises(DataError, match=rf"a region of 1\.jpg is damaged .*{reason}"):
+        CocoDataset(tmp_path).annotation(0)
+
+
+def test_an_image_without_a_name_is_missing_like_any_other(put, tmp_path):
+    put("instances.json", document([], ""))
+    dataset = CocoDataset(tmp_path)
+    assert len(dataset.digest) == 64
+    with pytest.raises(DataError, match="'' does not name a file inside"):
+        dataset.image(0)
 
 
 def test_digest_follows_annotations_and_images(instances, put, gray):

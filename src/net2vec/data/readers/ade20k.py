@@ -22,6 +22,7 @@ from net2vec.data.protocol import TRAIN, VAL, Annotation, Plane
 from net2vec.errors import DataError
 
 OBJECT, PART, SCENE = "object", "part", "scene"
+_CLASSES = 26 * 256  # what a pixel's red // 10 and green can say
 _SPLIT_FOLDERS = {"training": TRAIN, "validation": VAL}
 
 
@@ -145,10 +146,13 @@ def _class_names(path: Path) -> dict[int, str]:
         text = path.read_bytes().decode("utf-8", errors="replace")
         objects = json.loads(text)["annotation"]["object"]
         objects = [objects] if isinstance(objects, dict) else objects
-        return {
+        names = {
             int(thing["name_ndx"]): concept_name(first_synonym(thing["name"])) for thing in objects
         }
+        if wrong := set(names) - set(range(_CLASSES)):
+            raise ValueError(f"the class {min(wrong)} is not among 0 to {_CLASSES - 1}")
+        return {value: name for value, name in names.items() if value}
     except FileNotFoundError:
         raise DataError(f"{path}: the file is missing") from None
-    except (OSError, ValueError, KeyError, TypeError) as fault:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as fault:
         raise DataError(f"{path}: not a description of ADE20K ({fault!r})") from None

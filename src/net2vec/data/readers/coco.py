@@ -160,7 +160,7 @@ class _Part:
             int(i["id"]): (int(i["height"]), int(i["width"])) for i in content["images"]
         }
         self.categories = {
-            int(c["id"]): (concept_name(c["name"]), c.get("supercategory") or "object")
+            int(c["id"]): (concept_name(c["name"]), str(c.get("supercategory") or "object"))
             for c in content["categories"]
         }
         self._regions: dict[int, list[tuple[int, Any]]] = defaultdict(list)
@@ -171,7 +171,7 @@ class _Part:
                 segments = {
                     int(s["id"]): int(s["category_id"]) for s in annotation["segments_info"]
                 }
-                self._segments[image_id] = (annotation["file_name"], segments)
+                self._segments[image_id] = (str(annotation["file_name"]), segments)
             elif annotation.get("segmentation"):
                 region = (int(annotation["category_id"]), annotation["segmentation"])
                 self._regions[image_id].append(region)
@@ -186,7 +186,14 @@ class _Part:
     def read(cls, path: Path) -> _Part:
         try:
             return cls(path, json.loads(path.read_bytes()))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
+        except (
+            OSError,
+            LookupError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+        ) as fault:
             raise DataError(f"{path}: not a COCO annotation file ({fault!r})") from None
 
     def masks(self, image_id: int) -> Iterator[tuple[int, Bool[np.ndarray, "y x"]]]:
@@ -228,22 +235,42 @@ class _Part:
         try:
             encoded = []
             for region in regions:
+                _check_region(region, height, width)
                 code = region
                 if isinstance(region, list):
                     code = runs.merge(runs.frPyObjects(region, height, width))
                 elif isinstance(region["counts"], list):
                     code = runs.frPyObjects(region, height, width)
                 encoded.append(code)
-            mask = runs.decode(runs.merge(encoded))
-        except (KeyError, TypeError, ValueError, IndexError) as fault:
+            return np.asarray(runs.decode(runs.merge(encoded)), bool)
+        except (LookupError, TypeError, ValueError, OverflowError) as fault:
             name = self.image_names[image_id]
             raise DataError(f"{self.path}: a region of {name} is damaged ({fault})") from None
-        if mask.shape != (height, width):
-            raise DataError(
-                f"{self.path}: a region of {self.image_names[image_id]} is for an image of "
-                f"{mask.shape[1]}x{mask.shape[0]}, the image is {width}x{height}"
-            )
-        return np.asarray(mask, bool)
+
+
+def _check_region(region: Any, height: int, width: int) -> None:
+    """Refuses what pycocotools would misread, or would fill the memory with.
+
+    Raises:
+        ValueError: the region is neither polygons nor runs over an image of this size.
+    """
+    if isinstance(region, list):
+        for polygon in region:
+            points = np.asarray(polygon, np.float64)
+            if points.ndim != 1 or len(points) < 6 or len(points) % 2:
+                raise ValueError("a polygon is not a list of three or more x, y")
+            if not (np.abs(points) <= 2 * max(height, width)).all():
+                raise ValueError(f"a polygon leaves the image of {width}x{height}")
+        return
+    size, counts = region["size"], region["counts"]
+    if size != [height, width]:
+        raise ValueError(f"it is for an image of height and width {size}, not {[height, width]}")
+    if isinstance(counts, list):
+        numbers = np.asarray(counts)
+        if numbers.dtype.kind not in "iu" or numbers.min() < 0 or numbers.sum() != height * width:
+            raise ValueError("its runs do not fill the image")
+    elif not isinstance(counts, str):
+        raise ValueError("its runs are neither numbers nor text")
 
 
 class _Locator:
