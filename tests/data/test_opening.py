@@ -25,7 +25,7 @@ def masks(put, gray, tmp_path):
     picture[2:] = (200, 0, 0)
     for split in ("train", "val"):
         put(f"fields/{split}/1.png", picture)
-        put(f"fields/{split}annot/1.png", np.array([[0], [1]], np.uint8))
+        put(f"fields/{split}annot/1.png", np.array([[0] * 3, [1] * 3], np.uint8))
     put("fields/classes.txt", "sky\ncar")
     return tmp_path / "fields"
 
@@ -119,7 +119,7 @@ def test_several_are_joined_merged_thinned_and_coloured(masks, folders, put):
     assert not {"sky", "auto", "black-c"} & set(dataset.labels)
     car, red = dataset.labels.index("car"), dataset.labels.index("red-c")
     things, colors = dataset.annotation(0).planes
-    assert things.labels.tolist() == [[0], [car]]
+    assert things.labels.tolist() == [[0] * 3, [car] * 3]
     assert colors.labels[2:].tolist() == [[red] * 6] * 2
     assert dataset.annotation(2).image_labels == (("object", car),)
 

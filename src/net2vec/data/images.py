@@ -109,6 +109,28 @@ def read_color_mask(path: Path) -> UInt8[np.ndarray, "y x 3"]:
         return np.asarray(image.convert("RGB"))
 
 
+def same_shape(mask: tuple[int, ...], image: tuple[int, int]) -> bool:
+    """Whether one (height, width, ...) is the other made smaller or larger, but for rounding."""
+    (rows, columns), (height, width) = mask[:2], image
+    return abs(rows * width - columns * height) <= max(height, width)
+
+
+def check_mask(
+    path: Path, mask: Integer[np.ndarray, "y x *channels"], image: tuple[int, int]
+) -> None:
+    """Refuses a mask that cannot lie on its image of (height, width).
+
+    A mask that lies across it was most likely drawn on a photograph before its EXIF rotation, and
+    would be stretched over the wrong pixels.
+
+    Raises:
+        DataError: the mask has another shape.
+    """
+    if not same_shape(mask.shape, image):
+        (rows, columns), (height, width) = mask.shape[:2], image
+        raise DataError(f"{path}: the mask is {columns}x{rows}, its image {width}x{height}")
+
+
 def resize_labels(
     labels: Integer[np.ndarray, "y x"], size: tuple[int, int]
 ) -> Int[np.ndarray, "height width"]:

@@ -103,6 +103,9 @@ def test_faults_are_named(folder, put):
     Image.fromarray(classes([77])).save(root / f"{INN}_seg.png")
     with pytest.raises(DataError, match=r"A_2_seg\.png: no JSON file names the class 77"):
         Ade20kDataset(folder).annotation(1)
+    Image.fromarray(classes([401] * 9)).save(root / f"{INN}_seg.png")
+    with pytest.raises(DataError, match=r"A_2_seg\.png: the mask is 9x1, its image \dx\d"):
+        Ade20kDataset(folder).annotation(1)
     (root / f"{INN}_seg.png").unlink()
     with pytest.raises(DataError, match=r"A_2_seg\.png: the file is missing"):
         Ade20kDataset(folder).annotation(1)

@@ -233,6 +233,15 @@ def test_damaged_regions_are_refused(name, put, tmp_path):
         CocoDataset(tmp_path).annotation(0)
 
 
+def test_images_may_be_resized_but_not_turned(put, tmp_path):
+    put("instances.json", document([region(1, box(0, 0, 6, 4))], "1.png"))
+    put("1.png", np.zeros((8, 12, 3), np.uint8))
+    assert CocoDataset(tmp_path).image(0).size == (12, 8)
+    put("1.png", np.zeros((6, 4, 3), np.uint8))
+    with pytest.raises(DataError, match=r"1\.png: the image is 4x6, its JSON file says 6x4"):
+        CocoDataset(tmp_path).image(0)
+
+
 def test_an_image_without_a_name_is_missing_like_any_other(put, tmp_path):
     put("instances.json", document([], ""))
     dataset = CocoDataset(tmp_path)

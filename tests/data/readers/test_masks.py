@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from net2vec.data.files import hashed_split
 from net2vec.data.protocol import ProbeDataset
@@ -125,6 +126,21 @@ def test_values_without_a_name_are_refused(put, gray, tmp_path):
     put("masks/x.png", np.array([[300]], np.uint16))
     with pytest.raises(DataError, match="the value 300 has no name"):
         MaskDataset(tmp_path).annotation(0)
+
+
+def test_masks_may_be_smaller_but_not_lie_across_their_image(put, tmp_path):
+    """A photograph that its camera turns, and a mask drawn on what it stored."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    put("images/x.jpg", np.zeros((40, 61, 3), np.uint8), exif=exif)
+    put("classes.txt", "sky\nroad")
+    put("masks/x.png", np.ones((31, 20), np.uint8))
+    dataset = MaskDataset(tmp_path)
+    assert dataset.image(0).size == (40, 61)
+    assert dataset.annotation(0).planes[0].labels.shape == (31, 20)
+    put("masks/x.png", np.ones((40, 61), np.uint8))
+    with pytest.raises(DataError, match=r"masks/x\.png: the mask is 61x40, its image 40x61"):
+        dataset.annotation(0)
 
 
 def test_what_is_missing_is_said(put, gray, tmp_path):

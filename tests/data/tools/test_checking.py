@@ -70,7 +70,7 @@ def test_other_layouts_are_read_through(put, gray, tmp_path):
     faults = [fault.removeprefix(f"{tmp_path}/set/") for fault in find_faults(tmp_path / "set")]
     assert faults == [
         "images/c.png: has no mask of the same name",
-        "images/b.png: a mask of object is 4x4, the image is 6x4",
+        "masks/b.png: the mask is 4x4, its image 6x4",
         "images/d.png: not an image that can be decoded",
         "masks/d.png: the value 9 has no name in classes.txt",
     ]

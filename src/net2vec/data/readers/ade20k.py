@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from net2vec.data.files import digest_files
-from net2vec.data.images import read_color_mask, read_image, read_image_size
+from net2vec.data.images import check_mask, read_color_mask, read_image, read_image_size
 from net2vec.data.labels import concept_name, first_synonym, number_names
 from net2vec.data.protocol import TRAIN, VAL, Annotation, Plane
 from net2vec.errors import DataError
@@ -98,16 +98,18 @@ class Ade20kDataset:
     def annotation(self, index: int) -> Annotation:
         """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
         stem = _stem(self.images[index])
-        planes = [self._plane(OBJECT, f"{stem}_seg.png")]
+        size = self.image_size(index)
+        planes = [self._plane(OBJECT, f"{stem}_seg.png", size)]
         level = 1
         while (file := f"{stem}_parts_{level}.png") in self._files:
-            planes.append(self._plane(PART, file))
+            planes.append(self._plane(PART, file, size))
             level += 1
         scene = self._numbers[_scene(self.images[index])]
         return Annotation(tuple(planes), ((SCENE, scene),) if scene else ())
 
-    def _plane(self, category: str, file: str) -> Plane:
+    def _plane(self, category: str, file: str, size: tuple[int, int]) -> Plane:
         channels = read_color_mask(self._root / file)
+        check_mask(self._root / file, channels, size)
         values = channels[..., 0] // 10 * np.int32(256) + channels[..., 1]
         known = values < len(self._label_at)
         labels = self._label_at[np.where(known, values, 0)]

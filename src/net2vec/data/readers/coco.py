@@ -19,7 +19,7 @@ from jaxtyping import Bool, Int
 from PIL import Image
 
 from net2vec.data.files import digest_files, hashed_split, inside, list_files, split_in_path
-from net2vec.data.images import IMAGE_SUFFIXES, read_color_mask, read_image
+from net2vec.data.images import IMAGE_SUFFIXES, check_mask, read_color_mask, read_image, same_shape
 from net2vec.data.labels import concept_name, number_names
 from net2vec.data.protocol import TRAIN, VAL, Annotation, Plane
 from net2vec.errors import DataError
@@ -104,7 +104,16 @@ class CocoDataset:
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""
-        return read_image(inside(self.folder, self.images[index]))
+        path = inside(self.folder, self.images[index])
+        image = read_image(path)
+        height, width = self.image_size(index)
+        # Resized images are welcome.
+        if not same_shape(image.size[::-1], (height, width)):
+            raise DataError(
+                f"{path}: the image is {image.width}x{image.height}, its JSON file says "
+                f"{width}x{height}"
+            )
+        return image
 
     def image_size(self, index: int) -> tuple[int, int]:
         """(height, width) of the image at `index`, as its JSON file gives it."""
@@ -202,6 +211,7 @@ class _Part:
             file, segments = self._segments[image_id]
             path = inside(self._panoptic_folder, file)
             channels = read_color_mask(path).astype(np.int32)
+            check_mask(path, channels, self.image_sizes[image_id])
             ids = channels[..., 0] + 256 * channels[..., 1] + 65536 * channels[..., 2]
             for segment in np.unique(ids[ids > 0]).tolist():
                 if segment not in segments:

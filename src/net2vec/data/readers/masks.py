@@ -22,7 +22,13 @@ from net2vec.data.files import (
     read_lines,
     split_in_path,
 )
-from net2vec.data.images import IMAGE_SUFFIXES, read_image, read_image_size, read_indexed_mask
+from net2vec.data.images import (
+    IMAGE_SUFFIXES,
+    check_mask,
+    read_image,
+    read_image_size,
+    read_indexed_mask,
+)
 from net2vec.data.labels import concept_name, number_names, read_class_names
 from net2vec.data.protocol import TRAIN, VAL, Annotation, Plane
 from net2vec.errors import DataError
@@ -154,6 +160,7 @@ class MaskDataset:
             value = values[~known | (labels < 0)].min()
             source = self._names_file.name if self._names_file else "the published names"
             raise DataError(f"{path}: the value {value} has no name in {source}")
+        check_mask(path, values, self.image_size(index))
         return Annotation((Plane(self.categories[0], labels),))
 
     def unpaired(self) -> Iterator[str]:

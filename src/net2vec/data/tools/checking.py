@@ -70,22 +70,8 @@ def _faults_of(
 
 
 def _image_faults(dataset: ProbeDataset, index: int) -> Iterator[str]:
-    name = dataset.images[index]
-    try:
-        width, height = dataset.image(index).size
-    except DataError as fault:
-        yield str(fault)
-        width = height = 0
-    try:
-        planes = dataset.annotation(index).planes
-    except DataError as fault:
-        yield str(fault)
-        return
-    for plane in planes:
-        rows, columns = plane.labels.shape
-        # A mask may be smaller than its image, but for rounding it must have its shape.
-        if width and abs(rows * width - columns * height) > max(width, height):
-            yield (
-                f"{name}: a mask of {plane.category} is {columns}x{rows}, "
-                f"the image is {width}x{height}"
-            )
+    for read in (dataset.image, dataset.annotation):
+        try:
+            read(index)
+        except DataError as fault:
+            yield str(fault)
