@@ -11,7 +11,7 @@ squares and patterns outnumber the pixels, the pixels take their place.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import scipy.sparse
@@ -22,6 +22,8 @@ from torch import Tensor
 from net2vec.kernels.upsample import Axis, aligned_axis
 
 PATTERNS = 16
+# Masks that are counted at a time, as floats that stay in a cache.
+_TOGETHER = 128
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,14 @@ class Squares:
     def places(self) -> int:
         """Squares and patterns, or pixels."""
         return len(self.code) if self.by_pixel else self.areas.numel()
+
+    @cached_property
+    def by_code(self) -> scipy.sparse.csr_array:
+        """Counts the pixels of each code: a matrix of codes by pixels."""
+        codes = self.count * len(self.on)
+        ones = np.ones(len(self.code), dtype=np.float32)
+        entries = (ones, (self.code.numpy(), np.arange(len(ones))))
+        return scipy.sparse.csr_array(entries, shape=(codes, len(ones)))
 
     @property
     def place_areas(self) -> Float[Tensor, "place"]:
@@ -181,12 +191,20 @@ def _count(masks: Bool[Tensor, "pair pixel"], squares: Squares) -> Float[Tensor,
     """Pixels of each mask that are on under each square and pattern, or the pixels themselves."""
     if squares.by_pixel:
         return masks.float()
-    pair, pixel = torch.nonzero(masks, as_tuple=True)
     kinds = squares.on.shape[0]
-    codes = squares.count * kinds
-    counts = torch.bincount(pair * codes + squares.code[pixel], minlength=len(masks) * codes)
-    by_pattern = counts.view(-1, kinds).float() @ squares.on
-    return by_pattern.view(len(masks), squares.places)
+    if masks.is_cuda:
+        pair, pixel = torch.nonzero(masks, as_tuple=True)
+        codes = squares.count * kinds
+        counts = torch.bincount(pair * codes + squares.code[pixel], minlength=len(masks) * codes)
+        by_pattern = counts.view(-1, kinds).float() @ squares.on
+        return by_pattern.view(len(masks), squares.places)
+    found = torch.empty(len(masks), squares.places)
+    for first in range(0, len(masks), _TOGETHER):
+        pixels = masks[first : first + _TOGETHER].T.contiguous().float()
+        counts = torch.from_numpy(squares.by_code @ pixels.numpy())
+        by_pattern = squares.on.T @ counts.view(squares.count, kinds, -1)
+        found[first : first + _TOGETHER] = by_pattern.flatten(0, 1).T
+    return found
 
 
 def _sparse_product(

@@ -18,6 +18,7 @@ from net2vec.kernels.blocks import Strips
 from net2vec.kernels.fit import SegmentationProblem
 from net2vec.kernels.logistic import largest_weights
 from net2vec.kernels.overlap import Squares, iou, overlaps, touch
+from net2vec.kernels.upsample import upsampled_is_on
 from net2vec.recording import LayerRecording
 from net2vec.tasks.chance import start_vector
 from net2vec.tasks.training import Training
@@ -160,35 +161,33 @@ def segment_concept(
     """
     strips = Strips.of(_grid(recording), annotations.size)
     splits = [annotations.pairs(label, train=train) for train in (True, False)]
-    problems = [_Split(recording, annotations, strips, pairs, device) for pairs in splits]
+    held = [_Split(recording, annotations, strips, pairs, device) for pairs in splits]
     alpha = 1 - annotations.concept_size(label)
     concept = annotations.names[label]
 
-    def learn(kept: Bool[Tensor, "filter"] | None, used: int) -> tuple[Tensor, Tensor]:
+    def learn(
+        kept: Bool[Tensor, "filter"] | None, used: int
+    ) -> tuple[Tensor, Tensor, list[_Counts]]:
         start = start_vector(seed, TASK, recording.layer, concept, recording.filters, used)
         if kept is not None:
             start = start * kept
-        problem = problems[0].problem(kept, training.batch)
-        weight = problem.fit(
+        parts = [split.problem(kept, training.batch) for split in held]
+        weight = parts[0].fit(
             start.to(device),
             alpha=alpha,
             learning_rate=training.learning_rate,
             momentum=training.momentum,
             epochs=training.epochs,
         )
-        return start, weight.cpu()
+        counts = [split.counts(part, weight) for split, part in zip(held, parts, strict=True)]
+        return start, weight.cpu(), counts
 
-    def measure(weight: Tensor, kept: Bool[Tensor, "filter"] | None) -> list[_Counts]:
-        return [split.counts(weight.to(device), kept, training.batch) for split in problems]
-
-    start, weight = learn(None, recording.filters)
-    counts = measure(weight, None)
+    start, weight, counts = learn(None, recording.filters)
     subset_weight, subset_score = [], []
     for size in subset_sizes:
-        kept = largest_weights(weight, size)
-        _, smaller = learn(kept, size)
+        _, smaller, found = learn(largest_weights(weight, size), size)
         subset_weight.append(smaller.numpy())
-        subset_score.append([part.set_iou for part in measure(smaller, kept)])
+        subset_score.append([part.set_iou for part in found])
     pairs = np.concatenate(splits)
     combined = np.concatenate([part.individual_iou for part in counts])
     single = _individual_single(recording, annotations, pairs, best_filter)
@@ -243,10 +242,8 @@ class _Split:
         maps = self._maps if kept is None else self._maps.only(kept.to(self._masks.device))
         return SegmentationProblem(maps, self._strips, self._masks, batch=batch)
 
-    def counts(
-        self, weight: Float[Tensor, "filter"], kept: Bool[Tensor, "filter"] | None, batch: int
-    ) -> _Counts:
-        predicted, hit = self.problem(kept, batch).counts(weight)
+    def counts(self, problem: SegmentationProblem, weight: Float[Tensor, "filter"]) -> _Counts:
+        predicted, hit = problem.counts(weight)
         shared = hit.cpu().numpy()
         return _Counts(shared, predicted.cpu().numpy() + self._area - shared)
 
@@ -274,16 +271,19 @@ def _individual_single(
     best_filter: int,
 ) -> Float[np.ndarray, "pair"]:
     """Individual IoU of one filter with the concept's mask in every image (equation 3)."""
-    squares = Squares.of(_grid(recording), annotations.size)
     found = []
     for portion in _portions(pairs):
         maps = recording.maps(annotations.image[portion]).alone(best_filter)
-        touched = touch(maps.dense(), squares)
-        masks = torch.from_numpy(annotations.masks_of(portion)).flatten(1)
-        image = torch.arange(len(portion))
-        shared, own = (count[:, 0] for count in overlaps(touched, masks, image, squares))
-        area = torch.from_numpy(annotations.area[portion].astype(np.int64))
-        found.append(iou(shared, own + area - shared).numpy())
+        shared = np.zeros(len(portion), dtype=np.int64)
+        own = np.zeros(len(portion), dtype=np.int64)
+        # Where the filter is off nothing is shared, and it is off in most images.
+        active = np.flatnonzero(np.diff(maps.starts.numpy()))
+        on = upsampled_is_on(maps.dense()[active, 0], annotations.size).numpy()
+        own[active] = np.count_nonzero(on, axis=(1, 2))
+        both = on & annotations.masks_of(portion[active])
+        shared[active] = np.count_nonzero(both, axis=(1, 2))
+        area = annotations.area[portion].astype(np.int64)
+        found.append(_Counts(shared, own + area - shared).individual_iou)
     return np.concatenate(found)
 
 
