@@ -15,8 +15,8 @@ from torch import Tensor
 from net2vec.kernels.blocks import Block, Strips, lay_out
 from net2vec.kernels.maps import SparseMaps
 
-# Pixels of a block on a CPU: a few single-precision buffers of them fit the second-level cache.
-_CPU_BLOCK = 16 * 1024 * 12
+# Pixels of a block on a CPU: fewer cost more calls, more fall out of the caches.
+_CPU_BLOCK = 16 * 1024 * 24
 _GPU_BLOCK = 1 << 25
 
 
@@ -40,7 +40,8 @@ class SegmentationProblem:
     ) -> None:
         images = len(maps)
         pixels = _GPU_BLOCK if maps.cell.is_cuda else _CPU_BLOCK
-        block = max(1, min(batch, pixels // (len(strips) * strips.pixels)))
+        most = max(1, min(batch, pixels // (len(strips) * strips.pixels)))
+        block = -(-batch // -(-batch // most))  # of equal size, as far as they can be
         self._batches: list[list[Block]] = [
             [
                 lay_out(maps, strips, masks, first, min(first + block, begin + batch, images))
@@ -48,9 +49,9 @@ class SegmentationProblem:
             ]
             for begin in range(0, images, batch)
         ]
-        most = max((b.mask.numel() for blocks in self._batches for b in blocks), default=0)
-        self._value = torch.empty(most, device=maps.cell.device)
-        self._target = torch.empty(most, device=maps.cell.device)
+        room = max((b.mask.numel() for blocks in self._batches for b in blocks), default=0)
+        self._value = torch.empty(room, device=maps.cell.device)
+        self._target = torch.empty(room, device=maps.cell.device)
 
     def fit(
         self,
