@@ -12,6 +12,7 @@ import typer
 from net2vec.cli.ask import ask_commands
 from net2vec.cli.data import data_app
 from net2vec.cli.make import make_commands
+from net2vec.cli.memory import keep_freed_memory
 from net2vec.cli.networks import network_commands
 from net2vec.cli.spaces import space_commands
 from net2vec.errors import Net2VecError
@@ -54,6 +55,7 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and exit: 0, or 2 with one line where the input is at fault."""
+    keep_freed_memory()
     try:
         code = app(list(arguments) if arguments is not None else None, standalone_mode=False)
     except Net2VecError as error:
