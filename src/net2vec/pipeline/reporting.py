@@ -224,6 +224,7 @@ class _Viewer:
             batch = names[first : first + self.batch]
             images = [self.inputs.dataset.image(self.place[name]) for name in batch]
             fed = torch.stack([self.inputs.network.preprocessing(image) for image in images])
+            fed = fed.contiguous(memory_format=torch.channels_last)  # as the recording fed them
             outputs = run_layers(self.inputs.network, fed.to(self.inputs.device), layers)
             on_cpu = {layer: outputs[layer].float().cpu() for layer in layers}
             for row, name in enumerate(batch):

@@ -20,8 +20,8 @@ def word_space(
 ) -> Lookup:
     """Concepts by the vectors of their names.
 
-    A name loses its `-c` or `-s`; of several words, it is looked up as one, joined by `_`, `-` or
-    nothing. What the words of a name mean one by one says little of the whole: they are not added.
+    A name is looked up as it is, then without its `-c` or `-s`; of several words, as one, joined
+    by `_`, `-` or nothing. What the words of a name mean one by one says little of the whole: they are not added.
 
     Args:
         names: the concepts to look up.
@@ -35,11 +35,12 @@ def word_space(
     Raises:
         SpaceError: gensim or the file is not there, or it cannot be read.
     """
-    vectors = _load(path)
+    vectors, given = _load(path), synonyms or {}
     found, missing = [], []
     for name in names:
-        word = (synonyms or {}).get(name, (synonyms or {}).get(bare_name(name), bare_name(name)))
-        key = next((form for form in _forms(word) if form in vectors), None)
+        chosen = given.get(name, given.get(bare_name(name)))
+        words = [chosen] if chosen else [name, bare_name(name)]
+        key = next((form for word in words for form in _forms(word) if form in vectors), None)
         if key is None or not np.any(vectors[key]):
             missing.append(name)
         else:
