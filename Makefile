@@ -10,7 +10,7 @@ demo: $(VENV)/.demo
 	$(BIN)/net2vec demo --out $(OUT)
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not browser and not demo"
+	$(BIN)/python -m pytest -m "not browser and not demo" --numprocesses auto --dist loadfile
 
 browser: $(VENV)/.test
 	$(BIN)/python -m pytest -m browser
