@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import oracle
-from builders import build_run
 from net2vec.analysis import choose_concepts, choose_deciles, individual_iou, individual_ious
 from net2vec.runs import open_run
+
+import oracle
+from builders import build_run
 
 
 def table(ious, method="combined", concept="dog"):

@@ -3,10 +3,11 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-import oracle
-from builders import build_run
 from net2vec.analysis import contribution, significant_share, weight_iou_correlation
 from net2vec.runs import open_run
+
+import oracle
+from builders import build_run
 
 
 def layer(weight, iou, score):

@@ -21,7 +21,8 @@ def word_space(
     """Concepts by the vectors of their names.
 
     A name is looked up as it is, then without its `-c` or `-s`; of several words, as one, joined
-    by `_`, `-` or nothing. What the words of a name mean one by one says little of the whole: they are not added.
+    by `_`, `-` or nothing. What the words of a name mean one by one says little of the whole: they
+    are not added.
 
     Args:
         names: the concepts to look up.
