@@ -41,6 +41,7 @@ def test_hardly_moved_reads_the_distance_from_the_start(run):
     ("ask", "wanted"),
     [
         (lambda run: run.vectors("conv9"), "'conv9'.*stem/relu, blocks.6"),
+        (lambda run: run.tasks("conv9"), "'conv9'.*stem/relu, blocks.6"),
         (lambda run: run.space(task="paint"), "'paint'.*segment, classify"),
     ],
 )

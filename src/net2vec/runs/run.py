@@ -79,7 +79,12 @@ class Run:
             raise ResultsError(f"{path} cannot be read as settings: {error}") from error
 
     def tasks(self, layer: str | None = None) -> tuple[str, ...]:
-        """The tasks that a layer, by default the last, has results for."""
+        """The tasks that a layer, by default the last, has results for.
+
+        Raises:
+            ResultsError: the run has no such layer.
+        """
+        self.layer(layer)
         return tuple(results.tasks_of(self.tree, self._layer(layer)))
 
     def layer(self, layer: str | None = None) -> xr.Dataset:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -84,9 +84,28 @@ def probe_section(study: Study) -> Section:
             " active, and is on wherever it is active at all.",
         ),
     ]
+    blocks.extend(_sources(run))
     blocks.extend(_remarks(study, layers))
     blocks.extend(_settings(study))
     return Section("probed", "What was probed", blocks)
+
+
+def _sources(run: Run) -> Iterator[Block]:
+    """From which of several joined datasets the images of each concept come."""
+    by_concept = run.provenance.get("data", {}).get("sources", {})
+    if not by_concept:
+        return
+    frame = pd.DataFrame.from_dict(by_concept, orient="index").fillna(0).astype(int)
+    names = list(frame.columns)
+    shared = int((frame > 0).sum(axis=1).gt(1).sum())
+    yield Table(
+        frame.rename_axis("concept").reset_index(),
+        (Column("concept", "concept"), *(Column(name, name, "count") for name in names)),
+        f"Images of each concept by the dataset that they come from: {shared:,} of {len(frame):,}"
+        " concepts are in several",
+        searchable=True,
+        folded=True,
+    )
 
 
 def layer_table(run: Run) -> pd.DataFrame:

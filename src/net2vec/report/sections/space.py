@@ -66,10 +66,31 @@ def space_section(study: Study) -> Section | None:
                 " random start.",
                 "nearest",
             ),
+            _all_neighbours(study, nearest),
             *_sums(study),
             *_map(study),
             *_layers(study),
         ],
+    )
+
+
+def _all_neighbours(study: Study, nearest: pd.DataFrame) -> Table:
+    """The neighbours of every concept, a row each."""
+    last = study.last(nearest)
+    shown = last["neighbour"] + " (" + last["cosine"].map("{:.2f}".format) + ")"
+    rows = (
+        last.assign(task=last["task"].map(TASK_TITLE), near=shown)
+        .groupby(["task", "concept"], sort=False)["near"]
+        .agg(", ".join)
+        .reset_index()
+    )
+    return Table(
+        rows,
+        (Column("concept", "concept"), Column("task", "task"), Column("near", "nearest concepts")),
+        f"The nearest concepts of every concept on {study.layer}",
+        csv="nearest",
+        searchable=True,
+        folded=True,
     )
 
 

@@ -1,0 +1,113 @@
+"""Commands about spaces: compare and export."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from net2vec.cli import main
+from net2vec.runs import open_run
+
+from builders import CONCEPTS, build_run
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    return [
+        build_run(folder / "one", network="one"),
+        build_run(folder / "two", network="two", seed=1, layers={"blocks.6": 6, "top": 5}),
+    ]
+
+
+def call(*arguments):
+    with pytest.raises(SystemExit) as exit_:
+        main([str(argument) for argument in arguments])
+    return exit_.value.code
+
+
+def test_two_runs_are_compared_on_their_last_layers(runs, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert call("compare", *runs, "--out", out, "--permutations", 9, "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["space"], row["other"]) == ("one blocks.6 segment", "two top segment")
+    assert row["n"] == len(CONCEPTS)
+    names = {path.name for path in out.iterdir()}
+    assert names == {
+        "distances.csv", "distances_by_category.csv", "distances_by_concept.csv",
+        "distances.svg", "distances_by_category.svg",
+    }  # fmt: skip
+    table = pd.read_csv(out / "distances_by_concept.csv", keep_default_na=False)
+    assert table["distance"].sum() == pytest.approx(row["distance"])
+    assert dict(zip(table["concept"], table["category"], strict=True)) == CONCEPTS
+
+
+def test_layers_and_tasks_are_chosen(runs, tmp_path, capsys):
+    arguments = ("--task", "segment", "--task", "classify", "--permutations", 0, "--json")
+    call("compare", *runs, "--layer", "all", *arguments, "--out", tmp_path)
+    assert len(json.loads(capsys.readouterr().out)) == 8 * 7 / 2
+    call("compare", *runs, "--layer", "blocks.6", *arguments, "--out", tmp_path)
+    spaces = {row["space"] for row in json.loads(capsys.readouterr().out)}
+    assert spaces == {f"one blocks.6 {task}" for task in ("segment", "classify")} | {
+        "two blocks.6 segment"
+    }
+    assert call("compare", *runs, "--layer", "stem/relu", "--out", tmp_path) == 2
+    assert "none of the layers stem/relu; it has blocks.6, top" in capsys.readouterr().err
+
+
+def test_what_is_exported_is_at_no_distance(runs, tmp_path, capsys):
+    vectors = tmp_path / "vectors"
+    assert call("export", runs[0], "--out", vectors, "--layer", "all") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2 * 2 * 4
+    assert len(list(vectors.iterdir())) == 2 * 2 * 5
+    for name in ("stem-relu-segment.csv", "stem-relu-segment.safetensors"):
+        arguments = ("--layer", "stem/relu", "--with", vectors / name, "--out", tmp_path, "--json")
+        assert call("compare", runs[0], *arguments) == 0
+        (row,) = json.loads(capsys.readouterr().out)
+        assert row["distance"] == pytest.approx(0, abs=1e-9)
+        assert row["other"] == "stem-relu-segment"
+
+
+def test_only_what_is_asked_for_is_exported(runs, tmp_path):
+    arguments = ("--format", "csv", "--task", "classify", "--out", tmp_path)
+    assert call("export", runs[0], *arguments) == 0
+    (path,) = tmp_path.iterdir()
+    table = pd.read_csv(path, keep_default_na=False)
+    vectors = open_run(runs[0]).vectors(task="classify")
+    assert table["concept"].tolist() == vectors["concept"].values.tolist()
+    numbers = table.drop(columns=["concept", "category"]).to_numpy()
+    np.testing.assert_allclose(numbers, vectors.values, rtol=1e-6)
+
+
+def test_names_without_a_word_are_told(runs, tmp_path, capsys):
+    pytest.importorskip("gensim")
+    words = tmp_path / "words.txt"
+    words.write_text("5 3\ndog 1 0 1\nwood 1 1 0\ngrass 0 1 1\nred 0 0 1\ncart 1 2 3\n")
+    synonyms = tmp_path / "synonyms.txt"
+    synonyms.write_text("traffic = cart\n")
+    arguments = ("--with", words, "--out", tmp_path / "out", "--json")
+    assert call("compare", runs[0], *arguments, "--synonyms", synonyms) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)[0]["n"] == 5
+    assert "words lacks 7 of 12 concepts" in told.err
+    assert "traffic light" in told.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("compare", "RUN"), "a comparison needs two spaces or more, got 1"),
+        (("compare", "RUN", "--with", "nothing.csv"), "nothing.csv: no such file"),
+        (("compare", "RUN", "--task", "paint"), "task 'paint' is not in this run"),
+        (("export", "RUN", "--format", "xls"), "unknown format 'xls'; wanted one of word2vec"),
+        (("export", "RUN", "--layer", "conv9"), "layer 'conv9' is not in this run"),
+    ],
+)
+def test_faults_are_one_line(runs, tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert call(*(runs[0] if word == "RUN" else word for word in arguments)) == 2
+    told = capsys.readouterr().err
+    assert message in told
+    assert len(told.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
