@@ -74,8 +74,8 @@ def fit_logistic(
         chosen = slice(first, first + size)
         block = _Block(features, draws[chosen], start[chosen], bias[chosen], kept[chosen], size)
         block.learn(batch=batch, rates=rates, momentum=momentum)
-        weights.append(block.weight[: len(draws[chosen])])
-        biases.append(block.bias[: len(draws[chosen]), 0])
+        weights.append(block.weight[: len(draws[chosen])].mT)
+        biases.append(block.bias[: len(draws[chosen]), :, 0])
     if not weights:
         return start.clone(), bias.clone()
     return torch.cat(weights), torch.cat(biases)
@@ -96,25 +96,26 @@ class _Block:
         self.features = features
         self.draws = draws
         self.size = size
-        self.kept = _padded(kept.to(features.dtype), size)
-        self.weight = _padded(start, size) * self.kept
-        self.bias = _padded(bias, size)[:, None]
+        # Vectors before filters: with few vectors products are several times faster so.
+        self.kept = _padded(kept.mT.to(features.dtype), size)
+        self.weight = _padded(start.mT, size) * self.kept
+        self.bias = _padded(bias, size)[:, :, None]
 
     def learn(self, *, batch: int, rates: Sequence[float], momentum: float) -> None:
-        filters, vectors = self.weight.shape[1:]
+        vectors, filters = self.weight.shape[1:]
         pushed_weight, pushed_bias = torch.zeros_like(self.weight), torch.zeros_like(self.bias)
         # One room for what every step makes anew.
         seen = self.features.new_empty(self.size * batch, filters)
         by_row = seen.view(self.size, batch, filters)
-        error = self.features.new_empty(self.size, batch, vectors)
+        error = self.features.new_empty(self.size, vectors, batch)
         gradient = torch.empty_like(self.weight)
         for step in self._steps(batch, rates, momentum):
             row, target, share, fading, stride = step
             torch.index_select(self.features, 0, row, out=seen)
-            torch.baddbmm(self.bias, by_row, self.weight, out=error)
+            torch.baddbmm(self.bias, self.weight, by_row.mT, out=error)
             error.sigmoid_().sub_(target).mul_(share)
-            torch.bmm(by_row.mT, error, out=gradient)
-            pushed_bias.mul_(fading).add_(error.sum(1, keepdim=True))
+            torch.bmm(error, by_row, out=gradient)
+            pushed_bias.mul_(fading).add_(error.sum(2, keepdim=True))
             pushed_weight.mul_(fading).addcmul_(gradient, self.kept)
             self.weight.addcmul_(pushed_weight, stride)
             self.bias.addcmul_(pushed_bias, stride)
@@ -136,7 +137,7 @@ class _Block:
         count = count[: self.size]
         in_batch = (count[:, None] - batch * torch.arange(steps)).clamp(0, batch)
         part = torch.arange(batch) < in_batch[:, :, None]
-        share = (part / in_batch.clamp(min=1)[:, :, None]).transpose(0, 1)[..., None]
+        share = (part / in_batch.clamp(min=1)[:, :, None]).transpose(0, 1)[:, :, None]
         moving = (in_batch > 0).float().T[:, :, None, None]
         device = self.features.device
         share, moving = share.to(device), moving.to(device)
@@ -149,7 +150,7 @@ class _Block:
                 targets[:, place, : count[place]] = draw.positive[begin : begin + epochs]
             by_step = (epochs, self.size, steps, batch)
             row = rows.view(by_step).transpose(1, 2).reshape(epochs * steps, -1).to(device)
-            target = targets.view(by_step).transpose(1, 2).flatten(0, 1)[..., None].to(device)
+            target = targets.view(by_step).transpose(1, 2).flatten(0, 1)[:, :, None].to(device)
             fading = 1 - (1 - momentum) * moving
             rate = torch.tensor(rates[begin : begin + epochs], device=device)
             stride = (-rate[:, None, None, None, None] * moving).flatten(0, 1)
