@@ -2,14 +2,15 @@ import json
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from net2vec.errors import ResultsError
-from net2vec.report import build_report, save_report
+from net2vec.report import FilterExhibit, build_report, save_report
 from net2vec.report.content import Column, Paragraph, Report, Section, Table
 from net2vec.report.page import format_cell
-from net2vec.runs import open_run
+from net2vec.runs import TABLES, Run, make_tables, open_run
 
 from builders import CONCEPTS, SCENES, build_run
 
@@ -175,3 +176,59 @@ def test_cells(value, form, shown):
 def test_a_bar_is_as_long_as_its_score():
     assert "--share:0.250" in format_cell(0.25, "score")
     assert "--share:1.000" in format_cell(3.0, "score")
+
+
+def test_every_question_of_the_paper_has_a_section_and_every_table_a_link(page, runs):
+    source = page.read_text("utf-8")
+    sections = re.findall(r'<section id="([a-z-]+)">', source)
+    assert sections == [
+        "probed", "sufficient", "needed", "shared", "weights", "masks", "space", "networks",
+        "left-out", "tables",
+    ]  # fmt: skip
+    assert re.findall(r'<li><a href="#([a-z-]+)">', source) == sections
+    saved = {path.stem for path in (page.parent / "tables").iterdir()}
+    assert saved == set(re.findall(r'<li><a href="tables/(\w+)\.csv">', source))
+    assert saved >= set(TABLES)
+    drawn = set(re.findall(r'src="figures/(\w+)-light\.svg"', source))
+    assert {
+        "failures_segment", "filters_needed_classify", "filter_sharing_segment", "weight_iou",
+        "significant_correlation", "contribution", "individual_iou", "map_segment", "map_classify",
+        "distances", "network_distances", "network_distances_by_category",
+    } <= drawn  # fmt: skip
+
+
+def test_tables_of_several_runs_stand_one_below_the_other(page, runs):
+    table = pd.read_csv(page.parent / "tables" / "failures.csv", keep_default_na=False)
+    assert table["network"].value_counts().to_dict() == dict.fromkeys(
+        ["net & co", "net, random"], 2 * (2 * len(CONCEPTS) + len(SCENES))
+    )
+    one = make_tables(runs[1], ["failures"])["failures"]
+    mine = table[table["network"] == "net, random"].reset_index(drop=True)
+    np.testing.assert_allclose(mine["difference"], one["difference"])
+
+
+def test_filters_are_shown_with_the_concepts_they_serve(page, exhibits):
+    text = text_of(page)
+    shown = [exhibit.request for exhibit in exhibits if isinstance(exhibit, FilterExhibit)]
+    assert shown
+    for request in shown:
+        assert f"Filter {request.filter} of blocks.6: the images of highest activation" in text
+        for found in request.concepts:
+            assert f"{found.concept} ({found.set_iou:.2f})" in text
+    pictures = {path.name for path in (page.parent / "pictures").glob("filter*")}
+    wanted = sum(
+        len(request.highest) + sum(len(found.images) for found in request.concepts)
+        for request in shown
+    )
+    assert len(pictures) == wanted
+
+
+def test_a_report_of_classification_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(Run, "tasks", lambda run, layer=None: ("classify",))
+    run = open_run(build_run(tmp_path / "run", subsets=()))
+    scores = run.scores
+    run.__dict__["scores"] = scores[scores["task"] == "classify"]
+    source = save_report(build_report([run]), tmp_path / "report").read_text("utf-8")
+    assert 'id="masks"' not in source
+    assert 'id="weights"' not in source
+    assert "map_classify" in source

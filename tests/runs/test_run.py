@@ -31,6 +31,15 @@ def test_space_has_the_directions_of_the_vectors(run):
     np.testing.assert_allclose(unit * np.linalg.norm(vectors, axis=1)[:, None], vectors)
 
 
+def test_a_vector_without_direction_is_in_no_space(tmp_path):
+    run = open_run(build_run(tmp_path / "run"))
+    weight = run.vectors().copy()
+    weight[0] = 0
+    weight[1, 3] = np.nan
+    run.vectors = lambda layer=None, *, task="segment": weight
+    assert run.space().names == tuple(list(CONCEPTS)[2:])
+
+
 def test_hardly_moved_reads_the_distance_from_the_start(run):
     distance = run.arrays()["start_distance"].to_series()
     assert run.hardly_moved() == set(distance.index[distance < HARDLY_MOVED])

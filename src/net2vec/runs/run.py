@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -114,23 +115,26 @@ class Run:
     def space(self, layer: str | None = None, *, task: str = "segment") -> Space:
         """The concept vectors made unit length, with their neighbours and arithmetic.
 
+        A vector without a direction, as after learning with too large steps, is left out.
+
         Raises:
             ResultsError: the run has no such layer or task.
         """
         vectors = self.vectors(layer, task=task)
+        directed = np.isfinite(vectors.values).all(axis=1) & vectors.values.any(axis=1)
         return Space(
-            vectors["concept"].values.tolist(),
-            vectors.values,
+            vectors["concept"].values[directed].tolist(),
+            vectors.values[directed],
             label=f"{self.network} {self._layer(layer)} {task}",
         )
 
-    def categories(self, *, task: str = "segment") -> dict[str, str]:
+    def categories(self, layer: str | None = None, *, task: str = "segment") -> dict[str, str]:
         """The category of every concept of a task.
 
         Raises:
-            ResultsError: the run has no such task.
+            ResultsError: the run has no such layer or task.
         """
-        category = self.arrays(task=task)["category"]
+        category = self.arrays(layer, task=task)["category"]
         return dict(zip(category["concept"].values, category.values, strict=True))
 
     @cached_property
@@ -140,17 +144,14 @@ class Run:
         Each is labelled by its layer and task. None where there are fewer than two, or where they
         share too few concepts.
         """
-        compared = [
-            self.space(layer, task=task).labelled(f"{layer} {task}")
-            for layer in self.layers
-            for task in self.tasks(layer)
-        ]
+        compared: list[Space] = []
+        categories: dict[str, str] = {}
+        for layer in self.layers:
+            for task in self.tasks(layer):
+                compared.append(self.space(layer, task=task).labelled(f"{layer} {task}"))
+                categories |= self.categories(layer, task=task)
         try:
-            return compare_spaces(
-                compared,
-                categories=self.categories(task=self.tasks()[0]),
-                permutations=_PERMUTATIONS,
-            )
+            return compare_spaces(compared, categories=categories, permutations=_PERMUTATIONS)
         except SpaceError:
             return None
 
