@@ -228,6 +228,13 @@ def _remarks(study: Study, layers: pd.DataFrame) -> list[Block]:
             f"No activation follows {listing(raw)}: raw values are used there, so that a filter is"
             " on where its value is highest, whatever its sign."
         )
+    for name in study.run.layers:
+        calls = int(study.run.layer(name).attrs.get("calls", 1))
+        if calls > 1:
+            remarks.append(
+                f"{name} is called {calls} times in a pass; recorded is what its last call puts out"
+                " unless the name says another."
+            )
     for run, label in zip(study.runs, study.labels, strict=True):
         table = layer_table(run)
         dead, zero, total = (int(table[key].sum()) for key in ("never_active", "zero", "filters"))
