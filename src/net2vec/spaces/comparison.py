@@ -11,7 +11,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import linalg, stats
 from scipy.spatial.distance import squareform
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from net2vec.spaces.space import Space, SpaceError
 

@@ -155,7 +155,7 @@ class Space:
             SpaceError: `clusters` is not positive.
         """
         from sklearn.cluster import KMeans
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+        from threadpoolctl import threadpool_limits
 
         if clusters is None:
             clusters = max(1, round((len(self) / 2) ** 0.5))
