@@ -44,7 +44,7 @@ def fit_segmentation(
     return weight.detach()
 
 
-def filter_counts(maps: Tensor, masks: Tensor, *, batch: int = 4) -> tuple[Tensor, Tensor]:
+def filter_counts(maps: Tensor, masks: Tensor, *, batch: int = 1) -> tuple[Tensor, Tensor]:
     """Intersection and union of every filter with one concept, over the concept's images."""
     intersection = torch.zeros(maps.shape[1], dtype=torch.float64)
     union = torch.zeros(maps.shape[1], dtype=torch.float64)

@@ -82,7 +82,7 @@ def random_annotations(
         size=size,
         names=["", *(f"concept {number}" for number in range(1, count))],
         category=["object"] * count,
-        has_pixels=np.arange(count) <= labels.pixel,
+        has_pixels=(np.arange(count) > 0) & (np.arange(count) <= labels.pixel),
         is_train=is_train,
         starts=np.concatenate([[0], np.cumsum(np.bincount(label, minlength=count))]),
         image=image[order].astype(np.int32),

@@ -18,7 +18,7 @@ PAPER = Training(learning_rate=0.1, momentum=0.9, batch=64, epochs=30, drop_afte
 _SAMPLE = 30
 
 
-def classification(*, small: bool) -> list[Line]:
+def classification(*, small: bool, pairs: int) -> list[Line]:
     images = 200 if small else 60_000
     labels = probes.Labels(*(6, 4, 2) if small else (682, 507, 12))
     annotations = probes.random_annotations(images, labels, size=(8, 8))
@@ -65,7 +65,7 @@ def classification(*, small: bool) -> list[Line]:
         return sum(-(-work(label) // training.batch) for label in chosen)
 
     with threads(1):
-        found = alternate(ours, theirs, 1 if small else 5, warm=small)
+        found = alternate(ours, theirs, pairs, warm=small)
     ratio, seconds = found.median(steps(everything) / steps(sample))
     apart = max(
         float(np.abs(found.our_result[label].weight - weight.numpy()).max())

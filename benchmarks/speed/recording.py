@@ -14,7 +14,7 @@ from net2vec.recording import image_batches, record
 
 LAYERS = ("features.1", "features.4", "features.7", "features.9", "features.11")
 _SIDE = 227
-_BATCH = 32
+BATCH = 32
 
 
 class Pictures:
@@ -63,23 +63,23 @@ def forward(network: Network, pictures: Pictures) -> None:
     """The bare pass over the pictures, no further than conv5."""
     bare = network.module.features[:12]
     with torch.inference_mode():
-        for _, images in image_batches(network, pictures, range(len(pictures.images)), _BATCH):
+        for _, images in image_batches(network, pictures, range(len(pictures.images)), BATCH):
             bare(images)
 
 
-def recording(*, small: bool) -> list[Line]:
+def recording(*, small: bool, pairs: int) -> list[Line]:
     images = 24 if small else 2000
     pictures, network = Pictures(images), alexnet()
     found = alternate(
-        lambda: record(network, pictures, LAYERS, quantile=0.005, batch=_BATCH),
+        lambda: record(network, pictures, LAYERS, quantile=0.005, batch=BATCH),
         lambda: forward(network, pictures),
-        1 if small else 5,
+        pairs,
         warm=small,
     )
     ratio, seconds = found.median()
     exact = _exact(network, pictures, found.our_result[LAYERS[-1]])
     agreement = f"conv5 {'equals' if exact else 'differs from'} a full sort"
-    size = f"{images} images, AlexNet conv1 to conv5, batches of {_BATCH}"
+    size = f"{images} images, AlexNet conv1 to conv5, batches of {BATCH}"
     what = "forward pass with recording / without"
     return [Line(what, size, 1 / ratio, 1.15, False, seconds, agreement, exact)]
 
@@ -88,7 +88,7 @@ def _exact(network: Network, pictures: Pictures, recorded) -> bool:
     """Whether thresholds and maps are those of all activations, sorted."""
     parts = [
         run_layers(network, batch, LAYERS)[LAYERS[-1]].flatten(2).numpy().copy()
-        for _, batch in image_batches(network, pictures, range(len(pictures.images)), _BATCH)
+        for _, batch in image_batches(network, pictures, range(len(pictures.images)), BATCH)
     ]
     values = np.concatenate(parts)
     count = values.shape[0] * values.shape[2]

@@ -18,7 +18,7 @@ SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 160, 192, 224)
 _PAPER = Training(learning_rate=1e-4, momentum=0.9, batch=64, epochs=30)
 
 
-def learning(*, small: bool) -> list[Line]:
+def learning(*, small: bool, pairs: int) -> list[Line]:
     images = 32 if small else 640
     filters, grid = probes.CONV5
     recording = probes.random_recording(images)
@@ -55,7 +55,7 @@ def learning(*, small: bool) -> list[Line]:
                     w for _, w in map_in_threads(ours, concepts, len(concepts))
                 ],
                 lambda concepts=concepts: [theirs() for _ in concepts],
-                1 if small else 5,
+                pairs,
             )
         ratio, seconds = found.median()
         apart = float((found.our_result[0] - found.their_result[0]).abs().max())
@@ -66,7 +66,7 @@ def learning(*, small: bool) -> list[Line]:
     return lines
 
 
-def sweep(*, small: bool) -> list[Line]:
+def sweep(*, small: bool, pairs: int) -> list[Line]:
     images = 60 if small else 920  # of which 70 % are for training
     recording = probes.random_recording(images)
     labels = probes.Labels(pixel=1, whole=0, an_image=1)
@@ -79,7 +79,7 @@ def sweep(*, small: bool) -> list[Line]:
         with threads(1):
             return learn(subset_sizes=sizes)
 
-    found = alternate(lambda: run(SIZES), lambda: run(()), 1 if small else 5)
+    found = alternate(lambda: run(SIZES), lambda: run(()), pairs)
     ratio, seconds = found.median()
     same = bool(np.array_equal(found.our_result.weight, found.their_result.weight))
     agreement = "the full fit is the same to the bit" if same else "the full fit differs"

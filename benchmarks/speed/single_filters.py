@@ -12,8 +12,8 @@ from net2vec.tasks import count_single_filters
 _SAMPLE = 30
 
 
-def single_filters(*, small: bool) -> list[Line]:
-    images = 40 if small else 2000
+def single_filters(*, small: bool, pairs: int) -> list[Line]:
+    images = 20 if small else 2000
     labels = probes.Labels(pixel=10 if small else 300, whole=0, an_image=8)
     recording = probes.random_recording(images)
     annotations = probes.random_annotations(images, labels)
@@ -37,7 +37,7 @@ def single_filters(*, small: bool) -> list[Line]:
         found = alternate(
             lambda: count_single_filters(recording, annotations, everything),
             theirs,
-            1 if small else 5,
+            pairs,
         )
     ratio, seconds = found.median(pairs / part)
     counts = found.our_result

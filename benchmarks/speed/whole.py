@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 
 import probes
 from measure import Line, alternate, threads, timed
@@ -19,13 +20,17 @@ from net2vec.tasks import (
     segment_concept,
 )
 from speed.classification import PAPER as CLASSIFY
-from speed.recording import LAYERS, Pictures, alexnet, forward
+from speed.recording import BATCH, LAYERS, Pictures, alexnet, forward
 
 SEGMENT = Training(learning_rate=1e-4, momentum=0.9, batch=64, epochs=30)
 WORKERS = min(2, os.cpu_count() or 1)
 
 
-def everything_after(recording: LayerRecording, annotations: Annotations) -> dict[str, float]:
+def everything_after(
+    recording: LayerRecording,
+    annotations: Annotations,
+    progress: Callable[[str, int, int], object] = lambda stage, done, total: None,
+) -> dict[str, float]:
     """Single filters and all vectors of both tasks, all filters; seconds by stage."""
     seconds = {}
     labels = choose_concepts(annotations, "segment").labels
@@ -46,7 +51,9 @@ def everything_after(recording: LayerRecording, annotations: Annotations) -> dic
         )
 
     labels.sort(key=lambda label: -len(annotations.pairs(label, train=True)))
-    seconds["segment"], _ = timed(lambda: _drain(map_in_threads(segment, labels, WORKERS)))
+    seconds["segment"], _ = timed(
+        lambda: _drain(map_in_threads(segment, labels, WORKERS), "segment", len(labels), progress)
+    )
     chosen = choose_concepts(annotations, "classify").labels
     chosen.sort(key=lambda label: -len(annotations.pairs(label, train=True)))
     size = concepts_in_block(recording.filters, CLASSIFY.batch)
@@ -62,16 +69,20 @@ def everything_after(recording: LayerRecording, annotations: Annotations) -> dic
             recording, names, samples, subset_sizes=(), training=CLASSIFY, seed=0
         )
 
-    seconds["classify"], _ = timed(lambda: _drain(map_in_threads(classify, blocks, WORKERS)))
+    seconds["classify"], _ = timed(
+        lambda: _drain(map_in_threads(classify, blocks, WORKERS), "classify", len(blocks), progress)
+    )
     return seconds
 
 
-def _drain(results) -> None:
-    for _ in results:
-        pass
+def _drain(
+    results: Iterable[object], stage: str, total: int, progress: Callable[[str, int, int], object]
+) -> None:
+    for done, _ in enumerate(results, start=1):
+        progress(stage, done, total)
 
 
-def everything(*, small: bool) -> list[Line]:
+def everything(*, small: bool, pairs: int) -> list[Line]:
     images = 40 if small else 5000
     labels = probes.Labels(*(5, 3, 8) if small else (682, 507, 8))
     recording, annotations = (
@@ -84,13 +95,13 @@ def everything(*, small: bool) -> list[Line]:
         stages = everything_after(recording, annotations)
         # What recording conv5 adds to the pass counts as well: `record` less the bare pass.
         with_recording, _ = timed(
-            lambda: record(network, pictures, LAYERS[-1:], quantile=0.005, batch=64)
+            lambda: record(network, pictures, LAYERS[-1:], quantile=0.005, batch=BATCH)
         )
         return {"pass with recording": with_recording, **stages}
 
     seconds = []
     with threads(WORKERS):
-        for _ in range(1 if small else 5):
+        for _ in range(pairs):
             stages = after()
             bare, _ = timed(lambda: forward(network, pictures))
             recorded = max(stages.pop("pass with recording") - bare, 0.0)
@@ -105,7 +116,7 @@ def everything(*, small: bool) -> list[Line]:
     return [Line(what, size, ours / bare, 1.0, False, (ours, bare), told, True)]
 
 
-def growth(*, small: bool) -> list[Line]:
+def growth(*, small: bool, pairs: int) -> list[Line]:
     few = 40 if small else 2000
     labels = probes.Labels(*(5, 3, 8) if small else (682, 507, 8))
     probed = {
@@ -116,7 +127,7 @@ def growth(*, small: bool) -> list[Line]:
         found = alternate(
             lambda: everything_after(*probed[4 * few]),
             lambda: everything_after(*probed[few]),
-            1 if small else 5,
+            pairs,
         )
     ratio, seconds = found.median()
     # So few images are all fixed cost: there is no growth to judge.
