@@ -109,7 +109,7 @@ class Settings:
     device: str = "auto"
     quantile: float = 0.005
     mask_size: int | None = None
-    probe_batch: int = 32
+    probe_batch: int = 16
     mixed_precision: bool = False
     batch_norm: str = "auto"
     category: str | None = None
@@ -121,7 +121,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         _check(0 < self.quantile < 1, "quantile", "in (0, 1)", self.quantile, 0.005)
-        _check(self.probe_batch >= 1, "probe_batch", "1 or more", self.probe_batch, 32)
+        _check(self.probe_batch >= 1, "probe_batch", "1 or more", self.probe_batch, 16)
         _check(self.min_train >= 1, "min_train", "1 or more", self.min_train, 1)
         if self.mask_size is not None:
             _check(self.mask_size >= 1, "mask_size", "1 or more", self.mask_size, 112)

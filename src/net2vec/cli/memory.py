@@ -7,7 +7,7 @@ import sys
 
 # From malloc.h of the GNU C library.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_LIMIT = 1 << 30
+_LIMIT = 1 << 28
 
 
 def keep_freed_memory() -> None:
