@@ -14,7 +14,7 @@ from net2vec.recording import image_batches, record
 
 LAYERS = ("features.1", "features.4", "features.7", "features.9", "features.11")
 _SIDE = 227
-BATCH = 32
+BATCH = 16
 
 
 class Pictures:

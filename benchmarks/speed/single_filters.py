@@ -20,7 +20,7 @@ def single_filters(*, small: bool, pairs: int) -> list[Line]:
     everything = list(range(1, labels.pixel + 1))
     # Every so many of the long tail; concepts are numbered by their frequency.
     sample = everything[:: max(1, labels.pixel // _SAMPLE)]
-    pairs = sum(len(annotations.pairs(label)) for label in everything)
+    masks = sum(len(annotations.pairs(label)) for label in everything)
     part = sum(len(annotations.pairs(label)) for label in sample)
 
     def theirs() -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -29,8 +29,8 @@ def single_filters(*, small: bool, pairs: int) -> list[Line]:
             for train in (True, False):
                 chosen = annotations.pairs(label, train=train)
                 maps = recording.maps(annotations.image[chosen]).dense().float()
-                masks = torch.from_numpy(annotations.masks_of(chosen)).float()
-                found.append(plain.filter_counts(maps, masks))
+                truth = torch.from_numpy(annotations.masks_of(chosen)).float()
+                found.append(plain.filter_counts(maps, truth))
         return found
 
     with threads(1):
@@ -39,7 +39,7 @@ def single_filters(*, small: bool, pairs: int) -> list[Line]:
             theirs,
             pairs,
         )
-    ratio, seconds = found.median(pairs / part)
+    ratio, seconds = found.median(masks / part)
     counts = found.our_result
     equal = all(
         torch.equal(ours[split, label - 1], theirs)
@@ -49,7 +49,7 @@ def single_filters(*, small: bool, pairs: int) -> list[Line]:
             (counts.intersection, counts.union), found.their_result[2 * i + split], strict=True
         )
     )
-    size = f"{images} images, {pairs / images:.1f} concepts each, {recording.filters} filters"
+    size = f"{images} images, {masks / images:.1f} concepts each, {recording.filters} filters"
     return [
         Line(
             "single filter IoU, all filters and concepts",

@@ -1,0 +1,28 @@
+"""The benchmarks run and both ways agree, at a tiny size that says nothing about speed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+def run(script: str, *arguments: str) -> str:
+    command = [sys.executable, str(BENCHMARKS / script), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_line_of_markdown_each():
+    names = ("single", "classification", "everything")
+    header, rule, *lines = run("run.py", "--small", *names).splitlines()
+    assert header.count("|") == rule.count("|") == 7
+    assert [line.count("|") for line in lines] == [7, 7, 7]
+    assert "counts of 10 concepts equal" in lines[0]
+
+
+def test_a_folder_is_made_and_compiled():
+    assert "peak memory" in run("annotations.py", "12")
