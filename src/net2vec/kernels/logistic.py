@@ -178,8 +178,24 @@ def accuracy(
     bias: Float[Tensor, "vector"],
 ) -> Float[Tensor, "vector"]:
     """Share of rows on the right side: positive iff the logit is above 0."""
+    return share_right(right_side(features, rows, positive, weight, bias))
+
+
+def right_side(
+    features: Float[Tensor, "image filter"],
+    rows: Int[Tensor, "row"],
+    positive: Bool[Tensor, "row"],
+    weight: Float[Tensor, "filter vector"],
+    bias: Float[Tensor, "vector"],
+) -> Bool[Tensor, "row vector"]:
+    """Which rows fall on the right side: positive iff the logit is above 0."""
     logits = torch.index_select(features, 0, rows) @ weight + bias
-    return ((logits > 0) == positive[:, None]).double().mean(0)
+    return (logits > 0) == positive[:, None]
+
+
+def share_right(right: Bool[Tensor, "row vector"]) -> Float[Tensor, "vector"]:
+    """Accuracy of every vector."""
+    return right.double().mean(0)
 
 
 def largest_weights(

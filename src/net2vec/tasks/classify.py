@@ -14,7 +14,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from net2vec.data.annotations import Annotations
-from net2vec.kernels.logistic import Draws, accuracy, fit_logistic, largest_weights
+from net2vec.kernels.logistic import (
+    Draws,
+    fit_logistic,
+    largest_weights,
+    right_side,
+    share_right,
+)
 from net2vec.recording import LayerRecording
 from net2vec.tasks.chance import generator, start_vector
 from net2vec.tasks.training import Training
@@ -98,15 +104,23 @@ class Classified:
 
     Attributes:
         weight, bias: the concept's vector (w) and bias (b).
-        start_distance: norm(w - w0) / norm(w0).
+        l2: strength of the L2 term; NaN in the paper's fit, which has none.
+        start_distance: norm(w - w0) / norm(w0); NaN where there is no start.
         best_filter: the filter of the largest absolute weight.
         score: accuracy by split (train, val).
         single_score: the same, learned again with the best filter alone.
         subset_weight, subset_bias, subset_score: the same for every subset size.
+        path_weight, path_bias, path_score: the same for every subset size, with filters chosen by
+            an L1 path; of length 0 in the paper's fit.
+        trial_image, trial_positive: the balanced validation set that the scores are taken on, as
+            images of the dataset, and whether each contains the concept.
+        trial_correct: which of them fall on the right side, by method (the single filter, the
+            combination).
     """
 
     weight: Float[np.ndarray, "filter"]
     bias: float
+    l2: float
     start_distance: float
     best_filter: int
     score: Float[np.ndarray, "split"]
@@ -114,6 +128,12 @@ class Classified:
     subset_weight: Float[np.ndarray, "subset filter"]
     subset_bias: Float[np.ndarray, "subset"]
     subset_score: Float[np.ndarray, "split subset"]
+    path_weight: Float[np.ndarray, "path filter"]
+    path_bias: Float[np.ndarray, "path"]
+    path_score: Float[np.ndarray, "split path"]
+    trial_image: Int[np.ndarray, "trial"]
+    trial_positive: Bool[np.ndarray, "trial"]
+    trial_correct: Bool[np.ndarray, "method trial"]
 
 
 def classify_concepts(
@@ -172,19 +192,18 @@ def classify_concepts(
     for place, sample in enumerate(samples):
         vectors = torch.cat([full[place], smaller[place]], 1)
         biases = torch.cat([full_bias[place], smaller_bias[place]])
-        score = torch.stack(
-            [
-                accuracy(features, rows.to(device), positive.to(device), vectors, biases)
-                for rows, positive in zip(sample.rows, sample.positive, strict=True)
-            ]
-        )
-        score_of = score.cpu().numpy()
+        hits = [
+            right_side(features, rows.to(device), positive.to(device), vectors, biases)
+            for rows, positive in zip(sample.rows, sample.positive, strict=True)
+        ]
+        score_of = torch.stack([share_right(hit) for hit in hits]).cpu().numpy()
         asked = slice(2, None)
         vectors, biases = vectors.cpu(), biases.cpu()
         found.append(
             Classified(
                 weight=weight[place].numpy(),
                 bias=float(biases[0]),
+                l2=float("nan"),
                 start_distance=float(moved[place]),
                 best_filter=int(torch.argmax(kept[place, :, 0].int())),
                 score=score_of[:, 0],
@@ -192,6 +211,12 @@ def classify_concepts(
                 subset_weight=vectors[:, asked].T.numpy(),
                 subset_bias=biases[asked].numpy(),
                 subset_score=score_of[:, asked],
+                path_weight=np.zeros((0, filters), dtype=np.float32),
+                path_bias=np.zeros(0, dtype=np.float32),
+                path_score=np.zeros((2, 0)),
+                trial_image=sample.rows[1].numpy(),
+                trial_positive=sample.positive[1].numpy(),
+                trial_correct=hits[1][:, [1, 0]].T.cpu().numpy(),
             )
         )
     return found

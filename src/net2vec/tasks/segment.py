@@ -118,22 +118,46 @@ def count_single_filters(
 class Segmented:
     """What was learned of one concept on one layer.
 
+    A pixel is predicted where w . up(B) + bias > cut.
+
     Attributes:
         weight: the concept's vector (w).
-        start_distance: norm(w - w0) / norm(w0).
+        bias, cut: 0 in the paper's fit.
+        l2: strength of the L2 term; NaN in the paper's fit, which has none.
+        start_distance: norm(w - w0) / norm(w0); NaN where there is no start.
         score: set IoU by split (train, val).
-        subset_weight, subset_score: the same for every subset size.
-        pairs: the images that contain the concept, as pairs of the annotations.
-        pair_iou: individual IoU of the best single filter and of the combination.
+        subset_weight, subset_bias, subset_cut, subset_score: the same for every subset size.
+        path_weight, path_bias, path_cut, path_score: the same for every subset size, with filters
+            chosen by an L1 path; of length 0 in the paper's fit.
+        pairs: the images that contain the concept, as pairs of the annotations, ascending.
+        pair_intersection, pair_union: pixels of the predicted and the true mask in each of them,
+            by method (the best single filter, the combination).
     """
 
     weight: Float[np.ndarray, "filter"]
+    bias: float
+    cut: float
+    l2: float
     start_distance: float
     score: Float[np.ndarray, "split"]
     subset_weight: Float[np.ndarray, "subset filter"]
+    subset_bias: Float[np.ndarray, "subset"]
+    subset_cut: Float[np.ndarray, "subset"]
     subset_score: Float[np.ndarray, "split subset"]
+    path_weight: Float[np.ndarray, "path filter"]
+    path_bias: Float[np.ndarray, "path"]
+    path_cut: Float[np.ndarray, "path"]
+    path_score: Float[np.ndarray, "split path"]
     pairs: Int[np.ndarray, "pair"]
-    pair_iou: Float[np.ndarray, "method pair"]
+    pair_intersection: Int[np.ndarray, "method pair"]
+    pair_union: Int[np.ndarray, "method pair"]
+
+    @property
+    def pair_iou(self) -> Float[np.ndarray, "method pair"]:
+        """Individual IoU (paper, equation 3); 0 where the union is empty."""
+        return iou(
+            torch.from_numpy(self.pair_intersection), torch.from_numpy(self.pair_union)
+        ).numpy()
 
 
 def segment_concept(
@@ -189,19 +213,32 @@ def segment_concept(
         subset_weight.append(smaller.numpy())
         subset_score.append([part.set_iou for part in found])
     pairs = np.concatenate(splits)
-    combined = np.concatenate([part.individual_iou for part in counts])
-    single = _individual_single(recording, annotations, pairs, best_filter)
+    methods = [
+        _single_counts(recording, annotations, pairs, best_filter),
+        _Counts.joined(counts),
+    ]
     order = np.argsort(pairs)
+    none = np.zeros(0)
     return Segmented(
         weight=weight.numpy(),
+        bias=0.0,
+        cut=0.0,
+        l2=float("nan"),
         start_distance=float((weight - start).norm() / start.norm()),
         score=np.array([part.set_iou for part in counts]),
         subset_weight=np.stack(subset_weight)
         if subset_weight
         else np.zeros((0, recording.filters), dtype=np.float32),
+        subset_bias=np.zeros(len(subset_sizes)),
+        subset_cut=np.zeros(len(subset_sizes)),
         subset_score=np.array(subset_score).reshape(-1, 2).T,
+        path_weight=np.zeros((0, recording.filters), dtype=np.float32),
+        path_bias=none,
+        path_cut=none,
+        path_score=np.zeros((2, 0)),
         pairs=pairs[order],
-        pair_iou=np.stack([single, combined])[:, order],
+        pair_intersection=np.stack([method.intersection for method in methods])[:, order],
+        pair_union=np.stack([method.union for method in methods])[:, order],
     )
 
 
@@ -217,9 +254,12 @@ class _Counts:
         union = int(self.union.sum())
         return int(self.intersection.sum()) / union if union else 0.0
 
-    @property
-    def individual_iou(self) -> Float[np.ndarray, "pair"]:
-        return iou(torch.from_numpy(self.intersection), torch.from_numpy(self.union)).numpy()
+    @classmethod
+    def joined(cls, parts: Sequence[_Counts]) -> _Counts:
+        return cls(
+            np.concatenate([part.intersection for part in parts]),
+            np.concatenate([part.union for part in parts]),
+        )
 
 
 class _Split:
@@ -264,13 +304,13 @@ def _portions(pairs: Int[np.ndarray, "pair"]) -> Iterator[Int[np.ndarray, "pair"
         yield pairs[first : first + _PORTION]
 
 
-def _individual_single(
+def _single_counts(
     recording: LayerRecording,
     annotations: Annotations,
     pairs: Int[np.ndarray, "pair"],
     best_filter: int,
-) -> Float[np.ndarray, "pair"]:
-    """Individual IoU of one filter with the concept's mask in every image (equation 3)."""
+) -> _Counts:
+    """Pixels of one filter and of the concept's mask in every image."""
     found = []
     for portion in _portions(pairs):
         maps = recording.maps(annotations.image[portion]).alone(best_filter)
@@ -283,8 +323,8 @@ def _individual_single(
         both = on & annotations.masks_of(portion[active])
         shared[active] = np.count_nonzero(both, axis=(1, 2))
         area = annotations.area[portion].astype(np.int64)
-        found.append(_Counts(shared, own + area - shared).individual_iou)
-    return np.concatenate(found)
+        found.append(_Counts(shared, own + area - shared))
+    return _Counts.joined(found)
 
 
 def _concepts_per_image(annotations: Annotations, labels: Sequence[int]) -> float:
