@@ -178,6 +178,16 @@ class StripBlock:
         by_cell = (rows @ self.back).view(-1)
         gradient.index_add_(0, self.filter, torch.index_select(by_cell, 0, self.cell))
 
+    @property
+    def is_pixel(self) -> Bool[Tensor, "strip row column"]:
+        """Where there is a pixel: padding rows and columns are none."""
+        return (self.reduce.sum(1) > 0)[:, :, None] & self.across.any(0)
+
+    def total(self, pixels: Float[Tensor, "strip row column"]) -> Float[Tensor, ""]:
+        """Sum over all pixels."""
+        by_row = pixels @ self.across.any(0).to(pixels.dtype)
+        return (by_row * (self.reduce.sum(1) > 0)).sum()
+
     def sum_by_image(self, pixels: Float[Tensor, "strip row column"]) -> Int[Tensor, "image"]:
         """Integer sums over the pixels of every image."""
         # Padding rows repeat others: only the weights say that they are no pixels.
@@ -217,6 +227,15 @@ class CellBlock:
     def add_back(self, gradient: Float[Tensor, "filter"], by_pixel: Float[Tensor, "pixel"]) -> None:
         """Add to the weights' gradient what the gradient by pixels gives."""
         gradient.index_add_(0, self.filter, torch.index_select(by_pixel, 0, self.pixel))
+
+    @property
+    def is_pixel(self) -> Bool[Tensor, "pixel"]:
+        """Where there is a pixel: everywhere."""
+        return torch.ones_like(self.mask, dtype=torch.bool)
+
+    def total(self, pixels: Float[Tensor, "pixel"]) -> Float[Tensor, ""]:
+        """Sum over all pixels."""
+        return pixels.sum()
 
     def sum_by_image(self, pixels: Float[Tensor, "pixel"]) -> Int[Tensor, "image"]:
         """Integer sums over the pixels of every image."""
