@@ -3,6 +3,7 @@
 from net2vec.tasks.chance import generator, start_vector
 from net2vec.tasks.choice import Choice, Skipped, choose_concepts, split_sizes
 from net2vec.tasks.classify import Classified, Sample, classify_concepts, draw_sample
+from net2vec.tasks.nulls import shuffle_images, shuffle_masks
 from net2vec.tasks.segment import Segmented, SingleCounts, count_single_filters, segment_concept
 from net2vec.tasks.training import Training
 from net2vec.tasks.workers import map_in_threads
@@ -22,6 +23,8 @@ __all__ = [
     "generator",
     "map_in_threads",
     "segment_concept",
+    "shuffle_images",
+    "shuffle_masks",
     "split_sizes",
     "start_vector",
 ]
