@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from net2vec.cli.apply import apply_commands
 from net2vec.cli.ask import ask_commands
 from net2vec.cli.data import data_app
 from net2vec.cli.make import make_commands
@@ -31,6 +32,7 @@ app = typer.Typer(
 make_commands(app)
 ask_commands(app)
 space_commands(app)
+apply_commands(app)
 network_commands(app)
 app.add_typer(data_app, name="data")
 

@@ -49,11 +49,23 @@ def read_image(path: Path) -> Image.Image:
     """
     with _opened(path) as image:
         image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-        return _as_rgb(image, path)
+        return upright_rgb(image, path)
 
 
-def _as_rgb(image: Image.Image, path: Path) -> Image.Image:
+def upright_rgb(image: Image.Image, path: Path | str) -> Image.Image:
+    """An image that is open already as `read_image` gives it; it is left as it was.
+
+    Args:
+        image: of any mode.
+        path: what to call it in an error.
+
+    Raises:
+        DataError: its mode has no agreed way to RGB.
+    """
+    return _as_rgb(ImageOps.exif_transpose(image), path)
+
+
+def _as_rgb(image: Image.Image, path: Path | str) -> Image.Image:
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
         layer = image.convert("RGBA")
         page = Image.new("RGBA", layer.size, (*_BACKGROUND, 255))

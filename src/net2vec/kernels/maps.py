@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -26,6 +26,15 @@ class SparseMaps:
     grid: tuple[int, int]
     filters: int
 
+    @classmethod
+    def of(cls, active: Bool[Tensor, "image filter y x"]) -> SparseMaps:
+        """The maps of a dense array, entries in the order of image, filter and cell."""
+        image, who, cell = torch.nonzero(active.flatten(2), as_tuple=True)
+        counts = torch.bincount(image, minlength=len(active))
+        starts = torch.cat([counts.new_zeros(1), torch.cumsum(counts, 0)])
+        height, width = active.shape[2:]
+        return cls(starts, who.int(), cell.int(), (height, width), active.shape[1])
+
     def __len__(self) -> int:
         return len(self.starts) - 1
 
@@ -41,6 +50,14 @@ class SparseMaps:
         return SparseMaps(
             before[self.starts], self.filter[stay], self.cell[stay], self.grid, self.filters
         )
+
+    def weighted(self, weight: Float[Tensor, "filter"]) -> Float[Tensor, "image y x"]:
+        """The sum of the maps of all filters, each by its weight, on the grid."""
+        cells = self.grid[0] * self.grid[1]
+        total = weight.new_zeros(len(self) * cells)
+        place = self.cell.long() + self.image() * cells
+        total.index_add_(0, place, torch.index_select(weight, 0, self.filter.long()))
+        return total.view(len(self), *self.grid)
 
     def alone(self, chosen: int) -> SparseMaps:
         """The maps of one filter, as those of a layer with a single filter."""

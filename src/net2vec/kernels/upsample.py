@@ -64,6 +64,26 @@ def aligned_axis(inputs: int, outputs: int) -> Axis:
     return Axis(inputs, outputs, lower, upper, position - lower * denominator, denominator)
 
 
+def upsampled(
+    grid: Float[Tensor, "*batch y x"], size: tuple[int, int]
+) -> Float[Tensor, "*batch row column"]:
+    """Maps brought to a size by bilinear interpolation, corners aligned (up).
+
+    Along the rows first and then between them, as learning computes z, and to the same bits.
+
+    Args:
+        grid: maps on the grid of a layer.
+        size: rows and columns of the result.
+    """
+    rows, columns = aligned_axis(grid.shape[-2], size[0]), aligned_axis(grid.shape[-1], size[1])
+    wide = grid @ columns.matrix(grid.dtype).T.to(grid.device)
+    share = (rows.remainder / rows.denominator).to(grid)[:, None]
+    lower, upper = (
+        torch.index_select(wide, -2, index.to(grid.device)) for index in (rows.lower, rows.upper)
+    )
+    return torch.lerp(lower, upper, share)
+
+
 def upsampled_is_on(
     active: Bool[Tensor, "*batch y x"], size: tuple[int, int]
 ) -> Bool[Tensor, "*batch row column"]:

@@ -1,7 +1,12 @@
 """Who looks: networks, their layers and their weights."""
 
-from net2vec.networks.batch_norm import estimate_batch_norm
+from net2vec.networks.batch_norm import (
+    batch_norm_statistics,
+    estimate_batch_norm,
+    with_batch_norm_statistics,
+)
 from net2vec.networks.layers.capture import capture_outputs, run_layers
+from net2vec.networks.layers.grids import to_grid
 from net2vec.networks.layers.listing import LayerInfo, list_layers
 from net2vec.networks.layers.selection import resolve_layers
 from net2vec.networks.loading import load_network
@@ -16,6 +21,7 @@ __all__ = [
     "Network",
     "Preprocessing",
     "available_networks",
+    "batch_norm_statistics",
     "capture_outputs",
     "estimate_batch_norm",
     "list_layers",
@@ -23,4 +29,6 @@ __all__ = [
     "network_from_module",
     "resolve_layers",
     "run_layers",
+    "to_grid",
+    "with_batch_norm_statistics",
 ]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import replace
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from net2vec.errors import NetworkError
 from net2vec.networks.layers.modes import evaluating, parameter_device
 from net2vec.networks.network import Network
 
@@ -33,8 +34,7 @@ def estimate_batch_norm(
         The copy, whose `weights` say so. A network without batch norm comes back as an equal copy.
     """
     module = deepcopy(network.module)
-    norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
-    norms = [part for part in norms if part.track_running_stats]
+    norms = list(_norms(module).values())
     momenta = [norm.momentum for norm in norms]
     device = parameter_device(module)
     images = 0
@@ -51,3 +51,40 @@ def estimate_batch_norm(
             norm.training = False
     weights = f"{network.weights}, batch norm from {images} images" if norms else network.weights
     return replace(network, module=module, weights=weights)
+
+
+def batch_norm_statistics(module: nn.Module) -> dict[str, Tensor]:
+    """The running statistics of a module's batch-norm layers, by the names of its buffers."""
+    return {
+        f"{path}.{name}": buffer.detach().cpu().clone()
+        for path, norm in _norms(module).items()
+        for name, buffer in norm.named_buffers(recurse=False)
+    }
+
+
+def with_batch_norm_statistics(network: Network, statistics: Mapping[str, Tensor]) -> Network:
+    """A copy of a network with the statistics that `batch_norm_statistics` gave for its like.
+
+    Raises:
+        NetworkError: they are those of another architecture.
+    """
+    module = deepcopy(network.module)
+    known = batch_norm_statistics(module)
+    if {name: value.shape for name, value in known.items()} != {
+        name: value.shape for name, value in statistics.items()
+    }:
+        raise NetworkError(
+            f"{network.name} has other batch-norm layers ({len(known)} statistics) than those "
+            f"that were kept ({len(statistics)}); take the network that was probed"
+        )
+    module.load_state_dict(dict(statistics), strict=False)
+    return replace(network, module=module)
+
+
+def _norms(module: nn.Module) -> dict[str, _BatchNorm]:
+    """The batch-norm layers that keep statistics, each once."""
+    return {
+        path: part
+        for path, part in module.named_modules()
+        if isinstance(part, _BatchNorm) and part.track_running_stats
+    }

@@ -169,6 +169,66 @@ class Run:
         names = distance["concept"].values
         return frozenset(str(name) for name in names[distance.values < HARDLY_MOVED])
 
+    def segment(self, images: Any, concepts: Any, layer: Any = None, **options: Any) -> xr.Dataset:
+        """Where concepts are in new images, by the vectors of this run; the probe is not needed.
+
+        The arithmetic is that of the probe: z = sum_k w_k up(B_k) at the masks' size, probability
+        sigmoid(z + bias), mask z + bias > cut (paper, section 3.1.2).
+
+        Args:
+            images: one or several of: files, folders, Pillow images, and tensors (3, size, size)
+                or (image, 3, size, size) that are preprocessed already.
+            concepts: a name or several.
+            layer: a layer or several, which one pass serves; the last by default.
+            **options: `fit`, by default the run's first; `network`, a module, and `transform`, for
+                a run of a module given in Python; `device`, by default "cpu"; `batch`, images at a
+                time, by default as many as in the probe.
+
+        Returns:
+            `probability` and `mask`, of dimensions ([layer,] [concept,] image, y, x), those in
+            brackets where several were asked for; `cut`; each image's own `height` and `width`.
+
+        Raises:
+            Net2VecError: the run lacks what is asked for, an image cannot be read, or the network
+                cannot be had or is not the one that was probed.
+        """
+        from net2vec.runs import apply
+
+        return apply.segment(self, images, concepts, layer, **options)
+
+    def classify(
+        self, images: Any, concepts: Any = None, layer: Any = None, **options: Any
+    ) -> xr.DataArray:
+        """Which concepts are in new images, by the vectors of this run (paper, section 3.2).
+
+        Args:
+            images: as for `segment`.
+            concepts: a name, several, or None for all.
+            layer: as for `segment`.
+            **options: as for `segment`.
+
+        Returns:
+            Probabilities sigmoid(b + w.f), of dimensions ([layer,] image[, concept]). They are
+            those of sets half of whose images contain the concept.
+
+        Raises:
+            Net2VecError: as for `segment`.
+        """
+        from net2vec.runs import apply
+
+        return apply.classify(self, images, concepts, layer, **options)
+
+    @cached_property
+    def opened_network(self) -> Any:
+        """The `net2vec.networks.Network` that was probed, loaded by its name and checked.
+
+        Raises:
+            Net2VecError: it cannot be had, or is not the one that was probed.
+        """
+        from net2vec.runs import apply
+
+        return apply.open_network(self)
+
     def _layer(self, layer: str | None) -> str:
         return self.layers[-1] if layer is None else layer
 

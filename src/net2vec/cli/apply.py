@@ -1,0 +1,62 @@
+"""The command that shows what a run's vectors see in new images: `apply`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from net2vec.cli.ask import Layer, RunFolder
+from net2vec.cli.display import AsJson, TerminalProgress, show_table
+from net2vec.config import DEVICES
+from net2vec.runs import open_run
+
+
+def apply_commands(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command("apply")(apply)
+
+
+def apply(
+    run: RunFolder,
+    images: Annotated[
+        list[str], typer.Argument(metavar="IMAGE...", help="Images, or folders of images.")
+    ],
+    concept: Annotated[
+        list[str], typer.Option(help="What to look for; may be repeated.", show_default=False)
+    ],
+    layer: Layer = None,
+    fit: Annotated[
+        str | None, typer.Option(help="Which of the run's fits; the first by default.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = Path("applied"),
+    device: Annotated[str, typer.Option(help=f"One of {', '.join(DEVICES)}.")] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Find concepts in images of your own: probabilities, masks and overlays as PNG files."""
+    from net2vec.prediction import MapWriter, gather_images, segment_full_size
+    from net2vec.runs.apply import open_applied
+
+    opened = open_run(run)
+    found = gather_images(images)
+    for image in found:
+        image.check()
+    applied = open_applied(
+        opened, "segment", concept, layers=[layer] if layer else (), fit=fit, device=device
+    )
+    (encoding,) = applied.encodings
+    writer = MapWriter(out, found, encoding.names)
+    rows = []
+    with TerminalProgress() as progress:
+        advance = progress.stage("applying", len(found) * len(encoding.names))
+        for full_size in segment_full_size(applied.looking, found, encoding):
+            rows.append(asdict(writer.write(full_size)))
+            advance(1)
+    table = pd.DataFrame(rows)
+    paths = ["probability", "mask", "overlay"]
+    table[paths] = table[paths].map(str)
+    title = f"{opened.network}, {encoding.layer}, {encoding.fit} fit"
+    show_table(table, as_json=as_json, title=title)

@@ -1,0 +1,120 @@
+"""Maps, masks and overlays as files, under names that no two of them share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+from PIL import Image
+
+from net2vec.prediction.images import NewImage
+from net2vec.prediction.segmentation import FullSize
+from net2vec.storage import replacing
+
+_BLUE = (0, 99, 160)
+_TINT = 0.45
+_KINDS = ("probability", "mask", "overlay")
+_HIGHEST = 2**16 - 1
+
+
+@dataclass(frozen=True)
+class Written:
+    """The files of a concept in an image.
+
+    Attributes:
+        image: the image's name, as it was given.
+        concept: the concept.
+        share: share of the image that the mask covers.
+        probability: 16-bit greyscale PNG of the image's size; 65535 stands for 1.
+        mask: 1-bit PNG of the image's size.
+        overlay: the image with the mask tinted and outlined, PNG.
+    """
+
+    image: str
+    concept: str
+    share: float
+    probability: Path
+    mask: Path
+    overlay: Path
+
+
+class MapWriter:
+    """Writes predictions to a folder, each file whole or not at all.
+
+    A file is `IMAGE.CONCEPT.KIND.png`, where letters that a file name cannot hold are `_`. What
+    would get the same name, also where capitals do not count, is numbered in the order given.
+
+    Args:
+        folder: made if need be.
+        images: all images that will come.
+        concepts: all concepts that will come.
+    """
+
+    def __init__(self, folder: Path, images: Sequence[NewImage], concepts: Sequence[str]) -> None:
+        self._folder = folder
+        stems = distinct([Path(image.name).stem or image.name for image in images])
+        self._stem = {id(image): stem for image, stem in zip(images, stems, strict=True)}
+        self._concept: Mapping[str, str] = dict(zip(concepts, distinct(concepts), strict=True))
+
+    def write(self, found: FullSize) -> Written:
+        """Write the three files of a prediction.
+
+        Raises:
+            DataError: the image's file cannot be read any more.
+        """
+        name = f"{self._stem[id(found.image)]}.{self._concept[found.concept]}"
+        paths = {kind: self._folder / f"{name}.{kind}.png" for kind in _KINDS}
+        pictures = {
+            "probability": probability_picture(found.probability),
+            "mask": Image.fromarray(found.mask),
+            "overlay": overlay(found.image.picture(), found.mask),
+        }
+        for kind, picture in pictures.items():
+            with replacing(paths[kind]) as temporary:
+                picture.save(temporary, format="PNG")
+        return Written(found.image.name, found.concept, float(found.mask.mean()), **paths)
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """File names for these names, in their order, none twice."""
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        plain = re.sub(r"[^\w.+-]+", "_", name).strip("._") or "_"
+        candidate, number = plain, 1
+        while candidate.casefold() in taken:
+            number += 1
+            candidate = f"{plain}-{number}"
+        taken.add(candidate.casefold())
+        found.append(candidate)
+    return found
+
+
+def probability_picture(probability: Float[np.ndarray, "row column"]) -> Image.Image:
+    """Probabilities as 16-bit grey: right to 1 / 131070, and readable by any tool."""
+    return Image.fromarray(np.rint(probability * _HIGHEST).astype(np.uint16))
+
+
+def overlay(picture: Image.Image, mask: Bool[np.ndarray, "row column"]) -> Image.Image:
+    """The image with the mask tinted blue, outlined in blue and white, on any ground visible."""
+    pixels = np.asarray(picture.convert("RGB")).astype(np.float32)
+    pixels[mask] = (1 - _TINT) * pixels[mask] + _TINT * np.array(_BLUE, np.float32)
+    width = max(1, round(max(mask.shape) / 500))
+    inner = eroded(mask, width)
+    pixels[mask & ~inner] = 255
+    pixels[inner & ~eroded(inner, width)] = _BLUE
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+def eroded(mask: Bool[np.ndarray, "row column"], steps: int) -> Bool[np.ndarray, "row column"]:
+    """The mask less a rim of some pixels; at the image's own edge there is no rim."""
+    for _ in range(steps):
+        wide = np.pad(mask, 1, mode="edge")
+        mask = (
+            wide[1:-1, 1:-1] & wide[:-2, 1:-1] & wide[2:, 1:-1] & wide[1:-1, :-2] & wide[1:-1, 2:]
+        )
+    return mask

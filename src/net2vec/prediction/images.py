@@ -1,0 +1,110 @@
+"""Images of any origin as a network is fed them: files, Pillow images, tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+from PIL import Image
+from torch import Tensor
+
+from net2vec.data.files import list_files
+from net2vec.data.images import IMAGE_SUFFIXES, read_image, read_image_size, upright_rgb
+from net2vec.errors import DataError
+from net2vec.networks import Network
+
+ImageLike = str | PathLike[str] | Image.Image | Tensor
+"""A file or a folder of files, a Pillow image, or a tensor that is preprocessed already."""
+
+
+@dataclass(frozen=True)
+class NewImage:
+    """An image to look at.
+
+    Attributes:
+        name: its path as it was given, the file that a Pillow image came from, or its number.
+        source: where its pixels are.
+    """
+
+    name: str
+    source: Path | Image.Image | Tensor
+
+    def check(self) -> None:
+        """Refuse a file that is no image, from its header alone.
+
+        Raises:
+            DataError: it is missing, or not an image.
+        """
+        if isinstance(self.source, Path):
+            read_image_size(self.source)
+
+    def picture(self) -> Image.Image:
+        """The image upright and in RGB, as the probe reads its own (see `net2vec.data.images`).
+
+        Raises:
+            DataError: it cannot be read, or is a tensor.
+        """
+        if isinstance(self.source, Tensor):
+            raise DataError(f"{self.name}: a tensor is no picture; give its file or Pillow image")
+        if isinstance(self.source, Path):
+            return read_image(self.source)
+        return upright_rgb(self.source, self.name)
+
+    def fed(self, network: Network) -> tuple[Tensor, tuple[int, int]]:
+        """What the network is fed [3, size, size], and the image's own height and width.
+
+        Raises:
+            DataError: it cannot be read, or is a tensor of another shape.
+        """
+        side = network.preprocessing.size
+        if not isinstance(self.source, Tensor):
+            picture = self.picture()
+            return network.preprocessing(picture), (picture.height, picture.width)
+        if self.source.shape != (3, side, side) or not self.source.is_floating_point():
+            raise DataError(
+                f"{self.name}: a tensor must be of floats, of shape (3, {side}, {side}) and "
+                f"preprocessed; got {tuple(self.source.shape)} of {self.source.dtype}"
+            )
+        return self.source.float().cpu(), (side, side)
+
+
+def gather_images(images: ImageLike | Sequence[ImageLike]) -> list[NewImage]:
+    """The images that are meant: one or several, a folder standing for all images under it.
+
+    Args:
+        images: files, folders, Pillow images and tensors [3, size, size]; a tensor
+            [image, 3, size, size] stands for several.
+
+    Raises:
+        DataError: a folder has none, or there is something else among them.
+    """
+    if isinstance(images, str | PathLike | Image.Image | Tensor):
+        images = [images]
+    found: list[NewImage] = []
+    for image in images:
+        found += _expand(image, len(found))
+    return found
+
+
+def _expand(image: object, place: int) -> list[NewImage]:
+    if isinstance(image, Tensor):
+        rows = image if image.ndim == 4 else image[None]
+        return [NewImage(f"image {place + row}", rows[row]) for row in range(len(rows))]
+    if isinstance(image, Image.Image):
+        return [NewImage(str(getattr(image, "filename", "")) or f"image {place}", image)]
+    if not isinstance(image, str | PathLike):
+        raise DataError(
+            f"an image must be a path, a Pillow image or a tensor, not {type(image).__name__}"
+        )
+    path = Path(image)
+    if not path.is_dir():
+        return [NewImage(str(image), path)]
+    inside = [path / name for name in list_files(path, IMAGE_SUFFIXES)]
+    if not inside:
+        raise DataError(f"{path}: no image in this folder; wanted {', '.join(_SUFFIXES)}")
+    return [NewImage(str(file), file) for file in inside]
+
+
+_SUFFIXES = sorted(IMAGE_SUFFIXES)

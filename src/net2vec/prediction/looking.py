@@ -1,0 +1,96 @@
+"""A network looks at new images: batches in, the outputs of its layers out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from net2vec.errors import ConfigError
+from net2vec.networks import Network, run_layers
+from net2vec.prediction.images import NewImage
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What a network made of a batch of images.
+
+    Attributes:
+        images: the images.
+        sizes: own height and width of each.
+        outputs: by layer: (image, filter, y, x), or (image, filter) where it has no grid.
+    """
+
+    images: Sequence[NewImage]
+    sizes: Sequence[tuple[int, int]]
+    outputs: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Looking:
+    """How to look: with which network, where, and how much at a time.
+
+    Attributes:
+        network: the network.
+        device: where it runs.
+        batch: images at a time; another number than the run's may move rounding.
+        mixed_precision: whether in half precision where that is safe.
+        workers: threads that decode images.
+    """
+
+    network: Network
+    device: str | torch.device = "cpu"
+    batch: int = 16
+    mixed_precision: bool = False
+    workers: int = 2
+
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise ConfigError(f"batch must be 1 or more, got {self.batch}; 16 is usual")
+
+    def glances(self, images: Sequence[NewImage], layers: Sequence[str]) -> Iterator[Glance]:
+        """Every image passes the network once, whatever the number of layers.
+
+        Raises:
+            DataError: an image cannot be read.
+            NetworkError: a layer is not in the network.
+        """
+        layers = list(dict.fromkeys(layers))
+        device = torch_device(self.device)
+        self.network.module.to(device)
+        with ThreadPoolExecutor(self.workers) as pool:
+            for first in range(0, len(images), self.batch):
+                chosen = images[first : first + self.batch]
+                fed = list(pool.map(lambda image: image.fed(self.network), chosen))
+                stacked = torch.stack([pixels for pixels, _ in fed])
+                # In memory as the probe's recording has it, for the same convolutions to be chosen.
+                stacked = stacked.contiguous(memory_format=torch.channels_last)
+                outputs = run_layers(
+                    self.network,
+                    stacked.to(device),
+                    layers,
+                    mixed_precision=self.mixed_precision,
+                )
+                yield Glance(chosen, [size for _, size in fed], outputs)
+
+
+def torch_device(device: str | torch.device) -> torch.device:
+    """A device by its name, `auto` being CUDA where there is one.
+
+    Raises:
+        ConfigError: it is not known, or not there.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise ConfigError(f"no device {device!r}; wanted {', '.join(DEVICES)}") from error
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device cuda is not available here; use cpu")
+    return found

@@ -1,0 +1,132 @@
+"""The network of a run, opened again: as it was probed, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from net2vec.errors import NetworkError, ResultsError
+from net2vec.networks import (
+    CustomPreprocessing,
+    Network,
+    Preprocessing,
+    batch_norm_statistics,
+    load_network,
+    network_from_module,
+    with_batch_norm_statistics,
+)
+from net2vec.storage import replacing
+
+BATCH_NORM = "batch_norm.safetensors"
+"""The file of a run with batch-norm statistics that were estimated on its probe images."""
+
+_GIVEN = "python:"
+
+
+def save_batch_norm(network: Network, folder: Path) -> None:
+    """Keep a network's batch-norm statistics in a run's folder."""
+    with replacing(folder / BATCH_NORM) as temporary:
+        save_file(batch_norm_statistics(network.module), temporary)
+
+
+def open_network(
+    folder: Path,
+    settings: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    given: nn.Module | Network | None = None,
+    transform: Callable[[Image.Image], Tensor] | None = None,
+) -> Network:
+    """The network that a run probed: its name loaded again, or what is given in its place.
+
+    Args:
+        folder: the run's.
+        settings: the run's, as `run.toml` has them.
+        provenance: the run's; it holds the digests that are checked.
+        given: the network itself, where the run was made with one given in Python.
+        transform: its preprocessing, likewise.
+
+    Raises:
+        NetworkError: it cannot be had, or is not the network that was probed.
+        ResultsError: the run does not say what it probed.
+    """
+    probed = provenance.get("network", {})
+    if "digest" not in probed:
+        raise ResultsError(f"{folder} does not say which network it probed; make the run again")
+    network = _load(folder, settings) if given is None else _wrap(given, transform, probed)
+    kept = folder / BATCH_NORM
+    if kept.is_file():
+        network = with_batch_norm_statistics(network, _read(kept))
+    if network.digest != probed["digest"]:
+        raise NetworkError(
+            f"{network.name} is not the network that {folder} probed (weights or architecture of "
+            f"digest {network.digest[:8]}, there {probed['digest'][:8]}); {_advice(probed, kept)}"
+        )
+    checked = not isinstance(network.preprocessing, CustomPreprocessing) or (
+        network.preprocessing.transform is not _no_transform
+    )
+    if checked and network.input_digest != probed.get("input_digest", network.input_digest):
+        raise NetworkError(
+            f"images would be fed to {network.name} otherwise than in {folder}, which says "
+            f"{probed.get('preprocessing')}; pass the transform of the run"
+        )
+    return network
+
+
+def _load(folder: Path, settings: Mapping[str, Any]) -> Network:
+    name = settings.get("network")
+    if name is None:
+        raise ResultsError(f"{folder} has no run.toml that names its network; pass the network")
+    if str(name).startswith(_GIVEN):
+        raise NetworkError(
+            f"the network of {folder} was given in Python ({name}); use the run in Python and pass "
+            f"the module as network="
+        )
+    return load_network(
+        str(name), weights=settings.get("weights"), seed=int(settings.get("seed", 0))
+    )
+
+
+def _wrap(
+    given: nn.Module | Network,
+    transform: Callable[[Image.Image], Tensor] | None,
+    probed: Mapping[str, Any],
+) -> Network:
+    if isinstance(given, Network):
+        return given
+    name = str(probed.get("name", type(given).__name__))
+    if transform is not None:
+        return network_from_module(given, transform, name=name)
+    told = dict(probed.get("preprocessing", {}))
+    if "mean" in told:
+        return network_from_module(given, Preprocessing.from_dict(told), name=name)
+    bare = network_from_module(given, name=name)
+    own = CustomPreprocessing(_no_transform, int(told.get("size", bare.preprocessing.size)))
+    return Network(
+        name, given, own, prefix_tokens=bare.prefix_tokens, weights=bare.weights, source=bare.source
+    )
+
+
+def _no_transform(image: Image.Image) -> Tensor:
+    raise NetworkError(
+        "the images of this run went through a transform given in Python; pass it as transform=, "
+        "or give tensors that are preprocessed already"
+    )
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ResultsError(f"{path} cannot be read as batch-norm statistics: {error}") from error
+
+
+def _advice(probed: Mapping[str, Any], kept: Path) -> str:
+    if "batch norm from" in str(probed.get("weights")) and not kept.is_file():
+        return f"its batch-norm statistics are not kept in {kept.name}: make the run again"
+    return f"wanted are its weights, {probed.get('weights', 'of the run')}"

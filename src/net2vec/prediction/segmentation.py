@@ -1,0 +1,138 @@
+"""Where concepts are in new images: z = sum_k w_k up(B_k), at the masks' size or the image's own.
+
+Up() is a function of the place alone, bilinear between the places of the grid: at the masks' size
+and at an image's own size the same function is read at other points. So a mask of the image's own
+size is no enlarged mask: z is brought from the grid to that size at once, and cut there.
+
+Source: paper, section 3.1.2 and equation 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from net2vec.errors import ResultsError
+from net2vec.kernels.maps import SparseMaps
+from net2vec.kernels.upsample import upsampled
+from net2vec.prediction.encodings import Encoding
+from net2vec.prediction.images import NewImage
+from net2vec.prediction.looking import Glance, Looking
+
+Value = TypeVar("Value")
+
+
+def segment_images(
+    looking: Looking, images: Sequence[NewImage], encodings: Sequence[Encoding]
+) -> xr.Dataset:
+    """Probabilities and masks of concepts in images, at the masks' size.
+
+    Args:
+        looking: with which network.
+        images: what to look at.
+        encodings: one a layer, all of the same concepts and size of masks.
+
+    Returns:
+        `probability`, sigmoid(z + bias), and `mask`, z + bias > cut, of dimensions (layer,
+        concept, image, y, x); `cut` (layer, concept); and each image's own `height`, `width`.
+    """
+    names = _common([encoding.names for encoding in encodings])
+    rows, columns = _common([encoding.mask_size for encoding in encodings])
+    shape = (len(encodings), len(names), len(images), rows, columns)
+    probability = np.zeros(shape, np.float32)
+    mask = np.zeros(shape, bool)
+    sizes: list[tuple[int, int]] = []
+    for glance in looking.glances(images, [encoding.layer for encoding in encodings]):
+        here = slice(len(sizes), len(sizes) + len(glance.images))
+        for place, encoding in enumerate(encodings):
+            for concept, grid in enumerate(_grids(glance, encoding)):
+                found = predict(grid, encoding, concept, (rows, columns))
+                probability[place, concept, here], mask[place, concept, here] = found
+        sizes += glance.sizes
+    dimensions = ("layer", "concept", "image", "y", "x")
+    return xr.Dataset(
+        {
+            "probability": (dimensions, probability, {"long_name": "sigmoid(z + bias)"}),
+            "mask": (dimensions, mask, {"long_name": "predicted: z + bias > cut"}),
+            "cut": (
+                ("layer", "concept"),
+                np.stack([encoding.cut.numpy() for encoding in encodings]),
+                {"long_name": "what z + bias must exceed"},
+            ),
+            "height": ("image", np.array([size[0] for size in sizes], dtype=np.int64)),
+            "width": ("image", np.array([size[1] for size in sizes], dtype=np.int64)),
+        },
+        coords={
+            "layer": np.array([encoding.layer for encoding in encodings], dtype=object),
+            "concept": np.array(names, dtype=object),
+            "image": np.array([image.name for image in images], dtype=object),
+        },
+        attrs={"task": "segment", "fit": _common([encoding.fit for encoding in encodings])},
+    )
+
+
+@dataclass(frozen=True)
+class FullSize:
+    """A concept in an image, at the image's own size.
+
+    Attributes:
+        image: the image.
+        concept: the concept.
+        probability: sigmoid(z + bias).
+        mask: where the concept is predicted, z + bias > cut.
+    """
+
+    image: NewImage
+    concept: str
+    probability: Float[np.ndarray, "row column"]
+    mask: Bool[np.ndarray, "row column"]
+
+
+def segment_full_size(
+    looking: Looking, images: Sequence[NewImage], encoding: Encoding
+) -> Iterator[FullSize]:
+    """Concepts in images at the images' own sizes, one after the other: image by image."""
+    for glance in looking.glances(images, [encoding.layer]):
+        grids = _grids(glance, encoding)
+        for place, (image, size) in enumerate(zip(glance.images, glance.sizes, strict=True)):
+            for concept, name in enumerate(encoding.names):
+                found = predict(grids[concept][place : place + 1], encoding, concept, size)
+                yield FullSize(image, name, found[0][0], found[1][0])
+
+
+def predict(
+    grid: Float[Tensor, "image y x"], encoding: Encoding, concept: int, size: tuple[int, int]
+) -> tuple[Float[np.ndarray, "image row column"], Bool[np.ndarray, "image row column"]]:
+    """Probabilities and masks of a concept from its z on the grid of the layer."""
+    value = upsampled(grid, size) + encoding.bias[concept]
+    return torch.sigmoid(value).numpy(), (value > encoding.cut[concept]).numpy()
+
+
+def _grids(glance: Glance, encoding: Encoding) -> list[Float[Tensor, "image y x"]]:
+    """Z of every concept on the grid of the layer.
+
+    Filters are thresholded where the network is; who is on goes to the CPU, where the sums have
+    the order that they have in the probe. They are half a percent of a dense sum.
+    """
+    output = glance.outputs[encoding.layer]
+    if output.ndim != 4:
+        raise ResultsError(
+            f"layer {encoding.layer} has no grid, so it can be classified with but not segmented "
+            f"with; choose another layer"
+        )
+    on = output > encoding.threshold.to(output.device)[:, None, None]
+    maps = SparseMaps.of(on).to("cpu")
+    return [maps.weighted(weight) for weight in encoding.weight]
+
+
+def _common(values: Sequence[Value]) -> Value:
+    if any(value != values[0] for value in values):
+        raise ValueError(f"encodings differ: {', '.join(map(str, values))}")
+    return values[0]
