@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +16,13 @@ from net2vec.config import Settings
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
 from net2vec.errors import DataError, Net2VecError
-from net2vec.kernels.upsample import aligned_axis, upsampled_is_on
+from net2vec.kernels.maps import SparseMaps
+from net2vec.kernels.upsample import upsampled, upsampled_is_on
 from net2vec.networks import Network, run_layers
 from net2vec.pipeline.folder import SETTINGS, cache_folder
-from net2vec.pipeline.inputs import (
-    Inputs,
-    default_workers,
-    open_inputs,
-    wants_batch_norm,
-    with_batch_norm,
-)
+from net2vec.pipeline.inputs import Inputs, default_workers, open_inputs, wants_batch_norm
 from net2vec.pipeline.progress import Advance, Progress, SilentProgress
+from net2vec.prediction import restore_batch_norm
 from net2vec.report import (
     ActiveImage,
     DecileExhibit,
@@ -126,9 +123,7 @@ class _Viewer:
                 f"would show something else"
             )
         if network is None and wants_batch_norm(settings, inputs.network):
-            inputs = with_batch_norm(
-                inputs, settings.probe_batch, default_workers(), lambda images: None
-            )
+            inputs = replace(inputs, network=restore_batch_norm(inputs.network, folder))
         inputs.network.module.to(inputs.device)
         annotations = compile_annotations(
             inputs.dataset,
@@ -208,7 +203,7 @@ class _Viewer:
     def _active(
         self, request: FilterRequest, name: str, activation: Float[Tensor, "filter y x"]
     ) -> ActiveImage:
-        smooth = _upsample(activation[request.filter], self.annotations.size)
+        smooth = upsampled(activation[request.filter], self.annotations.size)
         truth = {found.concept: self._truth(found.concept, name) for found in request.concepts}
         return ActiveImage(
             image=self.inputs.dataset.image(self.place[name]),
@@ -247,10 +242,4 @@ def predicted_mask(
     weight: Float[Tensor, "filter"], active: Bool[Tensor, "filter y x"], size: tuple[int, int]
 ) -> Bool[Tensor, "row column"]:
     """Where a concept's vector predicts it: z > 0 (paper, equation 2)."""
-    return _upsample(torch.einsum("k,kyx->yx", weight.float(), active.float()), size) > 0
-
-
-def _upsample(grid: Float[Tensor, "y x"], size: tuple[int, int]) -> Float[Tensor, "row column"]:
-    rows = aligned_axis(grid.shape[0], size[0]).matrix()
-    columns = aligned_axis(grid.shape[1], size[1]).matrix()
-    return rows @ grid @ columns.T
+    return upsampled(SparseMaps.of(active[None]).weighted(weight.float())[0], size) > 0

@@ -46,6 +46,7 @@ from net2vec.pipeline.inputs import (
 )
 from net2vec.pipeline.progress import Ledger, Progress, SilentProgress
 from net2vec.pipeline.reporting import write_report
+from net2vec.prediction import save_batch_norm
 from net2vec.recording import LayerRecording, record
 from net2vec.runs import Run, open_run
 from net2vec.tasks import (
@@ -416,6 +417,8 @@ class _Run:
             skipped = pd.DataFrame(rows, columns=list(results.SKIPPED_COLUMNS))
             skipped["filters"] = skipped["filters"].astype("Int64")
             results.save_table(skipped, self.out / "skipped.csv")
+            if wants_batch_norm(self.settings, network):
+                save_batch_norm(network, self.out)
         results.save_json(self._provenance(annotations, begun), self.out / PROVENANCE)
 
     def _provenance(self, annotations: Annotations, begun: datetime) -> dict[str, Any]:

@@ -35,6 +35,23 @@ def save_batch_norm(network: Network, folder: Path) -> None:
         save_file(batch_norm_statistics(network.module), temporary)
 
 
+def restore_batch_norm(network: Network, folder: Path) -> Network:
+    """A copy of a network with the batch-norm statistics that a run's folder keeps.
+
+    Raises:
+        ResultsError: it keeps none, or they cannot be read.
+        NetworkError: they are those of another architecture.
+    """
+    path = folder / BATCH_NORM
+    try:
+        kept = load_file(path)
+    except FileNotFoundError as error:
+        raise ResultsError(f"{folder} keeps no {BATCH_NORM}; make the run again") from error
+    except (OSError, SafetensorError) as error:
+        raise ResultsError(f"{path} cannot be read as batch-norm statistics: {error}") from error
+    return with_batch_norm_statistics(network, kept)
+
+
 def open_network(
     folder: Path,
     settings: Mapping[str, Any],
@@ -59,13 +76,12 @@ def open_network(
     if "digest" not in probed:
         raise ResultsError(f"{folder} does not say which network it probed; make the run again")
     network = _load(folder, settings) if given is None else _wrap(given, transform, probed)
-    kept = folder / BATCH_NORM
-    if kept.is_file():
-        network = with_batch_norm_statistics(network, _read(kept))
+    if (folder / BATCH_NORM).is_file():
+        network = restore_batch_norm(network, folder)
     if network.digest != probed["digest"]:
         raise NetworkError(
             f"{network.name} is not the network that {folder} probed (weights or architecture of "
-            f"digest {network.digest[:8]}, there {probed['digest'][:8]}); {_advice(probed, kept)}"
+            f"digest {network.digest[:8]}, there {probed['digest'][:8]}); {_advice(probed, folder)}"
         )
     checked = not isinstance(network.preprocessing, CustomPreprocessing) or (
         network.preprocessing.transform is not _no_transform
@@ -119,14 +135,8 @@ def _no_transform(image: Image.Image) -> Tensor:
     )
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ResultsError(f"{path} cannot be read as batch-norm statistics: {error}") from error
-
-
-def _advice(probed: Mapping[str, Any], kept: Path) -> str:
-    if "batch norm from" in str(probed.get("weights")) and not kept.is_file():
-        return f"its batch-norm statistics are not kept in {kept.name}: make the run again"
+def _advice(probed: Mapping[str, Any], folder: Path) -> str:
+    estimated = "batch norm from" in str(probed.get("weights"))
+    if estimated and not (folder / BATCH_NORM).is_file():
+        return f"its batch-norm statistics are not kept in {BATCH_NORM}: make the run again"
     return f"wanted are its weights, {probed.get('weights', 'of the run')}"
