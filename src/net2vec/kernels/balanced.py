@@ -57,10 +57,12 @@ class Part:
 
     @property
     def foreground(self) -> int:
+        """Pixels of masks."""
         return int(self.area.sum())
 
     @property
     def background(self) -> int:
+        """Other pixels."""
         return self.pixels * len(self.area) - self.foreground
 
     @property

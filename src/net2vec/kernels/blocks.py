@@ -191,7 +191,8 @@ class StripBlock:
     def sum_by_image(self, pixels: Float[Tensor, "strip row column"]) -> Int[Tensor, "image"]:
         """Integer sums over the pixels of every image."""
         # Padding rows repeat others: only the weights say that they are no pixels.
-        total = (pixels.sum(2) * self.reduce.sum(1)).sum(1).round().long()
+        by_row = pixels @ self.across.any(0).to(pixels.dtype)
+        total = (by_row * self.reduce.sum(1)).sum(1).round().long()
         return total.new_zeros(self.images).index_add_(0, self.image, total)
 
 

@@ -1,8 +1,8 @@
 """A quasi-Newton method for smooth, strictly convex functions: many problems side by side.
 
 Limited-memory BFGS in scaled variables. Every round asks once for the gradients of all problems.
-A problem takes its step where the slope along it has not turned up too much, and else shortens it by
-the secant rule: for convex functions slopes are enough, so no function value is ever computed. What
+A problem takes its step where the slope along it has not turned up too much, and else shortens it
+by the secant rule: for convex functions slopes are enough, no function value is computed. What
 a problem does depends on its own gradients alone, not on those beside it.
 
 Source: Nocedal and Wright, Numerical Optimization, algorithm 7.4.

@@ -214,7 +214,7 @@ def segment_concept(
         subset_score.append([part.set_iou for part in found])
     pairs = np.concatenate(splits)
     methods = [
-        _single_counts(recording, annotations, pairs, best_filter),
+        single_counts(recording, annotations, pairs, best_filter),
         _Counts.joined(counts),
     ]
     order = np.argsort(pairs)
@@ -304,7 +304,7 @@ def _portions(pairs: Int[np.ndarray, "pair"]) -> Iterator[Int[np.ndarray, "pair"
         yield pairs[first : first + _PORTION]
 
 
-def _single_counts(
+def single_counts(
     recording: LayerRecording,
     annotations: Annotations,
     pairs: Int[np.ndarray, "pair"],
