@@ -18,6 +18,7 @@ from net2vec.errors import ConfigError
 TASKS = ("segment", "classify")
 DEVICES = ("auto", "cpu", "cuda")
 BATCH_NORMS = ("auto", "stored", "probe")
+PAPER, CONVERGED, BOTH = FITS = ("paper", "converged", "both")
 SEGMENT_SUBSETS = (1, 2, 4, 8, 16, 32, 64, 128, 160, 192, 224)
 CLASSIFY_SUBSETS = (1, 2, 3, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 80, 100, 128)
 
@@ -84,6 +85,10 @@ class Settings:
         concepts: names; none for all.
         min_train: training images that a concept must be in.
         seed: of everything that is drawn.
+        fit: `paper` learns by the paper's training, `converged` solves a convex problem to its
+            optimum, `both` does both.
+        nulls: how often every fit is repeated on shuffled annotations.
+        seeds: how often the paper's fit is made: with seed, seed + 1, ...
         device: where to compute; `auto` takes CUDA where there is one.
         quantile: share of a filter's activations above its threshold (tau).
         mask_size: side of the masks in pixels; None for half the network's input.
@@ -106,6 +111,9 @@ class Settings:
     concepts: tuple[str, ...] = ()
     min_train: int = 1
     seed: int = 0
+    fit: str = PAPER
+    nulls: int = 0
+    seeds: int = 1
     device: str = "auto"
     quantile: float = 0.005
     mask_size: int | None = None
@@ -132,7 +140,20 @@ class Settings:
         for task in self.tasks:
             _check_choice("task", task, TASKS)
         _check_choice("device", self.device, DEVICES)
+        _check_choice("fit", self.fit, FITS)
+        _check(self.nulls >= 0, "nulls", "0 or more", self.nulls, 0)
+        _check(self.seeds >= 1, "seeds", "1 or more", self.seeds, 1)
+        if self.seeds > 1 and self.fit == CONVERGED:
+            raise ConfigError(
+                f"seeds repeats the paper's fit from other starts, got {self.seeds} with fit "
+                f"converged, which has none; use fit both or paper"
+            )
         _check_choice("batch_norm", self.batch_norm, BATCH_NORMS)
+
+    @property
+    def fits(self) -> tuple[str, ...]:
+        """The fits to make, the paper's first."""
+        return (PAPER, CONVERGED) if self.fit == BOTH else (self.fit,)
 
     def to_toml(self) -> str:
         """The settings as the text of `run.toml`; what is None is left out."""
@@ -173,6 +194,20 @@ def differences(one: Settings, other: Settings) -> list[str]:
     """Where two settings differ, as `seed (0 and 1)`."""
     first, second = _flat(asdict(one)), _flat(asdict(other))
     return [f"{key} ({first[key]} and {second[key]})" for key in first if first[key] != second[key]]
+
+
+def may_follow(settings: Settings, before: Settings, *, finished: bool) -> bool:
+    """Whether a run may go on in the folder of one with other settings.
+
+    It may where they differ in nothing but what only adds to a run; to a finished one they must
+    not ask for less than what is there.
+    """
+    adding = {"fit": before.fit, "nulls": before.nulls, "seeds": before.seeds}
+    if asdict(settings) | adding != asdict(before):
+        return False
+    kept = settings.fits[: len(before.fits)] == before.fits
+    more = kept and settings.nulls >= before.nulls and settings.seeds >= before.seeds
+    return more or not finished
 
 
 _KINDS: dict[str, tuple[type, ...]] = {

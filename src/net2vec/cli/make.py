@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from net2vec.cli.display import TerminalProgress
-from net2vec.config import DEVICES, TASKS, Settings
+from net2vec.config import DEVICES, FITS, TASKS, Settings
 from net2vec.errors import ConfigError, Net2VecError
 from net2vec.pipeline import (
     name_runs,
@@ -80,6 +80,19 @@ def run(
         typer.Option(help="Numbers of filters for both tasks, separated by commas, or none."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn.")] = None,
+    fit: Annotated[
+        str | None,
+        typer.Option(
+            help=f"One of {', '.join(FITS)}: the paper's training, a convex problem solved to its "
+            "optimum, or one beside the other."
+        ),
+    ] = None,
+    nulls: Annotated[
+        int | None, typer.Option(help="How often to fit again on shuffled annotations.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="How many starts the paper's fit gets: seed, seed + 1, ...")
+    ] = None,
     device: Annotated[str | None, typer.Option(help=f"One of {', '.join(DEVICES)}.")] = None,
     quantile: Annotated[
         float | None, typer.Option(help="Share of activations above the threshold (tau).")
@@ -142,6 +155,9 @@ def run(
         "concepts": _names(concepts),
         "min_train": min_train,
         "seed": seed,
+        "fit": fit,
+        "nulls": nulls,
+        "seeds": seeds,
         "device": device,
         "quantile": quantile,
         "mask_size": mask_size,

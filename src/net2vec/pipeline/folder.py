@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from net2vec.config import Settings, differences
+from net2vec.config import Settings, differences, may_follow
 from net2vec.errors import ConfigError
 from net2vec.results import save_text
 from net2vec.storage import save_arrays
@@ -29,8 +29,17 @@ def is_finished(folder: Path) -> bool:
     return (folder / PROVENANCE).is_file()
 
 
+def is_made(folder: Path, settings: Settings) -> bool:
+    """Whether the folder holds the finished run of these settings, and nothing is to be added."""
+    return is_finished(folder) and Settings.from_toml(folder / SETTINGS) == settings
+
+
 def claim(folder: Path, settings: Settings) -> None:
     """Make a folder a run's, or find that it is that run's already.
+
+    A run that asks for more (another fit beside the first, more nulls, more seeds) goes on in the
+    folder of the run without; its settings are written there only once it is finished, so that
+    what is there stays a finished run until then.
 
     Raises:
         ConfigError: the folder is another run's, or holds something else. Nothing is touched.
@@ -39,8 +48,9 @@ def claim(folder: Path, settings: Settings) -> None:
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file; --out wants a folder that is new or empty")
     if existing.is_file():
-        differing = differences(Settings.from_toml(existing), settings)
-        if differing:
+        before = Settings.from_toml(existing)
+        differing = differences(before, settings)
+        if not may_follow(settings, before, finished=is_finished(folder)):
             raise ConfigError(
                 f"{folder} holds a run with other settings: {'; '.join(differing)} (there and "
                 f"here); choose another --out"
@@ -87,6 +97,9 @@ class Shelf:
             return None
         with np.load(path) as file:
             arrays = {key: file[key] for key in file.files}
+        wanted = {entry.name for entry in fields(kind)}  # type: ignore[arg-type]
+        if set(arrays) != wanted:  # left by a version that kept something else
+            return None
         return kind(**{key: _scalar(value) for key, value in arrays.items()})
 
     def put(self, name: str, value: object) -> None:

@@ -32,6 +32,7 @@ from net2vec.pipeline.folder import (
     claim,
     digest_of,
     is_finished,
+    is_made,
 )
 from net2vec.pipeline.inputs import (
     Inputs,
@@ -145,6 +146,7 @@ def probe(
     progress = progress or SilentProgress()
     if is_finished(out):
         claim(out, settings)
+    if is_made(out, settings):
         progress.say(f"{out} is finished already")
         if not (out / "report" / "index.html").is_file():
             known = network if network and not wants_batch_norm(settings, network) else None

@@ -21,9 +21,12 @@ from net2vec.results.files import (
     save_text,
     save_tree,
 )
+from net2vec.results.more import CONVERGED, FITS, MORE, PAPER
+from net2vec.results.seeds import at_seed, seeds_in
 from net2vec.results.tree import (
     SCORE_COLUMNS,
     SKIPPED_COLUMNS,
+    fits_of,
     group_name,
     layer_of,
     layers_of,
@@ -34,12 +37,18 @@ from net2vec.results.tree import (
 )
 
 __all__ = [
+    "CONVERGED",
+    "FITS",
     "METHODS",
+    "MORE",
+    "PAPER",
     "SCORE_COLUMNS",
     "SKIPPED_COLUMNS",
     "SPLITS",
     "Concepts",
+    "at_seed",
     "classify_dataset",
+    "fits_of",
     "group_name",
     "layer_dataset",
     "layer_of",
@@ -53,6 +62,7 @@ __all__ = [
     "save_text",
     "save_tree",
     "scores_table",
+    "seeds_in",
     "segment_dataset",
     "task_of",
     "tasks_of",

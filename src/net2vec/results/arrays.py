@@ -11,6 +11,8 @@ import xarray as xr
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
+from net2vec.results.more import PAPER, more_coordinates, more_variables
+
 SPLITS = ("train", "val")
 METHODS = ("single", "combined")
 
@@ -102,8 +104,13 @@ def segment_dataset(
     pair_concept: NDArray[np.object_],
     pair_image: NDArray[np.object_],
     pair_split: NDArray[np.object_],
+    more: Mapping[str, Any] | None = None,
+    fit: str = PAPER,
 ) -> xr.Dataset:
-    """Results of concept segmentation on one layer (paper, section 3.1)."""
+    """Results of concept segmentation on one layer (paper, section 3.1).
+
+    `more` holds variables of `MORE` by name, whatever there is of them.
+    """
     iou = {"long_name": "set IoU", "units": "1"}
     return xr.Dataset(
         {
@@ -131,6 +138,7 @@ def segment_dataset(
                 pair_iou,
                 {"long_name": "individual IoU of an image and a concept it contains", "units": "1"},
             ),
+            **more_variables(more or {}, "segment"),
         },
         coords={
             **concepts.coordinates(),
@@ -141,8 +149,9 @@ def segment_dataset(
             "pair_concept": ("pair", _strings(pair_concept)),
             "pair_image": ("pair", _strings(pair_image)),
             "pair_split": ("pair", _strings(pair_split)),
+            **more_coordinates(more or {}),
         },
-        attrs={"task": "segment", "score": "set IoU"},
+        attrs={"task": "segment", "score": "set IoU", "fit": fit},
     )
 
 
@@ -159,8 +168,13 @@ def classify_dataset(
     subset_weight: Float[np.ndarray, "subset concept filter"],
     subset_bias: Float[np.ndarray, "subset concept"],
     subset_score: Float[np.ndarray, "split subset concept"],
+    more: Mapping[str, Any] | None = None,
+    fit: str = PAPER,
 ) -> xr.Dataset:
-    """Results of concept classification on one layer (paper, section 3.2)."""
+    """Results of concept classification on one layer (paper, section 3.2).
+
+    `more` holds variables of `MORE` by name, whatever there is of them.
+    """
     accuracy = {"long_name": "accuracy on a balanced set of images", "units": "1"}
     return xr.Dataset(
         {
@@ -185,14 +199,17 @@ def classify_dataset(
             ),
             "subset_bias": (("subset_size", "concept"), subset_bias),
             "subset_score": (("split", "subset_size", "concept"), subset_score, accuracy),
+            **more_variables(more or {}, "classify"),
         },
         coords={
             **concepts.coordinates(),
             "split": _strings(SPLITS),
             "filter": np.arange(weight.shape[1]),
             "subset_size": np.asarray(subset_sizes, dtype=np.int64),
+            **({"method": _strings(METHODS)} if more else {}),
+            **more_coordinates(more or {}),
         },
-        attrs={"task": "classify", "score": "accuracy"},
+        attrs={"task": "classify", "score": "accuracy", "fit": fit},
     )
 
 

@@ -31,29 +31,78 @@ def open_run(path: str | PathLike[str]) -> Run:
 
 
 class Run:
-    """A run of one network on one probe dataset.
+    """A run of one network on one probe dataset, or a view of it: one fit's, or one seed's.
 
     Attributes:
         path: the run's folder.
         network: the network's name.
         layers: names of the probed layers, in the network's order.
+        fit: the fit that everything here is of, `paper` or `converged`; a run's first, unless it
+            is a view of another (see `at`).
+        seed: in the view of a seed that seed, otherwise None.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        tree: xr.DataTree | None = None,
+        fit: str | None = None,
+        seed: int | None = None,
+    ) -> None:
         self.path = path
-        self.tree = results.load_tree(path / "results.zarr")
+        self.tree = results.load_tree(path / "results.zarr") if tree is None else tree
+        self._viewed = fit
+        self.fit = results.fits_of(self.tree)[0] if fit is None else fit
+        self.seed = seed
         self.network = str(self.tree.attrs["network"])
         self.layers = tuple(results.layers_of(self.tree))
         if not self.layers:
             raise ResultsError(f"{path} holds no layer; run it again with at least one")
 
     def __repr__(self) -> str:
-        return f"Run({self.network!r}: {', '.join(self.layers)})"
+        return f"Run({self.network!r}: {', '.join(self.layers)}{self._view(self._viewed)})"
+
+    @property
+    def fits(self) -> tuple[str, ...]:
+        """The fits that there are here: of a run all, the first first; of a view its own."""
+        return results.fits_of(self.tree) if self._viewed is None else (self.fit,)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of the paper's fit, the run's own first; none where it was made only once."""
+        if self.seed is not None:
+            return ()
+        for layer in self.layers:
+            for task in self.tasks(layer):
+                return results.seeds_in(self.arrays(layer, task=task))
+        return ()
+
+    def at(self, *, fit: str | None = None, seed: int | None = None) -> Run:
+        """A view of the run in which everything is of one fit, or of one seed of the paper's.
+
+        With another seed than the run's own there are no weights of subsets, no counts and no
+        nulls.
+
+        Args:
+            fit: one of `fits`; by default that of this view.
+            seed: one of `seeds`; by default the run's own.
+
+        Raises:
+            ResultsError: the run has no such fit or seed.
+        """
+        if fit is None and seed is None:
+            seed = self.seed
+        view = Run(self.path, tree=self.tree, fit=fit or self.fit, seed=seed)
+        for layer in self.layers:
+            for task in self.tasks(layer):
+                view.arrays(layer, task=task)  # says what is missing
+        return view
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """The rows of `scores.csv`, as `results.zarr` has them."""
-        return results.scores_table(self.tree)
+        """The rows of `scores.csv` that are of this fit, as `results.zarr` has them."""
+        return results.scores_table(self.tree, fit=self.fit, seed=self.seed)
 
     @cached_property
     def skipped(self) -> pd.DataFrame:
@@ -96,36 +145,50 @@ class Run:
         """
         return results.layer_of(self.tree, self._layer(layer))
 
-    def arrays(self, layer: str | None = None, *, task: str = "segment") -> xr.Dataset:
+    def arrays(
+        self, layer: str | None = None, *, task: str = "segment", fit: str | None = None
+    ) -> xr.Dataset:
         """All arrays of a task on a layer, by default the last.
 
-        Raises:
-            ResultsError: the run has no such layer or task.
-        """
-        return results.task_of(self.tree, self._layer(layer), task)
+        Args:
+            layer: a layer's name.
+            task: `segment` or `classify`.
+            fit: one of the run's fits; by default that of this view.
 
-    def vectors(self, layer: str | None = None, *, task: str = "segment") -> xr.DataArray:
+        Raises:
+            ResultsError: the run has no such layer, task or fit.
+        """
+        seed = self.seed if fit in (None, self.fit) else None
+        return results.task_of(self.tree, self._layer(layer), task, fit=fit or self.fit, seed=seed)
+
+    def vectors(
+        self, layer: str | None = None, *, task: str = "segment", fit: str | None = None
+    ) -> xr.DataArray:
         """The concept vectors: the weights learned on all filters, dimensions (concept, filter).
 
         Raises:
-            ResultsError: the run has no such layer or task.
+            ResultsError: the run has no such layer, task or fit.
         """
-        return self.arrays(layer, task=task)["weight"]
+        return self.arrays(layer, task=task, fit=fit)["weight"]
 
-    def space(self, layer: str | None = None, *, task: str = "segment") -> Space:
+    def space(
+        self, layer: str | None = None, *, task: str = "segment", fit: str | None = None
+    ) -> Space:
         """The concept vectors made unit length, with their neighbours and arithmetic.
 
         A vector without a direction, as after learning with too large steps, is left out.
 
         Raises:
-            ResultsError: the run has no such layer or task.
+            ResultsError: the run has no such layer, task or fit.
         """
+        if fit not in (None, self.fit):
+            return self.at(fit=fit).space(layer, task=task)
         vectors = self.vectors(layer, task=task)
         directed = np.isfinite(vectors.values).all(axis=1) & vectors.values.any(axis=1)
         return Space(
             vectors["concept"].values[directed].tolist(),
             vectors.values[directed],
-            label=f"{self.network} {self._layer(layer)} {task}",
+            label=f"{self.network} {self._layer(layer)} {task}{self._view()}",
         )
 
     def categories(self, layer: str | None = None, *, task: str = "segment") -> dict[str, str]:
@@ -155,17 +218,19 @@ class Run:
         except SpaceError:
             return None
 
-    def hardly_moved(self, layer: str | None = None, *, task: str = "segment") -> frozenset[str]:
+    def hardly_moved(
+        self, layer: str | None = None, *, task: str = "segment", fit: str | None = None
+    ) -> frozenset[str]:
         """Concepts whose vector has hardly left its random start.
 
         The paper's training takes few, small steps for rare or small concepts. Where it moved a
         vector by less than half of the length of its start, its direction and what is near to it
-        are largely those of the start.
+        are largely those of the start. A fit without a start has none of them.
 
         Raises:
             ResultsError: the run has no such layer or task.
         """
-        distance = self.arrays(layer, task=task)["start_distance"]
+        distance = self.arrays(layer, task=task, fit=fit)["start_distance"]
         names = distance["concept"].values
         return frozenset(str(name) for name in names[distance.values < HARDLY_MOVED])
 
@@ -228,6 +293,13 @@ class Run:
         from net2vec.runs import apply
 
         return apply.open_network(self)
+
+    def _view(self, fit: str | None = None) -> str:
+        """What tells this view from the run itself: a fit that is not its first, a seed."""
+        first = results.fits_of(self.tree)[0]
+        named = [fit or (self.fit if self.fit != first else "")]
+        named += [f"seed {self.seed}"] if self.seed is not None else []
+        return "".join(f", {name}" for name in named if name)
 
     def _layer(self, layer: str | None) -> str:
         return self.layers[-1] if layer is None else layer
