@@ -6,13 +6,16 @@ saves or prints.
 """
 
 from net2vec.analysis.controls import paired_difference
+from net2vec.analysis.evidence import evidence_summary, weigh_evidence
 from net2vec.analysis.individual import (
     choose_concepts,
     choose_deciles,
     individual_iou,
     individual_ious,
 )
+from net2vec.analysis.intervals import score_intervals
 from net2vec.analysis.sharing import choose_filters, filter_sharing
+from net2vec.analysis.steadiness import seed_steadiness
 from net2vec.analysis.subsets import filters_needed, subset_curve
 from net2vec.analysis.sufficiency import (
     by_category,
@@ -38,6 +41,7 @@ __all__ = [
     "combined_vs_single",
     "compare_methods",
     "contribution",
+    "evidence_summary",
     "failures",
     "filter_sharing",
     "filters_needed",
@@ -45,8 +49,11 @@ __all__ = [
     "individual_iou",
     "individual_ious",
     "paired_difference",
+    "score_intervals",
+    "seed_steadiness",
     "significant_share",
     "subset_curve",
+    "weigh_evidence",
     "weight_iou_correlation",
     "weights_and_ious",
 ]
