@@ -56,7 +56,13 @@ def apply(
             rows.append(asdict(writer.write(full_size)))
             advance(1)
     table = pd.DataFrame(rows)
-    paths = ["probability", "mask", "overlay"]
-    table[paths] = table[paths].map(str)
-    title = f"{opened.network}, {encoding.layer}, {encoding.fit} fit"
+    kinds = ["probability", "mask", "overlay"]
+    if as_json:
+        table[kinds] = table[kinds].map(str)
+    else:  # for people, the three as one pattern
+        table["files"] = [
+            str(path.with_name(path.name.replace(".mask.png", ".*.png"))) for path in table["mask"]
+        ]
+        table = table.drop(columns=kinds)
+    title = f"{opened.network}, {encoding.layer}, {encoding.fit} fit; * is {', '.join(kinds)}"
     show_table(table, as_json=as_json, title=title)

@@ -8,6 +8,7 @@ from net2vec.networks.batch_norm import (
 from net2vec.networks.layers.capture import capture_outputs, run_layers
 from net2vec.networks.layers.grids import to_grid
 from net2vec.networks.layers.listing import LayerInfo, list_layers
+from net2vec.networks.layers.modes import evaluating
 from net2vec.networks.layers.selection import resolve_layers
 from net2vec.networks.loading import load_network
 from net2vec.networks.network import Network, network_from_module
@@ -24,6 +25,7 @@ __all__ = [
     "batch_norm_statistics",
     "capture_outputs",
     "estimate_batch_norm",
+    "evaluating",
     "list_layers",
     "load_network",
     "network_from_module",

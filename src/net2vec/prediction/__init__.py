@@ -6,7 +6,7 @@ Everything here takes plain values; `net2vec.runs` takes them out of a finished 
 from net2vec.prediction.classification import classify_images
 from net2vec.prediction.encodings import Encoding
 from net2vec.prediction.files import MapWriter, Written
-from net2vec.prediction.images import ImageLike, NewImage, gather_images
+from net2vec.prediction.images import NewImage, gather_images
 from net2vec.prediction.looking import Glance, Looking
 from net2vec.prediction.network import BATCH_NORM, open_network, restore_batch_norm, save_batch_norm
 from net2vec.prediction.segmentation import FullSize, segment_full_size, segment_images
@@ -16,7 +16,6 @@ __all__ = [
     "Encoding",
     "FullSize",
     "Glance",
-    "ImageLike",
     "Looking",
     "MapWriter",
     "NewImage",

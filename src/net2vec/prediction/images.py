@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from torch import Tensor
@@ -14,9 +15,6 @@ from net2vec.data.files import list_files
 from net2vec.data.images import IMAGE_SUFFIXES, read_image, read_image_size, upright_rgb
 from net2vec.errors import DataError
 from net2vec.networks import Network
-
-ImageLike = str | PathLike[str] | Image.Image | Tensor
-"""A file or a folder of files, a Pillow image, or a tensor that is preprocessed already."""
 
 
 @dataclass(frozen=True)
@@ -70,18 +68,20 @@ class NewImage:
         return self.source.float().cpu(), (side, side)
 
 
-def gather_images(images: ImageLike | Sequence[ImageLike]) -> list[NewImage]:
+def gather_images(images: Any) -> list[NewImage]:
     """The images that are meant: one or several, a folder standing for all images under it.
 
     Args:
-        images: files, folders, Pillow images and tensors [3, size, size]; a tensor
-            [image, 3, size, size] stands for several.
+        images: one or a sequence of files, folders, Pillow images and tensors [3, size, size] that
+            are preprocessed already; a tensor [image, 3, size, size] stands for several.
 
     Raises:
         DataError: a folder has none, or there is something else among them.
     """
     if isinstance(images, str | PathLike | Image.Image | Tensor):
         images = [images]
+    elif not isinstance(images, Iterable):
+        raise DataError(_refusal(images))
     found: list[NewImage] = []
     for image in images:
         found += _expand(image, len(found))
@@ -95,9 +95,7 @@ def _expand(image: object, place: int) -> list[NewImage]:
     if isinstance(image, Image.Image):
         return [NewImage(str(getattr(image, "filename", "")) or f"image {place}", image)]
     if not isinstance(image, str | PathLike):
-        raise DataError(
-            f"an image must be a path, a Pillow image or a tensor, not {type(image).__name__}"
-        )
+        raise DataError(_refusal(image))
     path = Path(image)
     if not path.is_dir():
         return [NewImage(str(image), path)]
@@ -105,6 +103,10 @@ def _expand(image: object, place: int) -> list[NewImage]:
     if not inside:
         raise DataError(f"{path}: no image in this folder; wanted {', '.join(_SUFFIXES)}")
     return [NewImage(str(file), file) for file in inside]
+
+
+def _refusal(image: object) -> str:
+    return f"an image must be a path, a Pillow image or a tensor, not {type(image).__name__}"
 
 
 _SUFFIXES = sorted(IMAGE_SUFFIXES)

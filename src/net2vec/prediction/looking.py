@@ -61,22 +61,28 @@ class Looking:
             NetworkError: a layer is not in the network.
         """
         layers = list(dict.fromkeys(layers))
+        for chosen, sizes, fed in self.batches(images):
+            outputs = run_layers(self.network, fed, layers, mixed_precision=self.mixed_precision)
+            yield Glance(chosen, sizes, outputs)
+
+    def batches(
+        self, images: Sequence[NewImage]
+    ) -> Iterator[tuple[Sequence[NewImage], Sequence[tuple[int, int]], Tensor]]:
+        """Images as the network is fed them, on its device, with their own heights and widths.
+
+        Raises:
+            DataError: an image cannot be read.
+        """
         device = torch_device(self.device)
         self.network.module.to(device)
         with ThreadPoolExecutor(self.workers) as pool:
             for first in range(0, len(images), self.batch):
                 chosen = images[first : first + self.batch]
-                fed = list(pool.map(lambda image: image.fed(self.network), chosen))
-                stacked = torch.stack([pixels for pixels, _ in fed])
+                loaded = list(pool.map(lambda image: image.fed(self.network), chosen))
+                stacked = torch.stack([fed for fed, _ in loaded])
                 # In memory as the probe's recording has it, for the same convolutions to be chosen.
                 stacked = stacked.contiguous(memory_format=torch.channels_last)
-                outputs = run_layers(
-                    self.network,
-                    stacked.to(device),
-                    layers,
-                    mixed_precision=self.mixed_precision,
-                )
-                yield Glance(chosen, [size for _, size in fed], outputs)
+                yield chosen, [size for _, size in loaded], stacked.to(device)
 
 
 def torch_device(device: str | torch.device) -> torch.device:

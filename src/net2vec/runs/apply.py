@@ -62,7 +62,8 @@ def open_applied(
     asked = {} if fit is None else {"fit": fit}
     for layer in layers or run.layers[-1:]:
         learned = run.arrays(layer, task=task, **asked)
-        concepts = _names(learned, concepts, f"{run.network} {layer} {task}")
+        known = [str(name) for name in learned["concept"].values]
+        concepts = concept_names(known, concepts, f"{run.network} {layer} {task}")
         encodings.append(prediction.Encoding.of(run.layer(layer), learned, concepts))
     settings = run.settings
     opened = run.opened_network if network is None else open_network(run, network, transform)
@@ -118,10 +119,14 @@ def classify(
     return answer.isel(_alone(layer, concepts)).assign_attrs(network=run.network)
 
 
-def _names(learned: xr.Dataset, wanted: Sequence[str] | None, label: str) -> list[str]:
-    known = [str(name) for name in learned["concept"].values]
+def concept_names(known: Sequence[str], wanted: Sequence[str] | None, label: str) -> list[str]:
+    """The known names that are meant, each once; all where nothing is asked for.
+
+    Raises:
+        ResultsError: one of them is not known, or may mean several.
+    """
     if wanted is None:
-        return known
+        return list(known)
     try:
         return list(dict.fromkeys(resolve_name(name, known) for name in wanted))
     except ValueError as error:

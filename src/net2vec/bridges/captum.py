@@ -1,0 +1,325 @@
+"""Concept vectors in captum: its classifiers, its CAVs, and sensitivities of classes to concepts.
+
+A classifying vector weighs the spatial means of a layer's filters, so as a direction in the layer's
+output it is w_k / (h w) at every place: *spread*. The derivative of an output of the network along
+it says how the output changes where the layer says a little more of the concept (TCAV, Kim et al.
+2018). Derivatives are computed by captum; what is added is the null that they are held against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Float
+from torch import Tensor
+
+from net2vec.errors import ConfigError, NetworkError
+from net2vec.networks import Network, evaluating, run_layers, to_grid
+from net2vec.prediction import Encoding, Looking, gather_images
+from net2vec.runs import Run
+from net2vec.runs.apply import Applied, concept_names, open_applied
+
+try:
+    from captum.attr import LayerGradientXActivation
+    from captum.concept import CAV, TCAV, Classifier, Concept
+except ImportError as error:
+    raise ConfigError(
+        'this needs the package captum; install it: pip install "net2vec[captum]"'
+    ) from error
+
+OTHER = "other"
+"""The name of the concept that stands for everything else in captum's pairs."""
+
+
+class ConceptClassifier(Classifier):  # type: ignore[misc]
+    """A captum classifier whose weights are a run's vectors: there is nothing to train.
+
+    To be given to `captum.concept.TCAV`, whose concepts must have the numbers given here. A concept
+    with another number stands for what is not the concept: its weights are the negative.
+
+    Args:
+        spread: the direction of each concept in the layer's flattened output, by its number.
+        bias: added to a concept's product with an activation.
+    """
+
+    def __init__(
+        self, spread: Mapping[int, Float[Tensor, "feature"]], bias: Mapping[int, float]
+    ) -> None:
+        self._spread = dict(spread)
+        self._bias = dict(bias)
+        self._classes: list[int] = sorted(spread)
+
+    def train_and_eval(
+        self, dataloader: Iterable[tuple[Tensor, Tensor]], **_: Any
+    ) -> dict[str, float]:
+        """Note which concepts captum shows, and tell the accuracy of the vectors on them.
+
+        Raises:
+            ConfigError: none of them is known.
+        """
+        batches = [(rows.flatten(1), labels.flatten()) for rows, labels in dataloader]
+        rows = torch.cat([batch[0] for batch in batches])
+        labels = torch.cat([batch[1] for batch in batches])
+        self._classes = [int(number) for number in torch.unique(labels)]
+        known = [number for number in self._classes if number in self._spread]
+        if not known:
+            raise ConfigError(
+                f"captum's concepts have the numbers {self._classes}; those of the run's vectors "
+                f"are {sorted(self._spread)}"
+            )
+        right = [
+            ((rows @ self._spread[number].to(rows) + self._bias[number] > 0) == (labels == number))
+            for number in known
+        ]
+        return {"accs": float(torch.stack(right).float().mean())}
+
+    def weights(self) -> Float[Tensor, "concept feature"]:
+        """The spread vectors of the concepts last shown, by number."""
+        known = [self._spread[number] for number in self._classes if number in self._spread]
+        rest = -torch.stack(known).mean(0)
+        return torch.stack([self._spread.get(number, rest) for number in self._classes])
+
+    def classes(self) -> list[int]:
+        """The numbers of the concepts last shown, in the order of `weights`."""
+        return list(self._classes)
+
+
+@dataclass(frozen=True)
+class CaptumConcepts:
+    """Concepts of a run, ready for captum.
+
+    Attributes:
+        tcav: captum's interpreter; it has the vectors of all concepts and trains nothing.
+        concepts: captum's concepts by name, without images of their own.
+        pairs: what to give `tcav.interpret` as `experimental_sets`: each concept, and all else.
+        classifier: for a `TCAV` of your own with concepts that have images.
+        network: the network of the run.
+    """
+
+    tcav: Any
+    concepts: dict[str, Any]
+    pairs: list[list[Any]]
+    classifier: ConceptClassifier
+    network: Network
+
+
+def captum_concepts(
+    run: Run,
+    concepts: str | Sequence[str] | None = None,
+    *,
+    layer: str | None = None,
+    task: str = "classify",
+    **options: Any,
+) -> CaptumConcepts:
+    """The vectors of a run as captum's classifier and CAVs.
+
+    Args:
+        run: the run.
+        concepts: names; None for all of the layer.
+        layer: by default the last.
+        task: whose vectors. Those of `segment` weigh thresholded maps; as directions they are
+            spread over all places alike.
+        **options: `fit`, `network`, `transform`, `device`, as for `Run.classify`.
+
+    Raises:
+        Net2VecError: the run lacks one of these, or captum cannot take the layer.
+    """
+    applied, names = _open(run, concepts, layer, task, options)
+    encoding, network = applied.encodings[0], applied.looking.network
+    path = _path(network, encoding.layer)
+    numbers = {name: encoding.names.index(name) for name in names}
+    spread = dict(zip(names, _spread(applied, encoding, list(numbers.values())), strict=True))
+    known = {name: Concept(number, name, None) for name, number in numbers.items()}
+    other = Concept(len(encoding.names), OTHER, None)
+    classifier = ConceptClassifier(
+        {numbers[name]: spread[name] for name in names},
+        {number: float(encoding.bias[number]) for number in numbers.values()},
+    )
+    # captum makes a folder for vectors that it trains, and looks in it for none of these.
+    with TemporaryDirectory() as folder:
+        tcav = TCAV(network.module, path, classifier=classifier, save_path=folder)
+    pairs = [[concept, other] for concept in known.values()]
+    for pair in pairs:
+        vector = spread[pair[0].name]
+        stats = {"weights": torch.stack([vector, -vector]), "classes": [pair[0].id, other.id]}
+        tcav.cavs[f"{pair[0].id}-{other.id}"][path] = CAV(pair, path, stats)
+    return CaptumConcepts(tcav, known, pairs, classifier, network)
+
+
+def sensitivities(
+    run: Run,
+    images: Any,
+    target: int,
+    concepts: str | Sequence[str] | None = None,
+    *,
+    layer: str | None = None,
+    task: str = "classify",
+    nulls: int = 999,
+    null_vectors: Float[np.ndarray, "null filter"] | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> xr.Dataset:
+    """Derivatives of an output along concept vectors, and whether chance does as well.
+
+    The derivative is that of the output by the layer's activations times the spread vector. Its
+    mean over the images is held against that of random vectors of the same length: p = (1 + how
+    many have as large a mean, of either sign) / (1 + how many there are).
+
+    Args:
+        run: the run.
+        images: as for `Run.segment`; usually images of the class.
+        target: which output of the network, a class.
+        concepts: names; None for all of the layer.
+        layer: by default the last.
+        task: whose vectors, see `captum_concepts`.
+        nulls: how many random vectors to draw: mixtures of the vectors of all concepts of the layer
+            made unit length, with normally distributed factors. So they lie in the span of the
+            concepts, and p asks whether the class follows this concept more than any mixture.
+        null_vectors: vectors to take in their place, such as those learned on shuffled labels.
+        seed: of the draws.
+        **options: `fit`, `network`, `transform`, `device`, `batch`, as for `Run.classify`.
+
+    Returns:
+        `derivative` (concept, image); `mean` and `positive`, the share of images where it is above
+        0 (captum's magnitude and sign count), and `p` (concept); `null` tells which null it was.
+
+    Raises:
+        Net2VecError: the run lacks one of these, captum cannot take the layer, or the network has
+            no such output.
+    """
+    applied, names = _open(run, concepts, layer, task, options)
+    encoding = applied.encodings[0]
+    found = gather_images(images)
+    gradient = np.concatenate(
+        [
+            _gradients(applied.looking, batch, encoding.layer, target)
+            for _, _, batch in applied.looking.batches(found)
+        ]
+    )
+    weight = encoding.weight.double().numpy()
+    chosen = weight[[encoding.names.index(name) for name in names]]
+    if null_vectors is None:
+        null, told = _mixtures(weight, nulls, seed), "random mixtures of the layer's vectors"
+    else:
+        null, told = _unit(np.asarray(null_vectors, dtype=np.float64)), "vectors given"
+    derivative = chosen @ gradient.T
+    size = np.abs(_unit(chosen) @ gradient.mean(axis=0))
+    null_size = np.abs(null @ gradient.mean(axis=0))
+    p = (1 + (null_size >= size[:, None]).sum(axis=1)) / (1 + len(null))
+    return xr.Dataset(
+        {
+            "derivative": (
+                ("concept", "image"),
+                derivative,
+                {"long_name": "derivative of the output along the spread vector"},
+            ),
+            "mean": ("concept", derivative.mean(axis=1)),
+            "positive": (
+                "concept",
+                (derivative > 0).mean(axis=1),
+                {"long_name": "share of images where the derivative is above 0", "units": "1"},
+            ),
+            "p": ("concept", p, {"long_name": "share of null vectors with as large a mean"}),
+        },
+        coords={
+            "concept": np.array(names, dtype=object),
+            "image": np.array([image.name for image in found], dtype=object),
+        },
+        attrs={
+            "network": run.network,
+            "layer": encoding.layer,
+            "task": task,
+            "fit": encoding.fit,
+            "target": target,
+            "null": told,
+            "nulls": len(null),
+        },
+    )
+
+
+def _open(
+    run: Run,
+    concepts: str | Sequence[str] | None,
+    layer: str | None,
+    task: str,
+    options: Mapping[str, Any],
+) -> tuple[Applied, list[str]]:
+    applied = open_applied(run, task, None, layers=(layer,) if layer else (), **options)
+    encoding = applied.encodings[0]
+    wanted = (concepts,) if isinstance(concepts, str) else concepts
+    return applied, concept_names(encoding.names, wanted, f"{run.network} {encoding.layer} {task}")
+
+
+def _path(network: Network, layer: str) -> str:
+    """The module that captum is to hook.
+
+    Raises:
+        NetworkError: it is called several times in a pass, where captum knows no single call.
+    """
+    if "#" in layer or network.trace.calls()[network.trace.duplicates.get(layer, layer)] > 1:
+        raise NetworkError(
+            f"layer {layer} is a module that is called several times in a pass; captum cannot tell "
+            f"the calls apart: choose another layer"
+        )
+    return layer
+
+
+def _gradients(
+    looking: Looking, batch: Tensor, layer: str, target: int
+) -> Float[np.ndarray, "image filter"]:
+    """Gradient of an output by the spatial means of the filters: its mean over the places."""
+    network = looking.network
+    module = network.module.get_submodule(_path(network, layer))
+    method = LayerGradientXActivation(network.module, module, multiply_by_inputs=False)
+    with evaluating(network.module):
+        try:
+            gradient = method.attribute(batch.requires_grad_(), target=target)
+        except (IndexError, AssertionError) as error:
+            raise NetworkError(
+                f"{network.name} has no output {target}, or not one for each image: {error}"
+            ) from error
+    grid = to_grid(gradient.detach().float(), network.prefix_tokens)
+    pooled = grid.flatten(2).mean(2) if grid.ndim == 4 else grid
+    found: Float[np.ndarray, "image filter"] = pooled.cpu().double().numpy()
+    return found
+
+
+def _spread(
+    applied: Applied, encoding: Encoding, chosen: Sequence[int]
+) -> list[Float[Tensor, "feature"]]:
+    """Vectors as directions in the layer's flattened output, whatever its layout.
+
+    The mean over places is linear: its gradient at any output, times w, is the spread vector.
+    """
+    network = applied.looking.network
+    side = network.preprocessing.size
+    # A bare module's output comes as it is, before it is made a grid.
+    raw = run_layers(network.module, torch.zeros(1, 3, side, side), [encoding.layer])
+    output = raw[encoding.layer].cpu().requires_grad_()
+    grid = to_grid(output, network.prefix_tokens)
+    means = grid.flatten(2).mean(2) if grid.ndim == 4 else grid
+    return [
+        torch.autograd.grad(means[0] @ encoding.weight[place], output, retain_graph=True)[0]
+        .flatten()
+        .clone()
+        for place in chosen
+    ]
+
+
+def _mixtures(
+    weight: Float[np.ndarray, "concept filter"], count: int, seed: int
+) -> Float[np.ndarray, "null filter"]:
+    directed = weight[np.isfinite(weight).all(axis=1) & weight.any(axis=1)]
+    factors = np.random.default_rng(seed).normal(size=(count, len(directed)))
+    return _unit(factors @ _unit(directed))
+
+
+def _unit(vectors: Float[np.ndarray, "row filter"]) -> Float[np.ndarray, "row filter"]:
+    unit: Float[np.ndarray, "row filter"] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
