@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 import net2vec
 from net2vec.errors import ConfigError, DataError
-from net2vec.pipeline import runner
+from net2vec.pipeline.learning import segment
 from net2vec.results import SCORE_COLUMNS, load_table
 
 from builders_runs import small_dataset, small_network, write_small_folder
@@ -125,9 +125,9 @@ def test_a_finished_item_is_not_learned_again(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         make(out, workers=1, progress=Interrupting("3: learning to classify"))
     learned = []
-    original = runner.segment_concept
+    original = segment.segment_concept
     monkeypatch.setattr(
-        runner, "segment_concept", lambda *a, **k: learned.append(a) or original(*a, **k)
+        segment, "segment_concept", lambda *a, **k: learned.append(a) or original(*a, **k)
     )
     make(out, workers=1)
     assert learned == []

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 
 from net2vec import results
 from net2vec.data import ProbeDataset
@@ -13,6 +14,8 @@ from net2vec.data.annotations import Annotations
 from net2vec.pipeline.inputs import Inputs
 from net2vec.recording import LayerRecording
 from net2vec.tasks import Classified, Segmented, SingleCounts
+
+_Learned = Segmented | Classified
 
 
 def layer_results(recording: LayerRecording, inputs: Inputs, layer: str) -> xr.Dataset:
@@ -43,61 +46,167 @@ def segment_results(
     counts: SingleCounts,
     learned: Mapping[int, Segmented],
     sizes: Sequence[int],
+    *,
+    fit: str = results.PAPER,
+    seeds: Mapping[int, Mapping[int, Segmented]] | None = None,
+    null_score: Float[np.ndarray, "draw method concept"] | None = None,
 ) -> xr.Dataset:
-    """The arrays of `LAYER/segment`."""
+    """The arrays of `LAYER/segment`, or of another fit beside them.
+
+    Args:
+        annotations: who contains what.
+        dataset: names the images.
+        labels: the concepts, in the order of the arrays.
+        counts: of single filters.
+        learned: by label.
+        sizes: the subset sizes.
+        fit: how it was learned.
+        seeds: by seed, the run's own first, what was learned; none where that is all there is.
+        null_score: validation scores on shuffled annotations.
+    """
     found = [learned[label] for label in labels]
     filters = counts.set_iou.shape[2]
     pairs = np.concatenate([item.pairs for item in found] or [np.zeros(0, dtype=int)])
     images = np.array(dataset.images, dtype=object)
     names = np.array([annotations.names[label] for label in labels], dtype=object)
     split = np.where(annotations.is_train[annotations.image[pairs]], *results.SPLITS)
+    path = _path(found, len(sizes), filters, fit)
+    if path:
+        path["path_cut"] = _of(found, "path_cut", len(sizes)).T
+    again = _seeds(seeds or {}, labels, len(sizes), filters)
+    if again:
+        again["seed_pair_iou"] = np.stack(
+            [
+                np.concatenate([each[label].pair_iou[1] for label in labels] or [np.zeros(0)])
+                for each in (seeds or {}).values()
+            ]
+        )
     return results.segment_dataset(
         concepts_of(annotations, labels),
         single_iou=counts.set_iou,
         best_filter=counts.best_filter,
-        weight=_stack([item.weight for item in found], (filters,)),
-        start_distance=np.array([item.start_distance for item in found]),
-        score=_stack([item.score for item in found], (2,)).T,
+        weight=_of(found, "weight", filters),
+        start_distance=_of(found, "start_distance"),
+        score=_of(found, "score", 2).T,
         subset_sizes=sizes,
-        subset_weight=_stack(
-            [item.subset_weight for item in found], (len(sizes), filters)
-        ).swapaxes(0, 1),
-        subset_score=np.moveaxis(
-            _stack([item.subset_score for item in found], (2, len(sizes))), 0, 2
-        ),
-        pair_iou=np.concatenate([item.pair_iou for item in found] or [np.zeros((2, 0))], axis=1),
+        subset_weight=_of(found, "subset_weight", len(sizes), filters).swapaxes(0, 1),
+        subset_score=np.moveaxis(_of(found, "subset_score", 2, len(sizes)), 0, 2),
+        pair_iou=_joined([item.pair_iou for item in found]),
         pair_concept=np.repeat(names, [len(item.pairs) for item in found]),
         pair_image=images[annotations.image[pairs]],
         pair_split=split.astype(object),
+        fit=fit,
+        more={
+            **{name: _of(found, name) for name in ("bias", "cut", "l2")},
+            "subset_bias": _of(found, "subset_bias", len(sizes)).T,
+            "subset_cut": _of(found, "subset_cut", len(sizes)).T,
+            "pair_intersection": _joined([x.pair_intersection for x in found]).astype(np.int32),
+            "pair_union": _joined([item.pair_union for item in found]).astype(np.int32),
+            **path,
+            **again,
+            **_nulls(null_score),
+        },
     )
 
 
 def classify_results(
     annotations: Annotations,
+    dataset: ProbeDataset,
     labels: Sequence[int],
     learned: Mapping[int, Classified],
     sizes: Sequence[int],
     filters: int,
+    *,
+    fit: str = results.PAPER,
+    seeds: Mapping[int, Mapping[int, Classified]] | None = None,
+    null_score: Float[np.ndarray, "draw method concept"] | None = None,
 ) -> xr.Dataset:
-    """The arrays of `LAYER/classify`."""
+    """The arrays of `LAYER/classify`, or of another fit beside them.
+
+    Args:
+        annotations: who contains what.
+        dataset: names the images.
+        labels: the concepts, in the order of the arrays.
+        learned: by label.
+        sizes: the subset sizes.
+        filters: of the layer.
+        fit: how it was learned.
+        seeds: by seed, the run's own first, what was learned; none where that is all there is.
+        null_score: validation scores on shuffled annotations.
+    """
     found = [learned[label] for label in labels]
+    images = np.array(dataset.images, dtype=object)
+    names = np.array([annotations.names[label] for label in labels], dtype=object)
+    trial_image = np.concatenate([x.trial_image for x in found] or [np.zeros(0, dtype=int)])
+    positive = np.concatenate([x.trial_positive for x in found] or [np.zeros(0, dtype=bool)])
+    again = _seeds(seeds or {}, labels, len(sizes), filters)
+    if again:
+        each = [[learned[label] for label in labels] for learned in (seeds or {}).values()]
+        again["seed_bias"] = np.stack([_of(one, "bias") for one in each])
+        again["seed_best_filter"] = np.stack([_of(one, "best_filter") for one in each])
+        again["seed_single_score"] = np.stack([_of(one, "single_score", 2).T for one in each], 1)
     return results.classify_dataset(
         concepts_of(annotations, labels),
-        weight=_stack([item.weight for item in found], (filters,)),
-        bias=np.array([item.bias for item in found]),
-        best_filter=np.array([item.best_filter for item in found], dtype=np.int64),
-        start_distance=np.array([item.start_distance for item in found]),
-        score=_stack([item.score for item in found], (2,)).T,
-        single_score=_stack([item.single_score for item in found], (2,)).T,
+        weight=_of(found, "weight", filters),
+        bias=_of(found, "bias"),
+        best_filter=_of(found, "best_filter").astype(np.int64),
+        start_distance=_of(found, "start_distance"),
+        score=_of(found, "score", 2).T,
+        single_score=_of(found, "single_score", 2).T,
         subset_sizes=sizes,
-        subset_weight=_stack(
-            [item.subset_weight for item in found], (len(sizes), filters)
-        ).swapaxes(0, 1),
-        subset_bias=_stack([item.subset_bias for item in found], (len(sizes),)).T,
-        subset_score=np.moveaxis(
-            _stack([item.subset_score for item in found], (2, len(sizes))), 0, 2
-        ),
+        subset_weight=_of(found, "subset_weight", len(sizes), filters).swapaxes(0, 1),
+        subset_bias=_of(found, "subset_bias", len(sizes)).T,
+        subset_score=np.moveaxis(_of(found, "subset_score", 2, len(sizes)), 0, 2),
+        fit=fit,
+        more={
+            "l2": _of(found, "l2"),
+            "trial_correct": _joined([item.trial_correct for item in found]).astype(bool),
+            "trial_concept": np.repeat(names, [len(item.trial_image) for item in found]),
+            "trial_image": images[trial_image],
+            "trial_positive": positive,
+            **_path(found, len(sizes), filters, fit),
+            **again,
+            **_nulls(null_score),
+        },
     )
+
+
+def _path(found: Sequence[_Learned], sizes: int, filters: int, fit: str) -> dict[str, np.ndarray]:
+    """What was learned on the filters of an L1 path, which the paper's fit has none of."""
+    if fit == results.PAPER:
+        return {}
+    return {
+        "path_weight": _of(found, "path_weight", sizes, filters).swapaxes(0, 1),
+        "path_bias": _of(found, "path_bias", sizes).T,
+        "path_score": np.moveaxis(_of(found, "path_score", 2, sizes), 0, 2),
+    }
+
+
+def _seeds(
+    seeds: Mapping[int, Mapping[int, _Learned]],
+    labels: Sequence[int],
+    sizes: int,
+    filters: int,
+) -> dict[str, np.ndarray]:
+    """What both tasks keep of every seed."""
+    if not seeds:
+        return {}
+    each = [[learned[label] for label in labels] for learned in seeds.values()]
+    return {
+        "seed": np.array(list(seeds), dtype=np.int64),
+        "seed_weight": np.stack([_of(one, "weight", filters) for one in each]),
+        "seed_start_distance": np.stack([_of(one, "start_distance") for one in each]),
+        "seed_score": np.stack([_of(one, "score", 2).T for one in each], 1),
+        "seed_subset_score": np.stack(
+            [np.moveaxis(_of(one, "subset_score", 2, sizes), 0, 2) for one in each], 1
+        ),
+    }
+
+
+def _nulls(null_score: Float[np.ndarray, "draw method concept"] | None) -> dict[str, np.ndarray]:
+    if null_score is None:
+        return {}
+    return {"null": np.arange(len(null_score)), "null_score": null_score}
 
 
 def concepts_of(annotations: Annotations, labels: Sequence[int]) -> results.Concepts:
@@ -116,5 +225,12 @@ def concepts_of(annotations: Annotations, labels: Sequence[int]) -> results.Conc
     )
 
 
-def _stack(arrays: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
-    return np.stack(arrays) if arrays else np.zeros((0, *shape))
+def _of(found: Sequence[_Learned], name: str, *shape: int) -> np.ndarray:
+    """One field of every concept, concepts first; `shape` is that of one."""
+    values = [np.asarray(getattr(item, name)) for item in found]
+    return np.stack(values) if values else np.zeros((0, *shape))
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """What is known of the images of every concept, by method, one concept after the other."""
+    return np.concatenate(parts or [np.zeros((2, 0))], axis=1)

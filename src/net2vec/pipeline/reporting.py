@@ -40,7 +40,7 @@ from net2vec.report import (
     save_report,
 )
 from net2vec.results import save_table
-from net2vec.runs import TABLES, Run, open_run
+from net2vec.runs import TABLES, Run, make_tables, open_run
 
 
 def write_report(
@@ -96,8 +96,10 @@ def write_report(
         runs, exhibits, filter_ious=pd.concat(ious, ignore_index=True) if ious else None
     )
     if len(folders) == 1:
+        # With two fits these tables hold both, the report's those of the first.
+        tables = report.tables if len(run.fits) == 1 else make_tables(run)
         for name in TABLES:
-            save_table(report.tables[name], folders[0] / "tables" / f"{name}.csv")
+            save_table(tables[name], folders[0] / "tables" / f"{name}.csv")
     return save_report(report, out)
 
 
@@ -190,14 +192,17 @@ class _Viewer:
         self, request: DecileRequest, name: str, activation: Float[Tensor, "filter y x"]
     ) -> MaskedImage:
         on = activation > self._threshold(request.layer)[:, None, None]
-        weight = self.run.vectors(request.layer).sel(concept=request.concept).to_numpy()
+        learned = self.run.arrays(request.layer).sel(concept=request.concept)
+        bias, cut = (float(learned[name]) if name in learned else 0.0 for name in ("bias", "cut"))
         size = self.annotations.size
         truth = self._truth(request.concept, name)
         return MaskedImage(
             image=self.inputs.dataset.image(self.place[name]),
             truth=np.zeros(size, dtype=bool) if truth is None else truth,
             single=upsampled_is_on(on[request.best_filter], size).numpy(),
-            combined=predicted_mask(torch.from_numpy(weight), on, size).numpy(),
+            combined=predicted_mask(
+                torch.from_numpy(learned["weight"].to_numpy()), on, size, cut - bias
+            ).numpy(),
         )
 
     def _active(
@@ -239,7 +244,10 @@ class _Viewer:
 
 
 def predicted_mask(
-    weight: Float[Tensor, "filter"], active: Bool[Tensor, "filter y x"], size: tuple[int, int]
+    weight: Float[Tensor, "filter"],
+    active: Bool[Tensor, "filter y x"],
+    size: tuple[int, int],
+    above: float = 0.0,
 ) -> Bool[Tensor, "row column"]:
-    """Where a concept's vector predicts it: z > 0 (paper, equation 2)."""
-    return upsampled(SparseMaps.of(active[None]).weighted(weight.float())[0], size) > 0
+    """Where a concept's vector predicts it: z > 0 (paper, equation 2), or above another value."""
+    return upsampled(SparseMaps.of(active[None]).weighted(weight.float())[0], size) > above

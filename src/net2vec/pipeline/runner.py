@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 import xarray as xr
 from PIL import Image
 from torch import Tensor, nn
@@ -19,18 +15,16 @@ from torch import Tensor, nn
 from net2vec import results
 from net2vec.config import Settings
 from net2vec.data import ProbeDataset
-from net2vec.data.annotations import Annotations, annotations_digest, compile_annotations
-from net2vec.data.views import count_sources, sources_as_json
+from net2vec.data.annotations import Annotations, compile_annotations
 from net2vec.errors import DataError
 from net2vec.networks import Network
-from net2vec.pipeline.collect import classify_results, layer_results, segment_results
+from net2vec.pipeline.collect import layer_results
 from net2vec.pipeline.folder import (
     CACHE,
     PROVENANCE,
-    Shelf,
+    SETTINGS,
     cache_folder,
     claim,
-    digest_of,
     is_finished,
     is_made,
 )
@@ -45,30 +39,19 @@ from net2vec.pipeline.inputs import (
     wants_batch_norm,
     with_batch_norm,
 )
+from net2vec.pipeline.learning import (
+    Workplace,
+    learn_to_classify,
+    learn_to_segment,
+    recording_digest,
+)
 from net2vec.pipeline.progress import Ledger, Progress, SilentProgress
+from net2vec.pipeline.provenance import provenance
 from net2vec.pipeline.reporting import write_report
 from net2vec.prediction import save_batch_norm
 from net2vec.recording import LayerRecording, record
 from net2vec.runs import Run, open_run
-from net2vec.tasks import (
-    Choice,
-    Classified,
-    Segmented,
-    SingleCounts,
-    Skipped,
-    Training,
-    choose_concepts,
-    classify_concepts,
-    count_single_filters,
-    draw_sample,
-    map_in_threads,
-    segment_concept,
-    split_sizes,
-)
-
-_PACKAGES = ("net2vec", "torch", "torchvision", "timm", "numpy", "xarray", "zarr", "pillow")
-# What the numbers of a work item depend on besides its inputs; raised when the method changes.
-_METHOD = 1
+from net2vec.tasks import Choice, Skipped, choose_concepts, split_sizes
 
 
 def analyze(
@@ -161,15 +144,6 @@ def probe(
     return out
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """What one layer is asked."""
-
-    layer: str
-    segment_sizes: list[int]
-    classify_sizes: list[int]
-
-
 class _Run:
     def __init__(
         self, settings: Settings, inputs: Inputs, out: Path, workers: int, progress: Progress
@@ -198,13 +172,23 @@ class _Run:
                 f"each needs training and validation images"
             )
         recordings = self._record()
-        layers: dict[str, tuple[xr.Dataset, dict[str, xr.Dataset]]] = {}
+        place = Workplace(
+            self.settings, self.inputs, annotations, self.out, self.workers, self.progress,
+            self.ledger,
+        )  # fmt: skip
+        layers: dict[str, tuple[xr.Dataset, dict[str, list[xr.Dataset]]]] = {}
         for layer, recording in recordings.items():
-            tasks: dict[str, xr.Dataset] = {}
+            tasks: dict[str, list[xr.Dataset]] = {}
             if "segment" in choices and self._has_places(recording):
-                tasks["segment"] = self._segment(recording, annotations, choices["segment"])
+                sizes = self._sizes(recording, "segment", self.settings.segment.subsets)
+                labels = choices["segment"].labels
+                tasks["segment"] = learn_to_segment(place, recording, labels, sizes)
             if "classify" in choices:
-                tasks["classify"] = self._classify(recording, annotations, choices["classify"])
+                # One filter is always learned.
+                wanted = [size for size in self.settings.classify.subsets if size != 1]
+                sizes = self._sizes(recording, "classify", wanted)
+                labels = choices["classify"].labels
+                tasks["classify"] = learn_to_classify(place, recording, labels, sizes)
             group = layer_results(recording, self.inputs, layer)
             layers[layer] = (group, tasks)
         self._save(layers, annotations, begun)
@@ -252,34 +236,9 @@ class _Run:
                 device=self.inputs.device,
                 mixed_precision=settings.mixed_precision,
                 workers=self.workers,
-                folder=self.out / CACHE / "recording" / self._recording_digest(),
+                folder=self.out / CACHE / "recording" / recording_digest(settings, self.inputs),
                 progress=advance,
             )
-
-    def _recording_digest(self) -> str:
-        network, dataset = self.inputs.network, self.inputs.dataset
-        return digest_of(
-            method=_METHOD,
-            network=network.digest,
-            input=network.input_digest,
-            dataset=dataset.digest,
-            layers=self.inputs.layers,
-            quantile=self.settings.quantile,
-            batch=self.settings.probe_batch,
-            mixed_precision=self.settings.mixed_precision,
-            device=self.inputs.device.type,
-        )
-
-    def _shelf(self, task: str, layer: str, **parts: Any) -> Shelf:
-        digest = digest_of(
-            recording=self._recording_digest(),
-            annotations=annotations_digest(self.inputs.dataset, self.inputs.mask_size),
-            layer=layer,
-            task=task,
-            seed=self.settings.seed,
-            **parts,
-        )
-        return Shelf(self.out / CACHE / task, digest)
 
     def _has_places(self, recording: LayerRecording) -> bool:
         if recording.grid is not None:
@@ -296,112 +255,9 @@ class _Run:
         self.skipped += [(recording.layer, task, item) for item in skipped]
         return fitting
 
-    def _segment(
-        self, recording: LayerRecording, annotations: Annotations, choice: Choice
-    ) -> xr.Dataset:
-        settings, layer = self.settings.segment, recording.layer
-        sizes = self._sizes(recording, "segment", settings.subsets)
-        training = Training(
-            settings.learning_rate, settings.momentum, settings.batch, settings.epochs
-        )
-        images = len(self.inputs.dataset.images)
-        advance = self.progress.stage(f"{layer}: single filters", images)
-        with self.ledger.stage("single filters"):
-            counts: SingleCounts = count_single_filters(
-                recording, annotations, choice.labels, workers=self.workers, progress=advance
-            )
-        best = dict(zip(choice.labels, counts.best_filter.tolist(), strict=True))
-        shelf = self._shelf("segment", layer, training=vars(training), sizes=sizes)
-
-        def learn(label: int) -> Segmented:
-            known = shelf.get(str(label), Segmented)
-            if known is not None:
-                return known
-            found = segment_concept(
-                recording,
-                annotations,
-                label,
-                best_filter=best[label],
-                subset_sizes=sizes,
-                training=training,
-                seed=self.settings.seed,
-                device=self.inputs.device,
-            )
-            shelf.put(str(label), found)
-            return found
-
-        work = {label: len(annotations.pairs(label, train=True)) for label in choice.labels}
-        advance = self.progress.stage(f"{layer}: learning to segment", sum(work.values()))
-        learned = {}
-        with self.ledger.stage("segment"):
-            # The longest first, so that no worker is left with one at the end.
-            order = sorted(work, key=lambda label: -work[label])
-            for label, found in map_in_threads(learn, order, self.workers):
-                learned[label] = found
-                advance(work[label])
-        return segment_results(
-            annotations, self.inputs.dataset, choice.labels, counts, learned, sizes
-        )
-
-    def _classify(
-        self, recording: LayerRecording, annotations: Annotations, choice: Choice
-    ) -> xr.Dataset:
-        settings, layer = self.settings.classify, recording.layer
-        wanted = [size for size in settings.subsets if size != 1]  # one filter is always learned
-        sizes = self._sizes(recording, "classify", wanted)
-        training = Training(
-            settings.learning_rate,
-            settings.momentum,
-            settings.batch,
-            settings.epochs,
-            settings.drop_after,
-        )
-        shelf = self._shelf("classify", layer, training=vars(training), sizes=sizes)
-        work = {label: len(annotations.pairs(label, train=True)) for label in choice.labels}
-        learned: dict[int, Classified] = {}
-        for label in choice.labels:
-            known = shelf.get(str(label), Classified)
-            if known is not None:
-                learned[label] = known
-
-        def learn(labels: tuple[int, ...]) -> list[Classified]:
-            samples = [
-                draw_sample(
-                    annotations,
-                    label,
-                    epochs=training.epochs,
-                    seed=self.settings.seed,
-                    dataset=self.inputs.dataset.digest,
-                )
-                for label in labels
-            ]
-            found = classify_concepts(
-                recording,
-                [annotations.names[label] for label in labels],
-                samples,
-                subset_sizes=sizes,
-                training=training,
-                seed=self.settings.seed,
-                device=self.inputs.device,
-            )
-            for label, item in zip(labels, found, strict=True):
-                shelf.put(str(label), item)
-            return found
-
-        advance = self.progress.stage(f"{layer}: learning to classify", sum(work.values()))
-        advance(sum(work[label] for label in learned))
-        with self.ledger.stage("classify"):
-            # Concepts side by side should have about as many steps to take.
-            order = sorted(set(work) - set(learned), key=lambda label: (-work[label], label))
-            blocks = concept_blocks(order, recording, training, self.inputs.device)
-            for labels, found in map_in_threads(learn, blocks, self.workers):
-                learned.update(zip(labels, found, strict=True))
-                advance(sum(work[label] for label in labels))
-        return classify_results(annotations, choice.labels, learned, sizes, recording.filters)
-
     def _save(
         self,
-        layers: dict[str, tuple[xr.Dataset, dict[str, xr.Dataset]]],
+        layers: dict[str, tuple[xr.Dataset, dict[str, list[xr.Dataset]]]],
         annotations: Annotations,
         begun: datetime,
     ) -> None:
@@ -421,63 +277,7 @@ class _Run:
             results.save_table(skipped, self.out / "skipped.csv")
             if wants_batch_norm(self.settings, network):
                 save_batch_norm(network, self.out)
-        results.save_json(self._provenance(annotations, begun), self.out / PROVENANCE)
-
-    def _provenance(self, annotations: Annotations, begun: datetime) -> dict[str, Any]:
-        network, dataset = self.inputs.network, self.inputs.dataset
-        train = int(annotations.is_train.sum())
-        sources = count_sources(dataset, annotations)
-        return {
-            "begun": begun.isoformat(timespec="seconds"),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "versions": {"python": platform.python_version(), **_versions()},
-            "machine": {
-                "system": platform.platform(),
-                "processor": platform.machine(),
-                "device": str(self.inputs.device),
-                "gpu": torch.cuda.get_device_name() if self.inputs.device.type == "cuda" else None,
-                "workers": self.workers,
-                "threads": torch.get_num_threads(),
-            },
-            "network": {
-                "name": network.name,
-                "weights": network.weights,
-                "trained": network.trained,
-                "source": network.source,
-                "licence": network.licence,
-                "preprocessing": network.preprocessing.to_dict(),
-                "digest": network.digest,
-                "input_digest": network.input_digest,
-            },
-            "data": {
-                "name": dataset.name,
-                "digest": dataset.digest,
-                "images": len(dataset.images),
-                "train_images": train,
-                "val_images": len(dataset.images) - train,
-                "mask_size": list(annotations.size),
-                "sources": sources_as_json(sources) if len(sources.columns) > 1 else {},
-            },
-            "seconds": self.ledger.seconds,
-            "peak_memory_bytes": self.ledger.peak_memory,
-        }
-
-
-def concept_blocks(
-    labels: Sequence[int], recording: LayerRecording, training: Training, device: torch.device
-) -> list[tuple[int, ...]]:
-    """Labels in the blocks in which they are learned side by side."""
-    from net2vec.kernels.logistic import concepts_in_block
-
-    size = concepts_in_block(recording.filters, training.batch, device)
-    return [tuple(labels[first : first + size]) for first in range(0, len(labels), size)]
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+        # What was added to a finished run is told last: until here it was that run.
+        results.save_text(self.settings.to_toml(), self.out / SETTINGS)
+        told = provenance(self.inputs, annotations, self.workers, self.ledger, begun)
+        results.save_json(told, self.out / PROVENANCE)

@@ -55,9 +55,9 @@ class Study:
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The tables of all runs, one below the other; `network` holds the labels."""
+        """The tables of all runs' first fits, one below the other; `network` holds the labels."""
         made = [
-            {name: table.assign(network=label) for name, table in make_tables(run).items()}
+            {name: table.assign(network=label) for name, table in make_tables(run.at()).items()}
             for run, label in zip(self.runs, self.labels, strict=True)
         ]
         return {

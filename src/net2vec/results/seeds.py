@@ -31,15 +31,12 @@ def at_seed(results: xr.Dataset, seed: int) -> xr.Dataset:
     if seed not in known:
         having = f"it has {', '.join(map(str, known))}" if known else "the fit was made once"
         raise ResultsError(f"seed {seed} is not in this run; {having} (see `run --seeds`)")
-    own = results.drop_vars([name for name in results.data_vars if name.startswith(_PREFIX)])
+    names = [str(name) for name in results.data_vars if str(name).startswith(_PREFIX)]
+    own = results.drop_vars(names)
     if seed != known[0]:
         free = [name for name in _FREE[results.attrs["task"]] if name in results]
         chosen = results.sel(seed=seed)
-        seeded = {
-            name.removeprefix(_PREFIX): chosen[name]
-            for name in results.data_vars
-            if str(name).startswith(_PREFIX)
-        }
+        seeded = {name.removeprefix(_PREFIX): chosen[name] for name in names}
         if "pair_iou" in seeded:
             combined = results["method"] == METHODS[1]
             seeded["pair_iou"] = results["pair_iou"].where(~combined, seeded["pair_iou"])

@@ -1,0 +1,228 @@
+"""What a run learns on a layer to classify."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Float
+
+from net2vec.config import PAPER
+from net2vec.data.annotations import Annotations
+from net2vec.kernels.logistic import concepts_in_block
+from net2vec.pipeline.collect import classify_results
+from net2vec.pipeline.folder import Shelf
+from net2vec.pipeline.learning.workplace import NullScores, Workplace, kept_draws
+from net2vec.recording import LayerRecording
+from net2vec.tasks import (
+    Classified,
+    Training,
+    classify_concepts,
+    draw_sample,
+    shuffle_images,
+)
+
+TASK = "classify"
+
+
+def learn_to_classify(
+    place: Workplace, recording: LayerRecording, labels: Sequence[int], sizes: Sequence[int]
+) -> list[xr.Dataset]:
+    """All that settings ask of a layer, as the arrays of every fit, the first first.
+
+    Args:
+        place: where to work.
+        recording: the layer.
+        labels: the concepts.
+        sizes: numbers of filters, above 1, to learn again with.
+    """
+    layer = _Layer(place, recording, labels, sizes)
+    settings = place.settings
+    learned = {fit: layer.fit(fit) for fit in settings.fits}
+    seeds = range(settings.seed, settings.seed + settings.seeds)
+    again = layer.fit_again(seeds[1:]) if len(seeds) > 1 else {}
+    nulls = {fit: layer.nulls(fit) for fit in settings.fits} if settings.nulls else {}
+    return [
+        classify_results(
+            place.annotations,
+            place.inputs.dataset,
+            labels,
+            learned[fit],
+            sizes,
+            recording.filters,
+            fit=fit,
+            seeds={settings.seed: learned[fit], **again} if fit == PAPER and again else {},
+            null_score=nulls.get(fit),
+        )
+        for fit in settings.fits
+    ]
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Learning to classify on one layer."""
+
+    place: Workplace
+    recording: LayerRecording
+    labels: Sequence[int]
+    sizes: Sequence[int]
+
+    @property
+    def name(self) -> str:
+        return self.recording.layer
+
+    @property
+    def training(self) -> Training:
+        chosen = self.place.settings.classify
+        return Training(
+            chosen.learning_rate, chosen.momentum, chosen.batch, chosen.epochs, chosen.drop_after
+        )
+
+    def fit(self, fit: str) -> dict[int, Classified]:
+        """Every concept's fit."""
+        suffix = "" if fit == PAPER else f" {fit}"
+        seed = self.place.settings.seed
+        shown = f"{self.name}: learning to classify{suffix}"
+        return self._fits(f"{TASK}{suffix}", shown, fit, [seed])[seed]
+
+    def fit_again(self, seeds: Sequence[int]) -> dict[int, dict[int, Classified]]:
+        """By seed, the paper's fit of every concept from other starts, on other images."""
+        shown = f"{self.name}: learning to classify from {len(seeds)} more starts"
+        return self._fits(f"{TASK} seeds", shown, PAPER, seeds)
+
+    def _fits(
+        self, stage: str, shown: str, fit: str, seeds: Sequence[int]
+    ) -> dict[int, dict[int, Classified]]:
+        place, work_of = self.place, self.place.work_of(self.labels)
+        shelves = {seed: self._shelf(fit, seed, sizes=self.sizes) for seed in seeds}
+        learned: dict[int, dict[int, Classified]] = {seed: {} for seed in seeds}
+        for seed, shelf in shelves.items():
+            for label in self.labels:
+                known = shelf.get(str(label), Classified)
+                if known is not None:
+                    learned[seed][label] = known
+
+        def learn(item: tuple[int, tuple[int, ...]]) -> list[Classified]:
+            seed, labels = item
+            found = self._learn(fit, place.annotations, labels, seed, self.sizes)
+            for label, one in zip(labels, found, strict=True):
+                shelves[seed].put(str(label), one)
+            return found
+
+        work = {
+            (seed, labels): sum(work_of[label] for label in labels)
+            for seed in seeds
+            for labels in self._blocks(set(self.labels) - set(learned[seed]), work_of)
+        }
+        done = len(seeds) * sum(work_of.values()) - sum(work.values())
+        for (seed, labels), found in place.do(stage, shown, learn, work, done).items():
+            learned[seed].update(zip(labels, found, strict=True))
+        return learned
+
+    def nulls(self, fit: str) -> Float[np.ndarray, "draw method concept"]:
+        """Validation scores of the fit, without subsets, on images drawn at random."""
+        place, draws, seed = self.place, self.place.settings.nulls, self.place.settings.seed
+        shelf = self._shelf(fit, seed, sizes=(), null="images")
+        scores = {label: kept_draws(shelf, str(label), draws, columns=2) for label in self.labels}
+        images = place.work_of(self.labels)
+
+        def learn(labels: tuple[int, ...]) -> list[Float[np.ndarray, "draw method"]]:
+            done = min(len(scores[label]) for label in labels)
+            found = []
+            for draw in range(done, draws):
+                shuffled = shuffle_images(
+                    place.annotations,
+                    labels,
+                    seed=seed,
+                    dataset=place.inputs.dataset.digest,
+                    draw=draw,
+                )
+                learned = self._learn(fit, shuffled, labels, seed, ())
+                found.append([(one.single_score[1], one.score[1]) for one in learned])
+            by_label = np.swapaxes(np.array(found, dtype=np.float64), 0, 1)
+            joined = [
+                np.concatenate([scores[label][:done], new])
+                for label, new in zip(labels, by_label, strict=True)
+            ]
+            for label, score in zip(labels, joined, strict=True):
+                shelf.put(str(label), NullScores(score))
+            return joined
+
+        left = {label for label in self.labels if len(scores[label]) < draws}
+        work = {
+            labels: sum(draws * images[label] for label in labels)
+            for labels in self._blocks(left, images)
+        }
+        suffix = "" if fit == PAPER else f" {fit}"
+        made = place.do(
+            f"{TASK} nulls",
+            f"{self.name}: learning to classify{suffix} on {draws} shuffles",
+            learn,
+            work,
+            draws * sum(images.values()) - sum(work.values()),
+        )
+        for labels, found in made.items():
+            scores.update(zip(labels, found, strict=True))
+        none = np.zeros((draws, 2, 0))
+        return np.stack([scores[label] for label in self.labels], 2) if self.labels else none
+
+    def _blocks(self, labels: set[int], work: Mapping[int, int]) -> list[tuple[int, ...]]:
+        # Concepts side by side should have about as many steps to take.
+        order = sorted(labels, key=lambda label: (-work[label], label))
+        return concept_blocks(order, self.recording, self.training, self.place.inputs.device)
+
+    def _shelf(self, fit: str, seed: int, *, sizes: Sequence[int], **parts: str) -> Shelf:
+        how: Mapping[str, object] = (
+            {"training": vars(self.training)} if fit == PAPER else {"fit": fit}
+        )
+        return self.place.shelf(TASK, self.name, seed=seed, sizes=list(sizes), **how, **parts)
+
+    def _learn(
+        self,
+        fit: str,
+        annotations: Annotations,
+        labels: Sequence[int],
+        seed: int,
+        sizes: Sequence[int],
+    ) -> list[Classified]:
+        """Fit concepts side by side."""
+        dataset, device = self.place.inputs.dataset.digest, self.place.inputs.device
+        # Only the paper's training draws images anew in every epoch.
+        epochs = self.training.epochs if fit == PAPER else 1
+        samples = [
+            draw_sample(annotations, label, epochs=epochs, seed=seed, dataset=dataset)
+            for label in labels
+        ]
+        if fit == PAPER:
+            return classify_concepts(
+                self.recording,
+                [annotations.names[label] for label in labels],
+                samples,
+                subset_sizes=sizes,
+                training=self.training,
+                seed=seed,
+                device=device,
+            )
+        from net2vec.tasks.converged_classify import classify_converged
+
+        return classify_converged(
+            self.recording,
+            annotations,
+            labels,
+            samples,
+            subset_sizes=sizes,
+            seed=seed,
+            dataset=dataset,
+            device=device,
+        )
+
+
+def concept_blocks(
+    labels: Sequence[int], recording: LayerRecording, training: Training, device: torch.device
+) -> list[tuple[int, ...]]:
+    """Labels in the blocks in which they are learned side by side."""
+    size = concepts_in_block(recording.filters, training.batch, device)
+    return [tuple(labels[first : first + size]) for first in range(0, len(labels), size)]

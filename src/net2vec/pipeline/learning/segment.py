@@ -1,0 +1,235 @@
+"""What a run learns on a layer to segment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from net2vec.config import PAPER
+from net2vec.data.annotations import Annotations
+from net2vec.pipeline.collect import segment_results
+from net2vec.pipeline.folder import Shelf
+from net2vec.pipeline.learning.workplace import NullScores, Workplace, kept_draws, longest_first
+from net2vec.recording import LayerRecording
+from net2vec.tasks import (
+    Segmented,
+    Training,
+    count_single_filters,
+    segment_concept,
+    shuffle_masks,
+)
+from net2vec.tasks.converged_segment import segment_converged
+
+TASK = "segment"
+
+
+def learn_to_segment(
+    place: Workplace, recording: LayerRecording, labels: Sequence[int], sizes: Sequence[int]
+) -> list[xr.Dataset]:
+    """All that settings ask of a layer, as the arrays of every fit, the first first.
+
+    Args:
+        place: where to work.
+        recording: the layer; it must have a grid.
+        labels: the concepts.
+        sizes: numbers of filters to learn again with.
+    """
+    advance = place.progress.stage(
+        f"{recording.layer}: single filters", len(place.inputs.dataset.images)
+    )
+    with place.ledger.stage("single filters"):
+        counts = count_single_filters(
+            recording, place.annotations, labels, workers=place.workers, progress=advance
+        )
+    best = dict(zip(labels, counts.best_filter.tolist(), strict=True))
+    layer = _Layer(place, recording, labels, sizes, best)
+    settings = place.settings
+    learned = {fit: layer.fit(fit) for fit in settings.fits}
+    seeds = range(settings.seed, settings.seed + settings.seeds)
+    again = layer.fit_again(seeds[1:]) if len(seeds) > 1 else {}
+    nulls = layer.nulls() if settings.nulls else {}
+    return [
+        segment_results(
+            place.annotations,
+            place.inputs.dataset,
+            labels,
+            counts,
+            learned[fit],
+            sizes,
+            fit=fit,
+            seeds={settings.seed: learned[fit], **again} if fit == PAPER and again else {},
+            null_score=nulls.get(fit),
+        )
+        for fit in settings.fits
+    ]
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Learning to segment on one layer; `best` is the best single filter of every concept."""
+
+    place: Workplace
+    recording: LayerRecording
+    labels: Sequence[int]
+    sizes: Sequence[int]
+    best: Mapping[int, int]
+
+    @property
+    def name(self) -> str:
+        return self.recording.layer
+
+    @property
+    def training(self) -> Training:
+        chosen = self.place.settings.segment
+        return Training(chosen.learning_rate, chosen.momentum, chosen.batch, chosen.epochs)
+
+    def fit(self, fit: str) -> dict[int, Segmented]:
+        """Every concept's fit."""
+        suffix = "" if fit == PAPER else f" {fit}"
+        learn = self._kept(fit, self.place.settings.seed)
+        work = longest_first(self.place.work_of(self.labels))
+        return self.place.do(
+            f"{TASK}{suffix}", f"{self.name}: learning to segment{suffix}", learn, work
+        )
+
+    def fit_again(self, seeds: Sequence[int]) -> dict[int, dict[int, Segmented]]:
+        """By seed, the paper's fit of every concept from other starts."""
+        learners = {seed: self._kept(PAPER, seed) for seed in seeds}
+        work = {
+            (seed, label): images
+            for label, images in self.place.work_of(self.labels).items()
+            for seed in seeds
+        }
+        found = self.place.do(
+            f"{TASK} seeds",
+            f"{self.name}: learning to segment from {len(seeds)} more starts",
+            lambda item: learners[item[0]](item[1]),
+            longest_first(work),
+        )
+        return {seed: {label: found[seed, label] for label in self.labels} for seed in seeds}
+
+    def nulls(self) -> dict[str, Float[np.ndarray, "draw method concept"]]:
+        """By fit, validation scores on masks paired with other images of their concept."""
+        single = self._null_single()
+        found = {}
+        for fit in self.place.settings.fits:
+            combined = self._null_combined(fit)
+            found[fit] = np.stack([single, combined], axis=1)
+        return found
+
+    def _null_single(self) -> Float[np.ndarray, "draw concept"]:
+        """Of the filter that is best on the shuffled training images, draw by draw."""
+        place, draws = self.place, range(self.place.settings.nulls)
+        names = [place.annotations.names[label] for label in self.labels]
+        shelf = place.shelf(TASK, self.name, seed=place.settings.seed, null="single", names=names)
+
+        def score(draw: int) -> Float[np.ndarray, "concept"]:
+            known = shelf.get(str(draw), NullScores)
+            if known is None:
+                shuffled = self._shuffled(self.labels, draw)
+                counts = count_single_filters(self.recording, shuffled, self.labels)
+                concepts = np.arange(len(self.labels))
+                known = NullScores(counts.set_iou[1:, concepts, counts.best_filter])
+                shelf.put(str(draw), known)
+            chosen: Float[np.ndarray, "concept"] = known.score[0]
+            return chosen
+
+        images = len(place.inputs.dataset.images)
+        found = place.do(
+            f"{TASK} nulls",
+            f"{self.name}: single filters on {len(draws)} shuffles",
+            score,
+            dict.fromkeys(draws, images),
+        )
+        return np.stack([found[draw] for draw in draws])
+
+    def _null_combined(self, fit: str) -> Float[np.ndarray, "draw concept"]:
+        """Of every concept's fit without subsets; an item is a concept with all its draws."""
+        place, draws = self.place, self.place.settings.nulls
+        learn = self._learner(fit, ())
+        shelf = self._shelf(fit, place.settings.seed, sizes=(), null="combined")
+
+        def scores(label: int) -> Float[np.ndarray, "draw column"]:
+            score = kept_draws(shelf, str(label), draws, columns=1)
+            if len(score) < draws:
+                more = [
+                    learn(self._shuffled([label], draw), label, place.settings.seed).score[1:]
+                    for draw in range(len(score), draws)
+                ]
+                score = np.concatenate([score, more])
+                shelf.put(str(label), NullScores(score))
+            return score
+
+        suffix = "" if fit == PAPER else f" {fit}"
+        work = {label: draws * images for label, images in place.work_of(self.labels).items()}
+        found = place.do(
+            f"{TASK} nulls",
+            f"{self.name}: learning to segment{suffix} on {draws} shuffles",
+            scores,
+            longest_first(work),
+        )
+        return np.array([found[label][:, 0] for label in self.labels]).reshape(-1, draws).T
+
+    def _shuffled(self, labels: Sequence[int], draw: int) -> Annotations:
+        return shuffle_masks(
+            self.place.annotations,
+            labels,
+            seed=self.place.settings.seed,
+            dataset=self.place.inputs.dataset.digest,
+            draw=draw,
+        )
+
+    def _kept(self, fit: str, seed: int) -> Callable[[int], Segmented]:
+        """From a label to its fit, which is put on a shelf or found there."""
+        shelf = self._shelf(fit, seed, sizes=self.sizes)
+        learn = self._learner(fit, self.sizes)
+
+        def find(label: int) -> Segmented:
+            known = shelf.get(str(label), Segmented)
+            if known is None:
+                known = learn(self.place.annotations, label, seed)
+                shelf.put(str(label), known)
+            return known
+
+        return find
+
+    def _shelf(self, fit: str, seed: int, *, sizes: Sequence[int], **parts: str) -> Shelf:
+        how: Mapping[str, object] = (
+            {"training": vars(self.training)} if fit == PAPER else {"fit": fit}
+        )
+        return self.place.shelf(TASK, self.name, seed=seed, sizes=list(sizes), **how, **parts)
+
+    def _learner(
+        self, fit: str, sizes: Sequence[int]
+    ) -> Callable[[Annotations, int, int], Segmented]:
+        """From annotations, a label and a seed to a fit."""
+        dataset, device = self.place.inputs.dataset.digest, self.place.inputs.device
+
+        def learn(annotations: Annotations, label: int, seed: int) -> Segmented:
+            if fit == PAPER:
+                return segment_concept(
+                    self.recording,
+                    annotations,
+                    label,
+                    best_filter=self.best[label],
+                    subset_sizes=sizes,
+                    training=self.training,
+                    seed=seed,
+                    device=device,
+                )
+            return segment_converged(
+                self.recording,
+                annotations,
+                label,
+                best_filter=self.best[label],
+                subset_sizes=sizes,
+                seed=seed,
+                dataset=dataset,
+                device=device,
+            )
+
+        return learn
