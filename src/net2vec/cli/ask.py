@@ -13,6 +13,10 @@ from net2vec.runs import open_run
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 Layer = Annotated[str | None, typer.Option(help="A layer; the last by default.")]
 Task = Annotated[str, typer.Option(help="segment or classify.")]
+Fit = Annotated[
+    str | None,
+    typer.Option(help="paper or converged, where the run has both; its first by default."),
+]
 Count = Annotated[int, typer.Option("-n", min=1, help="How many.")]
 
 
@@ -27,11 +31,12 @@ def scores(
     run: RunFolder,
     layer: Layer = None,
     task: Task = "segment",
+    fit: Fit = None,
     n: Count = 20,
     as_json: AsJson = False,
 ) -> None:
     """The best-encoded concepts of a layer: single filter beside combination."""
-    opened = open_run(run)
+    opened = open_run(run).at(fit=fit)
     arrays = opened.arrays(layer, task=task)
     name = layer or opened.layers[-1]
     rows = opened.scores
@@ -57,11 +62,12 @@ def nearest(
     concept: Annotated[str, typer.Argument(help="Name of a concept.")],
     layer: Layer = None,
     task: Task = "segment",
+    fit: Fit = None,
     n: Count = 5,
     as_json: AsJson = False,
 ) -> None:
     """The concepts whose vectors are nearest to a concept's, by cosine."""
-    space = open_run(run).space(layer, task=task)
+    space = open_run(run).space(layer, task=task, fit=fit)
     show_table(space.nearest(concept, n), as_json=as_json)
 
 
@@ -70,9 +76,10 @@ def solve(
     expression: Annotated[str, typer.Argument(help='For instance "grass + blue - green".')],
     layer: Layer = None,
     task: Task = "segment",
+    fit: Fit = None,
     n: Count = 5,
     as_json: AsJson = False,
 ) -> None:
     """Concept arithmetic: the concepts nearest to a sum of vectors."""
-    space = open_run(run).space(layer, task=task)
+    space = open_run(run).space(layer, task=task, fit=fit)
     show_table(space.solve(expression, n), as_json=as_json)

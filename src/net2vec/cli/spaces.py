@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -47,6 +48,10 @@ def compare(
     task: Annotated[
         list[str] | None, typer.Option(help="segment, classify; by default segment.")
     ] = None,
+    fit: Annotated[
+        list[str] | None,
+        typer.Option(help="paper, converged, or all; by default each run's first."),
+    ] = None,
     with_: Annotated[
         list[str] | None,
         typer.Option(
@@ -70,7 +75,7 @@ def compare(
 ) -> None:
     """Compare spaces of concepts: of runs, layers and tasks, of WordNet, of word vectors."""
     opened = [open_run(path) for path in runs]
-    spaces = _run_spaces(opened, layer or [], task or ["segment"])
+    spaces = _run_spaces(opened, layer or [], task or ["segment"], fit or [])
     shared = [name for name in spaces[0].names if all(name in space for space in spaces)]
     chosen = load_synonyms(synonyms) if synonyms else {}
     with TerminalProgress() as progress:
@@ -104,6 +109,10 @@ def export(
         list[str] | None,
         typer.Option("--format", help="word2vec, safetensors, csv, projector; by default all."),
     ] = None,
+    fit: Annotated[
+        str | None,
+        typer.Option(help="paper, converged, or all; by default the run's first."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the files; RUN/vectors by default.")
     ] = None,
@@ -115,12 +124,14 @@ def export(
             raise ConfigError(f"unknown format {name!r}; wanted one of {', '.join(_FORMATS)}")
     folder = out or run / "vectors"
     layers = opened.layers if layer == ALL else [layer or opened.layers[-1]]
-    for each in layers:
-        for one in task or opened.tasks(each):
-            vectors = opened.vectors(each, task=one)
+    fits = opened.fits if fit == ALL else [fit or opened.fits[0]]
+    for view, each in product([opened.at(fit=one) for one in fits], layers):
+        suffix = "" if view.fit == opened.fits[0] else f"-{view.fit}"
+        for one in task or view.tasks(each):
+            vectors = view.vectors(each, task=one)
             for name in form or _FORMATS:
                 extension, save = _FORMATS[name]
-                path = folder / f"{group_name(each)}-{one}.{extension}"
+                path = folder / f"{group_name(each)}-{one}{suffix}.{extension}"
                 save(
                     [str(concept) for concept in vectors["concept"].values],
                     vectors.to_numpy(),
@@ -148,7 +159,9 @@ _FORMATS: Mapping[str, tuple[str, _Save]] = {
 }
 
 
-def _run_spaces(runs: Sequence[Run], layers: Sequence[str], tasks: Sequence[str]) -> list[Space]:
+def _run_spaces(
+    runs: Sequence[Run], layers: Sequence[str], tasks: Sequence[str], fits: Sequence[str]
+) -> list[Space]:
     """The spaces asked for, each labelled by what tells it apart from the others."""
     spaces = []
     for run, label in zip(runs, unique_labels(list(runs)), strict=True):
@@ -160,10 +173,14 @@ def _run_spaces(runs: Sequence[Run], layers: Sequence[str], tasks: Sequence[str]
                 f"{run.path} has none of the layers {', '.join(layers)}; it has "
                 f"{', '.join(run.layers)}"
             )
+        views = run.fits if ALL in fits else (fits or run.fits[:1])
         spaces += [
-            run.space(layer, task=task).labelled(f"{label} {layer} {task}")
+            run.space(layer, task=task, fit=fit).labelled(
+                f"{label} {layer} {task}" + (f" {fit}" if fits else "")
+            )
             for layer in here
             for task in tasks
+            for fit in views
         ]
     return spaces
 

@@ -11,6 +11,7 @@ import xarray as xr
 
 from net2vec import analysis, spaces
 from net2vec.runs.run import Run
+from net2vec.runs.spread import spread
 
 _FIT = ("layer", "task")
 
@@ -69,34 +70,6 @@ def _make(run: Run, name: str) -> pd.DataFrame:
     if len(table):
         wanted = table.assign(network=run.network)[list(wanted.columns)]
     return wanted.reset_index(drop=True)
-
-
-def spread(
-    table: pd.DataFrame,
-    seeds: Sequence[pd.DataFrame],
-    keys: Sequence[str],
-    values: Sequence[str],
-) -> pd.DataFrame:
-    """A table with the standard deviation of its values over seeds.
-
-    Args:
-        table: with columns `keys` and `values`.
-        seeds: the same table with every seed, its own among them.
-        keys: columns that tell rows apart.
-        values: columns whose spread is wanted.
-
-    Returns:
-        The table with a column `NAME_sd` (ddof 1) for every value, missing where a row is not
-        there, or has no value, with every seed: a neighbour of some seeds is steady in none.
-    """
-    columns = {name: f"{name}_sd" for name in values}
-    filled = [each[[*keys, *values]] for each in seeds if len(each)]
-    if not values or not len(table) or not filled:
-        return table.assign(**dict.fromkeys(columns.values(), float("nan")))
-    numbers = pd.concat(filled, ignore_index=True).astype(dict.fromkeys(values, "Float64"))
-    groups = numbers.groupby(list(keys), sort=False, dropna=False)[list(values)]
-    sd = groups.std(ddof=1).where(groups.count() == len(seeds)).astype(float)
-    return table.merge(sd.rename(columns=columns).reset_index(), on=list(keys), how="left")
 
 
 def _of_scores(make: Callable[[pd.DataFrame], pd.DataFrame], run: Run) -> pd.DataFrame:
