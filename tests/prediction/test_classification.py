@@ -5,7 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
+from net2vec.errors import ResultsError
 from net2vec.networks import run_layers
+from net2vec.runs.apply import concept_names
 
 from builders_apply import LAYERS, probe_small, save_pictures, squash
 from builders_runs import small_dataset, small_network
@@ -49,3 +51,8 @@ def test_layers_and_concepts_are_chosen(run, paths):
     np.testing.assert_allclose(
         found.sel(layer="1"), everything.sel(concept=["square", "red-c"]), atol=1e-6
     )
+
+
+def test_a_task_without_concepts_is_refused():
+    with pytest.raises(ResultsError, match="no concept was learned in net 3 classify"):
+        concept_names([], None, "net 3 classify")

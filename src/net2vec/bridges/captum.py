@@ -19,6 +19,7 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
+from net2vec.bridges.nulls import p_values, vectors_by_chance
 from net2vec.errors import ConfigError, NetworkError
 from net2vec.networks import Network, evaluating, run_layers, to_grid
 from net2vec.prediction import Encoding, Looking, gather_images
@@ -161,7 +162,7 @@ def sensitivities(
     layer: str | None = None,
     task: str = "classify",
     nulls: int = 999,
-    null_vectors: Float[np.ndarray, "null filter"] | None = None,
+    null_vectors: np.ndarray | None = None,
     seed: int = 0,
     **options: Any,
 ) -> xr.Dataset:
@@ -204,14 +205,9 @@ def sensitivities(
     )
     weight = encoding.weight.double().numpy()
     chosen = weight[[encoding.names.index(name) for name in names]]
-    if null_vectors is None:
-        null, told = _mixtures(weight, nulls, seed), "random mixtures of the layer's vectors"
-    else:
-        null, told = _unit(np.asarray(null_vectors, dtype=np.float64)), "vectors given"
+    null, told = vectors_by_chance(weight, null_vectors, nulls, seed)
     derivative = chosen @ gradient.T
-    size = np.abs(_unit(chosen) @ gradient.mean(axis=0))
-    null_size = np.abs(null @ gradient.mean(axis=0))
-    p = (1 + (null_size >= size[:, None]).sum(axis=1)) / (1 + len(null))
+    p = p_values(chosen, gradient.mean(axis=0), null)
     return xr.Dataset(
         {
             "derivative": (
@@ -310,16 +306,3 @@ def _spread(
         .clone()
         for place in chosen
     ]
-
-
-def _mixtures(
-    weight: Float[np.ndarray, "concept filter"], count: int, seed: int
-) -> Float[np.ndarray, "null filter"]:
-    directed = weight[np.isfinite(weight).all(axis=1) & weight.any(axis=1)]
-    factors = np.random.default_rng(seed).normal(size=(count, len(directed)))
-    return _unit(factors @ _unit(directed))
-
-
-def _unit(vectors: Float[np.ndarray, "row filter"]) -> Float[np.ndarray, "row filter"]:
-    unit: Float[np.ndarray, "row filter"] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return unit

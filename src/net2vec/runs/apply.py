@@ -125,6 +125,8 @@ def concept_names(known: Sequence[str], wanted: Sequence[str] | None, label: str
     Raises:
         ResultsError: one of them is not known, or may mean several.
     """
+    if not known:
+        raise ResultsError(f"no concept was learned in {label}; choose another layer or task")
     if wanted is None:
         return list(known)
     try:

@@ -1,0 +1,62 @@
+"""Vectors that mean nothing, to hold a sensitivity against."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from net2vec.errors import ConfigError
+
+
+def p_values(
+    vectors: Float[np.ndarray, "concept filter"],
+    gradient: Float[np.ndarray, "filter"],
+    null: Float[np.ndarray, "null filter"],
+) -> Float[np.ndarray, "concept"]:
+    """How often chance does as well: (1 + how many null vectors) / (1 + all of them).
+
+    What is counted are null vectors along which the slope is as steep, up or down; only the
+    directions of vectors matter. NaN for a vector that has none.
+    """
+    steep, by_chance = np.abs(_unit(vectors) @ gradient), np.abs(_unit(null) @ gradient)
+    count = (by_chance >= steep[:, None]).sum(axis=1)
+    p: Float[np.ndarray, "concept"] = np.where(
+        np.isfinite(steep), (1 + count) / (1 + len(null)), np.nan
+    )
+    return p
+
+
+def vectors_by_chance(
+    weight: Float[np.ndarray, "concept filter"],
+    given: np.ndarray | None,
+    count: int,
+    seed: int,
+) -> tuple[Float[np.ndarray, "null filter"], str]:
+    """Vectors to hold a concept's against, and what they are."""
+    if given is None:
+        if count < 1:
+            raise ConfigError(f"nulls must be 1 or more, got {count}; 999 is usual")
+        return mixtures(weight, count, seed), "random mixtures of the layer's vectors"
+    vectors = np.asarray(given, dtype=np.float64)
+    if vectors.ndim != 2 or vectors.shape[1] != weight.shape[1] or not len(vectors):
+        raise ConfigError(
+            f"null vectors must be rows of {weight.shape[1]} filters, got an array of shape "
+            f"{vectors.shape}"
+        )
+    return vectors, "vectors given"
+
+
+def mixtures(
+    weight: Float[np.ndarray, "concept filter"], count: int, seed: int
+) -> Float[np.ndarray, "null filter"]:
+    """Random vectors in the span of the concepts, normally distributed factors of unit vectors."""
+    directed = weight[np.isfinite(weight).all(axis=1) & weight.any(axis=1)]
+    factors = np.random.default_rng(seed).normal(size=(count, len(directed)))
+    mixed: Float[np.ndarray, "null filter"] = factors @ _unit(directed)
+    return mixed
+
+
+def _unit(vectors: Float[np.ndarray, "row filter"]) -> Float[np.ndarray, "row filter"]:
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Float[np.ndarray, "row filter"] = vectors / np.where(length > 0, length, np.nan)
+    return unit
