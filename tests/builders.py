@@ -42,6 +42,9 @@ def build_run(
     subsets: Sequence[int] = SUBSETS,
     pairs: int = 30,
     gain: float = 0.2,
+    fits: Sequence[str] = ("paper",),
+    nulls: int = 0,
+    seeds: int = 1,
 ) -> Path:
     """Write a run of random results and return its folder.
 
@@ -56,6 +59,9 @@ def build_run(
         subsets: the subset sizes.
         pairs: images of each split that contain a concept.
         gain: what the combination adds to the single filter's score, on average.
+        fits: the fits; the first may have seeds.
+        nulls: null scores of every concept; the score of every other concept is above all of them.
+        seeds: fits with other starts; from two on there are arrays of them.
     """
     rng = np.random.default_rng(seed)
     groups = {}
@@ -74,16 +80,16 @@ def build_run(
                 "images": 2 * IMAGES,
             },
         )
-        tasks = {
-            "segment": _segment(rng, _concepts(rng, concepts), filters, sizes, pairs, gain),
-            "classify": _classify(
-                rng,
-                _concepts(rng, concepts | image_concepts),
-                filters,
-                [size for size in sizes if size > 1],  # one filter is `single` here
-                gain,
-            ),
-        }
+        above_one = [size for size in sizes if size > 1]  # one filter is `single` in classification
+        shared = _concepts(rng, concepts), _concepts(rng, concepts | image_concepts)
+        tasks = {"segment": [], "classify": []}
+        for fit in fits:
+            of_segment = _segment(rng, shared[0], filters, sizes, pairs, gain)
+            of_classify = _classify(rng, shared[1], filters, above_one, pairs, gain)
+            for made in (of_segment, of_classify):
+                again = seeds if fit == fits[0] and seeds > 1 else 0
+                more = _with_seeds(rng, _with_nulls(rng, made, nulls), again)
+                tasks[made.attrs["task"]].append(more.assign_attrs(fit=fit))
         groups[layer] = (recorded, tasks)
     tree = results.results_tree(network=network, layers=groups)
     results.save_tree(tree, folder / "results.zarr")
@@ -137,7 +143,8 @@ def _segment(rng, concepts, filters, sizes, pairs, gain):
         for half in (images[:IMAGES], images[IMAGES:])
         for name in sorted(rng.choice(half, pairs, replace=False))
     ]
-    pair_iou = np.clip(rng.uniform(-0.3, 0.9, (2, 2 * pairs * count)), 0, None)
+    union = rng.integers(100, 9000, (2, 2 * pairs * count))
+    found = (union * np.clip(rng.uniform(-0.3, 0.9, union.shape), 0, None)).astype(int)
     return results.segment_dataset(
         concepts,
         single_iou=single_iou,
@@ -148,14 +155,18 @@ def _segment(rng, concepts, filters, sizes, pairs, gain):
         subset_sizes=sizes,
         subset_weight=rng.normal(size=(len(sizes), count, filters)).astype(np.float32),
         subset_score=rng.uniform(0, 1, (2, len(sizes), count)),
-        pair_iou=pair_iou,
+        pair_iou=found / union,
         pair_concept=np.repeat(np.array(concepts.names, dtype=object), 2 * pairs),
         pair_image=np.array(pair_image, dtype=object),
         pair_split=np.tile(np.repeat(np.array(["train", "val"], dtype=object), pairs), count),
+        more={
+            "pair_intersection": found.astype(np.int32),
+            "pair_union": union.astype(np.int32),
+        },
     )
 
 
-def _classify(rng, concepts, filters, sizes, gain):
+def _classify(rng, concepts, filters, sizes, pairs, gain):
     count = len(concepts.names)
     single = rng.uniform(0.4, 0.7, (2, count))
     weight = rng.normal(size=(count, filters)).astype(np.float32)
@@ -171,4 +182,53 @@ def _classify(rng, concepts, filters, sizes, gain):
         subset_weight=rng.normal(size=(len(sizes), count, filters)).astype(np.float32),
         subset_bias=rng.uniform(size=(len(sizes), count)),
         subset_score=rng.uniform(0.5, 1, (2, len(sizes), count)),
+        more={
+            "trial_correct": rng.random((2, 2 * pairs * count)) < [[0.6], [0.8]],
+            "trial_concept": np.repeat(np.array(concepts.names, dtype=object), 2 * pairs),
+            "trial_image": np.tile(np.array(image_names()[IMAGES:] * 2, object), count)[
+                : 2 * pairs * count
+            ],
+            "trial_positive": np.tile(np.arange(2 * pairs) < pairs, count),
+        },
     )
+
+
+def _with_nulls(rng, made, nulls):
+    """Every other concept is better than all of its null scores, the others are like them."""
+    if not nulls:
+        return made
+    if "single_score" in made:
+        single = made["single_score"].sel(split="val").values
+    else:
+        single = made["single_iou"].sel(split="val").isel(filter=made["best_filter"]).values
+    score = np.stack([single, made["score"].sel(split="val").values])
+    null = score + rng.uniform(-0.05, 0.05, (nulls, *score.shape))
+    null[:, :, ::2] -= 0.1
+    return made.assign(null_score=(("null", "method", "concept"), null))
+
+
+def _with_seeds(rng, made, seeds):
+    """Vectors and scores that are like the run's own, a little different with each seed."""
+    if not seeds:
+        return made
+
+    def again(values):
+        copies = np.stack([values] * seeds).astype(float)
+        copies[1:] *= rng.normal(1, 0.2, copies[1:].shape)
+        return copies
+
+    names = ["weight", "bias", "start_distance", "score", "single_score", "subset_score"]
+    found = {}
+    for name in names:
+        if name in made:
+            values, dims = made[name].values, made[name].dims
+            place = 1 if "split" in dims else 0
+            seeded = (*dims[:place], "seed", *dims[place:])
+            found[f"seed_{name}"] = (seeded, np.moveaxis(again(values), 0, place))
+    if "single_score" in made:
+        best = np.abs(found["seed_weight"][1]).argmax(axis=2)
+        found["seed_best_filter"] = (("seed", "concept"), best)
+    else:
+        combined = again(made["pair_iou"].values[1])
+        found["seed_pair_iou"] = (("seed", "pair"), np.clip(combined, 0, 1))
+    return made.assign(found).assign_coords(seed=np.arange(seeds))

@@ -26,6 +26,8 @@ COLUMNS = {
     "arithmetic": "layer task expression rank concept cosine",
     "clusters": "layer task concept cluster x y",
 }
+# Of null scores and of several seeds; see test_chance_tables.py.
+ON_REQUEST = {"evidence", "evidence_summary", "steadiness"}
 WORDS = dict.fromkeys(["grass", "tree", "wood", "dog", "person"], "object") | {
     "green-c": "color",
     "blue-c": "color",
@@ -51,12 +53,14 @@ def test_every_table_is_filled_from_results_alone(tables):
     assert set(tables) >= set(COLUMNS)
     for name, columns in COLUMNS.items():
         assert list(tables[name]) == ["network", *columns.split()], name
-    assert [name for name, table in tables.items() if table.empty] == []
+    assert {name for name, table in tables.items() if table.empty} == ON_REQUEST
     assert all(table["network"].eq("planted").all() for table in tables.values())
 
 
 def test_tables_cover_every_layer_and_task(run, tables):
     for name, table in tables.items():
+        if name in ON_REQUEST:
+            continue
         layers = set(table["layer"]) if "layer" in table else set(run.layers)
         only_last = name in {"subset_curve", "filters_needed", "clusters"}
         assert layers == (set(run.layers[-1:]) if only_last else set(run.layers)), name

@@ -1,0 +1,82 @@
+"""The tables that say how far a run's numbers can be trusted, of a run that was asked for them."""
+
+import numpy as np
+import pytest
+
+from net2vec.runs import TABLES, make_tables, open_run
+
+from builders import CONCEPTS, LAYERS, SCENES, build_run
+
+NAMES = ["intervals", "evidence", "evidence_summary", "steadiness"]
+FITS = ["paper", "converged"]
+NUMBER = {"segment": len(CONCEPTS), "classify": len(CONCEPTS | SCENES)}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    return open_run(build_run(folder, nulls=39, seeds=3, fits=FITS))
+
+
+@pytest.fixture(scope="module")
+def tables(run):
+    return make_tables(run, NAMES)
+
+
+def test_every_fit_layer_and_task_is_there(tables):
+    for name, table in tables.items():
+        assert list(table) == ["network", *TABLES[name].columns, "fit"]
+        fits = ["paper"] if name == "steadiness" else FITS  # the other fit has no random start
+        found = table[["fit", "layer", "task"]].drop_duplicates().to_numpy().tolist()
+        assert found == [[fit, layer, task] for fit in fits for layer in LAYERS for task in NUMBER]
+
+
+def test_intervals_are_of_the_counts(run, tables):
+    rows = tables["intervals"]
+    assert len(rows) == 2 * 2 * 3 * sum(NUMBER.values())
+    arrays = run.arrays("blocks.6", fit="converged")
+    dog = (arrays["pair_concept"] == "dog") & (arrays["pair_split"] == "val")
+    shared = arrays["pair_intersection"][:, dog].sum("pair")
+    single, combined = (shared / arrays["pair_union"][:, dog].sum("pair")).values
+    dog = "layer == 'blocks.6' and concept == 'dog'"
+    found = rows.query(f"{dog} and fit == 'converged' and task == 'segment'")["value"]
+    assert found.tolist() == pytest.approx([single, combined, combined - single])
+    arrays = run.arrays("blocks.6", task="classify")
+    right = arrays["trial_correct"][:, arrays["trial_concept"] == "dog"].mean("trial").values
+    found = rows.query(f"{dog} and fit == 'paper' and task == 'classify'")["value"]
+    assert found.tolist()[:2] == pytest.approx(right)
+
+
+def test_evidence_and_its_sum(run, tables):
+    evidence, summary = tables["evidence"], tables["evidence_summary"]
+    assert len(summary) == 2 * 2 * 2 * 2
+    fit = ["fit", "layer", "task", "method"]
+    passed = evidence.groupby(fit, sort=False)["passed"].sum()
+    assert summary.set_index(fit)["passed"].equals(passed)
+    assert summary["concepts"].tolist() == summary["task"].map(NUMBER).tolist()
+    # Of 39 null scores the least p-value is 1 in 40: with 2 % or more of the concepts there.
+    assert summary["nulls"].eq(39).all()
+    assert summary["needed"].tolist() == np.ceil(summary["concepts"] / 2).tolist()
+    planted = evidence["concept"].isin([*CONCEPTS][::2])
+    assert evidence[planted]["p"].eq(1 / 40).all()
+    assert evidence[planted]["passed"].all()
+
+
+def test_evidence_is_about_validation_scores(run, tables):
+    rows = tables["evidence"].query("fit == 'converged' and layer == 'blocks.6'")
+    arrays = run.arrays("blocks.6", fit="converged", task="classify")
+    combined = rows.query("task == 'classify' and method == 'combined'")["score"]
+    assert combined.tolist() == arrays["score"].sel(split="val").values.tolist()
+    single = rows.query("task == 'classify' and method == 'single'")["score"]
+    assert single.tolist() == arrays["single_score"].sel(split="val").values.tolist()
+
+
+def test_steadiness_is_of_the_seeds(run, tables):
+    rows = tables["steadiness"].query("layer == 'blocks.6' and task == 'segment'")
+    assert rows["seeds"].eq(3).all()
+    weight = run.arrays("blocks.6")["seed_weight"].sel(concept="dog").values
+    unit = weight / np.linalg.norm(weight, axis=1, keepdims=True)
+    cosines = [unit[one] @ unit[other] for one, other in ((0, 1), (0, 2), (1, 2))]
+    dog = rows.set_index("concept").loc["dog"]
+    assert dog["cosine"] == pytest.approx(np.mean(cosines))
+    assert 0.2 < dog["overlap"] <= 1
