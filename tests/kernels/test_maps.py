@@ -7,6 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from net2vec.kernels.maps import SparseMaps
+
 from builders_data import sparse_maps
 
 
@@ -32,3 +34,22 @@ def test_dense_chosen_and_single_filters(seed, shape, share):
     chosen = int(generator.integers(shape[1]))
     alone = maps.alone(chosen)
     np.testing.assert_array_equal(alone.dense().numpy(), B[:, [chosen]])
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(0, 2**32),
+    st.tuples(st.integers(1, 5), st.integers(1, 6), st.integers(1, 4), st.integers(1, 4)),
+    st.sampled_from([0.0, 0.1, 0.6, 1.0]),
+)
+def test_dense_maps_become_the_lists_of_a_recording_and_their_weighted_sum(seed, shape, share):
+    generator = np.random.default_rng(seed)
+    B = generator.random(shape) < share
+    maps, wanted = SparseMaps.of(torch.from_numpy(B)), sparse_maps(B)
+    assert (maps.grid, maps.filters) == (wanted.grid, wanted.filters)
+    for name in ("starts", "filter", "cell"):
+        assert getattr(maps, name).tolist() == getattr(wanted, name).tolist()
+    weight = generator.normal(size=shape[1])
+    total = maps.weighted(torch.from_numpy(weight)).numpy()
+    np.testing.assert_allclose(total, np.einsum("k,nkyx->nyx", weight, B), atol=1e-12)
+    assert (total[~B.any(axis=1)] == 0).all()

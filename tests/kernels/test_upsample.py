@@ -8,7 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from net2vec.kernels.upsample import aligned_axis, upsampled_is_on
+from net2vec.kernels.blocks import Strips, lay_out
+from net2vec.kernels.maps import SparseMaps
+from net2vec.kernels.upsample import aligned_axis, upsampled, upsampled_is_on
 
 import oracle
 
@@ -118,3 +120,41 @@ def test_the_matrix_of_an_axis_is_bilinear_with_aligned_corners(h, H):
     assert upper.max() < h
     assert (upper - lower <= 1).all()
     assert lower.max() < axis.cells
+
+
+@settings(deadline=None, max_examples=60)
+@given(SIDES, SIDES, SIDES, SIDES, st.integers(0, 99))
+def test_numbers_are_upsampled_as_by_the_oracle(h, w, H, W, seed):
+    grid = np.random.default_rng(seed).normal(size=(2, h, w))
+    found = upsampled(torch.from_numpy(grid), (H, W)).numpy()
+    np.testing.assert_allclose(found, oracle.upsample(grid, H, W), atol=1e-12)
+
+
+def test_upsampling_is_exact_where_places_meet():
+    grid = torch.tensor([[1.0, 4.0], [-2.0, 0.1]])
+    assert upsampled(grid, (2, 2)).tolist() == grid.tolist()
+    assert upsampled(grid, (4, 7))[::3, ::6].tolist() == grid.tolist()
+    assert upsampled(grid, (3, 3))[1].tolist() == pytest.approx([-0.5, 0.775, 2.05])
+
+
+@pytest.mark.parametrize(("grid", "size"), [((7, 7), (112, 112)), ((13, 13), (113, 113))])
+def test_learning_computes_z_to_the_same_bits(grid, size):
+    """What is predicted in a new image is what the same image had in the probe."""
+    generator = np.random.default_rng(0)
+    maps = SparseMaps.of(torch.from_numpy(generator.random((6, 20, *grid)) < 0.05))
+    weight = torch.from_numpy(generator.normal(size=20).astype(np.float32))
+    strips = Strips.of(grid, size)
+    block = lay_out(maps, strips, strips.pack(torch.zeros(6, *size, dtype=torch.bool)), 0, 6)
+    in_learning = block.value(weight, torch.empty(block.mask.numel()))
+    z = upsampled(maps.weighted(weight), size)
+    image, lower = block.image, block.lower - block.image * grid[0]
+    compared = 0
+    for n in range(len(image)):
+        # Strips of the block, by the grid row that they begin at; long ones are cut in two.
+        for strip in torch.nonzero(strips.lower == lower[n])[:, 0]:
+            rows = strips.pixel_row[strip][strips.exists[strip]]
+            found = in_learning[n, : len(rows), : size[1]]
+            same = torch.equal(z[image[n], rows], found)
+            compared += same
+            assert same or (strips.lower == lower[n]).sum() > 1
+    assert compared == len(image)

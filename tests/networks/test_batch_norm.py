@@ -3,7 +3,13 @@ import torch
 from timm.layers import BatchNormAct2d
 from torch import nn
 
-from net2vec.networks import estimate_batch_norm, network_from_module
+from net2vec.errors import NetworkError
+from net2vec.networks import (
+    batch_norm_statistics,
+    estimate_batch_norm,
+    network_from_module,
+    with_batch_norm_statistics,
+)
 
 
 def _network():
@@ -67,3 +73,25 @@ def test_it_is_deterministic_and_a_network_without_batch_norm_stays_equal():
     assert copy.weights == plain.weights
     with pytest.raises(ValueError, match="more than 1 value"):
         estimate_batch_norm(network, [torch.zeros(1, 3, 1, 1)])
+
+
+def test_statistics_can_be_taken_to_another_network_of_the_kind():
+    estimated, fresh = estimate_batch_norm(_network(), _batches()), _network()
+    statistics = batch_norm_statistics(estimated.module)
+    assert set(statistics) == {
+        f"{path}.{name}"
+        for path in ("1", "4")
+        for name in ("running_mean", "running_var", "num_batches_tracked")
+    }
+    before = fresh.digest
+    restored = with_batch_norm_statistics(fresh, statistics)
+    assert restored.digest == estimated.digest != before
+    assert network_from_module(fresh.module, size=6).digest == before
+    statistics["1.running_mean"] += 1  # what was taken is a copy
+    assert network_from_module(estimated.module, size=6).digest == estimated.digest
+
+
+def test_statistics_of_another_kind_of_network_are_refused():
+    statistics = batch_norm_statistics(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(5)))
+    with pytest.raises(NetworkError, match="take the network that was probed"):
+        with_batch_norm_statistics(_network(), statistics)

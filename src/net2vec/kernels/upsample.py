@@ -77,7 +77,7 @@ def upsampled(
     """
     rows, columns = aligned_axis(grid.shape[-2], size[0]), aligned_axis(grid.shape[-1], size[1])
     wide = grid @ columns.matrix(grid.dtype).T.to(grid.device)
-    share = (rows.remainder / rows.denominator).to(grid)[:, None]
+    share = (rows.remainder.to(grid) / rows.denominator)[:, None]
     lower, upper = (
         torch.index_select(wide, -2, index.to(grid.device)) for index in (rows.lower, rows.upper)
     )
