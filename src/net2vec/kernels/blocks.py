@@ -7,12 +7,13 @@ Where the masks have the size of the grid nothing is upsampled, and only active 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from torch import Tensor
 
 from net2vec.kernels.maps import SparseMaps
@@ -33,6 +34,7 @@ class Strips:
         share: weight of the upper grid row in each row of a strip.
         reduce: weights with which a strip's rows go back to its two grid rows.
         across: upsampling along a row, 0 for the padding.
+        whole: a mask of all pixels, packed.
     """
 
     rows: Axis
@@ -44,6 +46,7 @@ class Strips:
     share: Float[Tensor, "strip row"]
     reduce: Float[Tensor, "strip two row"]
     across: Float[Tensor, "x column"]
+    whole: UInt8[Tensor, "strip byte"]
 
     @classmethod
     @lru_cache(maxsize=8)
@@ -69,6 +72,7 @@ class Strips:
         padded = -(-size[1] // _BYTE) * _BYTE
         across = torch.zeros(grid[1], padded)
         across[:, : size[1]] = columns.matrix().T
+        whole = exists[:, :, None] & (torch.arange(padded) < size[1])
         return cls(
             rows,
             columns,
@@ -79,6 +83,7 @@ class Strips:
             share,
             reduce,
             across,
+            _packed(whole),
         )
 
     def __len__(self) -> int:
@@ -88,6 +93,11 @@ class Strips:
     def pixels(self) -> int:
         """Pixels of a strip, padding included."""
         return self.exists.shape[1] * self.across.shape[1]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of the masks."""
+        return self.rows.outputs, self.columns.outputs
 
     @property
     def is_identity(self) -> bool:
@@ -100,14 +110,34 @@ class Strips:
         padded = masks.new_zeros(len(masks), self.rows.outputs, self.across.shape[1])
         padded[:, :, : masks.shape[2]] = masks
         cut = padded[:, self.pixel_row] & self.exists[:, :, None]
-        packed = np.packbits(cut.cpu().flatten(2).numpy(), axis=-1, bitorder="little")
-        return torch.from_numpy(packed)
+        return _packed(cut.cpu())
 
     def unpack(self, packed: UInt8[Tensor, "chosen byte"]) -> UInt8[Tensor, "chosen row column"]:
         """Strips of packed masks as zeros and ones."""
-        bits = np.unpackbits(packed.cpu().numpy(), axis=1, bitorder="little")
-        shape = (len(packed), self.exists.shape[1], self.across.shape[1])
-        return torch.from_numpy(bits).view(shape).to(packed.device)
+        return _unpacked(packed, self.across.shape[1])
+
+
+def _packed(bits: Bool[Tensor, "*batch row column"]) -> UInt8[Tensor, "*batch byte"]:
+    """Eight values a byte, the first in the lowest bit."""
+    if bits.is_cuda:
+        power = 1 << torch.arange(_BYTE, device=bits.device)
+        # Rows are whole bytes.
+        by_byte = bits.reshape(*bits.shape[:-2], bits.shape[-2] * bits.shape[-1] // _BYTE, _BYTE)
+        return (by_byte * power).sum(-1).to(torch.uint8)
+    return torch.from_numpy(np.packbits(bits.flatten(-2).numpy(), axis=-1, bitorder="little"))
+
+
+def _above(value: Float[Tensor, "*shape"], cut: float) -> Bool[Tensor, "*shape"]:
+    # NumPy compares several times as fast as PyTorch does on a CPU.
+    return value > cut if value.is_cuda else torch.from_numpy(value.numpy() > np.float32(cut))
+
+
+def _unpacked(
+    packed: UInt8[Tensor, "strip byte"], columns: int
+) -> UInt8[Tensor, "strip row column"]:
+    bits = np.unpackbits(packed.cpu().numpy(), axis=1, bitorder="little")
+    rows = bits.shape[1] // columns
+    return torch.from_numpy(bits).view(len(packed), rows, columns).to(packed.device)
 
 
 def _strip_height(in_cell: Int[Tensor, "cell"]) -> int:
@@ -127,7 +157,8 @@ class StripBlock:
 
     Attributes:
         images: number of images.
-        mask: the concept's mask on the strips that have an active filter.
+        packed: the concept's mask on the strips that have an active filter, eight pixels a byte.
+        whole: all pixels of these strips; padding is none.
         height: rows of the grid.
         filter, cell: entries of the maps; cells are counted through the block.
         lower, upper: the two grid rows of each strip, counted through the block.
@@ -137,7 +168,8 @@ class StripBlock:
     """
 
     images: int
-    mask: UInt8[Tensor, "strip row column"]
+    packed: UInt8[Tensor, "strip byte"]
+    whole: UInt8[Tensor, "strip byte"]
     height: int
     filter: Int[Tensor, "entry"]
     cell: Int[Tensor, "entry"]
@@ -150,6 +182,16 @@ class StripBlock:
     back: Float[Tensor, "column x"]
     image: Int[Tensor, "strip"]
 
+    @cached_property
+    def mask(self) -> UInt8[Tensor, "strip row column"]:
+        """The concept's mask, as zeros and ones."""
+        return _unpacked(self.packed, len(self.back))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Strips, and the rows and columns of pixels in each."""
+        return len(self.image), self.share.shape[1], len(self.back)
+
     def value(
         self, weight: Float[Tensor, "filter"], room: Float[Tensor, "number"]
     ) -> Float[Tensor, "strip row column"]:
@@ -161,12 +203,12 @@ class StripBlock:
         """
         width = len(self.across)
         summed = weight.new_zeros(self.images * self.height * width)
-        # `index_select` is several times faster than indexing.
-        summed.index_add_(0, self.cell, torch.index_select(weight, 0, self.filter))
+        # `index_select` and `scatter_add_` are faster than indexing and `index_add_`.
+        summed.scatter_add_(0, self.cell, torch.index_select(weight, 0, self.filter))
         wide = summed.view(-1, width) @ self.across
         lower = torch.index_select(wide, 0, self.lower)[:, None]
         upper = torch.index_select(wide, 0, self.upper)[:, None]
-        out = room[: self.mask.numel()].view(self.mask.shape)
+        out = room[: math.prod(self.shape)].view(self.shape)
         return torch.lerp(lower, upper, self.share, out=out)
 
     def add_back(
@@ -176,7 +218,7 @@ class StripBlock:
         rows = by_pixel.new_zeros(self.images * self.height, by_pixel.shape[2])
         rows.index_add_(0, self.both, torch.bmm(self.reduce, by_pixel).flatten(0, 1))
         by_cell = (rows @ self.back).view(-1)
-        gradient.index_add_(0, self.filter, torch.index_select(by_cell, 0, self.cell))
+        gradient.scatter_add_(0, self.filter, torch.index_select(by_cell, 0, self.cell))
 
     @property
     def is_pixel(self) -> Bool[Tensor, "strip row column"]:
@@ -187,6 +229,19 @@ class StripBlock:
         """Sum over all pixels."""
         by_row = pixels @ self.across.any(0).to(pixels.dtype)
         return (by_row * (self.reduce.sum(1) > 0)).sum()
+
+    def counts(
+        self, value: Float[Tensor, "strip row column"], cut: float = 0.0
+    ) -> tuple[Int[Tensor, "image"], Int[Tensor, "image"]]:
+        """Of every image, pixels above a cut, and those of them that the mask contains."""
+        predicted = _packed(_above(value, cut)) & self.whole
+        hit = predicted & self.packed
+        return self._by_image(predicted), self._by_image(hit)
+
+    def _by_image(self, packed: UInt8[Tensor, "strip byte"]) -> Int[Tensor, "image"]:
+        by_strip = np.bitwise_count(packed.cpu().numpy()).sum(1, dtype=np.int64)
+        total = np.bincount(self.image.cpu().numpy(), by_strip, minlength=self.images)
+        return torch.from_numpy(total.astype(np.int64))
 
     def sum_by_image(self, pixels: Float[Tensor, "strip row column"]) -> Int[Tensor, "image"]:
         """Integer sums over the pixels of every image."""
@@ -213,6 +268,11 @@ class CellBlock:
     pixel: Int[Tensor, "entry"]
     image: Int[Tensor, "pixel"]
 
+    @property
+    def shape(self) -> tuple[int]:
+        """Pixels."""
+        return (len(self.mask),)
+
     def value(
         self, weight: Float[Tensor, "filter"], room: Float[Tensor, "number"]
     ) -> Float[Tensor, "pixel"]:
@@ -223,11 +283,11 @@ class CellBlock:
             room: memory for the result.
         """
         value = room[: len(self.mask)].zero_()
-        return value.index_add_(0, self.pixel, torch.index_select(weight, 0, self.filter))
+        return value.scatter_add_(0, self.pixel, torch.index_select(weight, 0, self.filter))
 
     def add_back(self, gradient: Float[Tensor, "filter"], by_pixel: Float[Tensor, "pixel"]) -> None:
         """Add to the weights' gradient what the gradient by pixels gives."""
-        gradient.index_add_(0, self.filter, torch.index_select(by_pixel, 0, self.pixel))
+        gradient.scatter_add_(0, self.filter, torch.index_select(by_pixel, 0, self.pixel))
 
     @property
     def is_pixel(self) -> Bool[Tensor, "pixel"]:
@@ -238,7 +298,14 @@ class CellBlock:
         """Sum over all pixels."""
         return pixels.sum()
 
-    def sum_by_image(self, pixels: Float[Tensor, "pixel"]) -> Int[Tensor, "image"]:
+    def counts(
+        self, value: Float[Tensor, "pixel"], cut: float = 0.0
+    ) -> tuple[Int[Tensor, "image"], Int[Tensor, "image"]]:
+        """Of every image, pixels above a cut, and those of them that the mask contains."""
+        on = _above(value, cut)
+        return self.sum_by_image(on).cpu(), self.sum_by_image(on * self.mask).cpu()
+
+    def sum_by_image(self, pixels: Shaped[Tensor, "pixel"]) -> Int[Tensor, "image"]:
         """Integer sums over the pixels of every image."""
         total = pixels.long()
         return total.new_zeros(self.images).index_add_(0, self.image, total)
@@ -246,6 +313,19 @@ class CellBlock:
 
 Block = StripBlock | CellBlock
 """Some images of a mini-batch: the pixels that count, and the way from weights to them and back."""
+
+
+def entries(
+    maps: SparseMaps, first: int, last: int
+) -> tuple[Int[Tensor, "entry"], Int[Tensor, "entry"]]:
+    """Filters and cells that are on in images `first` to `last`; cells counted through these."""
+    bounds = maps.starts[first : last + 1]
+    images, (height, width) = last - first, maps.grid
+    chosen = slice(int(bounds[0]), int(bounds[-1]))
+    image = torch.repeat_interleave(
+        torch.arange(images, device=bounds.device), bounds[1:] - bounds[:-1]
+    )
+    return maps.filter[chosen].long(), maps.cell[chosen].long() + image * (height * width)
 
 
 def lay_out(
@@ -266,13 +346,8 @@ def lay_out(
     """
     device = maps.cell.device
     images = last - first
-    bounds = maps.starts[first : last + 1]
-    entries = slice(int(bounds[0]), int(bounds[-1]))
-    counts = bounds[1:] - bounds[:-1]
-    image = torch.repeat_interleave(torch.arange(images, device=device), counts)
     height, width = maps.grid
-    filters = maps.filter[entries].long()
-    cell = maps.cell[entries].long() + image * (height * width)
+    filters, cell = entries(maps, first, last)
     if strips.is_identity:
         pixel, place = torch.unique(cell, return_inverse=True)
         image = torch.div(pixel, height * width, rounding_mode="floor")
@@ -287,18 +362,20 @@ def lay_out(
     lower, upper = strips.lower.to(device), strips.upper.to(device)
     image, strip = torch.nonzero(active[:, lower] | active[:, upper], as_tuple=True)
     low, high = image * height + lower[strip], image * height + upper[strip]
+    bytes_of = masks[first:last].flatten(0, 1)
     across = strips.across.to(device)
     return StripBlock(
         images=images,
-        mask=strips.unpack(masks[first:last][image, strip]),
+        packed=torch.index_select(bytes_of, 0, image * len(strips) + strip),
+        whole=torch.index_select(strips.whole.to(device), 0, strip),
         height=height,
         filter=filters,
         cell=cell,
         lower=low,
         upper=high,
         both=torch.stack([low, high], 1).flatten(),
-        share=strips.share.to(device)[strip][:, :, None],
-        reduce=strips.reduce.to(device)[strip],
+        share=torch.index_select(strips.share.to(device), 0, strip)[:, :, None],
+        reduce=torch.index_select(strips.reduce.to(device), 0, strip),
         across=across,
         back=across.T.contiguous(),
         image=image,

@@ -1,27 +1,34 @@
 """Learning to segment a concept: SGD on the weights of thresholded, upsampled maps.
 
-Upsampling is linear, so filters are summed on the small grid first and one map is upsampled. The
-gradient takes the same way back, in place and without a graph.
+Upsampling is linear, so filters are summed on the small grid first and one map is upsampled: to a
+few nodes between its cells where there are many pixels to a cell, else to the pixels. The gradient
+takes the same way back, in place and without a graph.
 
 Source: paper, section 3.1.2 and equations 2 and 4. The loss has no logarithm.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from net2vec.kernels.blocks import Block, Strips, lay_out
 from net2vec.kernels.maps import SparseMaps
+from net2vec.kernels.nodes import LEVELS, NodeBlock, NodeGrid
 
 # Pixels of a block on a CPU: fewer cost more calls, more fall out of the caches.
 _CPU_BLOCK = 16 * 1024 * 24
+# Where blocks are laid out to be counted once, calls matter more.
+_CPU_COUNTED = 1 << 20
 _GPU_BLOCK = 1 << 25
 
 
 class SegmentationProblem:
-    """One concept's images and masks, laid out for many passes.
+    """One concept's images and masks, for learning and for counting.
 
     Args:
         maps: thresholded maps of the images that contain the concept, in the dataset's order.
@@ -38,20 +45,21 @@ class SegmentationProblem:
         *,
         batch: int,
     ) -> None:
-        images = len(maps)
-        pixels = _GPU_BLOCK if maps.cell.is_cuda else _CPU_BLOCK
-        most = max(1, min(batch, pixels // (len(strips) * strips.pixels)))
-        block = -(-batch // -(-batch // most))  # of equal size, as far as they can be
-        self._batches: list[list[Block]] = [
-            [
-                lay_out(maps, strips, masks, first, min(first + block, begin + batch, images))
-                for first in range(begin, min(begin + batch, images), block)
-            ]
-            for begin in range(0, images, batch)
+        self._maps, self._strips, self._masks = maps, strips, masks
+        self._bounds = [
+            (first, min(first + batch, len(maps))) for first in range(0, len(maps), batch)
         ]
-        room = max((b.mask.numel() for blocks in self._batches for b in blocks), default=0)
-        self._value = torch.empty(room, device=maps.cell.device)
-        self._target = torch.empty(room, device=maps.cell.device)
+        self._moments: dict[int, Tensor] = {}
+        self._laid_out: dict[int, list[Block]] = {}
+        self._room = torch.empty(0, device=maps.cell.device)
+
+    def only(self, kept: Bool[Tensor, "filter"]) -> SegmentationProblem:
+        """The same problem with all filters but the kept ones off; it shares what masks need."""
+        problem = SegmentationProblem(
+            self._maps.only(kept.to(self._masks.device)), self._strips, self._masks, batch=1
+        )
+        problem._bounds, problem._moments = self._bounds, self._moments
+        return problem
 
     def fit(
         self,
@@ -73,22 +81,20 @@ class SegmentationProblem:
             epochs: passes over all batches.
         """
         foreground, background = (alpha, 1 - alpha) if alpha > 0 else (1.0, 1.0)
-        offset = start.new_tensor(background)
+        # d loss / d z is p (1 - p) times (1 - a) - t, or 1 - 2 t with equal weights.
+        slope = foreground + background
+        learners: list[NodeBlock | None] = [
+            self._nodes(number, background, slope) for number in range(len(self._bounds))
+        ]
         weight, velocity = start.clone(), torch.zeros_like(start)
         for _ in range(epochs):
-            for blocks in self._batches:
+            for number, (first, last) in enumerate(self._bounds):
                 gradient = torch.zeros_like(weight)
-                for block in blocks:
-                    value = block.value(weight, self._value).sigmoid_()
-                    # d loss / d z is p (1 - p) times (1 - a) - t, or 1 - 2 t with equal weights.
-                    target = self._target[: block.mask.numel()].view(block.mask.shape)
-                    target.copy_(block.mask)
-                    torch.sub(offset, target, alpha=foreground + background, out=target)
-                    # target * p * (1 - p) in one pass over memory.
-                    torch.ops.aten.sigmoid_backward.grad_input(target, value, grad_input=value)
-                    block.add_back(gradient, value)
-                images = sum(block.images for block in blocks)
-                velocity.mul_(momentum).add_(gradient, alpha=1 / images)
+                nodes = learners[number]
+                if nodes is None or not nodes.add_gradient(gradient, weight):
+                    learners[number] = None
+                    self._add_gradient(gradient, weight, number, background, slope)
+                velocity.mul_(momentum).add_(gradient, alpha=1 / (last - first))
                 weight.sub_(velocity, alpha=learning_rate)
         return weight
 
@@ -98,9 +104,62 @@ class SegmentationProblem:
         """Pixels predicted (z > 0), and those of them that the mask contains, for every image."""
         predicted = [torch.zeros(0, dtype=torch.int64)]
         hit = [torch.zeros(0, dtype=torch.int64)]
-        for blocks in self._batches:
-            for block in blocks:
-                on = (block.value(weight, self._value) > 0).to(torch.float32)
-                predicted.append(block.sum_by_image(on).cpu())
-                hit.append(block.sum_by_image(on * block.mask).cpu())
+        for number in range(len(self._bounds)):
+            for block in self._laid_out.get(number) or self._pixels(number, _CPU_COUNTED):
+                value = block.value(weight, self._room_for(block))
+                for found, count in zip((predicted, hit), block.counts(value), strict=True):
+                    found.append(count)
         return torch.cat(predicted), torch.cat(hit)
+
+    def _nodes(self, number: int, background: float, slope: float) -> NodeBlock | None:
+        grid = NodeGrid.of(self._maps.grid, self._strips.size)
+        if grid is None:
+            return None
+        first, last = self._bounds[number]
+        if number not in self._moments:
+            masks = self._masks[first:last].flatten(0, 1)
+            strip = torch.arange(len(self._strips), device=masks.device).repeat(last - first)
+            self._moments[number] = grid.moments(masks, strip, LEVELS[0][0])
+        return NodeBlock(
+            grid,
+            self._maps,
+            self._masks,
+            first,
+            last,
+            self._moments[number],
+            background=background,
+            slope=slope,
+        )
+
+    def _add_gradient(
+        self,
+        gradient: Float[Tensor, "filter"],
+        weight: Float[Tensor, "filter"],
+        number: int,
+        background: float,
+        slope: float,
+    ) -> None:
+        """Add the gradient of the summed loss of a mini-batch, by pixels."""
+        if number not in self._laid_out:
+            self._laid_out[number] = list(self._pixels(number, _CPU_BLOCK))
+        for block in self._laid_out[number]:
+            value = block.value(weight, self._room_for(block)).sigmoid_()
+            target = torch.mul(block.mask, -slope).add_(background)
+            # target * p * (1 - p) in one pass over memory.
+            torch.ops.aten.sigmoid_backward.grad_input(target, value, grad_input=value)
+            block.add_back(gradient, value)
+
+    def _pixels(self, number: int, pixels: int) -> Iterator[Block]:
+        """The pixels of a mini-batch, in blocks of equal size as far as they can be."""
+        first, last = self._bounds[number]
+        if self._masks.is_cuda:
+            pixels = _GPU_BLOCK
+        most = max(1, pixels // (len(self._strips) * self._strips.pixels))
+        block = -(-(last - first) // -(-(last - first) // most))
+        for begin in range(first, last, block):
+            yield lay_out(self._maps, self._strips, self._masks, begin, min(begin + block, last))
+
+    def _room_for(self, block: Block) -> Float[Tensor, "number"]:
+        if len(self._room) < math.prod(block.shape):
+            self._room = torch.empty(math.prod(block.shape), device=self._room.device)
+        return self._room

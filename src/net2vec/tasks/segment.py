@@ -185,7 +185,9 @@ def segment_concept(
     """
     strips = Strips.of(_grid(recording), annotations.size)
     splits = [annotations.pairs(label, train=train) for train in (True, False)]
-    held = [_Split(recording, annotations, strips, pairs, device) for pairs in splits]
+    held = [
+        _Split(recording, annotations, strips, pairs, training.batch, device) for pairs in splits
+    ]
     alpha = 1 - annotations.concept_size(label)
     concept = annotations.names[label]
 
@@ -195,7 +197,7 @@ def segment_concept(
         start = start_vector(seed, TASK, recording.layer, concept, recording.filters, used)
         if kept is not None:
             start = start * kept
-        parts = [split.problem(kept, training.batch) for split in held]
+        parts = [split.problem(kept) for split in held]
         weight = parts[0].fit(
             start.to(device),
             alpha=alpha,
@@ -271,16 +273,16 @@ class _Split:
         annotations: Annotations,
         strips: Strips,
         pairs: Int[np.ndarray, "pair"],
+        batch: int,
         device: torch.device | str,
     ) -> None:
-        self._maps = recording.maps(annotations.image[pairs]).to(device)
-        self._strips = strips
+        maps = recording.maps(annotations.image[pairs]).to(device)
+        masks = _packed(annotations, strips, pairs).to(device)
         self._area = annotations.area[pairs].astype(np.int64)
-        self._masks = _packed(annotations, strips, pairs).to(device)
+        self._problem = SegmentationProblem(maps, strips, masks, batch=batch)
 
-    def problem(self, kept: Bool[Tensor, "filter"] | None, batch: int) -> SegmentationProblem:
-        maps = self._maps if kept is None else self._maps.only(kept.to(self._masks.device))
-        return SegmentationProblem(maps, self._strips, self._masks, batch=batch)
+    def problem(self, kept: Bool[Tensor, "filter"] | None) -> SegmentationProblem:
+        return self._problem if kept is None else self._problem.only(kept)
 
     def counts(self, problem: SegmentationProblem, weight: Float[Tensor, "filter"]) -> _Counts:
         predicted, hit = problem.counts(weight)
