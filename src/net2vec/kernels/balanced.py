@@ -1,10 +1,10 @@
 """The convex twin of learning to segment: balanced log loss over a concept's pixels.
 
-The model is the paper's, z = b + sum_k w_k up(B_k), with a bias. Foreground and background weigh
-one half each, whatever their number. Pixels that no active filter reaches have z = b: they are
-counted once and never visited again.
+The model is the paper's, z = sum_k w_k up(B_k), without a bias: where to cut z is another question.
+Foreground and background weigh one half each, whatever their number. Pixels that no active filter
+reaches have z = 0 and no gradient: they are counted once and never visited again.
 
-Variables are x = (w, b), in double precision; pixels are visited in single precision.
+Variables are w in double precision; pixels are visited in single precision.
 """
 
 from __future__ import annotations
@@ -106,91 +106,79 @@ class PixelProblem:
         return Balance(0.5 / foreground, 0.5 / background)
 
     def gradient(
-        self, x: Float[Tensor, "variable"], chosen: Sequence[int], balance: Balance
-    ) -> Float[Tensor, "variable"]:
+        self, weight: Float[Tensor, "filter"], chosen: Sequence[int], balance: Balance
+    ) -> Float[Tensor, "filter"]:
         """Gradient of the loss over some parts, without the L2 term."""
-        weight, bias = x[:-1].float(), float(x[-1])
-        by_filter = torch.zeros_like(weight)
-        by_bias = torch.zeros((), dtype=x.dtype, device=x.device)
+        weight = weight.float()
+        gradient = torch.zeros_like(weight)
         for block in self._blocks(chosen):
-            error = self._probability(block, weight, bias)
+            error = self._probability(block, weight)
             target = self._target[: error.numel()].view(error.shape)
             target.copy_(block.mask)
             error.sub_(target)
             error.mul_(_weights(target, balance))
-            block.add_back(by_filter, error)
-            by_bias += block.total(error)
-        for i in chosen:
-            part, p = self.parts[i], _sigmoid(bias)
-            by_bias += balance.foreground * part.idle_foreground * (p - 1)
-            by_bias += balance.background * part.idle_background * p
-        return torch.cat([by_filter.to(x.dtype), by_bias[None]])
+            block.add_back(gradient, error)
+        return gradient.double()
 
-    def curvature(self, chosen: Sequence[int], balance: Balance) -> Float[Tensor, "variable"]:
-        """The largest that the second derivative along each variable can be, nearly.
+    def curvature(self, chosen: Sequence[int], balance: Balance) -> Float[Tensor, "filter"]:
+        """The largest that the second derivative along each weight can be, nearly.
 
         It is a quarter of the mean of the squared feature; the feature stands for its square.
         """
-        by_filter = torch.zeros(self.filters, device=self.device)
+        total = torch.zeros(self.filters, device=self.device)
         for block in self._blocks(chosen):
-            block.add_back(by_filter, _weights(block.mask.float(), balance))
-        return torch.cat([by_filter, by_filter.new_ones(1)]).double() / 4
+            block.add_back(total, _weights(block.mask.float(), balance))
+        return total.double() / 4
 
-    def loss(self, x: Float[Tensor, "variable"], chosen: Sequence[int], balance: Balance) -> float:
+    def loss(
+        self, weight: Float[Tensor, "filter"], chosen: Sequence[int], balance: Balance
+    ) -> float:
         """The loss over some parts, without the L2 term."""
-        weight, bias = x[:-1].float(), float(x[-1])
         total = 0.0
         for block in self._blocks(chosen):
-            value = block.value(weight, self._value).add_(bias)
+            value = block.value(weight.float(), self._value)
             target = block.mask.float()
-            total += float(
-                block.total((softplus(value) - target * value) * _weights(target, balance))
-            )
-        for i in chosen:
-            part = self.parts[i]
-            total += balance.foreground * part.idle_foreground * np.logaddexp(0, -bias)
-            total += balance.background * part.idle_background * np.logaddexp(0, bias)
-        return total
+            lost = softplus(value) - target * value
+            total += float(block.total(lost * _weights(target, balance)))
+        idle = sum(
+            balance.foreground * self.parts[i].idle_foreground
+            + balance.background * self.parts[i].idle_background
+            for i in chosen
+        )
+        return total + idle * float(np.log(2))
 
-    def best_cut(self, x: Float[Tensor, "variable"], chosen: Sequence[int]) -> float:
-        """Where to cut z + b for the best set IoU over some parts, to 1/8192 of probability."""
-        weight, bias = x[:-1].float(), float(x[-1])
+    def histogram(
+        self, weight: Float[Tensor, "filter"], chosen: Sequence[int]
+    ) -> Int[np.ndarray, "two bin"]:
+        """How many pixels have which probability: all of them, and those in the masks."""
         total, inside = np.zeros(_BINS, np.int64), np.zeros(_BINS, np.int64)
         for block in self._blocks(chosen):
-            # Places that are no pixels fall to bin 0, which every cut but the lowest leaves out.
+            # Places that are no pixels fall to bin 0 and are taken out again.
             is_pixel = block.is_pixel
-            place = self._probability(block, weight, bias).mul_(is_pixel)
+            place = self._probability(block, weight.float()).mul_(is_pixel)
             place = place.mul_(_BINS).clamp_(max=_BINS - 1).to(torch.int16)
             total += _count(place)
-            inside += _count(place[block.mask.bool()])
             total[0] -= place.numel() - int(is_pixel.sum())
-        idle = min(int(_sigmoid(bias) * _BINS), _BINS - 1)
+            inside += _count(place[block.mask.bool()])
         for i in chosen:
-            inside[idle] += self.parts[i].idle_foreground
-            total[idle] += self.parts[i].idle_foreground + self.parts[i].idle_background
-        hit, predicted = np.cumsum(inside[::-1])[::-1], np.cumsum(total[::-1])[::-1]
-        iou = hit / np.maximum(predicted + inside.sum() - hit, 1)
-        # Any cut between two neighbouring values is as good: the middle is the safest.
-        first = int(np.argmax(iou))
-        last = first + int(np.argmin(np.append(iou[first:] == iou[first], False))) - 1
-        share = (first + last) / 2 / _BINS
-        return float(np.log(share / (1 - share))) if share > 0 else _LOWEST
+            inside[_BINS // 2] += self.parts[i].idle_foreground
+            total[_BINS // 2] += self.parts[i].idle_foreground + self.parts[i].idle_background
+        return np.stack([total, inside])
 
     def counts(
-        self, x: Float[Tensor, "variable"], cut: float, part: int
+        self, weight: Float[Tensor, "filter"], cut: float, part: int
     ) -> tuple[Int[Tensor, "image"], Int[Tensor, "image"]]:
-        """Pixels predicted (z + b > cut), and those of them in the mask, of a part's images."""
-        weight, least = x[:-1].float(), cut - float(x[-1])
+        """Pixels predicted (z > cut), and those of them in the mask, of a part's images."""
         here = self.parts[part]
         predicted, hit = torch.zeros_like(here.area), torch.zeros_like(here.area)
         first = 0
         for block in here.blocks:
-            on = (block.value(weight, self._value) > least).to(torch.float32)
+            on = (block.value(weight.float(), self._value) > cut).to(torch.float32)
             images = slice(first, first + block.images)
-            predicted[images] = block.sum_by_image(on).to(predicted.device)
-            hit[images] = block.sum_by_image(on * block.mask).to(hit.device)
+            predicted[images] = block.sum_by_image(on).cpu()
+            hit[images] = block.sum_by_image(on * block.mask).cpu()
             first += block.images
-        if least < 0:
+        if cut < 0:
             predicted += here.pixels - here.reached
             hit += here.area - here.reached_area
         return predicted, hit
@@ -199,8 +187,23 @@ class PixelProblem:
         for i in chosen:
             yield from self.parts[i].blocks
 
-    def _probability(self, block: Block, weight: Tensor, bias: float) -> Tensor:
-        return block.value(weight, self._value).add_(bias).sigmoid_()
+    def _probability(self, block: Block, weight: Float[Tensor, "filter"]) -> Tensor:
+        return block.value(weight, self._value).sigmoid_()
+
+
+def best_cut(histogram: Int[np.ndarray, "two bin"]) -> float:
+    """Where to cut z for the best set IoU, to 1/8192 of probability.
+
+    Args:
+        histogram: from `PixelProblem.histogram`; those of several parts may be added.
+    """
+    predicted, hit = np.cumsum(histogram[:, ::-1], axis=1)[:, ::-1]
+    iou = hit / np.maximum(predicted + hit[0] - hit, 1)
+    # Any cut between two neighbouring values is as good: the middle is the safest.
+    first = int(np.argmax(iou))
+    last = first + int(np.argmin(np.append(iou[first:] == iou[first], False))) - 1
+    share = (first + last) / 2 / _BINS
+    return float(np.log(share / (1 - share))) if share > 0 else _LOWEST
 
 
 def _lay_out_part(
@@ -231,10 +234,6 @@ def _lay_out_part(
 def _weights(target: Float[Tensor, "*shape"], balance: Balance) -> Float[Tensor, "*shape"]:
     """What each pixel weighs; in the target's own memory."""
     return target.mul_(balance.foreground - balance.background).add_(balance.background)
-
-
-def _sigmoid(value: float) -> float:
-    return float(1 / (1 + np.exp(-value)))
 
 
 def _count(places: Int[Tensor, "*shape"]) -> Int[np.ndarray, "bin"]:

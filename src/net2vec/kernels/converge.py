@@ -1,8 +1,8 @@
 """Balanced log loss with an L2 term, solved to its optimum: one rule for both tasks.
 
-The L2 term is on the weights, not on the bias. It makes the problem strictly convex, so the
-optimum does not depend on where the search began, and a small gradient proves that it is near:
-norm(w - w*) is at most norm(gradient) / l2.
+The L2 term makes the problem strictly convex: the optimum does not depend on where the search
+began, and a small gradient proves that it is near, since norm(w - w*) is at most
+norm(gradient) / l2.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from torch import Tensor
 
 from net2vec.kernels.lbfgs import Minimum, minimize
 
-STRENGTHS = (1e-2, 1e-3, 1e-4, 1e-5)
+STRENGTHS = (1e-1, 1e-2, 1e-3, 1e-4)
 """L2 strengths to choose from, from the strongest."""
 
 # Relative distance from the optimum: two solutions then have a cosine above 0.9999.
-CLOSE = 5e-3
-# Enough to choose a strength by.
-ROUGH = 5e-2
+_CLOSE = 5e-3
+# The same in scaled variables, as far as needed to choose a strength or a cut by.
+_ROUGH = 3e-2
 _BIAS = 1e-4
 
 Gradient = Callable[[Float[Tensor, "problem variable"]], Float[Tensor, "problem variable"]]
@@ -31,31 +31,36 @@ def solve(
     gradient: Gradient,
     start: Float[Tensor, "problem variable"],
     curvature: Float[Tensor, "problem variable"],
-    l2: Float[Tensor, "problem"],
+    l2: Float[Tensor, "problem variable"],
     *,
-    close: float = CLOSE,
+    rough: bool = False,
     most: int = 200,
 ) -> Minimum:
-    """Minimise the loss plus l2 / 2 times the squared norm of the weights.
+    """Minimise the loss plus half of the squared weights times their L2 strength.
 
     Args:
-        gradient: of the loss without the L2 term, by x = (w, b).
+        gradient: of the loss without the L2 term.
         start: where to begin.
-        curvature: of the loss along each variable, nearly; 0 for a variable that stays where it is.
-        l2: strength of the L2 term of each problem.
-        close: how near to the optimum, relative to the norm of its weights.
+        curvature: of the loss along each variable, nearly; 0 for a variable that is fixed at 0.
+        l2: strength of the L2 term, the same for all weights of a problem; 0 for a bias.
+        rough: whether the neighbourhood of the optimum is enough.
         most: rounds after which a problem is given up.
     """
     moves = curvature > 0
-    strength = l2[:, None] * moves
-    strength[:, -1] = 0
-    scale = torch.where(moves, 1 / (curvature + strength).clamp(min=1e-30).sqrt(), 0.0)
+    scale = torch.where(moves, 1 / (curvature + l2).clamp(min=1e-30).sqrt(), 0.0)
+    is_weight = l2 > 0
+    strength = l2.amax(1)
 
     def total(x: Tensor) -> Tensor:
-        return (gradient(x) + strength * x) * moves
+        return (gradient(x) + l2 * x) * moves
 
-    def is_done(x: Tensor, slope: Tensor) -> Bool[Tensor, "problem"]:
-        distance = slope[:, :-1].norm(dim=1) / l2
-        return (distance <= close * x[:, :-1].norm(dim=1)) & (slope[:, -1].abs() <= _BIAS)
+    def is_close(x: Tensor, slope: Tensor) -> Bool[Tensor, "problem"]:
+        distance = (slope * is_weight).norm(dim=1) / strength
+        level = (slope * ~is_weight).abs().amax(1) <= _BIAS
+        return (distance <= _CLOSE * (x * is_weight).norm(dim=1)) & level
 
-    return minimize(total, start * moves, scale, is_done, most=most)
+    def is_near(x: Tensor, slope: Tensor) -> Bool[Tensor, "problem"]:
+        size = (x / torch.where(moves, scale, 1.0)).norm(dim=1)
+        return (slope * scale).norm(dim=1) <= _ROUGH * size
+
+    return minimize(total, start * moves, scale, is_near if rough else is_close, most=most)

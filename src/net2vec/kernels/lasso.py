@@ -28,36 +28,41 @@ Gradient = Callable[[Float[Tensor, "problem variable"]], Float[Tensor, "problem 
 
 
 def entry_order(
-    gradient: Gradient, scale: Float[Tensor, "problem variable"], wanted: int
+    gradient: Gradient,
+    scale: Float[Tensor, "problem variable"],
+    wanted: int,
+    *,
+    free: int = 0,
 ) -> Int[Tensor, "problem penalised"]:
     """Variables of each problem in the order in which they become other than 0.
 
-    The last variable, a bias, is not penalised and not listed.
-
     Args:
         gradient: of every problem at its point; its curvature must be largest at 0.
-        scale: typical lengths of the variables, such as 1 / sqrt(curvature).
+        scale: typical lengths of the variables, such as 1 / sqrt(curvature); 0 for one that stays.
         wanted: variables to let in; those beyond come in the order of their slopes at the end.
+        free: how many variables at the end, such as a bias, are not penalised and not listed.
     """
     at = torch.zeros_like(scale)
-    penalised = at.shape[1] - 1
+    penalised = at.shape[1] - free
     reach = _SAFETY * _largest_curvature(gradient, scale)[:, None]
-    slope = gradient(at)
-    strength = slope[:, :-1].abs().amax(1, keepdim=True)
+    slope = gradient(at) * (scale > 0)
+    strength = slope[:, :penalised].abs().amax(1, keepdim=True)
     # Who came in when: steps of the path, ties told apart by size; never is past the last.
-    came = torch.full_like(at[:, :-1], _STEPS)
-    size = slope[:, :-1].abs()
+    came = torch.full_like(at[:, :penalised], _STEPS)
+    size = slope[:, :penalised].abs()
     for step in range(_STEPS):
         strength = strength * _FALL
-        shrink = torch.cat([strength * scale[:, :-1], torch.zeros_like(strength)], 1) / reach
+        shrink = strength * scale / reach
+        shrink[:, penalised:] = 0
         at = _descend(gradient, at, scale, shrink, reach)
-        fresh = (came == _STEPS) & (at[:, :-1] != 0)
+        fresh = (came == _STEPS) & (at[:, :penalised] != 0)
         came[fresh] = step
-        size = torch.where(fresh, at[:, :-1].abs(), size)
+        size = torch.where(fresh, at[:, :penalised].abs(), size)
         if bool(((came < _STEPS).sum(1) >= min(wanted, penalised)).all()):
             break
     late = came == _STEPS
-    size = torch.where(late, gradient(at)[:, :-1].abs(), size)
+    slope = gradient(at) * (scale > 0)
+    size = torch.where(late, slope[:, :penalised].abs(), size)
     by_size = torch.sort(size, dim=1, descending=True, stable=True).indices
     by_time = torch.sort(torch.gather(came, 1, by_size), dim=1, stable=True).indices
     return torch.gather(by_size, 1, by_time)
@@ -71,7 +76,7 @@ def _descend(
     reach: Float[Tensor, "problem 1"],
 ) -> Float[Tensor, "problem variable"]:
     """Proximal steps at one strength; `shrink` is in scaled variables."""
-    last = ahead = start / scale
+    last = ahead = start / torch.where(scale > 0, scale, 1.0)
     pace = torch.ones_like(reach)
     for _ in range(_ROUNDS):
         moved = ahead - gradient(ahead * scale) * scale / reach

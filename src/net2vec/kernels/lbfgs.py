@@ -19,7 +19,7 @@ from torch import Tensor
 
 _MEMORY = 12
 # A step is taken unless the slope at its end is above this share of the slope at its beginning.
-_OVERSHOOT = 0.2
+_OVERSHOOT = 0.5
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def minimize(
     Args:
         gradient: of every problem at its point.
         start: where to begin.
-        scale: typical lengths of the variables, such as 1 / sqrt(curvature).
+        scale: typical lengths of the variables, such as 1 / sqrt(curvature); 0 for one that stays.
         is_done: from points and gradients, which problems need no further step.
         most: rounds after which a problem is given up.
     """
@@ -63,13 +63,14 @@ def minimize(
     for _ in range(most - 1):
         if bool(done.all()):
             break
-        tried = x + torch.where(done, 0.0, length)[:, None] * step * scale
+        move = torch.where(done, 0.0, length)[:, None] * step
+        tried = x + move * scale
         found = gradient(tried)
         rounds += ~done
         before = (slope * scale * step).sum(1)
         after = (found * scale * step).sum(1)
         taken = ~done & (after <= -_OVERSHOOT * before)
-        history.add(taken, (tried - x) / scale, (found - slope) * scale)
+        history.add(taken, move, (found - slope) * scale)
         x = torch.where(taken[:, None], tried, x)
         slope = torch.where(taken[:, None], found, slope)
         # The secant's root lies between the ends where the slope has changed its sign.

@@ -1,8 +1,10 @@
 """Segmenting a concept with the optimum of a convex problem, in the place of a few steps of SGD.
 
-The model is the paper's (section 3.1.2) with a bias. The loss is the log loss, foreground and
-background weighing alike, with an L2 term. Its strength is chosen by cross-validation over the
-training images, on a lattice of every fourth pixel; where to cut is chosen on all of their pixels.
+The model is the paper's (section 3.1.2). The loss is the log loss, foreground and background
+weighing alike, with an L2 term. Its strength and the cut are chosen by cross-validation over the
+training images, on a lattice of every fourth pixel: the strength for the least loss, the cut for
+the best set IoU of images that were held out. The best cut for the images that a vector was learned
+on suits others badly where it fits them too well. A bias would only move the cut; it is left out.
 """
 
 from __future__ import annotations
@@ -16,19 +18,21 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from net2vec.data.annotations import Annotations
-from net2vec.kernels.balanced import Balance, PixelProblem
+from net2vec.kernels.balanced import Balance, PixelProblem, best_cut
 from net2vec.kernels.blocks import Strips
-from net2vec.kernels.converge import ROUGH, STRENGTHS, solve
+from net2vec.kernels.converge import STRENGTHS, solve
 from net2vec.kernels.lasso import entry_order
 from net2vec.kernels.logistic import largest_weights
 from net2vec.kernels.maps import SparseMaps
 from net2vec.recording import LayerRecording
-from net2vec.tasks.chance import generator
 from net2vec.tasks.segment import Segmented, single_counts
 
 FOLDS = 5
-# A lattice of every so many rows and columns is enough to choose by: neighbours are alike.
-_STRIDE = 4
+STRIDES = (4, 2)
+"""A lattice of every so many rows and columns is enough to choose by: neighbours are alike."""
+
+# Pixels of the concept that a lattice should have.
+_ENOUGH = 250
 
 
 def segment_converged(
@@ -38,14 +42,12 @@ def segment_converged(
     *,
     best_filter: int,
     subset_sizes: Sequence[int],
-    seed: int,
-    dataset: str,
     device: torch.device | str = "cpu",
 ) -> Segmented:
     """Learn to segment a concept with all filters of a layer, and with subsets of them.
 
     Subsets are chosen by two rules, of which each is solved again with its filters alone: the
-    largest absolute weights, and the order in which an L1 path lets filters in.
+    largest absolute weights, and the order in which an L1 path lets filters in. Nothing is drawn.
 
     Args:
         recording: the layer; it must have a grid.
@@ -53,181 +55,183 @@ def segment_converged(
         label: the concept.
         best_filter: the best single filter, for its individual IoU.
         subset_sizes: numbers of filters to learn again with.
-        seed: the run's seed; it decides the folds and nothing else.
-        dataset: the dataset's digest.
         device: where to learn.
     """
     train, val = (annotations.pairs(label, train=split) for split in (True, False))
-    folds = _folds(train, seed, dataset, annotations.names[label])
-    parts = [*folds, val]
-    fine = _problem(recording, annotations, parts, device, stride=1)
-    coarse = _problem(recording, annotations, folds, device, stride=_STRIDE)
-    learner = _Learner(fine, coarse, len(folds))
-    l2, found = learner.choose()
+    # Folds are stretches of the dataset: neighbours, such as frames of a film, stay together.
+    folds = np.array_split(train, min(FOLDS, len(train)))
+    area = annotations.area[train].sum(dtype=np.int64)
+    stride = max(STRIDES, key=lambda step: (area >= step**2 * _ENOUGH, -step))
+    fine = _problem(recording, annotations, [train, val], device, stride=1)
+    coarse = _problem(recording, annotations, folds, device, stride=stride)
+    learner = _Learner(fine, coarse)
     filters = recording.filters
     everything = torch.ones(filters, dtype=torch.bool, device=fine.device)
-    full = learner.learn(l2, everything, found)
-    by_weight = [largest_weights(full.x[:-1], size) for size in subset_sizes]
-    by_path = (
-        [
-            torch.isin(torch.arange(filters, device=fine.device), order[:size])
-            for order in (learner.path(max(subset_sizes)),)
-            for size in subset_sizes
-        ]
-        if subset_sizes
-        else []
-    )
-    subsets = [learner.learn(l2, kept, full.x) for kept in by_weight]
-    path = [learner.learn(l2, kept, full.x) for kept in by_path]
-    pairs = np.concatenate(parts)
+    l2, start = learner.choose()
+    full = learner.learn(l2, everything, start)
+    by_weight = [largest_weights(full.vector, size) for size in subset_sizes]
+    by_path = learner.path(subset_sizes)
+    subsets = [learner.learn(l2, kept, full.vector) for kept in by_weight]
+    path = [learner.learn(l2, kept, full.vector) for kept in by_path]
+    pairs = np.concatenate([train, val])
     order = np.argsort(pairs)
     predicted, hit = (np.concatenate(counts)[order] for counts in zip(*full.counts, strict=True))
     single = single_counts(recording, annotations, pairs[order], best_filter)
-    area = annotations.area[pairs[order]].astype(np.int64)
+    areas = annotations.area[pairs[order]].astype(np.int64)
     return Segmented(
         weight=full.weight,
-        bias=full.bias,
+        bias=0.0,
         cut=full.cut,
         l2=l2,
         start_distance=float("nan"),
         score=full.score,
         subset_weight=_stack([one.weight for one in subsets], filters),
-        subset_bias=np.array([one.bias for one in subsets]),
+        subset_bias=np.zeros(len(subsets)),
         subset_cut=np.array([one.cut for one in subsets]),
         subset_score=_stack([one.score for one in subsets], 2).T,
         path_weight=_stack([one.weight for one in path], filters),
-        path_bias=np.array([one.bias for one in path]),
+        path_bias=np.zeros(len(path)),
         path_cut=np.array([one.cut for one in path]),
         path_score=_stack([one.score for one in path], 2).T,
         pairs=pairs[order],
         pair_intersection=np.stack([single.intersection, hit]),
-        pair_union=np.stack([single.union, predicted + area - hit]),
+        pair_union=np.stack([single.union, predicted + areas - hit]),
     )
 
 
 @dataclass(frozen=True)
 class _Learned:
-    """A solution: its variables, its cut, and what it predicts.
+    """A solution, its cut, and what it predicts.
 
     Attributes:
-        x: weights and bias.
-        cut: a pixel is predicted where z + b is above it.
-        counts: by part, pixels predicted and hit in every image.
+        vector: the weights, in double precision.
+        cut: a pixel is predicted where z is above it.
+        counts: by split, pixels predicted and hit in every image.
         score: set IoU by split.
     """
 
-    x: Float[Tensor, "variable"]
+    vector: Float[Tensor, "filter"]
     cut: float
     counts: Sequence[tuple[Int[np.ndarray, "image"], Int[np.ndarray, "image"]]]
     score: Float[np.ndarray, "split"]
 
     @property
     def weight(self) -> Float[np.ndarray, "filter"]:
-        weight: Float[np.ndarray, "filter"] = self.x[:-1].float().cpu().numpy()
+        weight: Float[np.ndarray, "filter"] = self.vector.float().cpu().numpy()
         return weight
-
-    @property
-    def bias(self) -> float:
-        return float(self.x[-1])
 
 
 class _Learner:
-    """One concept's problem on all pixels, and on the lattice; the last fine part is validation."""
+    """One concept's problem on all pixels, by split, and on the training lattice, by fold."""
 
-    def __init__(self, fine: PixelProblem, coarse: PixelProblem, folds: int) -> None:
+    def __init__(self, fine: PixelProblem, coarse: PixelProblem) -> None:
         self.fine = fine
         self.coarse = coarse
-        self.train = range(folds)
+        self.folds = range(len(coarse.parts))
+        self.balance = coarse.balance(self.folds)
 
-    def choose(self) -> tuple[float, Float[Tensor, "variable"]]:
+    @property
+    def can_hold_out(self) -> bool:
+        """Whether there is an image to hold out, and something to judge it by."""
+        return len(self.folds) > 1 and self.balance is not None
+
+    def choose(self) -> tuple[float, Float[Tensor, "filter"]]:
         """The L2 strength of the least held-out loss, and the solution on the lattice.
 
-        Strengths fall until the loss rises. With a single image there is nothing to hold out, and
-        the strongest is taken.
+        Strengths fall until the loss rises. Where nothing can be held out it is the strongest.
         """
         best, least = STRENGTHS[0], np.inf
-        at = {fold: self._zero() for fold in self.train}
-        balance = self.coarse.balance(self.train)
-        for l2 in STRENGTHS if len(self.train) > 1 and balance else ():
-            lost = 0.0
-            for fold in self.train:
-                others = [part for part in self.train if part != fold]
-                at[fold] = _solve(self.coarse, others, at[fold], l2, close=ROUGH)
-                lost += self.coarse.loss(at[fold], [fold], balance)
+        everything = torch.ones(self.fine.filters, dtype=torch.bool, device=self.fine.device)
+        at = [self._zero() for _ in self.folds]
+        for l2 in STRENGTHS if self.balance is not None and self.can_hold_out else ():
+            at = self._without_each(l2, everything, at)
+            lost = sum(
+                self.coarse.loss(x, [fold], self.balance)
+                for fold, x in zip(self.folds, at, strict=True)
+            )
             if lost >= least:
                 break
             best, least = l2, lost
-        return best, _solve(self.coarse, self.train, self._zero(), best, close=ROUGH)
+        start = _solve(self.coarse, self.folds, best, everything, self._zero(), rough=True)
+        return best, start
 
-    def path(self, wanted: int) -> Int[Tensor, "filter"]:
-        """The order in which an L1 path on the lattice lets filters in."""
-        balance = self.coarse.balance(self.train)
-        if balance is None:
-            return torch.arange(self.fine.filters, device=self.fine.device)
-        curvature = self.coarse.curvature(self.train, balance)
-        scale = torch.where(curvature > 0, 1 / curvature.clamp(min=1e-30).sqrt(), 0.0)
-        gradient = _gradient(self.coarse, self.train, balance)
-        return entry_order(gradient, scale[None], wanted)[0]
+    def path(self, sizes: Sequence[int]) -> list[Bool[Tensor, "filter"]]:
+        """For each size the filters that an L1 path on the lattice lets in first."""
+        filters = torch.arange(self.fine.filters, device=self.fine.device)
+        if not sizes:
+            return []
+        order = filters
+        if self.balance is not None:
+            curvature = self.coarse.curvature(self.folds, self.balance)
+            scale = torch.where(curvature > 0, 1 / curvature.clamp(min=1e-30).sqrt(), 0.0)
+            gradient = _gradient(self.coarse, self.folds, self.balance)
+            order = entry_order(gradient, scale[None], max(sizes))[0]
+        return [torch.isin(filters, order[:size]) for size in sizes]
 
     def learn(
-        self, l2: float, kept: Bool[Tensor, "filter"], start: Float[Tensor, "variable"]
+        self, l2: float, kept: Bool[Tensor, "filter"], start: Float[Tensor, "filter"]
     ) -> _Learned:
-        """Solve with some filters: on the lattice first, then on all pixels."""
-        near = start
+        """Solve with some filters; the cut is the best for images held out from the folds."""
         if not bool(kept.all()):
-            near = _solve(self.coarse, self.train, start, l2, kept=kept, close=ROUGH)
-        x = _solve(self.fine, self.train, near, l2, kept=kept)
-        cut = self.fine.best_cut(x, self.train)
-        counts = [self.fine.counts(x, cut, part) for part in range(len(self.fine.parts))]
-        score = [self._set_iou(counts, self.train), self._set_iou(counts, [len(self.train)])]
+            start = _solve(self.coarse, self.folds, l2, kept, start, rough=True)
+        vector = _solve(self.fine, [0], l2, kept, start)
+        if self.can_hold_out:
+            held_out = self._without_each(l2, kept, [start for _ in self.folds])
+            histograms = [
+                self.coarse.histogram(x, [fold])
+                for fold, x in zip(self.folds, held_out, strict=True)
+            ]
+            cut = best_cut(np.sum(histograms, axis=0))
+        else:
+            cut = best_cut(self.fine.histogram(vector, [0]))
+        counts = [self.fine.counts(vector, cut, split) for split in (0, 1)]
+        score = []
+        for (predicted, hit), part in zip(counts, self.fine.parts, strict=True):
+            shared = int(hit.sum())
+            union = int(predicted.sum()) + part.foreground - shared
+            score.append(shared / union if union else 0.0)
         as_arrays = [(predicted.numpy(), hit.numpy()) for predicted, hit in counts]
-        return _Learned(x, cut, as_arrays, np.array(score))
+        return _Learned(vector, cut, as_arrays, np.array(score))
 
-    def _set_iou(self, counts: Sequence[tuple[Tensor, Tensor]], parts: Sequence[int]) -> float:
-        hit = sum(int(counts[part][1].sum()) for part in parts)
-        union = sum(int(counts[part][0].sum()) + self.fine.parts[part].foreground for part in parts)
-        return hit / (union - hit) if union > hit else 0.0
+    def _without_each(
+        self,
+        l2: float,
+        kept: Bool[Tensor, "filter"],
+        starts: Sequence[Float[Tensor, "filter"]],
+    ) -> list[Float[Tensor, "filter"]]:
+        """For each fold the solution on all others."""
+        found = []
+        for fold, start in zip(self.folds, starts, strict=True):
+            others = [part for part in self.folds if part != fold]
+            found.append(_solve(self.coarse, others, l2, kept, start, rough=True))
+        return found
 
-    def _zero(self) -> Float[Tensor, "variable"]:
-        return torch.zeros(self.fine.filters + 1, dtype=torch.float64, device=self.fine.device)
+    def _zero(self) -> Float[Tensor, "filter"]:
+        return torch.zeros(self.fine.filters, dtype=torch.float64, device=self.fine.device)
 
 
 def _solve(
     problem: PixelProblem,
     parts: Sequence[int],
-    start: Float[Tensor, "variable"],
     l2: float,
+    kept: Bool[Tensor, "filter"],
+    start: Float[Tensor, "filter"],
     *,
-    kept: Bool[Tensor, "filter"] | None = None,
-    **how: float,
-) -> Float[Tensor, "variable"]:
+    rough: bool = False,
+) -> Float[Tensor, "filter"]:
     balance = problem.balance(parts)
-    if balance is None:
-        # Nothing to tell apart: everything is the concept, or nothing is.
-        only = torch.zeros_like(start)
-        only[-1] = 1.0 if problem.parts[parts[0]].foreground else -1.0
-        return only
-    curvature = problem.curvature(parts, balance)
-    if kept is not None:
-        curvature[:-1] *= kept
+    if balance is None:  # everything is the concept, or nothing is: there is nothing to tell apart
+        return torch.zeros_like(start)
+    curvature = problem.curvature(parts, balance) * kept
     gradient = _gradient(problem, parts, balance)
-    strength = torch.tensor([l2], dtype=torch.float64, device=problem.device)
-    return solve(gradient, start[None], curvature[None], strength, **how).x[0]
+    strength = torch.full_like(curvature, l2)
+    return solve(gradient, start[None], curvature[None], strength[None], rough=rough).x[0]
 
 
 def _gradient(
     problem: PixelProblem, parts: Sequence[int], balance: Balance
 ) -> Callable[[Tensor], Tensor]:
-    return lambda x: problem.gradient(x[0], parts, balance)[None]
-
-
-def _folds(
-    pairs: Int[np.ndarray, "pair"], seed: int, dataset: str, concept: str
-) -> list[Int[np.ndarray, "pair"]]:
-    """Training images in folds of equal size, as far as they can be."""
-    order = generator(seed, "folds", dataset, concept).permutation(len(pairs))
-    folds = min(FOLDS, len(pairs))
-    return [np.sort(pairs[order[fold::folds]]) for fold in range(folds)]
+    return lambda weight: problem.gradient(weight[0], parts, balance)[None]
 
 
 def _problem(

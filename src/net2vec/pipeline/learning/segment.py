@@ -227,8 +227,6 @@ class _Layer:
                 label,
                 best_filter=self.best[label],
                 subset_sizes=sizes,
-                seed=seed,
-                dataset=dataset,
                 device=device,
             )
 
