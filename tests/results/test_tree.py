@@ -1,0 +1,66 @@
+"""The groups of `results.zarr` and the rows of `scores.csv`."""
+
+import numpy as np
+import pytest
+
+from net2vec import results
+from net2vec.results import load_table, save_table, scores_table
+from net2vec.results.more import more_coordinates, more_variables
+
+from builders import build_run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return build_run(tmp_path_factory.mktemp("runs") / "run", fits=("paper", "converged"))
+
+
+def test_the_other_fit_stands_in_a_group_of_its_own(folder):
+    tree = results.load_tree(folder / "results.zarr")
+    for layer in ("stem-relu", "blocks.6"):
+        for task in ("segment", "classify"):
+            group = tree[f"{layer}/{task}"]
+            assert group.attrs["fit"] == "paper"
+            assert group["converged"].attrs["fit"] == "converged"
+            assert set(group.children) == {"converged"}
+    assert results.fits_of(tree) == ("paper", "converged")
+
+
+def test_a_run_that_has_the_other_fit_alone_has_it_first(tmp_path):
+    tree = results.load_tree(build_run(tmp_path / "run", fits=("converged",)) / "results.zarr")
+    assert results.fits_of(tree) == ("converged",)
+    assert scores_table(tree)["fit"].eq("converged").all()
+
+
+def test_filters_of_a_path_have_rows_of_their_own(folder):
+    tree = results.load_tree(folder / "results.zarr").load()
+    group = tree["blocks.6/segment/converged"]
+    found = group.to_dataset()
+    chosen = np.random.default_rng(0).random(found["subset_score"].shape)
+    group.dataset = found.assign(path_score=(("split", "subset_size", "concept"), chosen))
+    rows = scores_table(tree).query("method == 'path'")
+    assert set(rows["fit"]) == {"converged"}
+    assert set(rows["layer"]) == {"blocks.6"}
+    assert rows["filters"].drop_duplicates().tolist() == [1, 2, 4]
+    np.testing.assert_array_equal(rows["val"], chosen[1].ravel())
+
+
+def test_scores_are_read_as_they_were_written(folder, tmp_path):
+    table = scores_table(results.load_tree(folder / "results.zarr"))
+    save_table(table, tmp_path / "scores.csv")
+    again = load_table(tmp_path / "scores.csv")
+    assert list(again)[-1] == "fit"
+    for name in ("fit", "method", "concept", "val"):
+        assert again[name].tolist() == table[name].tolist()
+
+
+def test_what_a_variable_is_stands_with_it():
+    given = {"null_score": np.zeros((3, 2, 4)), "null": np.arange(3), "bias": np.zeros(4)}
+    found = more_variables(given, "classify")
+    assert set(found) == {"null_score", "bias"}
+    assert found["null_score"][0] == ("null", "method", "concept")
+    assert "accuracy" in found["null_score"][2]["long_name"]
+    assert set(more_coordinates(given)) == {"null"}
+    with pytest.raises(KeyError):
+        more_variables({"nul_score": np.zeros(1)}, "segment")
+    assert all("SCORE" not in found[name][2]["long_name"] for name in found)

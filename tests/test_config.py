@@ -1,0 +1,61 @@
+"""Settings of a second fit, of nulls and of seeds."""
+
+import pytest
+
+from net2vec.config import Settings, may_follow
+from net2vec.errors import ConfigError
+
+
+def settings(**more) -> Settings:
+    return Settings(network="alexnet", data=("diorama",), **more)
+
+
+def test_the_papers_fit_once_is_what_a_run_makes():
+    assert settings().fits == ("paper",)
+    assert (settings().nulls, settings().seeds) == (0, 1)
+    assert settings(fit="both").fits == ("paper", "converged")
+    assert settings(fit="converged").fits == ("converged",)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({"fit": "best"}, "unknown fit 'best'; wanted one of paper, converged, both"),
+        ({"nulls": -1}, "nulls must be 0 or more, got -1"),
+        ({"seeds": 0}, "seeds must be 1 or more, got 0"),
+        ({"fit": "converged", "seeds": 2}, "got 2 with fit converged.*use fit both or paper"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(given, wanted):
+    with pytest.raises(ConfigError, match=wanted):
+        settings(**given)
+
+
+def test_they_are_the_same_in_a_file(tmp_path):
+    chosen = settings(fit="both", nulls=19, seeds=5)
+    path = tmp_path / "run.toml"
+    path.write_text(chosen.to_toml())
+    assert Settings.from_toml(path) == chosen
+    path.write_text('network = "alexnet"\ndata = ["diorama"]\n')  # as an older version wrote it
+    assert Settings.from_toml(path) == settings()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "finished", "unfinished"),
+    [
+        ({}, {}, True, True),
+        ({}, {"fit": "both", "nulls": 99, "seeds": 5}, True, True),
+        ({"nulls": 99}, {"nulls": 19}, False, True),
+        ({"seeds": 5}, {}, False, True),
+        ({"fit": "both"}, {}, False, True),
+        # The first fit would be another one.
+        ({"fit": "converged"}, {"fit": "both"}, False, True),
+        ({}, {"fit": "converged"}, False, True),
+        ({}, {"nulls": 99, "seed": 1}, False, False),
+        ({}, {"min_train": 3}, False, False),
+    ],
+)
+def test_more_may_follow_in_the_same_folder(before, after, finished, unfinished):
+    before, after = settings(**before), settings(**after)
+    assert may_follow(after, before, finished=True) is finished
+    assert may_follow(after, before, finished=False) is unfinished
