@@ -19,16 +19,13 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from net2vec.kernels.bins import BINS, bins_of, count_bins
 from net2vec.kernels.blocks import Block, Strips, lay_out
 from net2vec.kernels.maps import SparseMaps
 
 # Pixels of a block: fewer cost more calls, more fall out of the caches.
 _CPU_BLOCK = 16 * 1024 * 24
 _GPU_BLOCK = 1 << 25
-# Probabilities are told apart this finely where a cut is looked for.
-_BINS = 1 << 13
-# Where everything is to be predicted.
-_LOWEST = -30.0
 
 
 class Balance(NamedTuple):
@@ -87,7 +84,7 @@ class PixelProblem:
     def __init__(
         self,
         strips: Strips,
-        parts: Sequence[tuple[SparseMaps, UInt8[Tensor, "image strip byte"]]],
+        parts: Sequence[tuple[SparseMaps, UInt8[Tensor, "_ strip byte"]]],
     ) -> None:
         self.filters = parts[0][0].filters
         self.device = parts[0][0].cell.device
@@ -151,18 +148,17 @@ class PixelProblem:
         self, weight: Float[Tensor, "filter"], chosen: Sequence[int]
     ) -> Int[np.ndarray, "two bin"]:
         """How many pixels have which probability: all of them, and those in the masks."""
-        total, inside = np.zeros(_BINS, np.int64), np.zeros(_BINS, np.int64)
+        total, inside = np.zeros(BINS, np.int64), np.zeros(BINS, np.int64)
         for block in self._blocks(chosen):
             # Places that are no pixels fall to bin 0 and are taken out again.
             is_pixel = block.is_pixel
-            place = self._probability(block, weight.float()).mul_(is_pixel)
-            place = place.mul_(_BINS).clamp_(max=_BINS - 1).to(torch.int16)
-            total += _count(place)
+            place = bins_of(self._probability(block, weight.float()).mul_(is_pixel))
+            total += count_bins(place)
             total[0] -= place.numel() - int(is_pixel.sum())
-            inside += _count(place[block.mask.bool()])
+            inside += count_bins(place[block.mask.bool()])
         for i in chosen:
-            inside[_BINS // 2] += self.parts[i].idle_foreground
-            total[_BINS // 2] += self.parts[i].idle_foreground + self.parts[i].idle_background
+            inside[BINS // 2] += self.parts[i].idle_foreground
+            total[BINS // 2] += self.parts[i].idle_foreground + self.parts[i].idle_background
         return np.stack([total, inside])
 
     def counts(
@@ -189,21 +185,6 @@ class PixelProblem:
 
     def _probability(self, block: Block, weight: Float[Tensor, "filter"]) -> Tensor:
         return block.value(weight, self._value).sigmoid_()
-
-
-def best_cut(histogram: Int[np.ndarray, "two bin"]) -> float:
-    """Where to cut z for the best set IoU, to 1/8192 of probability.
-
-    Args:
-        histogram: from `PixelProblem.histogram`; those of several parts may be added.
-    """
-    predicted, hit = np.cumsum(histogram[:, ::-1], axis=1)[:, ::-1]
-    iou = hit / np.maximum(predicted + hit[0] - hit, 1)
-    # Any cut between two neighbouring values is as good: the middle is the safest.
-    first = int(np.argmax(iou))
-    last = first + int(np.argmin(np.append(iou[first:] == iou[first], False))) - 1
-    share = (first + last) / 2 / _BINS
-    return float(np.log(share / (1 - share))) if share > 0 else _LOWEST
 
 
 def _lay_out_part(
@@ -234,11 +215,3 @@ def _lay_out_part(
 def _weights(target: Float[Tensor, "*shape"], balance: Balance) -> Float[Tensor, "*shape"]:
     """What each pixel weighs; in the target's own memory."""
     return target.mul_(balance.foreground - balance.background).add_(balance.background)
-
-
-def _count(places: Int[Tensor, "*shape"]) -> Int[np.ndarray, "bin"]:
-    flat = places.flatten()
-    if flat.device.type == "cuda":
-        counts: np.ndarray = torch.bincount(flat, minlength=_BINS).cpu().numpy()
-        return counts
-    return np.bincount(flat.numpy(), minlength=_BINS)

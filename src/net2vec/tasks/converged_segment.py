@@ -9,7 +9,7 @@ on suits others badly where it fits them too well. A bias would only move the cu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +18,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from net2vec.data.annotations import Annotations
-from net2vec.kernels.balanced import Balance, PixelProblem, best_cut
+from net2vec.kernels.balanced import PixelProblem
+from net2vec.kernels.bins import best_cut
 from net2vec.kernels.blocks import Strips
 from net2vec.kernels.converge import STRENGTHS, solve
 from net2vec.kernels.lasso import entry_order
+from net2vec.kernels.lattice import Lattice
 from net2vec.kernels.logistic import largest_weights
-from net2vec.kernels.maps import SparseMaps
+from net2vec.kernels.upsample import aligned_axis
 from net2vec.recording import LayerRecording
 from net2vec.tasks.segment import Segmented, single_counts
 
@@ -58,21 +60,17 @@ def segment_converged(
         device: where to learn.
     """
     train, val = (annotations.pairs(label, train=split) for split in (True, False))
-    # Folds are stretches of the dataset: neighbours, such as frames of a film, stay together.
-    folds = np.array_split(train, min(FOLDS, len(train)))
-    area = annotations.area[train].sum(dtype=np.int64)
-    stride = max(STRIDES, key=lambda step: (area >= step**2 * _ENOUGH, -step))
-    fine = _problem(recording, annotations, [train, val], device, stride=1)
-    coarse = _problem(recording, annotations, folds, device, stride=stride)
-    learner = _Learner(fine, coarse)
+    learner = _Learner(
+        _problem(recording, annotations, [train, val], device),
+        _lattice(recording, annotations, train, device),
+    )
     filters = recording.filters
-    everything = torch.ones(filters, dtype=torch.bool, device=fine.device)
-    l2, start = learner.choose()
-    full = learner.learn(l2, everything, start)
+    full = learner.learn_all()
     by_weight = [largest_weights(full.vector, size) for size in subset_sizes]
     by_path = learner.path(subset_sizes)
-    subsets = [learner.learn(l2, kept, full.vector) for kept in by_weight]
-    path = [learner.learn(l2, kept, full.vector) for kept in by_path]
+    # Both of a size side by side.
+    both = [learner.learn(kept, full.vector) for kept in zip(by_weight, by_path, strict=True)]
+    subsets, path = [pair[0] for pair in both], [pair[1] for pair in both]
     pairs = np.concatenate([train, val])
     order = np.argsort(pairs)
     predicted, hit = (np.concatenate(counts)[order] for counts in zip(*full.counts, strict=True))
@@ -82,7 +80,7 @@ def segment_converged(
         weight=full.weight,
         bias=0.0,
         cut=full.cut,
-        l2=l2,
+        l2=learner.l2,
         start_distance=float("nan"),
         score=full.score,
         subset_weight=_stack([one.weight for one in subsets], filters),
@@ -112,7 +110,7 @@ class _Learned:
 
     vector: Float[Tensor, "filter"]
     cut: float
-    counts: Sequence[tuple[Int[np.ndarray, "image"], Int[np.ndarray, "image"]]]
+    counts: Sequence[tuple[Int[np.ndarray, "_"], Int[np.ndarray, "_"]]]
     score: Float[np.ndarray, "split"]
 
     @property
@@ -122,66 +120,71 @@ class _Learned:
 
 
 class _Learner:
-    """One concept's problem on all pixels, by split, and on the training lattice, by fold."""
+    """One concept's problem on all pixels, by split, and on the lattice of its training images."""
 
-    def __init__(self, fine: PixelProblem, coarse: PixelProblem) -> None:
+    def __init__(self, fine: PixelProblem, lattice: Lattice) -> None:
         self.fine = fine
-        self.coarse = coarse
-        self.folds = range(len(coarse.parts))
-        self.balance = coarse.balance(self.folds)
+        self.lattice = lattice
+        images, device = len(lattice.maps), fine.device
+        # Folds are stretches of the dataset: neighbours, such as frames of a film, stay together.
+        folds = np.array_split(np.arange(images), min(FOLDS, images))
+        fold = torch.from_numpy(np.repeat(np.arange(len(folds)), [len(part) for part in folds]))
+        # A problem without each fold, and one with all images.
+        self.held_out = (fold == torch.arange(len(folds) + 1)[:, None]).to(device)
+        if len(folds) == 1:
+            self.held_out = self.held_out[1:]
+        self.l2 = STRENGTHS[0]
 
     @property
     def can_hold_out(self) -> bool:
         """Whether there is an image to hold out, and something to judge it by."""
-        return len(self.folds) > 1 and self.balance is not None
+        return len(self.held_out) > 1 and self.lattice.is_mixed
 
-    def choose(self) -> tuple[float, Float[Tensor, "filter"]]:
-        """The L2 strength of the least held-out loss, and the solution on the lattice.
+    def learn_all(self) -> _Learned:
+        """Solve with all filters, with the L2 strength of the least held-out loss.
 
         Strengths fall until the loss rises. Where nothing can be held out it is the strongest.
         """
-        best, least = STRENGTHS[0], np.inf
-        everything = torch.ones(self.fine.filters, dtype=torch.bool, device=self.fine.device)
-        at = [self._zero() for _ in self.folds]
-        for l2 in STRENGTHS if self.balance is not None and self.can_hold_out else ():
-            at = self._without_each(l2, everything, at)
-            lost = sum(
-                self.coarse.loss(x, [fold], self.balance)
-                for fold, x in zip(self.folds, at, strict=True)
-            )
+        kept = torch.ones(self.fine.filters, dtype=torch.bool, device=self.fine.device)
+        at, best = self._zero(1), self._zero(1)
+        least = np.inf
+        for l2 in STRENGTHS if self.can_hold_out else ():
+            at = self._solve_lattice([kept], at, l2)
+            lost = float(self.lattice.loss(at, self.held_out).sum())
             if lost >= least:
                 break
-            best, least = l2, lost
-        start = _solve(self.coarse, self.folds, best, everything, self._zero(), rough=True)
-        return best, start
+            self.l2, best, least = l2, at, lost
+        return self._finish(kept, best)
+
+    def learn(
+        self, kept: Sequence[Bool[Tensor, "filter"]], start: Float[Tensor, "filter"]
+    ) -> list[_Learned]:
+        """Solve with each of several choices of filters."""
+        at = self._zero(len(kept)) + start
+        if self.lattice.is_mixed:
+            at = self._solve_lattice(kept, at, self.l2)
+        each = at.split(len(self.held_out))
+        return [self._finish(chosen, found) for chosen, found in zip(kept, each, strict=True)]
 
     def path(self, sizes: Sequence[int]) -> list[Bool[Tensor, "filter"]]:
         """For each size the filters that an L1 path on the lattice lets in first."""
         filters = torch.arange(self.fine.filters, device=self.fine.device)
-        if not sizes:
-            return []
         order = filters
-        if self.balance is not None:
-            curvature = self.coarse.curvature(self.folds, self.balance)
+        if sizes and self.lattice.is_mixed:
+            counts = ~self.held_out[-1:]
+            curvature = self.lattice.curvature(counts)
             scale = torch.where(curvature > 0, 1 / curvature.clamp(min=1e-30).sqrt(), 0.0)
-            gradient = _gradient(self.coarse, self.folds, self.balance)
-            order = entry_order(gradient, scale[None], max(sizes))[0]
+            found = entry_order(lambda x: self.lattice.gradient(x, counts), scale, max(sizes))
+            order = found[0]
         return [torch.isin(filters, order[:size]) for size in sizes]
 
-    def learn(
-        self, l2: float, kept: Bool[Tensor, "filter"], start: Float[Tensor, "filter"]
+    def _finish(
+        self, kept: Bool[Tensor, "filter"], near: Float[Tensor, "problem filter"]
     ) -> _Learned:
-        """Solve with some filters; the cut is the best for images held out from the folds."""
-        if not bool(kept.all()):
-            start = _solve(self.coarse, self.folds, l2, kept, start, rough=True)
-        vector = _solve(self.fine, [0], l2, kept, start)
+        """From the solutions on the lattice to the one on all pixels, its cut and its counts."""
+        vector = self._solve(kept, near[-1])
         if self.can_hold_out:
-            held_out = self._without_each(l2, kept, [start for _ in self.folds])
-            histograms = [
-                self.coarse.histogram(x, [fold])
-                for fold, x in zip(self.folds, held_out, strict=True)
-            ]
-            cut = best_cut(np.sum(histograms, axis=0))
+            cut = best_cut(self.lattice.histogram(near, self.held_out))
         else:
             cut = best_cut(self.fine.histogram(vector, [0]))
         counts = [self.fine.counts(vector, cut, split) for split in (0, 1)]
@@ -193,45 +196,41 @@ class _Learner:
         as_arrays = [(predicted.numpy(), hit.numpy()) for predicted, hit in counts]
         return _Learned(vector, cut, as_arrays, np.array(score))
 
-    def _without_each(
+    def _solve(
+        self, kept: Bool[Tensor, "filter"], start: Float[Tensor, "filter"]
+    ) -> Float[Tensor, "filter"]:
+        """The solution on all pixels of the training images."""
+        balance = self.fine.balance([0])
+        if balance is None:  # everything is the concept: there is nothing to tell apart
+            return torch.zeros_like(start)
+        curvature = self.fine.curvature([0], balance) * kept
+        strength = torch.full_like(curvature, self.l2)
+        return solve(
+            lambda x: self.fine.gradient(x[0], [0], balance)[None],
+            start[None],
+            curvature[None],
+            strength[None],
+        ).x[0]
+
+    def _solve_lattice(
         self,
+        kept: Sequence[Bool[Tensor, "filter"]],
+        start: Float[Tensor, "problem filter"],
         l2: float,
-        kept: Bool[Tensor, "filter"],
-        starts: Sequence[Float[Tensor, "filter"]],
-    ) -> list[Float[Tensor, "filter"]]:
-        """For each fold the solution on all others."""
-        found = []
-        for fold, start in zip(self.folds, starts, strict=True):
-            others = [part for part in self.folds if part != fold]
-            found.append(_solve(self.coarse, others, l2, kept, start, rough=True))
-        return found
+    ) -> Float[Tensor, "problem filter"]:
+        """For each choice of filters the solutions without each fold, and with all images."""
+        counts = ~self.held_out.repeat(len(kept), 1)
+        filters = torch.stack(list(kept)).repeat_interleave(len(self.held_out), 0)
+        curvature = self.lattice.curvature(counts) * filters
+        # Losses are sums: fewer images call for as much less of the L2 term.
+        strength = l2 * counts.double().mean(1, keepdim=True).expand_as(curvature)
+        return solve(
+            lambda x: self.lattice.gradient(x, counts), start, curvature, strength, rough=True
+        ).x
 
-    def _zero(self) -> Float[Tensor, "filter"]:
-        return torch.zeros(self.fine.filters, dtype=torch.float64, device=self.fine.device)
-
-
-def _solve(
-    problem: PixelProblem,
-    parts: Sequence[int],
-    l2: float,
-    kept: Bool[Tensor, "filter"],
-    start: Float[Tensor, "filter"],
-    *,
-    rough: bool = False,
-) -> Float[Tensor, "filter"]:
-    balance = problem.balance(parts)
-    if balance is None:  # everything is the concept, or nothing is: there is nothing to tell apart
-        return torch.zeros_like(start)
-    curvature = problem.curvature(parts, balance) * kept
-    gradient = _gradient(problem, parts, balance)
-    strength = torch.full_like(curvature, l2)
-    return solve(gradient, start[None], curvature[None], strength[None], rough=rough).x[0]
-
-
-def _gradient(
-    problem: PixelProblem, parts: Sequence[int], balance: Balance
-) -> Callable[[Tensor], Tensor]:
-    return lambda weight: problem.gradient(weight[0], parts, balance)[None]
+    def _zero(self, choices: int) -> Float[Tensor, "problem filter"]:
+        shape = (choices * len(self.held_out), self.fine.filters)
+        return torch.zeros(shape, dtype=torch.float64, device=self.fine.device)
 
 
 def _problem(
@@ -239,49 +238,53 @@ def _problem(
     annotations: Annotations,
     parts: Sequence[Int[np.ndarray, "pair"]],
     device: torch.device | str,
-    *,
-    stride: int,
 ) -> PixelProblem:
-    """The pixels of a concept, or a lattice of them."""
-    size, grid = annotations.size, recording.grid
-    if grid is None:
-        raise ValueError(f"layer {recording.layer} has no grid")
-    rows, columns = (_lattice(length, stride) for length in size)
-    lattice = (len(rows), len(columns))
-    same = grid == size
-    strips = Strips.of(lattice if same else grid, lattice)
+    """All pixels of a concept."""
+    strips = Strips.of(_grid(recording), annotations.size)
     laid_out = []
     for pairs in parts:
-        maps = recording.maps(annotations.image[pairs])
-        if same and stride > 1:
-            maps = _thinned(maps, rows, columns)
-        packed = [
-            strips.pack(torch.from_numpy(annotations.masks_of(some)[:, rows][:, :, columns]))
-            for some in _portions(pairs)
-        ]
-        laid_out.append((maps.to(device), torch.cat(packed).to(device)))
+        masks = [strips.pack(_masks(annotations, some)) for some in _portions(pairs)]
+        maps = recording.maps(annotations.image[pairs]).to(device)
+        laid_out.append((maps, torch.cat(masks).to(device)))
     return PixelProblem(strips, laid_out)
 
 
-def _lattice(length: int, stride: int) -> Int[np.ndarray, "chosen"]:
-    """Evenly spread rows, the first and the last among them, a `stride` apart or nearly."""
-    return np.round(np.linspace(0, length - 1, max(1, -(-length // stride)))).astype(int)
+def _lattice(
+    recording: LayerRecording,
+    annotations: Annotations,
+    pairs: Int[np.ndarray, "pair"],
+    device: torch.device | str,
+) -> Lattice:
+    """A lattice of pixels, as wide as the concept's size allows."""
+    area = annotations.area[pairs].sum(dtype=np.int64)
+    stride = max(STRIDES, key=lambda step: (area >= step**2 * _ENOUGH, -step))
+    grid, size = _grid(recording), annotations.size
+    rows, columns = (_spread(length, stride) for length in size)
+    masks = [_masks(annotations, some)[:, rows][:, :, columns] for some in _portions(pairs)]
+    maps, axes = recording.maps(annotations.image[pairs]), []
+    if grid == size:
+        maps = maps.thinned(rows, columns)
+    else:
+        axes = [aligned_axis(*pair) for pair in zip(grid, (len(rows), len(columns)), strict=True)]
+    return Lattice(maps.to(device), *(axes or (None, None)), torch.cat(masks).to(device))
 
 
-def _thinned(
-    maps: SparseMaps, rows: Int[np.ndarray, "row"], columns: Int[np.ndarray, "column"]
-) -> SparseMaps:
-    """Maps on some rows and columns of the grid."""
-    height, width = maps.grid
-    place = np.full((height, width), -1)
-    place[np.ix_(rows, columns)] = np.arange(len(rows) * len(columns)).reshape(len(rows), -1)
-    cell = torch.from_numpy(place.ravel())[maps.cell.long()]
-    stay = cell >= 0
-    before = torch.cat([stay.new_zeros(1, dtype=torch.int64), torch.cumsum(stay, 0)])
-    grid = (len(rows), len(columns))
-    return SparseMaps(
-        before[maps.starts], maps.filter[stay], cell[stay].to(maps.cell.dtype), grid, maps.filters
-    )
+def _grid(recording: LayerRecording) -> tuple[int, int]:
+    if recording.grid is None:
+        raise ValueError(f"layer {recording.layer} has no grid")
+    return recording.grid
+
+
+def _spread(length: int, stride: int) -> list[int]:
+    """Evenly spread places, the first and the last among them, about a `stride` apart."""
+    count = max(1, -(-length // stride))
+    return np.round(np.linspace(0, length - 1, count)).astype(int).tolist()
+
+
+def _masks(
+    annotations: Annotations, pairs: Int[np.ndarray, "pair"]
+) -> Bool[Tensor, "pair y x"]:
+    return torch.from_numpy(annotations.masks_of(pairs))
 
 
 def _portions(pairs: Int[np.ndarray, "pair"]) -> Iterator[Int[np.ndarray, "pair"]]:
