@@ -34,6 +34,13 @@ def run(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    concepts = ("red-c", "square")
+    out = tmp_path_factory.mktemp("runs") / "both"
+    return probe_small(out, fit="both", tasks=("segment",), concepts=concepts)
+
+
+@pytest.fixture(scope="module")
 def paths(tmp_path_factory):
     return save_pictures(tmp_path_factory.mktemp("pictures"))
 
@@ -49,6 +56,25 @@ def test_individual_iou_of_the_probe_is_found_again(run, paths, layer, tmp_path)
             individual_ious(masks, concept, SIDE // 2, tmp_path), told[-1]
         )
     assert np.count_nonzero(np.concatenate(told)) > 20
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_second_fit_is_found_again_with_its_cuts(both, paths, layer, tmp_path):
+    cuts = both.arrays(layer, fit="converged")["cut"]
+    assert (cuts != 0).any()
+    view = both.at(fit="converged")
+    for concept in ("red-c", "square"):
+        found = both.segment(paths, concept, layer=layer, fit="converged", **GIVEN)
+        assert found.attrs["fit"] == "converged"
+        assert found["cut"].item() == np.float32(cuts.sel(concept=concept))
+        told = told_ious(view, layer, concept)
+        ious = individual_ious(found["mask"].values, concept, SIDE // 2, tmp_path)
+        np.testing.assert_array_equal(ious, told)
+        same = view.segment(paths, concept, layer=layer, **GIVEN)
+        np.testing.assert_array_equal(same["probability"], found["probability"])
+        first = both.segment(paths, concept, layer=layer, **GIVEN)
+        assert first.attrs["fit"] == "paper"
+        assert (first["mask"].values != found["mask"].values).any()
 
 
 def test_probabilities_and_masks_are_those_of_the_oracle(run, paths):
@@ -156,6 +182,7 @@ def test_own_size_and_masks_size_read_the_same_function(seed, side, factor):
     [
         ({"concepts": "dog"}, "no concept 'dog'"),
         ({"concepts": "red", "layer": "9"}, "layer '9'"),
+        ({"concepts": "red", "fit": "converged"}, "fit"),
         ({"concepts": "red", "device": "tpu"}, "no device 'tpu'"),
         ({"concepts": "red", "batch": 0}, "batch must be 1"),
         ({"concepts": "red", "images": 3 * [None]}, "NoneType"),

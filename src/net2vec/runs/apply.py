@@ -59,9 +59,8 @@ def open_applied(
         Net2VecError: the run lacks a layer, task, fit or concept, or its network cannot be had.
     """
     encodings = []
-    asked = {} if fit is None else {"fit": fit}
     for layer in layers or run.layers[-1:]:
-        learned = run.arrays(layer, task=task, **asked)
+        learned = run.arrays(layer, task=task, fit=fit)
         known = [str(name) for name in learned["concept"].values]
         concepts = concept_names(known, concepts, f"{run.network} {layer} {task}")
         encodings.append(prediction.Encoding.of(run.layer(layer), learned, concepts))
