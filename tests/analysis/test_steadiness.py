@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from net2vec.analysis.steadiness import STEADINESS_COLUMNS, seed_steadiness
+from net2vec.analysis.steadiness import STEADINESS_COLUMNS, mean_steadiness, seed_steadiness
 
 
 def arrays(weight, score=None):
@@ -108,3 +109,15 @@ def test_one_seed_says_nothing():
     assert list(table.columns) == list(STEADINESS_COLUMNS)
     assert table.empty
     assert seed_steadiness(arrays(np.ones((2, 3, 2))).drop_vars("seed_weight")).empty
+
+
+def test_means_by_hand():
+    table = seed_steadiness(arrays(np.random.default_rng(0).normal(size=(3, 11, 4))))
+    parts = [table.assign(layer=layer) for layer in ("first", "last")]
+    parts[1]["cosine"] = [1.0, np.nan] + [0.5] * 9
+    means = mean_steadiness(pd.concat(parts, ignore_index=True))
+    assert means.columns[0] == "layer"
+    assert means["cosine"].tolist() == pytest.approx([table["cosine"].mean(), 0.55])
+    assert means["overlap"].tolist() == pytest.approx([table["overlap"].mean()] * 2)
+    assert means["by_chance"].tolist() == [0.5, 0.5]
+    assert means[["concepts", "seeds"]].to_numpy().tolist() == [[11, 3]] * 2

@@ -15,7 +15,7 @@ from net2vec.analysis.individual import (
 )
 from net2vec.analysis.intervals import score_intervals
 from net2vec.analysis.sharing import choose_filters, filter_sharing
-from net2vec.analysis.steadiness import seed_steadiness
+from net2vec.analysis.steadiness import mean_steadiness, seed_steadiness
 from net2vec.analysis.subsets import filters_needed, subset_curve
 from net2vec.analysis.sufficiency import (
     by_category,
@@ -48,6 +48,7 @@ __all__ = [
     "improvement",
     "individual_iou",
     "individual_ious",
+    "mean_steadiness",
     "paired_difference",
     "score_intervals",
     "seed_steadiness",

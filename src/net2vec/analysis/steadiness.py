@@ -46,6 +46,25 @@ def seed_steadiness(arrays: xr.Dataset, *, neighbours: int = NEIGHBOURS) -> pd.D
     )
 
 
+def mean_steadiness(table: pd.DataFrame) -> pd.DataFrame:
+    """Means over the concepts of a layer and task.
+
+    Args:
+        table: of `seed_steadiness`, with any columns more that tell fits apart, such as `layer`.
+
+    Returns:
+        Those columns, then `cosine, overlap, by_chance, score_sd, concepts, seeds`; `by_chance` is
+        the overlap of the neighbours in spaces that have nothing to do with each other.
+    """
+    fit = [name for name in table.columns if name not in STEADINESS_COLUMNS]
+    groups = table.groupby(fit, sort=False)
+    means = groups[["cosine", "overlap", "score_sd"]].mean()
+    others = groups.size() - 1
+    means.insert(2, "by_chance", (groups["neighbours"].first() / others).where(others > 0))
+    means["concepts"], means["seeds"] = groups.size(), groups["seeds"].first()
+    return means.reset_index()
+
+
 def unit_vectors(
     weight: Float[np.ndarray, "seed concept filter"],
 ) -> tuple[Float[np.ndarray, "seed concept filter"], Bool[np.ndarray, "seed concept"]]:

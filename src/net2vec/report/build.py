@@ -8,6 +8,7 @@ import pandas as pd
 
 from net2vec.report.content import FileIndex, Paragraph, Report, Section
 from net2vec.report.exhibits import Exhibit
+from net2vec.report.sections.chance import chance_section, chance_tables
 from net2vec.report.sections.filters import sharing_section, subsets_section
 from net2vec.report.sections.masks import masks_section
 from net2vec.report.sections.networks import difference_table, networks_section
@@ -47,7 +48,8 @@ def build_report(
     study = Study(tuple(runs), tuple(exhibits))
     weights = weights_table(study)
     differences = difference_table(study)
-    tables = {**study.tables, "weight_iou": weights, "skipped": study.run.skipped}
+    chances = chance_tables(study)
+    tables = {**study.tables, **chances, "weight_iou": weights, "skipped": study.run.skipped}
     if len(study.runs) > 1:
         tables["networks"] = differences
     if study.comparison is not None:
@@ -63,6 +65,7 @@ def build_report(
         weights_section(study, weights),
         masks_section(study),
         space_section(study),
+        chance_section(study, chances),
         networks_section(study, differences),
         left_out_section(study),
         _tables_section(list(tables)),

@@ -1,5 +1,6 @@
 """Figures, each drawn from tables alone and returned, never saved."""
 
+from net2vec.report.figures.chance import draw_differences, draw_evidence
 from net2vec.report.figures.concepts import draw_failures, draw_filters_needed, draw_individual
 from net2vec.report.figures.filters import (
     draw_contribution,
@@ -14,7 +15,9 @@ __all__ = [
     "draw_by_category",
     "draw_category_distances",
     "draw_contribution",
+    "draw_differences",
     "draw_distances",
+    "draw_evidence",
     "draw_failures",
     "draw_filters_needed",
     "draw_individual",
