@@ -207,7 +207,7 @@ class _Layer:
         self, fit: str, sizes: Sequence[int]
     ) -> Callable[[Annotations, int, int], Segmented]:
         """From annotations, a label and a seed to a fit."""
-        dataset, device = self.place.inputs.dataset.digest, self.place.inputs.device
+        device = self.place.inputs.device
 
         def learn(annotations: Annotations, label: int, seed: int) -> Segmented:
             if fit == PAPER:

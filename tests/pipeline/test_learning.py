@@ -1,0 +1,362 @@
+"""Runs with a second fit, several seeds and nulls: what each holds, and what is learned for it."""
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+import net2vec
+from net2vec.config import Settings
+from net2vec.errors import ConfigError
+from net2vec.pipeline import runner
+from net2vec.pipeline.learning import classify, segment
+from net2vec.results import load_table
+from net2vec.tasks import (
+    Training,
+    classify_concepts,
+    count_single_filters,
+    draw_sample,
+    segment_concept,
+    shuffle_images,
+    shuffle_masks,
+)
+
+from builders_runs import NAMES, small_dataset, small_network
+
+TRAINING = {
+    "segment": Training(1e-2, 0.9, 8, 4),
+    "classify": Training(10.0, 0.9, 8, 6, 15),
+}
+FAST = {
+    "segment": {"epochs": 4, "subsets": (1, 4), "batch": 8, "learning_rate": 1e-2},
+    "classify": {"epochs": 6, "subsets": (1, 3), "batch": 8, "learning_rate": 10.0},
+}
+MORE = {"fit": "both", "nulls": 2, "seeds": 2}
+LAYER = "1"
+
+
+def squash(image: Image.Image) -> torch.Tensor:
+    pixels = torch.from_numpy(np.array(image.resize((32, 32)), dtype=np.float32))
+    return pixels.permute(2, 0, 1) / 255
+
+
+def make(out: Path, **options) -> net2vec.Run:
+    settings = {"layers": (LAYER,), "transform": squash, "workers": 1, **FAST, **options}
+    return net2vec.analyze(small_network(), small_dataset(), out, **settings)
+
+
+class Called:
+    """Stands for a function and keeps what it was called with."""
+
+    def __init__(self, function):
+        self.function = function
+        self.calls = []
+
+    def __call__(self, *arguments, **named):
+        self.calls.append((arguments, named))
+        return self.function(*arguments, **named)
+
+
+def quick_segment(recording, annotations, label, *, best_filter, subset_sizes, device="cpu"):
+    """Takes the place of a fit that takes longer: one that only has its fields."""
+    found = segment_concept(
+        recording,
+        annotations,
+        label,
+        best_filter=best_filter,
+        subset_sizes=subset_sizes,
+        training=replace(TRAINING["segment"], epochs=1),
+        seed=99,
+    )
+    path = {name: getattr(found, name.replace("path", "subset")) for name in PATH}
+    return replace(found, l2=0.5, cut=0.25, bias=0.125, start_distance=float("nan"), **path)
+
+
+def quick_classify(recording, annotations, labels, samples, *, subset_sizes, seed, dataset, device):
+    names = [annotations.names[label] for label in labels]
+    training = replace(TRAINING["classify"], epochs=1)
+    found = classify_concepts(
+        recording, names, samples, subset_sizes=subset_sizes, training=training, seed=99
+    )
+    paths = [
+        {name: getattr(one, name.replace("path", "subset")) for name in PATH if "cut" not in name}
+        for one in found
+    ]
+    return [replace(one, l2=0.5, **path) for one, path in zip(found, paths, strict=True)]
+
+
+PATH = ("path_weight", "path_bias", "path_cut", "path_score")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def calls():
+    """What the tasks are called with; no report, and quick fits in the place of converged ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        kept = SimpleNamespace(
+            segment=Called(segment_concept),
+            classify=Called(classify_concepts),
+            single=Called(count_single_filters),
+        )
+        patch.setattr(segment, "segment_concept", kept.segment)
+        patch.setattr(segment, "count_single_filters", kept.single)
+        patch.setattr(classify, "classify_concepts", kept.classify)
+        patch.setattr(segment, "segment_converged", quick_segment)
+        patch.setitem(
+            sys.modules,
+            "net2vec.tasks.converged_classify",
+            SimpleNamespace(classify_converged=quick_classify),
+        )
+        patch.setattr(runner, "write_report", lambda *arguments, **named: None)
+        yield kept
+
+
+@pytest.fixture(autouse=True)
+def forget(calls):
+    for called in vars(calls).values():
+        called.calls.clear()
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("plain") / "run")
+
+
+@pytest.fixture(scope="module")
+def run(plain, tmp_path_factory):
+    """The plain run in a folder of its own, with more beside it."""
+    folder = tmp_path_factory.mktemp("more") / "run"
+    shutil.copytree(plain.path, folder)
+    return make(folder, **MORE)
+
+
+def test_what_was_there_stays_to_the_last_bit(plain, run):
+    assert (plain.fits, plain.seeds) == (("paper",), ())
+    assert (run.fits, run.seeds) == (("paper", "converged"), (0, 1))
+    for task in ("segment", "classify"):
+        before, after = plain.arrays(task=task), run.arrays(task=task)
+        for name in before.variables:
+            np.testing.assert_array_equal(after[name], before[name], err_msg=name)
+        assert not [name for name in before.variables if "seed" in name or "null" in name]
+    rows = load_table(run.path / "scores.csv")
+    paper = rows[rows["fit"] == "paper"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(paper, load_table(plain.path / "scores.csv"), check_exact=True)
+    assert set(rows.loc[rows["fit"] == "converged", "method"]) == {
+        "single", "combined", "subset", "path",
+    }  # fmt: skip
+    assert Settings.from_toml(run.path / "run.toml").nulls == 2
+
+
+def test_fits_are_not_made_again_for_nulls_and_seeds(plain, calls, tmp_path):
+    shutil.copytree(plain.path, tmp_path / "run")
+    make(tmp_path / "run", **MORE)
+    concepts = plain.arrays().sizes["concept"]
+    assert len(calls.segment.calls) == concepts * (1 + 2)
+    assert len(calls.single.calls) == 1 + 2
+    seeds = [named["seed"] for _, named in calls.segment.calls]
+    assert seeds.count(1) == concepts
+    assert [named["seed"] for _, named in calls.classify.calls].count(0) == 2  # one block, 2 draws
+    # An equal run once more: all is on the shelf but the counts of single filters.
+    (tmp_path / "run" / "provenance.json").unlink()
+    for called in vars(calls).values():
+        called.calls.clear()
+    make(tmp_path / "run", **MORE)
+    assert [len(called.calls) for called in vars(calls).values()] == [0, 0, 1]
+
+
+def test_what_a_seed_gives_is_what_a_run_with_it_gives(run, tmp_path):
+    alone, view = make(tmp_path / "run", seed=1), run.at(seed=1)
+    pd.testing.assert_frame_equal(view.scores, alone.scores, check_exact=True)
+    for task in ("segment", "classify"):
+        found, wanted = view.arrays(task=task), alone.arrays(task=task)
+        assert {"weight", "score", "subset_score", "start_distance"} <= set(found.data_vars)
+        assert "bias" in found
+        for name in found.variables:
+            np.testing.assert_array_equal(found[name], wanted[name], err_msg=name)
+        own = run.at(seed=0).arrays(task=task)
+        np.testing.assert_array_equal(own["weight"], run.arrays(task=task)["weight"])
+
+
+def known(calls):
+    """The recording and the annotations that fits were called with."""
+    recording, annotations, *_ = calls.segment.calls[0][0]
+    return recording, annotations
+
+
+def test_nulls_are_the_whole_procedure_on_shuffled_annotations(run, calls, tmp_path):
+    make(tmp_path / "run", fit="paper")
+    recording, annotations = known(calls)
+    dataset = small_dataset().digest
+    for draw in range(2):
+        found = run.arrays()["null_score"].isel(null=draw)
+        labels = [NAMES.index(name) for name in found["concept"].values]
+        shuffled = shuffle_masks(annotations, labels, seed=0, dataset=dataset, draw=draw)
+        counts = count_single_filters(recording, shuffled, labels)
+        for place, label in enumerate(labels):
+            best = counts.set_iou[0, place].argmax()
+            assert found.values[0, place] == counts.set_iou[1, place, best]
+            learned = segment_concept(
+                recording,
+                shuffled,
+                label,
+                best_filter=0,
+                subset_sizes=(),
+                training=TRAINING["segment"],
+                seed=0,
+            )
+            assert found.values[1, place] == learned.score[1]
+        found = run.arrays(task="classify")["null_score"].isel(null=draw)
+        labels = [NAMES.index(name) for name in found["concept"].values]
+        shuffled = shuffle_images(annotations, labels, seed=0, dataset=dataset, draw=draw)
+        samples = [
+            draw_sample(shuffled, label, epochs=6, seed=0, dataset=dataset) for label in labels
+        ]
+        every = classify_concepts(
+            recording,
+            [NAMES[label] for label in labels],
+            samples,
+            subset_sizes=(),
+            training=TRAINING["classify"],
+            seed=0,
+        )
+        wanted = [(one.single_score[1], one.score[1]) for one in every]
+        np.testing.assert_array_equal(found.values.T, wanted)
+
+
+def test_each_fit_has_nulls_of_its_own(run):
+    for task in ("segment", "classify"):
+        paper, other = (run.arrays(task=task, fit=fit)["null_score"] for fit in run.fits)
+        assert paper.dims == other.dims == ("null", "method", "concept")
+        combined = {"method": "combined"}
+        assert (paper.sel(combined).values != other.sel(combined).values).any()
+    single = {"method": "single"}
+    paper, other = (run.arrays(fit=fit)["null_score"] for fit in run.fits)
+    np.testing.assert_array_equal(paper.sel(single), other.sel(single))
+
+
+def test_the_other_fit_keeps_what_only_it_has(run):
+    arrays = run.arrays(fit="converged")
+    assert arrays["cut"].values.tolist() == [0.25] * arrays.sizes["concept"]
+    assert arrays["l2"].values.tolist() == [0.5] * arrays.sizes["concept"]
+    assert np.isnan(run.arrays()["l2"]).all()
+    for task in ("segment", "classify"):
+        arrays = run.arrays(task=task, fit="converged")
+        np.testing.assert_array_equal(arrays["path_score"], arrays["subset_score"])
+        np.testing.assert_array_equal(arrays["path_weight"], arrays["subset_weight"])
+        assert not [name for name in run.arrays(task=task) if str(name).startswith("path")]
+    assert run.hardly_moved(fit="converged") == frozenset()
+
+
+def test_counts_of_pixels_and_images_say_what_the_scores_say(run):
+    for fit in run.fits:
+        arrays = run.arrays(fit=fit)
+        union = arrays["pair_union"].values
+        iou = arrays["pair_intersection"].values / np.maximum(union, 1)
+        np.testing.assert_array_equal(arrays["pair_iou"], iou)
+        arrays = run.arrays(task="classify", fit=fit)
+        for name in arrays["concept"].values:
+            mine = (arrays["trial_concept"] == name).values
+            share = arrays["trial_correct"].values[:, mine].mean(axis=1)
+            val = {"split": "val", "concept": name}
+            wanted = [float(arrays[score].sel(val)) for score in ("single_score", "score")]
+            assert share.tolist() == wanted
+            positive = arrays["trial_positive"].values[mine]
+            assert positive.sum() * 2 == len(positive)
+    arrays = run.arrays()
+    for name in arrays["concept"].values:
+        mine = ((arrays["pair_concept"] == name) & (arrays["pair_split"] == "val")).values
+        shared, joined = (
+            arrays[f"pair_{what}"].sel({"method": "combined"}).values[mine].sum()
+            for what in ("intersection", "union")
+        )
+        assert shared / joined == float(arrays["score"].sel(split="val", concept=name))
+
+
+def test_more_nulls_go_on_where_there_are_some(run, calls, tmp_path):
+    shutil.copytree(run.path, tmp_path / "run")
+    again = make(tmp_path / "run", **{**MORE, "nulls": 3})
+    concepts = run.arrays().sizes["concept"]
+    assert len(calls.segment.calls) == concepts
+    assert len(calls.single.calls) == 1 + 1
+    for task in ("segment", "classify"):
+        found = again.arrays(task=task)["null_score"]
+        assert found.sizes["null"] == 3
+        np.testing.assert_array_equal(found[:2], run.arrays(task=task)["null_score"])
+
+
+def test_nulls_do_not_hang_on_other_concepts_or_on_workers(run, tmp_path):
+    some = make(tmp_path / "some", concepts=("null", "red-c"), workers=2, **MORE)
+    for task in ("segment", "classify"):
+        for fit in run.fits:
+            found = some.arrays(task=task, fit=fit)["null_score"]
+            wanted = run.arrays(task=task, fit=fit)["null_score"].sel(concept=found["concept"])
+            np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("stage", ["more starts", "single filters on", "segment on", "classify on"])
+def test_a_finished_run_stays_one_until_more_of_it_is_finished(plain, run, stage, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(plain.path, folder)
+    before = {name: (folder / name).read_bytes() for name in ("run.toml", "provenance.json")}
+    with pytest.raises(KeyboardInterrupt):
+        make(folder, progress=Interrupting(stage), **MORE)
+    assert {name: (folder / name).read_bytes() for name in before} == before
+    make(folder)  # it is still found finished
+    went_on = make(folder, **MORE)
+    for task in ("segment", "classify"):
+        for name in ("null_score", "seed_score", "seed_weight"):
+            wanted = run.arrays(task=task)[name]
+            np.testing.assert_array_equal(went_on.arrays(task=task)[name], wanted)
+
+
+def test_less_than_there_is_is_refused(run):
+    before = (run.path / "run.toml").read_bytes()
+    with pytest.raises(ConfigError, match=r"nulls \(2 and 0\)"):
+        make(run.path, fit="both", seeds=2)
+    with pytest.raises(ConfigError, match=r"fit \(both and paper\)"):
+        make(run.path, nulls=2, seeds=2)
+    assert (run.path / "run.toml").read_bytes() == before
+
+
+def test_what_each_costs_is_kept(run):
+    seconds = json.loads((run.path / "provenance.json").read_text())["seconds"]
+    for task in ("segment", "classify"):
+        wanted = {task, f"{task} converged", f"{task} seeds", f"{task} nulls"}
+        assert wanted <= set(seconds)
+
+
+def test_items_of_an_older_version_are_made_again(plain, calls, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(plain.path, folder)
+    (folder / "provenance.json").unlink()
+    for path in (folder / "cache" / "segment").rglob("*.npz"):
+        with np.load(path) as file:
+            kept = {name: file[name] for name in file.files if not name.startswith("path")}
+        np.savez(path, **kept)
+    again = make(folder)
+    assert len(calls.segment.calls) == plain.arrays().sizes["concept"]
+    assert (again.path / "scores.csv").read_bytes() == (plain.path / "scores.csv").read_bytes()
+
+
+class Interrupting:
+    """Interrupts the user's run once a stage has done some work."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage_name = stage
+
+    def stage(self, name, total):
+        def advance(steps):
+            if self.stage_name in name and steps:
+                raise KeyboardInterrupt
+
+        return advance
+
+    def say(self, text):
+        pass
