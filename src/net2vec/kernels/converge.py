@@ -21,7 +21,7 @@ STRENGTHS = (1e-1, 1e-2, 1e-3, 1e-4)
 # Relative distance from the optimum: two solutions then have a cosine above 0.9999.
 _CLOSE = 5e-3
 # The same in scaled variables, as far as needed to choose a strength or a cut by.
-_ROUGH = 3e-2
+_ROUGH = 5e-2
 _BIAS = 1e-4
 
 Gradient = Callable[[Float[Tensor, "problem variable"]], Float[Tensor, "problem variable"]]

@@ -5,7 +5,7 @@ A problem takes its step where the slope along it has not turned up too much, an
 by the secant rule: for convex functions slopes are enough, no function value is computed. What
 a problem does depends on its own gradients alone, not on those beside it.
 
-Source: Nocedal and Wright, Numerical Optimization, algorithm 7.4.
+Source: Byrd, Nocedal and Schnabel, Representations of quasi-Newton matrices (1994), theorem 2.2.
 """
 
 from __future__ import annotations
@@ -89,17 +89,19 @@ def _first_length(step: Float[Tensor, "problem variable"]) -> Float[Tensor, "pro
 
 @dataclass
 class _History:
-    """The last steps of every problem and what they did to its gradient, newest last."""
+    """The last steps of every problem and what they did to its gradient, newest last.
 
-    step: Float[Tensor, "memory problem variable"]
-    change: Float[Tensor, "memory problem variable"]
-    inverse: Float[Tensor, "memory problem"]
+    The approximate inverse is applied in its compact form, a few products of small matrices.
+    """
+
+    step: Float[Tensor, "problem memory variable"]
+    change: Float[Tensor, "problem memory variable"]
+    size: Float[Tensor, "problem"]
 
     @classmethod
     def of(cls, x: Float[Tensor, "problem variable"]) -> _History:
-        # A slot with inverse 0 has no effect: empty ones need no case of their own.
-        room = (_MEMORY, *x.shape)
-        return cls(x.new_zeros(room), x.new_zeros(room), x.new_zeros(room[:2]))
+        room = (len(x), _MEMORY, x.shape[1])
+        return cls(x.new_zeros(room), x.new_zeros(room), x.new_ones(len(x)))
 
     def add(
         self,
@@ -108,30 +110,28 @@ class _History:
         change: Float[Tensor, "problem variable"],
     ) -> None:
         """Remember the steps that were taken."""
-        product = (step * change).sum(1)
+        product, square = (step * change).sum(1), (change * change).sum(1)
         # Rounding may hide the curvature of a tiny step; such a step teaches nothing.
-        taken = taken & (product > 1e-12 * step.norm(dim=1) * change.norm(dim=1))
-        inverse = torch.where(taken, 1 / product.where(taken, 1.0), 0.0)
-        for kept, new in ((self.step, step), (self.change, change), (self.inverse, inverse)):
-            mine = taken.view(-1, *[1] * (new.ndim - 1))
-            kept[:-1] = torch.where(mine, kept[1:], kept[:-1])
-            kept[-1] = torch.where(mine, new, kept[-1])
+        taken = taken & (product > 1e-12 * step.norm(dim=1) * square.sqrt())
+        mine = taken[:, None, None]
+        for kept, new in ((self.step, step), (self.change, change)):
+            shifted = torch.cat([kept[:, 1:], new[:, None]], 1)
+            kept.copy_(torch.where(mine, shifted, kept))
+        self.size = torch.where(taken, product / square.clamp(min=1e-300), self.size)
 
-    def direction(self, slope: Float[Tensor, "problem variable"]) -> Tensor:
+    def direction(
+        self, slope: Float[Tensor, "problem variable"]
+    ) -> Float[Tensor, "problem variable"]:
         """Minus the approximate inverse of the curvature, times the gradient."""
-        newest = self.inverse[-1] > 0
-        square = (self.change[-1] ** 2).sum(1).where(newest, 1.0)
-        size = torch.where(newest, 1 / (self.inverse[-1].where(newest, 1.0) * square), 1.0)
-        back, shares = slope.clone(), []
-        for step, change, inverse in reversed(
-            list(zip(self.step, self.change, self.inverse, strict=True))
-        ):
-            share = inverse * (step * back).sum(1)
-            back = back - share[:, None] * change
-            shares.append(share)
-        back = back * size[:, None]
-        for step, change, inverse, share in zip(
-            self.step, self.change, self.inverse, reversed(shares), strict=True
-        ):
-            back = back + (share - inverse * (change * back).sum(1))[:, None] * step
-        return -back
+        products = self.step @ self.change.mT
+        own = products.diagonal(dim1=1, dim2=2)
+        # Empty slots are 0; a 1 in their place keeps them out of each other's way.
+        upper = products.triu() + torch.diag_embed((own == 0).to(own.dtype))
+        along = self.step @ slope[:, :, None]
+        across = self.size[:, None, None] * (self.change @ slope[:, :, None])
+        inner = torch.linalg.solve_triangular(upper, along, upper=True)
+        middle = self.size[:, None, None] * (self.change @ (self.change.mT @ inner))
+        middle = own[:, :, None] * inner + middle - across
+        outer = torch.linalg.solve_triangular(upper.mT, middle, upper=False)
+        back = self.step.mT @ outer - self.size[:, None, None] * (self.change.mT @ inner)
+        return -(self.size[:, None] * slope + back[:, :, 0])

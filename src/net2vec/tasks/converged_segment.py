@@ -25,15 +25,13 @@ from net2vec.kernels.converge import STRENGTHS, solve
 from net2vec.kernels.lasso import entry_order
 from net2vec.kernels.lattice import Lattice
 from net2vec.kernels.logistic import largest_weights
-from net2vec.kernels.upsample import aligned_axis
 from net2vec.recording import LayerRecording
 from net2vec.tasks.segment import Segmented, single_counts
 
 FOLDS = 5
-STRIDES = (4, 2)
-"""A lattice of every so many rows and columns is enough to choose by: neighbours are alike."""
-
-# Pixels of the concept that a lattice should have.
+# A lattice of every so many rows and columns is enough to choose by: neighbours are alike.
+_STRIDES = (8, 4, 2)
+# Pixels of the concept that a lattice should have, where it can.
 _ENOUGH = 250
 
 
@@ -129,10 +127,7 @@ class _Learner:
         # Folds are stretches of the dataset: neighbours, such as frames of a film, stay together.
         folds = np.array_split(np.arange(images), min(FOLDS, images))
         fold = torch.from_numpy(np.repeat(np.arange(len(folds)), [len(part) for part in folds]))
-        # A problem without each fold, and one with all images.
-        self.held_out = (fold == torch.arange(len(folds) + 1)[:, None]).to(device)
-        if len(folds) == 1:
-            self.held_out = self.held_out[1:]
+        self.held_out = (fold == torch.arange(len(folds))[:, None]).to(device)
         self.l2 = STRENGTHS[0]
 
     @property
@@ -161,7 +156,7 @@ class _Learner:
     ) -> list[_Learned]:
         """Solve with each of several choices of filters."""
         at = self._zero(len(kept)) + start
-        if self.lattice.is_mixed:
+        if self.can_hold_out:
             at = self._solve_lattice(kept, at, self.l2)
         each = at.split(len(self.held_out))
         return [self._finish(chosen, found) for chosen, found in zip(kept, each, strict=True)]
@@ -171,7 +166,7 @@ class _Learner:
         filters = torch.arange(self.fine.filters, device=self.fine.device)
         order = filters
         if sizes and self.lattice.is_mixed:
-            counts = ~self.held_out[-1:]
+            counts = torch.ones_like(self.held_out[:1])
             curvature = self.lattice.curvature(counts)
             scale = torch.where(curvature > 0, 1 / curvature.clamp(min=1e-30).sqrt(), 0.0)
             found = entry_order(lambda x: self.lattice.gradient(x, counts), scale, max(sizes))
@@ -181,8 +176,8 @@ class _Learner:
     def _finish(
         self, kept: Bool[Tensor, "filter"], near: Float[Tensor, "problem filter"]
     ) -> _Learned:
-        """From the solutions on the lattice to the one on all pixels, its cut and its counts."""
-        vector = self._solve(kept, near[-1])
+        """From the solutions without each fold to that of all images, its cut and its counts."""
+        vector = self._solve(kept, near.mean(0))
         if self.can_hold_out:
             cut = best_cut(self.lattice.histogram(near, self.held_out))
         else:
@@ -218,7 +213,7 @@ class _Learner:
         start: Float[Tensor, "problem filter"],
         l2: float,
     ) -> Float[Tensor, "problem filter"]:
-        """For each choice of filters the solutions without each fold, and with all images."""
+        """For each choice of filters the solutions without each fold."""
         counts = ~self.held_out.repeat(len(kept), 1)
         filters = torch.stack(list(kept)).repeat_interleave(len(self.held_out), 0)
         curvature = self.lattice.curvature(counts) * filters
@@ -256,17 +251,13 @@ def _lattice(
     device: torch.device | str,
 ) -> Lattice:
     """A lattice of pixels, as wide as the concept's size allows."""
-    area = annotations.area[pairs].sum(dtype=np.int64)
-    stride = max(STRIDES, key=lambda step: (area >= step**2 * _ENOUGH, -step))
-    grid, size = _grid(recording), annotations.size
+    size = annotations.size
+    area = int(annotations.area[pairs].sum(dtype=np.int64))
+    stride = _stride(area, _grid(recording), size)
     rows, columns = (_spread(length, stride) for length in size)
     masks = [_masks(annotations, some)[:, rows][:, :, columns] for some in _portions(pairs)]
-    maps, axes = recording.maps(annotations.image[pairs]), []
-    if grid == size:
-        maps = maps.thinned(rows, columns)
-    else:
-        axes = [aligned_axis(*pair) for pair in zip(grid, (len(rows), len(columns)), strict=True)]
-    return Lattice(maps.to(device), *(axes or (None, None)), torch.cat(masks).to(device))
+    maps = recording.maps(annotations.image[pairs]).to(device)
+    return Lattice.of(maps, size, (rows, columns), torch.cat(masks).to(device))
 
 
 def _grid(recording: LayerRecording) -> tuple[int, int]:
@@ -275,15 +266,20 @@ def _grid(recording: LayerRecording) -> tuple[int, int]:
     return recording.grid
 
 
+def _stride(area: int, grid: tuple[int, int], size: tuple[int, int]) -> int:
+    """The widest stride that leaves enough of the concept; the first for coarse grids alone."""
+    widest = all(2 * cells * _STRIDES[0] <= n for cells, n in zip(grid, size, strict=True))
+    wanted = _STRIDES if widest else _STRIDES[1:]
+    return next((stride for stride in wanted if area >= stride**2 * _ENOUGH), wanted[-1])
+
+
 def _spread(length: int, stride: int) -> list[int]:
     """Evenly spread places, the first and the last among them, about a `stride` apart."""
     count = max(1, -(-length // stride))
     return np.round(np.linspace(0, length - 1, count)).astype(int).tolist()
 
 
-def _masks(
-    annotations: Annotations, pairs: Int[np.ndarray, "pair"]
-) -> Bool[Tensor, "pair y x"]:
+def _masks(annotations: Annotations, pairs: Int[np.ndarray, "pair"]) -> Bool[Tensor, "pair y x"]:
     return torch.from_numpy(annotations.masks_of(pairs))
 
 

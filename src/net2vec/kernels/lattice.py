@@ -1,0 +1,231 @@
+"""Many problems of a concept side by side, on a lattice of pixels: folds, strengths, subsets.
+
+What is chosen by cross-validation needs many solutions and few pixels. All problems share the
+images, the masks and the weights of pixels; they differ in which images they leave out. So a round
+is a few matrix products for all of them: from weights to cells of the grid by a sparse matrix, from
+cells to the lattice by two thin ones, and back. Where the grid is finer than the lattice, the
+sparse matrix goes to the lattice at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from net2vec.kernels.bins import BINS, bins_of, count_bins
+from net2vec.kernels.maps import SparseMaps
+from net2vec.kernels.upsample import aligned_axis
+
+# Numbers of a block: those of a few problems stay in the second-level cache.
+_CPU_BLOCK = 1 << 18
+_GPU_BLOCK = 1 << 26
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Some images of a lattice.
+
+    Attributes:
+        images: the images.
+        matrix: from filters to places: cells of the grid or pixels of the lattice. Rows are
+            counted with images innermost.
+        target: whether a pixel is in the mask.
+        share: what a pixel weighs.
+    """
+
+    images: slice
+    matrix: scipy.sparse.csr_array
+    target: Float[Tensor, "pixel 1 image"]
+    share: Float[Tensor, "pixel 1 image"]
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Some pixels of a concept's images, those in a mask and those outside.
+
+    Attributes:
+        maps: thresholded maps of the images.
+        rows, columns: how each row and column of the lattice mixes those of the grid.
+        inside: whether a pixel is in the concept's mask.
+    """
+
+    maps: SparseMaps
+    rows: Float[Tensor, "y row"]
+    columns: Float[Tensor, "x column"]
+    inside: Bool[Tensor, "image y x"]
+
+    @classmethod
+    def of(
+        cls,
+        maps: SparseMaps,
+        size: tuple[int, int],
+        places: tuple[Sequence[int], Sequence[int]],
+        inside: Bool[Tensor, "image y x"],
+    ) -> Lattice:
+        """A lattice of pixels.
+
+        Args:
+            maps: thresholded maps of the images.
+            size: rows and columns of the masks.
+            places: rows and columns of the lattice among these.
+            inside: whether a pixel of the lattice is in the concept's mask.
+        """
+        axes = [
+            aligned_axis(cells, pixels).matrix()[list(chosen)].to(inside.device)
+            for cells, pixels, chosen in zip(maps.grid, size, places, strict=True)
+        ]
+        return cls(maps, *axes, inside)
+
+    @cached_property
+    def is_mixed(self) -> bool:
+        """Whether there are pixels of both kinds, so that there is something to learn."""
+        return bool(self.inside.any()) and not bool(self.inside.all())
+
+    def curvature(self, counts: Bool[Tensor, "problem image"]) -> Float[Tensor, "problem filter"]:
+        """The largest that the second derivative along each weight can be, nearly.
+
+        Args:
+            counts: which images belong to each problem.
+        """
+        total = self._zero(len(counts))
+        for block in self._blocks(len(counts)):
+            by_pixel = block.share.expand(-1, len(counts), -1).contiguous()
+            total += self._back(by_pixel, block, counts)
+        return total / 4
+
+    def gradient(
+        self, weight: Float[Tensor, "problem filter"], counts: Bool[Tensor, "problem image"]
+    ) -> Float[Tensor, "problem filter"]:
+        """Gradients of the losses, without the L2 terms."""
+        total = self._zero(len(counts))
+        for block in self._blocks(len(counts)):
+            error = self._value(weight, block).sigmoid_().sub_(block.target).mul_(block.share)
+            total += self._back(error, block, counts)
+        return total
+
+    def loss(
+        self, weight: Float[Tensor, "problem filter"], counts: Bool[Tensor, "problem image"]
+    ) -> Float[Tensor, "problem"]:
+        """The losses over some images, without the L2 terms."""
+        total = self._zero(len(counts))[:, 0]
+        for block in self._blocks(len(counts)):
+            value = self._value(weight, block)
+            lost = (softplus(value) - block.target * value) * block.share
+            total += (lost.sum(0) * counts[:, block.images]).sum(1)
+        return total
+
+    def histogram(
+        self, weight: Float[Tensor, "problem filter"], counts: Bool[Tensor, "problem image"]
+    ) -> Int[np.ndarray, "two bin"]:
+        """How many pixels of some images have which probability: all, and those in the masks."""
+        found = np.zeros((2, BINS), dtype=np.int64)
+        for block in self._blocks(len(counts)):
+            probability = self._value(weight, block).sigmoid_()
+            problem, image = torch.nonzero(counts[:, block.images], as_tuple=True)
+            place = bins_of(probability[:, problem, image])
+            inside = block.target[:, 0, image] > 0
+            found += np.stack([count_bins(place), count_bins(place[inside])])
+        return found
+
+    @property
+    def _is_direct(self) -> bool:
+        """Whether the grid has as many cells as the lattice has pixels, or more."""
+        return self.maps.grid[0] * self.maps.grid[1] >= self.inside[0].numel()
+
+    @property
+    def _places(self) -> int:
+        height, width = self.maps.grid
+        return self.inside[0].numel() if self._is_direct else height * width
+
+    def _zero(self, problems: int) -> Float[Tensor, "problem filter"]:
+        shape = (problems, self.maps.filters)
+        return torch.zeros(shape, dtype=torch.float64, device=self.inside.device)
+
+    def _value(
+        self, weight: Float[Tensor, "problem filter"], block: _Block
+    ) -> Float[Tensor, "pixel problem image"]:
+        """Z on the lattice."""
+        images = block.target.shape[2]
+        at = _product(block.matrix, weight.float()).view(self._places, images, -1)
+        at = at.transpose(1, 2).contiguous()
+        if self._is_direct:
+            return at
+        height, width = self.maps.grid
+        high = self.rows @ at.view(height, -1)
+        columns = self.columns.expand(len(self.rows), -1, -1)
+        wide = torch.bmm(columns, high.view(len(self.rows), width, -1))
+        return wide.view(-1, len(weight), images)
+
+    def _back(
+        self,
+        by_pixel: Float[Tensor, "pixel problem image"],
+        block: _Block,
+        counts: Bool[Tensor, "problem image"],
+    ) -> Float[Tensor, "problem filter"]:
+        """From a gradient by pixels to one by filters, over the images of each problem."""
+        problems, images = by_pixel.shape[1:]
+        if not self._is_direct:
+            height, width = len(self.rows), len(self.columns)
+            columns = self.columns.T.expand(height, -1, -1)
+            narrow = torch.bmm(columns, by_pixel.view(height, width, -1))
+            by_pixel = (self.rows.T @ narrow.view(height, -1)).view(-1, problems, images)
+        by_place = (by_pixel * counts[:, block.images]).transpose(1, 2)
+        return _product(block.matrix.T, by_place.reshape(-1, problems).T).T.double()
+
+    def _blocks(self, problems: int) -> Iterator[_Block]:
+        device = self.inside.device
+        numbers = _GPU_BLOCK if device.type == "cuda" else _CPU_BLOCK
+        together = max(1, numbers // (problems * max(self.inside[0].numel(), self._places)))
+        if together not in self._made:
+            starts = range(0, len(self.maps), together)
+            self._made[together] = [self._block(first, first + together) for first in starts]
+        yield from self._made[together]
+
+    @cached_property
+    def _made(self) -> dict[int, list[_Block]]:
+        return {}
+
+    def _block(self, first: int, last: int) -> _Block:
+        last = min(last, len(self.maps))
+        target = self.inside[first:last].flatten(1).T[:, None].float().contiguous()
+        foreground = self.inside.sum().double()
+        background = self.inside.numel() - foreground
+        share = torch.where(target > 0, 0.5 / foreground, 0.5 / background).float()
+        return _Block(slice(first, last), self._matrix(first, last), target, share)
+
+    def _matrix(self, first: int, last: int) -> scipy.sparse.csr_array:
+        cells, images = self.maps.grid[0] * self.maps.grid[1], last - first
+        entries = slice(int(self.maps.starts[first]), int(self.maps.starts[last]))
+        image = self.maps.image()[entries].cpu().numpy() - first
+        row = self.maps.cell[entries].cpu().numpy().astype(np.int64) * images + image
+        ones = np.ones(len(row), dtype=np.float32)
+        column = self.maps.filter[entries].cpu().numpy()
+        shape = (cells * images, self.maps.filters)
+        on = scipy.sparse.csr_array((ones, (row, column)), shape=shape)
+        if not self._is_direct:
+            return on
+        axes = (scipy.sparse.csr_array(axis.cpu().numpy()) for axis in (self.rows, self.columns))
+        each = scipy.sparse.eye_array(images, dtype=np.float32)
+        up = scipy.sparse.kron(scipy.sparse.kron(*axes), each, format="csr")
+        return scipy.sparse.csr_array(up @ on)
+
+
+def _product(
+    matrix: scipy.sparse.sparray, vectors: Float[Tensor, "problem from"]
+) -> Float[Tensor, "to problem"]:
+    """A sparse matrix times some vectors."""
+    if vectors.device.type != "cuda":
+        return torch.from_numpy(matrix @ vectors.T.contiguous().numpy())
+    parts = matrix.tocoo()
+    place = torch.from_numpy(np.stack([parts.row, parts.col]).astype(np.int64))
+    values = torch.from_numpy(parts.data)
+    shape = tuple(parts.shape)
+    return torch.sparse_coo_tensor(place, values, shape, device=vectors.device) @ vectors.T
