@@ -98,6 +98,30 @@ def test_sums_by_image_count_pixels_and_no_padding(h, w, H, W, seed):
     assert counts.tolist() == reached.sum(axis=(1, 2)).tolist()
 
 
+@settings(deadline=None, max_examples=40)
+@given(SIDES, SIDES, SIZES, SIZES, st.sampled_from([-0.5, 0.0, 0.3]), st.integers(0, 2**32))
+def test_counts_are_of_pixels_above_the_cut_alone(h, w, H, W, cut, seed):
+    generator = np.random.default_rng(seed)
+    if generator.random() < 0.3:
+        H, W = h, w
+    B = generator.random((3, 2, h, w)) < 0.3
+    L = generator.random((3, H, W)) < 0.5
+    block = block_of(B, L)
+    weight = np.array([0.7, -1.1], dtype=np.float32)
+    z = np.einsum("k,nkyx->nyx", weight, oracle.upsample(B, H, W))
+    # Only what the block holds is counted: strips, or cells, that an active filter reaches.
+    held = np.zeros(3)
+    pixels = block.is_pixel.numpy()
+    np.add.at(held, block.image.numpy(), pixels.sum(axis=tuple(range(1, pixels.ndim))))
+    predicted, hit = block.counts(value_of(block, torch.from_numpy(weight)), cut)
+    missing = H * W - held
+    on, near = z > cut, np.abs(z - cut) < 1e-5
+    off_block = missing if cut < 0 else 0 * missing  # z is 0 there
+    assert (np.abs(predicted.numpy() + off_block - on.sum(axis=(1, 2))) <= near.sum()).all()
+    if cut >= 0:
+        assert (np.abs(hit.numpy() - (on & L).sum(axis=(1, 2))) <= near.sum()).all()
+
+
 def test_rows_that_no_active_filter_reaches_are_not_held():
     B = np.zeros((2, 1, 7, 7), dtype=bool)
     B[1, 0, 0, 3] = True  # reaches the first of six gaps alone

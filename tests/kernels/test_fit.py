@@ -17,7 +17,8 @@ import oracle
 from builders_data import sparse_maps
 
 # Grids and masks: coarse, of the mask's size (square and not), single rows and cells, equal along
-# one axis, finer than the mask, a mask of one row.
+# one axis, finer than the mask, a mask of one row; so many pixels to a cell that nodes stand for
+# them: gaps of unequal size, a single row of cells.
 GEOMETRIES = [
     ((3, 4), (9, 7)),
     ((7, 7), (22, 22)),
@@ -31,6 +32,8 @@ GEOMETRIES = [
     ((5, 3), (12, 3)),
     ((9, 8), (4, 5)),
     ((3, 3), (1, 4)),
+    ((3, 3), (15, 16)),
+    ((1, 3), (9, 23)),
 ]
 
 
@@ -227,3 +230,35 @@ def test_a_problem_can_be_learned_again_from_another_start():
     problem.fit(-start, **settings)
     torch.testing.assert_close(problem.fit(start, **settings), first, rtol=0, atol=0)
     np.testing.assert_array_equal(start.numpy(), w0)
+
+
+@pytest.mark.parametrize(
+    ("grid", "size"), [((4, 5), (11, 9)), ((5, 5), (5, 5)), ((3, 3), (15, 16))]
+)
+def test_a_subset_is_learned_as_if_there_were_no_other_filters(grid, size):
+    B, L, w0 = case(8, 9, 5, grid, size)
+    kept = torch.tensor([True, False, True, False, False])
+    settings = {"alpha": 0.5, "learning_rate": 0.02, "momentum": 0.9, "epochs": 5}
+    whole, start = problem_of(B, L, batch=4), torch.from_numpy(w0)
+    full = whole.fit(start, **settings)
+    subset = whole.only(kept)
+    w = subset.fit(start * kept, **settings)
+    alone = B & kept.numpy()[None, :, None, None]
+    expected = problem_of(alone, L, batch=4)
+    torch.testing.assert_close(w, expected.fit(start * kept, **settings), rtol=0, atol=0)
+    assert w[~kept].tolist() == [0, 0, 0]
+    for count, other in zip(subset.counts(w), expected.counts(w), strict=True):
+        assert count.tolist() == other.tolist()
+    # The whole problem does not notice.
+    torch.testing.assert_close(whole.fit(start, **settings), full, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("grid", "size"), [((3, 3), (40, 41)), ((7, 7), (56, 57))])
+def test_nodes_learn_what_pixels_learn(grid, size, monkeypatch):
+    B, L, w0 = case(9, 20, 6, grid, size)
+    settings = {"alpha": 0.6, "learning_rate": 0.002, "momentum": 0.9, "epochs": 30}
+    w = problem_of(B, L, batch=8).fit(torch.from_numpy(w0), **settings)
+    monkeypatch.setattr(fit.NodeGrid, "of", lambda *_: None)
+    by_pixel = problem_of(B, L, batch=8).fit(torch.from_numpy(w0), **settings)
+    assert (w - torch.from_numpy(w0)).abs().max() > 0.5
+    torch.testing.assert_close(w, by_pixel, rtol=0, atol=2e-6)

@@ -10,7 +10,8 @@ Source: paper, section 3.1.2 and equations 2 and 4. The loss has no logarithm.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from net2vec.kernels.blocks import Block, Strips, lay_out
 from net2vec.kernels.maps import SparseMaps
-from net2vec.kernels.nodes import LEVELS, NodeBlock, NodeGrid
+from net2vec.kernels.nodes import NodeBlock, NodeGrid
 
 # Pixels of a block on a CPU: fewer cost more calls, more fall out of the caches.
 _CPU_BLOCK = 16 * 1024 * 24
@@ -49,7 +50,7 @@ class SegmentationProblem:
         self._bounds = [
             (first, min(first + batch, len(maps))) for first in range(0, len(maps), batch)
         ]
-        self._moments: dict[int, Tensor] = {}
+        self._sums: dict[int, Tensor] = {}
         self._laid_out: dict[int, list[Block]] = {}
         self._room = torch.empty(0, device=maps.cell.device)
 
@@ -58,7 +59,7 @@ class SegmentationProblem:
         problem = SegmentationProblem(
             self._maps.only(kept.to(self._masks.device)), self._strips, self._masks, batch=1
         )
-        problem._bounds, problem._moments = self._bounds, self._moments
+        problem._bounds, problem._sums = self._bounds, self._sums
         return problem
 
     def fit(
@@ -83,17 +84,12 @@ class SegmentationProblem:
         foreground, background = (alpha, 1 - alpha) if alpha > 0 else (1.0, 1.0)
         # d loss / d z is p (1 - p) times (1 - a) - t, or 1 - 2 t with equal weights.
         slope = foreground + background
-        learners: list[NodeBlock | None] = [
-            self._nodes(number, background, slope) for number in range(len(self._bounds))
-        ]
+        learners = [self._learner(number, background, slope) for number in range(len(self._bounds))]
         weight, velocity = start.clone(), torch.zeros_like(start)
         for _ in range(epochs):
-            for number, (first, last) in enumerate(self._bounds):
+            for learner, (first, last) in zip(learners, self._bounds, strict=True):
                 gradient = torch.zeros_like(weight)
-                nodes = learners[number]
-                if nodes is None or not nodes.add_gradient(gradient, weight):
-                    learners[number] = None
-                    self._add_gradient(gradient, weight, number, background, slope)
+                learner.add_gradient(gradient, weight)
                 velocity.mul_(momentum).add_(gradient, alpha=1 / (last - first))
                 weight.sub_(velocity, alpha=learning_rate)
         return weight
@@ -111,43 +107,28 @@ class SegmentationProblem:
                     found.append(count)
         return torch.cat(predicted), torch.cat(hit)
 
-    def _nodes(self, number: int, background: float, slope: float) -> NodeBlock | None:
+    def _learner(self, number: int, background: float, slope: float) -> NodeBlock | _PixelBatch:
+        """A mini-batch; what multiplies p (1 - p) is `background - slope * mask`."""
         grid = NodeGrid.of(self._maps.grid, self._strips.size)
         if grid is None:
-            return None
+            if number not in self._laid_out:
+                self._laid_out[number] = list(self._pixels(number, _CPU_BLOCK))
+            return _PixelBatch(self._laid_out[number], self._room_for, background, slope)
         first, last = self._bounds[number]
-        if number not in self._moments:
+        if number not in self._sums:
             masks = self._masks[first:last].flatten(0, 1)
             strip = torch.arange(len(self._strips), device=masks.device).repeat(last - first)
-            self._moments[number] = grid.moments(masks, strip, LEVELS[0][0])
+            self._sums[number] = grid.sums(masks, strip, 0)
         return NodeBlock(
             grid,
             self._maps,
             self._masks,
             first,
             last,
-            self._moments[number],
+            self._sums[number],
             background=background,
             slope=slope,
         )
-
-    def _add_gradient(
-        self,
-        gradient: Float[Tensor, "filter"],
-        weight: Float[Tensor, "filter"],
-        number: int,
-        background: float,
-        slope: float,
-    ) -> None:
-        """Add the gradient of the summed loss of a mini-batch, by pixels."""
-        if number not in self._laid_out:
-            self._laid_out[number] = list(self._pixels(number, _CPU_BLOCK))
-        for block in self._laid_out[number]:
-            value = block.value(weight, self._room_for(block)).sigmoid_()
-            target = torch.mul(block.mask, -slope).add_(background)
-            # target * p * (1 - p) in one pass over memory.
-            torch.ops.aten.sigmoid_backward.grad_input(target, value, grad_input=value)
-            block.add_back(gradient, value)
 
     def _pixels(self, number: int, pixels: int) -> Iterator[Block]:
         """The pixels of a mini-batch, in blocks of equal size as far as they can be."""
@@ -163,3 +144,30 @@ class SegmentationProblem:
         if len(self._room) < math.prod(block.shape):
             self._room = torch.empty(math.prod(block.shape), device=self._room.device)
         return self._room
+
+
+@dataclass(frozen=True)
+class _PixelBatch:
+    """A mini-batch by pixels.
+
+    Attributes:
+        blocks: its images.
+        room: gives memory for a block's values.
+        background, slope: what multiplies p (1 - p) is `background - slope * mask`.
+    """
+
+    blocks: Sequence[Block]
+    room: Callable[[Block], Tensor]
+    background: float
+    slope: float
+
+    def add_gradient(
+        self, gradient: Float[Tensor, "filter"], weight: Float[Tensor, "filter"]
+    ) -> None:
+        """Add the gradient of the loss, summed over pixels and images."""
+        for block in self.blocks:
+            value = block.value(weight, self.room(block)).sigmoid_()
+            target = torch.mul(block.mask, -self.slope).add_(self.background)
+            # target * p * (1 - p) in one pass over memory.
+            torch.ops.aten.sigmoid_backward.grad_input(target, value, grad_input=value)
+            block.add_back(gradient, value)

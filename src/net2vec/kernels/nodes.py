@@ -8,30 +8,34 @@ multiplies p (1 - p) in the loss's gradient,
     sum_y t(y) a(y) p(y) (1 - p(y)) = sum_n [sum_y t(y) l_n(y)] a(n) p(n) (1 - p(n))
 
 but for the error of interpolation, which falls with the m-th power of how far z ranges over the
-square. So steep squares get more nodes: `LEVELS` keeps a p (1 - p) to 5e-6 of its largest value
-along either side. Where that takes more nodes than there are pixels, pixels take their place
-(`net2vec.kernels.blocks`).
+square. So steep squares get more nodes. `LEVELS` bounds the error of a p (1 - p) along either side
+by 1e-4 of its largest value, at the worst pixel of the steepest square; its sign changes from pixel
+to pixel, and weights end where pixels would take them but for rounding. Squares that are steeper,
+or would need more nodes than they have pixels, are taken pixel by pixel.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import inf
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from net2vec.kernels.blocks import Strips, entries
 from net2vec.kernels.maps import SparseMaps
 from net2vec.kernels.upsample import Axis
 
-LEVELS = ((5, 0.5), (8, 1.9), (12, 3.9), (20, 7.7), (32, 13.0))
+LEVELS = ((6, 1.7), (10, 4.3), (16, 7.9), (28, 14.7))
 """Nodes along a side, and the range of z over a square up to which they are enough."""
 
-# A square that has become too steep gets nodes for a range this much larger than its own.
-_AHEAD = 1.5
+# A square that has become too steep is prepared for a range this much larger than its own.
+_AHEAD = 2.0
+# Squares of fewer pixels are not worth their calls: strips of pixels are faster.
+_FEWEST_PIXELS = 50
 # Strips whose masks are unpacked at a time.
 _PORTION = 256
 
@@ -44,11 +48,15 @@ class NodeGrid:
         strips: the masks' strips, one between any two rows of the grid.
         corner: the four cells of each square, those of the upper row first; by rows of squares.
         window: for every column of squares as many columns of pixels, the first ones its own.
+        own: which of them are its own.
+        levels: nodes along a side that are fewer than the pixels, and how steep a square may be.
     """
 
     strips: Strips
     corner: Int[Tensor, "four square"]
     window: Int[Tensor, "along pixel"]
+    own: Bool[Tensor, "along pixel"]
+    levels: tuple[tuple[int, float], ...]
 
     @classmethod
     @lru_cache(maxsize=8)
@@ -57,79 +65,127 @@ class NodeGrid:
         strips = Strips.of(grid, size)
         rows, columns = strips.rows, strips.columns
         squares = rows.cells * columns.cells
-        if len(strips) != rows.cells or size[0] * size[1] < 2 * LEVELS[0][0] ** 2 * squares:
+        if len(strips) != rows.cells or size[0] * size[1] < _FEWEST_PIXELS * squares:
             return None
         y, x = torch.arange(rows.cells)[:, None], torch.arange(columns.cells)
         right = (x + 1).clamp(max=grid[1] - 1)
         below = (y + 1).clamp(max=grid[0] - 1)
         corner = [row * grid[1] + column for row in (y, below) for column in (x, right)]
-        first = torch.searchsorted(columns.lower, torch.arange(columns.cells))
-        widest = int(torch.bincount(columns.lower).max())
-        window = (first[:, None] + torch.arange(widest)).clamp(max=size[1] - 1)
-        return cls(strips, torch.stack(corner).flatten(1), window)
+        count = torch.bincount(columns.lower, minlength=columns.cells)
+        offset = torch.arange(int(count.max()))
+        window = (torch.cumsum(count, 0) - count)[:, None] + offset
+        pixels = strips.exists.shape[1] * len(offset)
+        return cls(
+            strips,
+            torch.stack(corner).flatten(1),
+            window.clamp(max=size[1] - 1),
+            offset < count[:, None],
+            tuple(level for level in LEVELS if level[0] ** 2 < pixels),
+        )
 
     @property
     def squares(self) -> int:
         """Squares of an image."""
         return self.corner.shape[1]
 
-    def moments(
+    def sums(
         self,
         masks: UInt8[Tensor, "chosen byte"],
         strip: Int[Tensor, "chosen"],
-        nodes: int,
+        level: int,
     ) -> Float[Tensor, "node2 squares"]:
         """Sums of the nodes' polynomials over the masks in every square of some strips.
 
         Args:
             masks: packed strips of masks.
             strip: which strip of an image each of them is.
-            nodes: nodes along a side.
+            level: which of `levels`.
         """
+        samples = Samples.of(self, level)
         window = self.window.flatten().to(masks.device)
-        onto = Polynomials.of(self, nodes)
-        onto_rows, onto_columns = onto.by_row.to(masks.device), onto.by_column.to(masks.device)
+        all_rows, by_column = samples.by_row.to(masks.device), samples.by_column.to(masks.device)
         found = []
         for first in range(0, len(masks), _PORTION):
             chosen = slice(first, first + _PORTION)
             pixels = self.strips.unpack(masks[chosen]).to(torch.float32)
-            down = torch.bmm(torch.index_select(onto_rows, 0, strip[chosen]), pixels)
+            by_row = torch.bmm(torch.index_select(all_rows, 0, strip[chosen]), pixels)
             # Few nodes are slow as columns of a product: they are its rows.
-            cut = torch.index_select(down.flatten(0, 1).T.contiguous(), 0, window)
-            both = torch.bmm(onto_columns, cut.view(*self.window.shape, -1))
-            both = both.view(len(both), nodes, -1, nodes)
-            found.append(both.permute(3, 1, 2, 0).reshape(nodes * nodes, -1))
+            cut = torch.index_select(by_row.flatten(0, 1).T.contiguous(), 0, window)
+            both = torch.bmm(by_column, cut.view(*self.window.shape, -1))
+            nodes = both.shape[1]
+            both = both.view(len(both), nodes, -1, nodes).permute(3, 1, 2, 0)
+            found.append(both.reshape(nodes * nodes, -1))
         return torch.cat(found, 1)
+
+    def pixels(
+        self,
+        masks: UInt8[Tensor, "chosen byte"],
+        strip: Int[Tensor, "square"],
+        column: Int[Tensor, "square"],
+    ) -> UInt8[Tensor, "pixel square"]:
+        """The masks in some squares, and what lies beside them where there are fewer pixels.
+
+        Args:
+            masks: packed strips of masks.
+            strip: which of these each square is in.
+            column: which of the strip's squares it is.
+        """
+        bits = self.strips.unpack(masks)
+        rows, columns = bits.shape[1:]
+        row = torch.arange(rows, device=masks.device)[:, None, None] * columns
+        window = torch.index_select(self.window.T.contiguous().to(masks.device), 1, column)
+        index = row + (window + strip * (rows * columns))
+        return torch.index_select(bits.flatten(), 0, index.flatten()).view(-1, len(strip))
 
 
 @dataclass(frozen=True)
-class Polynomials:
-    """The nodes' polynomials at the pixels of a grid's squares.
+class Samples:
+    """Where a square's z is taken: at nodes, or at its pixels.
 
     Attributes:
-        by_row: at the rows of every strip.
-        by_column: at the columns of every window, 0 where they are another's.
-        whole: sums of the products of both over all pixels of each square.
+        down, across: weight of the farther cell at every sample along a side, top to bottom and
+            left to right; pixels lie differently in every square.
+        reduce: the weights of both cells, twice; empty for pixels, as are the next two.
+        by_row: the nodes' polynomials at the rows of every strip.
+        by_column: the same at the columns of every window, 0 where they are another's.
+        whole: what a mask of all pixels comes to.
     """
 
-    by_row: Float[Tensor, "strip node row"]
-    by_column: Float[Tensor, "along node pixel"]
-    whole: Float[Tensor, "node2 square"]
+    down: Float[Tensor, "row 1 own"]
+    across: Float[Tensor, "column own"]
+    reduce: Float[Tensor, "two two node"]
+    by_row: Float[Tensor, "strip node pixel_row"]
+    by_column: Float[Tensor, "along node pixel_column"]
+    whole: Float[Tensor, "sample square"]
 
     @classmethod
     @lru_cache(maxsize=32)
-    def of(cls, grid: NodeGrid, nodes: int) -> Polynomials:
-        """The polynomials of so many nodes along a side."""
-        strips, window = grid.strips, grid.window
-        rows = _lagrange(strips.rows, nodes)[strips.pixel_row] * strips.exists[:, :, None]
-        own = strips.columns.lower[window] == torch.arange(len(window))[:, None]
-        own[:, 1:] &= window[:, 1:] > window[:, :-1]
-        columns = _lagrange(strips.columns, nodes)[window] * own[:, :, None]
-        whole = torch.einsum("sym,axn->mnsa", rows, columns).reshape(nodes**2, -1)
+    def of(cls, grid: NodeGrid, level: int) -> Samples:
+        """The samples at one of the grid's levels, or, after the last, at the pixels."""
+        strips, columns = grid.strips, grid.strips.columns
+        exists, own = strips.exists.float(), grid.own.float()
+        if level == len(grid.levels):
+            share = (columns.remainder / columns.denominator)[grid.window].float()
+            none = torch.empty(0, 0, 0)
+            return cls(
+                strips.share.T[:, None].repeat_interleave(len(own), 2),
+                share.T.repeat(1, len(strips)),
+                none,
+                none,
+                none,
+                torch.einsum("sy,ax->yxsa", exists, own).flatten(0, 1).flatten(1),
+            )
+        nodes = grid.levels[level][0]
+        share = torch.from_numpy(_places(nodes)).float()
+        by_row = _lagrange(strips.rows, nodes)[strips.pixel_row] * exists[:, :, None]
+        by_column = _lagrange(columns, nodes)[grid.window] * own[:, :, None]
         return cls(
-            rows.transpose(1, 2).float().contiguous(),
-            columns.transpose(1, 2).float().contiguous(),
-            whole.float(),
+            share[:, None, None],
+            share[:, None],
+            torch.stack([1 - share, share]).expand(2, 2, nodes).contiguous(),
+            by_row.transpose(1, 2).float().contiguous(),
+            by_column.transpose(1, 2).float().contiguous(),
+            torch.einsum("sym,axn->mnsa", by_row, by_column).flatten(0, 1).flatten(1).float(),
         )
 
 
@@ -151,40 +207,47 @@ def _lagrange(axis: Axis, nodes: int) -> Float[Tensor, "out node"]:
 
 @dataclass(frozen=True)
 class _Group:
-    """Squares of equally many nodes.
+    """Squares of a block with the same samples.
 
     Attributes:
-        steepest: the range of z up to which the nodes are enough.
+        steepest: the range of z up to which the samples are enough.
         corner: the cells of each square, counted through the block.
-        target: sums of l over what multiplies p (1 - p).
-        across, down: weight of the farther cell at every node along a side, left to right and
-            top to bottom.
-        reduce: the weights of both cells, twice.
+        target: sums of the nodes' polynomials over what multiplies p (1 - p).
+        down, across, reduce: see `Samples`.
     """
 
     steepest: float
     corner: Int[Tensor, "corner"]
-    target: Float[Tensor, "node node square"]
-    across: Float[Tensor, "node 1"]
-    down: Float[Tensor, "node 1 1"]
+    target: Float[Tensor, "row column square"]
+    down: Float[Tensor, "row 1 own"]
+    across: Float[Tensor, "column own"]
     reduce: Float[Tensor, "two two node"]
 
     def corners(self, grid: Float[Tensor, "cell"]) -> Float[Tensor, "two two square"]:
+        """Z at the squares' corners."""
         return torch.index_select(grid, 0, self.corner).view(2, 2, -1)
 
     def add_back(
-        self,
-        by_cell: Float[Tensor, "cell"],
-        corners: Float[Tensor, "two two square"],
+        self, by_cell: Float[Tensor, "cell"], corners: Float[Tensor, "two two square"]
     ) -> None:
         """Add to the cells' gradient what the squares give."""
-        left, right = corners[:, :1], corners[:, 1:]
-        rows = torch.lerp(left, right, self.across)
+        rows = torch.lerp(corners[:, :1], corners[:, 1:], self.across)
         value = torch.lerp(rows[:1], rows[1:], self.down).sigmoid_()
         # target * p * (1 - p) in one pass over memory.
         torch.ops.aten.sigmoid_backward.grad_input(self.target, value, grad_input=value)
-        rows = torch.mm(self.reduce[0], value.view(len(value), -1)).view(2, len(value), -1)
-        by_cell.scatter_add_(0, self.corner, torch.bmm(self.reduce, rows).view(-1))
+        by_cell.scatter_add_(0, self.corner, self._reduced(value).view(-1))
+
+    def _reduced(
+        self, value: Float[Tensor, "row column square"]
+    ) -> Float[Tensor, "two two square"]:
+        if len(self.reduce):
+            rows = torch.mm(self.reduce[0], value.view(len(value), -1))
+            return torch.bmm(self.reduce, rows.view(2, len(value), -1))
+        total = value.sum(0)
+        lower = value.mul_(self.down).sum(0)
+        rows = torch.stack([total - lower, lower])
+        right = (rows * self.across).sum(1)
+        return torch.stack([rows.sum(1) - right, right], 1)
 
 
 class NodeBlock:
@@ -196,7 +259,7 @@ class NodeBlock:
         masks: their masks, from `Strips.pack`.
         first: the first image of the mini-batch.
         last: the image after the last one.
-        moments: sums of l over the masks for all squares, at the first of `LEVELS`.
+        sums: from `NodeGrid.sums`, at the first level, for all strips of the mini-batch.
         background, slope: what multiplies p (1 - p) is `background - slope * mask`.
     """
 
@@ -207,91 +270,93 @@ class NodeBlock:
         masks: UInt8[Tensor, "image strip byte"],
         first: int,
         last: int,
-        moments: Float[Tensor, "node2 squares"],
+        sums: Float[Tensor, "node2 squares"],
         *,
         background: float,
         slope: float,
     ) -> None:
-        self.images = last - first
-        self._grid, self._masks, self._moments = grid, masks[first:last], moments
+        self._grid, self._masks, self._sums = grid, masks[first:last].flatten(0, 1), sums
         self._background, self._slope = background, slope
         self._filter, self._cell = entries(maps, first, last)
         cells = maps.grid[0] * maps.grid[1]
+        self._cells = cells * (last - first)
         corner = grid.corner.to(self._cell.device)
-        active = torch.zeros(cells * self.images, dtype=torch.bool, device=self._cell.device)
+        active = torch.zeros(self._cells, dtype=torch.bool, device=self._cell.device)
         active[self._cell] = True
         at_corners = torch.index_select(active.view(-1, cells), 1, corner.flatten())
-        reached = at_corners.view(self.images, *corner.shape).any(1)
+        reached = at_corners.view(-1, *corner.shape).any(1)
         self._square = torch.nonzero(reached.flatten())[:, 0]
-        self._cells = cells * self.images
         image = torch.div(self._square, grid.squares, rounding_mode="floor")
         self._corner = torch.index_select(corner, 1, self._square % grid.squares) + image * cells
         self._level = torch.zeros_like(self._square)
-        self._groups = [self._group(0)]
+        self._groups = {0: self._group(0)}
 
     def add_gradient(
         self, gradient: Float[Tensor, "filter"], weight: Float[Tensor, "filter"]
-    ) -> bool:
-        """Add the summed loss's gradient; False, and nothing added, where pixels are cheaper."""
+    ) -> None:
+        """Add the gradient of the loss, summed over pixels and images."""
         summed = weight.new_zeros(self._cells)
         summed.scatter_add_(0, self._cell, torch.index_select(weight, 0, self._filter))
-        corners = [group.corners(summed) for group in self._groups]
-        if any(
-            float(_ranges(four).max()) > group.steepest
-            for group, four in zip(self._groups, corners, strict=True)
-            if four.numel()
-        ):
-            if not self._regroup(summed):
-                return False
-            corners = [group.corners(summed) for group in self._groups]
         by_cell = torch.zeros_like(summed)
-        for group, four in zip(self._groups, corners, strict=True):
-            group.add_back(by_cell, four)
+        for group, corners in self._prepared(summed):
+            group.add_back(by_cell, corners)
         gradient.scatter_add_(0, self._filter, torch.index_select(by_cell, 0, self._cell))
-        return True
 
-    def _regroup(self, summed: Float[Tensor, "cell"]) -> bool:
-        """Give steep squares more nodes; False where none are enough or pixels are fewer."""
-        corners = torch.index_select(summed, 0, self._corner.flatten()).view(2, 2, -1)
-        ranges = _ranges(corners)
-        limits = ranges.new_tensor([steepest for _, steepest in LEVELS])
-        if not bool((ranges <= limits[-1]).all()):
-            return False
-        wanted = torch.bucketize(ranges * _AHEAD, limits).clamp(max=len(LEVELS) - 1)
-        self._level = torch.maximum(self._level, wanted)
-        counts = torch.bincount(self._level, minlength=len(LEVELS)).tolist()
-        strips = self._grid.strips
-        pixels = self.images * len(strips) * strips.pixels
-        if sum(count * nodes**2 for count, (nodes, _) in zip(counts, LEVELS, strict=True)) > pixels:
-            return False
-        self._groups = [self._group(level) for level, count in enumerate(counts) if count]
-        return True
+    def _prepared(self, summed: Float[Tensor, "cell"]) -> list[tuple[_Group, Tensor]]:
+        """All groups, none of them with too steep a square, and z at their corners."""
+        found = [(group, group.corners(summed)) for group in self._groups.values()]
+        if all(
+            group.steepest == inf
+            or not four.numel()
+            or float(_ranges(four).max()) <= group.steepest
+            for group, four in found
+        ):
+            return found
+        self._regroup(_ranges(torch.index_select(summed, 0, self._corner.flatten()).view(2, 2, -1)))
+        return [(group, group.corners(summed)) for group in self._groups.values()]
+
+    def _regroup(self, ranges: Float[Tensor, "square"]) -> None:
+        limits = ranges.new_tensor([steepest for _, steepest in self._grid.levels])
+        level = torch.maximum(self._level, torch.bucketize(ranges * _AHEAD, limits))
+        moved = level != self._level
+        changed = torch.unique(torch.cat([level[moved], self._level[moved]])).tolist()
+        self._level = level
+        for number in changed:
+            if bool((level == number).any()):
+                self._groups[number] = self._group(number)
+            else:
+                del self._groups[number]
 
     def _group(self, level: int) -> _Group:
-        nodes, steepest = LEVELS[level]
+        samples = Samples.of(self._grid, level)
         chosen = torch.nonzero(self._level == level)[:, 0]
-        square = self._square[chosen]
-        along = len(self._grid.window)
+        square = torch.index_select(self._square, 0, chosen)
+        place = square % self._grid.squares
+        target = torch.index_select(samples.whole.to(square.device), 1, place)
+        down, across = samples.down.to(square.device), samples.across.to(square.device)
         if level == 0:
-            inside = torch.index_select(self._moments, 1, square)
+            inside = torch.index_select(self._sums, 1, square)
         else:
-            strip, place = torch.unique(
+            along = len(self._grid.window)
+            strip, number = torch.unique(
                 torch.div(square, along, rounding_mode="floor"), return_inverse=True
             )
-            masks = self._masks.flatten(0, 1)[strip]
-            moments = self._grid.moments(masks, strip % len(self._grid.strips), nodes)
-            inside = torch.index_select(moments, 1, place * along + square % along)
-        whole = Polynomials.of(self._grid, nodes).whole.to(square.device)
-        target = torch.index_select(whole, 1, square % self._grid.squares)
+            masks = torch.index_select(self._masks, 0, strip)
+            if level == len(self._grid.levels):
+                inside = target * self._grid.pixels(masks, number, square % along)
+                down = torch.index_select(down, 2, place)
+                across = torch.index_select(across, 1, place)
+            else:
+                sums = self._grid.sums(masks, strip % len(self._grid.strips), level)
+                inside = torch.index_select(sums, 1, number * along + square % along)
         target.mul_(self._background).sub_(inside, alpha=self._slope)
-        share = torch.from_numpy(_places(nodes)).to(target)
         return _Group(
-            steepest,
+            (*self._grid.levels, (0, inf))[level][1],
             torch.index_select(self._corner, 1, chosen).flatten(),
-            target.view(nodes, nodes, -1),
-            share[:, None],
-            share[:, None, None],
-            torch.stack([1 - share, share]).expand(2, 2, nodes).contiguous(),
+            target.view(len(down), len(across), -1),
+            down,
+            across,
+            samples.reduce.to(square.device),
         )
 
 
