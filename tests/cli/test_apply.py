@@ -77,6 +77,7 @@ BAD = {
     "no image": (("--concept", "red", "IMAGE", "RUN/run.toml"), "not an image"),
     "no concept": (("IMAGE",), "--concept"),
     "nothing to look at": (("--concept", "red"), "IMAGE"),
+    "a file as folder": (("--concept", "red", "--out", "RUN/run.toml", "IMAGE"), "is a file"),
     "folder without images": (("--concept", "red", "RUN/results.zarr"), "no image in this folder"),
 }
 

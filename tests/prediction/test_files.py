@@ -25,6 +25,12 @@ def test_file_names_are_always_different_and_safe(names):
     assert all(name and "/" not in name and not name.startswith(".") for name in found)
 
 
+def test_long_names_are_cut_and_stay_different():
+    found = distinct(["ä" * 300, "ä" * 300, "x" * 300])
+    assert found[1] == found[0] + "-2"
+    assert all(len(name.encode()) < 100 for name in found)
+
+
 def test_files_hold_what_was_found(tmp_path):
     rng = np.random.default_rng(0)
     for place in ("a", "b"):
@@ -72,6 +78,7 @@ def test_the_overlay_leaves_the_rest_of_the_image_alone():
     mask[5:15, :12] = True
     found = np.asarray(overlay(picture, mask))
     assert (found[~mask] == 90).all()
+    assert (np.asarray(picture) == 90).all()
     assert (found[5, :12] == 255).all()  # a white line at the border of the mask
     assert (found[10, 0] != 255).any()  # but none at the border of the image
     assert (found[10, 5] != 90).any()

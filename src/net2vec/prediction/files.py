@@ -11,14 +11,18 @@ import numpy as np
 from jaxtyping import Bool, Float
 from PIL import Image
 
+from net2vec.errors import ConfigError
 from net2vec.prediction.images import NewImage
 from net2vec.prediction.segmentation import FullSize
 from net2vec.storage import replacing
 
 _BLUE = (0, 99, 160)
+_WHITE = (255, 255, 255)
 _TINT = 0.45
 _KINDS = ("probability", "mask", "overlay")
 _HIGHEST = 2**16 - 1
+# Bytes of a name; two of them, what stands behind and a temporary name's ending stay below 255.
+_LONGEST = 90
 
 
 @dataclass(frozen=True)
@@ -52,9 +56,14 @@ class MapWriter:
         folder: made if need be.
         images: all images that will come.
         concepts: all concepts that will come.
+
+    Raises:
+        ConfigError: the folder's name is that of a file.
     """
 
     def __init__(self, folder: Path, images: Sequence[NewImage], concepts: Sequence[str]) -> None:
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(f"{folder} is a file; --out wants a folder, new or not")
         self._folder = folder
         stems = distinct([Path(image.name).stem or image.name for image in images])
         self._stem = {id(image): stem for image, stem in zip(images, stems, strict=True)}
@@ -85,6 +94,7 @@ def distinct(names: Sequence[str]) -> list[str]:
     found = []
     for name in names:
         plain = re.sub(r"[^\w.+-]+", "_", name).strip("._") or "_"
+        plain = plain.encode()[:_LONGEST].decode(errors="ignore")
         candidate, number = plain, 1
         while candidate.casefold() in taken:
             number += 1
@@ -101,13 +111,14 @@ def probability_picture(probability: Float[np.ndarray, "row column"]) -> Image.I
 
 def overlay(picture: Image.Image, mask: Bool[np.ndarray, "row column"]) -> Image.Image:
     """The image with the mask tinted blue, outlined in blue and white, on any ground visible."""
-    pixels = np.asarray(picture.convert("RGB")).astype(np.float32)
-    pixels[mask] = (1 - _TINT) * pixels[mask] + _TINT * np.array(_BLUE, np.float32)
+    shown = picture.convert("RGB")
+    tinted = Image.blend(shown, Image.new("RGB", shown.size, _BLUE), _TINT)
+    shown.paste(tinted, mask=Image.fromarray(mask))
     width = max(1, round(max(mask.shape) / 500))
     inner = eroded(mask, width)
-    pixels[mask & ~inner] = 255
-    pixels[inner & ~eroded(inner, width)] = _BLUE
-    return Image.fromarray(pixels.astype(np.uint8))
+    shown.paste(_WHITE, mask=Image.fromarray(mask & ~inner))
+    shown.paste(_BLUE, mask=Image.fromarray(inner & ~eroded(inner, width)))
+    return shown
 
 
 def eroded(mask: Bool[np.ndarray, "row column"], steps: int) -> Bool[np.ndarray, "row column"]:
