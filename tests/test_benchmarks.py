@@ -26,3 +26,15 @@ def test_a_line_of_markdown_each():
 
 def test_a_folder_is_made_and_compiled():
     assert "peak memory" in run("annotations.py", "12")
+
+
+def test_statistics_are_honest_in_small_worlds():
+    """Coverage, size and power hold their bounds, wide as so few draws make them."""
+    printed = run("honesty.py", "--small")
+    rows = [line.strip("|").split(" | ") for line in printed.splitlines() if line]
+    kinds = [[cell.strip() for cell in row[:-1]] for row in rows]
+    for task, fit in (("segment", "paper"), ("segment", "converged"), ("classify", "paper")):
+        for method in ("single", "combined"):
+            assert ["two filters a concept", task, fit, method] in kinds
+            assert sum(row[1:4] == [task, fit, method] for row in kinds) == 3
+    assert sum(row[0].startswith(("set IoU", "accuracy")) for row in kinds) == 16

@@ -1,0 +1,80 @@
+"""The whole procedure of a task and fit on a world, and on shuffles of its annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from honest.worlds import World
+from net2vec.data.annotations import Annotations
+from net2vec.tasks import (
+    Training,
+    classify_concepts,
+    count_single_filters,
+    draw_sample,
+    segment_concept,
+    shuffle_images,
+    shuffle_masks,
+)
+from net2vec.tasks.converged_segment import segment_converged
+
+# The masks are small and so is the loss, a sum over pixels: the steps are larger in return.
+SEGMENT = Training(learning_rate=1e-2, momentum=0.9, batch=16, epochs=30)
+CLASSIFY = Training(learning_rate=0.1, momentum=0.9, batch=64, epochs=30, drop_after=15)
+
+Scores = Callable[[World, Annotations, int], np.ndarray]
+
+
+def null_scores(
+    world: World, task: str, fit: str, *, nulls: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Validation scores [method, concept] and null scores [null, method, concept]."""
+    score, shuffle = PROCEDURES[task, fit], SHUFFLES[task]
+    null = [
+        score(world, shuffle(world.annotations, world.labels, **_key(seed), draw=draw), seed)
+        for draw in range(nulls)
+    ]
+    return score(world, world.annotations, seed), np.array(null)
+
+
+def _segment(world: World, annotations: Annotations, seed: int, fit: str) -> np.ndarray:
+    recording, labels = world.recording, world.labels
+    counts = count_single_filters(recording, annotations, labels)
+    best = counts.best_filter
+    single = counts.set_iou[1, np.arange(len(labels)), best]
+    combined = []
+    for label, filter_ in zip(labels, best.tolist(), strict=True):
+        asked = {"best_filter": filter_, "subset_sizes": []}
+        if fit == "paper":
+            found = segment_concept(
+                recording, annotations, label, **asked, training=SEGMENT, seed=seed
+            )
+        else:
+            found = segment_converged(recording, annotations, label, **asked)
+        combined.append(found.score[1])
+    return np.array([single, combined])
+
+
+def _classify(world: World, annotations: Annotations, seed: int) -> np.ndarray:
+    samples = [
+        draw_sample(annotations, label, epochs=CLASSIFY.epochs, **_key(seed))
+        for label in world.labels
+    ]
+    names = [annotations.names[label] for label in world.labels]
+    found = classify_concepts(
+        world.recording, names, samples, subset_sizes=[], training=CLASSIFY, seed=seed
+    )
+    return np.array([[one.single_score[1] for one in found], [one.score[1] for one in found]])
+
+
+def _key(seed: int) -> dict:
+    return {"seed": seed, "dataset": "world"}
+
+
+PROCEDURES: dict[tuple[str, str], Scores] = {
+    ("segment", "paper"): lambda *given: _segment(*given, fit="paper"),
+    ("segment", "converged"): lambda *given: _segment(*given, fit="converged"),
+    ("classify", "paper"): _classify,
+}
+SHUFFLES = {"segment": shuffle_masks, "classify": shuffle_images}
