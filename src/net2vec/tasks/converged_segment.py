@@ -231,7 +231,7 @@ class _Learner:
 def _problem(
     recording: LayerRecording,
     annotations: Annotations,
-    parts: Sequence[Int[np.ndarray, "pair"]],
+    parts: Sequence[Int[np.ndarray, "_"]],
     device: torch.device | str,
 ) -> PixelProblem:
     """All pixels of a concept."""
