@@ -57,10 +57,12 @@ def solve(
     def is_close(x: Tensor, slope: Tensor) -> Bool[Tensor, "problem"]:
         distance = (slope * is_weight).norm(dim=1) / strength
         level = (slope * ~is_weight).abs().amax(1) <= _BIAS
-        return (distance <= _CLOSE * (x * is_weight).norm(dim=1)) & level
+        close: Tensor = distance <= _CLOSE * (x * is_weight).norm(dim=1)
+        return close & level
 
     def is_near(x: Tensor, slope: Tensor) -> Bool[Tensor, "problem"]:
         size = (x / torch.where(moves, scale, 1.0)).norm(dim=1)
-        return (slope * scale).norm(dim=1) <= _ROUGH * size
+        near: Tensor = (slope * scale).norm(dim=1) <= _ROUGH * size
+        return near
 
     return minimize(total, start * moves, scale, is_near if rough else is_close, most=most)

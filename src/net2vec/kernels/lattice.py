@@ -78,11 +78,11 @@ class Lattice:
             places: rows and columns of the lattice among these.
             inside: whether a pixel of the lattice is in the concept's mask.
         """
-        axes = [
+        rows, columns = (
             aligned_axis(cells, pixels).matrix()[list(chosen)].to(inside.device)
             for cells, pixels, chosen in zip(maps.grid, size, places, strict=True)
-        ]
-        return cls(maps, *axes, inside)
+        )
+        return cls(maps, rows, columns, inside)
 
     @cached_property
     def is_mixed(self) -> bool:
@@ -98,7 +98,7 @@ class Lattice:
         total = self._zero(len(counts))
         for block in self._blocks(len(counts)):
             by_pixel = block.share.expand(-1, len(counts), -1).contiguous()
-            total += self._back(by_pixel, block, counts)
+            total += self._back(by_pixel, block, counts[:, block.images])
         return total / 4
 
     def gradient(
@@ -108,7 +108,7 @@ class Lattice:
         total = self._zero(len(counts))
         for block in self._blocks(len(counts)):
             error = self._value(weight, block).sigmoid_().sub_(block.target).mul_(block.share)
-            total += self._back(error, block, counts)
+            total += self._back(error, block, counts[:, block.images])
         return total
 
     def loss(
@@ -177,7 +177,7 @@ class Lattice:
             columns = self.columns.T.expand(height, -1, -1)
             narrow = torch.bmm(columns, by_pixel.view(height, width, -1))
             by_pixel = (self.rows.T @ narrow.view(height, -1)).view(-1, problems, images)
-        by_place = (by_pixel * counts[:, block.images]).transpose(1, 2)
+        by_place = (by_pixel * counts).transpose(1, 2)
         return _product(block.matrix.T, by_place.reshape(-1, problems).T).T.double()
 
     def _blocks(self, problems: int) -> Iterator[_Block]:

@@ -84,7 +84,8 @@ def minimize(
 
 def _first_length(step: Float[Tensor, "problem variable"]) -> Float[Tensor, "problem"]:
     """The first step goes straight down; scaled variables are of the order of 1."""
-    return 1 / step.norm(dim=1).clamp(min=1.0)
+    length: Tensor = 1 / step.norm(dim=1).clamp(min=1.0)
+    return length
 
 
 @dataclass
@@ -134,4 +135,5 @@ class _History:
         middle = own[:, :, None] * inner + middle - across
         outer = torch.linalg.solve_triangular(upper.mT, middle, upper=False)
         back = self.step.mT @ outer - self.size[:, None, None] * (self.change.mT @ inner)
-        return -(self.size[:, None] * slope + back[:, :, 0])
+        along_slope: Tensor = self.size[:, None] * slope
+        return -(along_slope + back[:, :, 0])

@@ -158,7 +158,7 @@ class _Learner:
         at = self._zero(len(kept)) + start
         if self.can_hold_out:
             at = self._solve_lattice(kept, at, self.l2)
-        each = at.split(len(self.held_out))
+        each = at.view(len(kept), -1, self.fine.filters)
         return [self._finish(chosen, found) for chosen, found in zip(kept, each, strict=True)]
 
     def path(self, sizes: Sequence[int]) -> list[Bool[Tensor, "filter"]]:
@@ -276,7 +276,7 @@ def _stride(area: int, grid: tuple[int, int], size: tuple[int, int]) -> int:
 def _spread(length: int, stride: int) -> list[int]:
     """Evenly spread places, the first and the last among them, about a `stride` apart."""
     count = max(1, -(-length // stride))
-    return np.round(np.linspace(0, length - 1, count)).astype(int).tolist()
+    return [round(place) for place in np.linspace(0, length - 1, count).tolist()]
 
 
 def _masks(annotations: Annotations, pairs: Int[np.ndarray, "pair"]) -> Bool[Tensor, "pair y x"]:
