@@ -83,6 +83,7 @@ def sweep(*, small: bool, pairs: int) -> list[Line]:
     ratio, seconds = found.median()
     same = bool(np.array_equal(found.our_result.weight, found.their_result.weight))
     agreement = "the full fit is the same to the bit" if same else "the full fit differs"
+    agreement += f"; the sizes alone are {1 / ratio - 1:.2g} fits"
     size = f"{int(annotations.is_train.sum())} training images, as above"
     line = Line(
         "11 subset sizes and the full fit / the full fit",

@@ -26,6 +26,8 @@ _CPU_BLOCK = 16 * 1024 * 24
 # Where blocks are laid out to be counted once, calls matter more.
 _CPU_COUNTED = 1 << 20
 _GPU_BLOCK = 1 << 25
+# Bytes of what subsets share: a concept of very many images takes it again for each of them.
+_SHARED = 1 << 28
 
 
 class SegmentationProblem:
@@ -115,17 +117,20 @@ class SegmentationProblem:
                 self._laid_out[number] = list(self._pixels(number, _CPU_BLOCK))
             return _PixelBatch(self._laid_out[number], self._room_for, background, slope)
         first, last = self._bounds[number]
-        if number not in self._sums:
+        sums = self._sums.get(number)
+        if sums is None:
             masks = self._masks[first:last].flatten(0, 1)
             strip = torch.arange(len(self._strips), device=masks.device).repeat(last - first)
-            self._sums[number] = grid.sums(masks, strip, 0)
+            sums = grid.sums(masks, strip, 0)
+            if (number + 1) * sums.nbytes <= _SHARED:
+                self._sums[number] = sums
         return NodeBlock(
             grid,
             self._maps,
             self._masks,
             first,
             last,
-            self._sums[number],
+            sums,
             background=background,
             slope=slope,
         )

@@ -16,13 +16,13 @@ or would need more nodes than they have pixels, are taken pixel by pixel.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import inf
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from torch import Tensor
 
 from net2vec.kernels.blocks import Strips, entries
@@ -227,6 +227,14 @@ class _Group:
         """Z at the squares' corners."""
         return torch.index_select(grid, 0, self.corner).view(2, 2, -1)
 
+    def only(self, stay: Bool[Tensor, "square"]) -> _Group:
+        """The group without some squares; of one at nodes."""
+        return replace(
+            self,
+            corner=self.corner.view(4, -1)[:, stay].flatten(),
+            target=self.target[:, :, stay],
+        )
+
     def add_back(
         self, by_cell: Float[Tensor, "cell"], corners: Float[Tensor, "two two square"]
     ) -> None:
@@ -275,21 +283,20 @@ class NodeBlock:
         background: float,
         slope: float,
     ) -> None:
-        self._grid, self._masks, self._sums = grid, masks[first:last].flatten(0, 1), sums
+        self._grid, self._masks = grid, masks[first:last].flatten(0, 1)
         self._background, self._slope = background, slope
         self._filter, self._cell = entries(maps, first, last)
         cells = maps.grid[0] * maps.grid[1]
-        self._cells = cells * (last - first)
+        self._images, self._cells = last - first, cells * (last - first)
         corner = grid.corner.to(self._cell.device)
         active = torch.zeros(self._cells, dtype=torch.bool, device=self._cell.device)
         active[self._cell] = True
         at_corners = torch.index_select(active.view(-1, cells), 1, corner.flatten())
         reached = at_corners.view(-1, *corner.shape).any(1)
         self._square = torch.nonzero(reached.flatten())[:, 0]
-        image = torch.div(self._square, grid.squares, rounding_mode="floor")
-        self._corner = torch.index_select(corner, 1, self._square % grid.squares) + image * cells
         self._level = torch.zeros_like(self._square)
-        self._groups = {0: self._group(0)}
+        inside = torch.index_select(sums, 1, self._square)
+        self._groups = {0: self._group(0, self._square, inside)}
 
     def add_gradient(
         self, gradient: Float[Tensor, "filter"], weight: Float[Tensor, "filter"]
@@ -312,47 +319,65 @@ class NodeBlock:
             for group, four in found
         ):
             return found
-        self._regroup(_ranges(torch.index_select(summed, 0, self._corner.flatten()).view(2, 2, -1)))
+        self._regroup(summed)
         return [(group, group.corners(summed)) for group in self._groups.values()]
 
-    def _regroup(self, ranges: Float[Tensor, "square"]) -> None:
-        limits = ranges.new_tensor([steepest for _, steepest in self._grid.levels])
-        level = torch.maximum(self._level, torch.bucketize(ranges * _AHEAD, limits))
+    def _regroup(self, summed: Float[Tensor, "cell"]) -> None:
+        """Give squares that have become steep more nodes; none ever gets fewer."""
+        corners = torch.index_select(summed, 0, self._corners(self._square)).view(2, 2, -1)
+        limits = summed.new_tensor([steepest for _, steepest in self._grid.levels])
+        level = torch.maximum(self._level, torch.bucketize(_ranges(corners) * _AHEAD, limits))
         moved = level != self._level
-        changed = torch.unique(torch.cat([level[moved], self._level[moved]])).tolist()
-        self._level = level
-        for number in changed:
-            if bool((level == number).any()):
-                self._groups[number] = self._group(number)
-            else:
+        for number in torch.unique(torch.cat([level[moved], self._level[moved]])).tolist():
+            here = level == number
+            if not bool(here.any()):
                 del self._groups[number]
+            elif number == 0:
+                self._groups[0] = self._groups[0].only(here[self._level == 0])
+            else:
+                square = self._square[here]
+                self._groups[number] = self._group(number, square, self._inside(number, square))
+        self._level = level
 
-    def _group(self, level: int) -> _Group:
+    def _corners(self, square: Int[Tensor, "square"]) -> Int[Tensor, "corner"]:
+        """The cells of some squares, counted through the block."""
+        corner = self._grid.corner.to(square.device)
+        image = torch.div(square, self._grid.squares, rounding_mode="floor")
+        place = torch.index_select(corner, 1, square % self._grid.squares)
+        return (place + image * (self._cells // self._images)).flatten()
+
+    def _inside(self, level: int, square: Int[Tensor, "square"]) -> Shaped[Tensor, "sample square"]:
+        """What the masks come to at the samples of some squares."""
+        along = len(self._grid.window)
+        strip, number = torch.unique(
+            torch.div(square, along, rounding_mode="floor"), return_inverse=True
+        )
+        masks = torch.index_select(self._masks, 0, strip)
+        if level == len(self._grid.levels):
+            return self._grid.pixels(masks, number, square % along)
+        sums = self._grid.sums(masks, strip % len(self._grid.strips), level)
+        return torch.index_select(sums, 1, number * along + square % along)
+
+    def _group(
+        self,
+        level: int,
+        square: Int[Tensor, "square"],
+        inside: Shaped[Tensor, "sample square"],
+    ) -> _Group:
         samples = Samples.of(self._grid, level)
-        chosen = torch.nonzero(self._level == level)[:, 0]
-        square = torch.index_select(self._square, 0, chosen)
         place = square % self._grid.squares
         target = torch.index_select(samples.whole.to(square.device), 1, place)
         down, across = samples.down.to(square.device), samples.across.to(square.device)
-        if level == 0:
-            inside = torch.index_select(self._sums, 1, square)
-        else:
-            along = len(self._grid.window)
-            strip, number = torch.unique(
-                torch.div(square, along, rounding_mode="floor"), return_inverse=True
+        if level == len(self._grid.levels):
+            inside = target * inside
+            down, across = (
+                torch.index_select(down, 2, place),
+                torch.index_select(across, 1, place),
             )
-            masks = torch.index_select(self._masks, 0, strip)
-            if level == len(self._grid.levels):
-                inside = target * self._grid.pixels(masks, number, square % along)
-                down = torch.index_select(down, 2, place)
-                across = torch.index_select(across, 1, place)
-            else:
-                sums = self._grid.sums(masks, strip % len(self._grid.strips), level)
-                inside = torch.index_select(sums, 1, number * along + square % along)
         target.mul_(self._background).sub_(inside, alpha=self._slope)
         return _Group(
             (*self._grid.levels, (0, inf))[level][1],
-            torch.index_select(self._corner, 1, chosen).flatten(),
+            self._corners(square),
             target.view(len(down), len(across), -1),
             down,
             across,
