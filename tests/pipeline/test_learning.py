@@ -328,8 +328,10 @@ def test_less_than_there_is_is_refused(run):
 def test_what_each_costs_is_kept(run):
     seconds = json.loads((run.path / "provenance.json").read_text())["seconds"]
     for task in ("segment", "classify"):
-        wanted = {task, f"{task} converged", f"{task} seeds", f"{task} nulls"}
+        wanted = {task, f"{task} converged", f"{task} seeds"}
+        wanted |= {f"{task} nulls", f"{task} converged nulls"}
         assert wanted <= set(seconds)
+    assert {"single filters", "single filters nulls"} <= set(seconds)
 
 
 def test_items_of_an_older_version_are_made_again(plain, calls, tmp_path):

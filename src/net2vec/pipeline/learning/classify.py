@@ -158,7 +158,7 @@ class _Layer:
         }
         suffix = "" if fit == PAPER else f" {fit}"
         made = place.do(
-            f"{TASK} nulls",
+            f"{TASK}{suffix} nulls",
             f"{self.name}: learning to classify{suffix} on {draws} shuffles",
             learn,
             work,

@@ -140,7 +140,7 @@ class _Layer:
 
         images = len(place.inputs.dataset.images)
         found = place.do(
-            f"{TASK} nulls",
+            "single filters nulls",
             f"{self.name}: single filters on {len(draws)} shuffles",
             score,
             dict.fromkeys(draws, images),
@@ -167,7 +167,7 @@ class _Layer:
         suffix = "" if fit == PAPER else f" {fit}"
         work = {label: draws * images for label, images in place.work_of(self.labels).items()}
         found = place.do(
-            f"{TASK} nulls",
+            f"{TASK}{suffix} nulls",
             f"{self.name}: learning to segment{suffix} on {draws} shuffles",
             scores,
             longest_first(work),
