@@ -169,10 +169,9 @@ class PixelProblem:
         predicted, hit = torch.zeros_like(here.area), torch.zeros_like(here.area)
         first = 0
         for block in here.blocks:
-            on = (block.value(weight.float(), self._value) > cut).to(torch.float32)
             images = slice(first, first + block.images)
-            predicted[images] = block.sum_by_image(on).cpu()
-            hit[images] = block.sum_by_image(on * block.mask).cpu()
+            value = block.value(weight.float(), self._value)
+            predicted[images], hit[images] = block.counts(value, cut)
             first += block.images
         if cut < 0:
             predicted += here.pixels - here.reached
@@ -198,17 +197,13 @@ def _lay_out_part(
     ]
     bits = torch.from_numpy(np.bitwise_count(masks.cpu().numpy()).astype(np.int64))
     none = torch.zeros(0, dtype=torch.int64)
-    ones = [
-        block.sum_by_image(torch.ones_like(block.mask, dtype=torch.float32)).cpu()
-        for block in blocks
-    ]
-    inside = [block.sum_by_image(block.mask.float()).cpu() for block in blocks]
+    counts = [block.counts(torch.ones(block.shape, device=maps.cell.device)) for block in blocks]
     return Part(
         blocks=blocks,
         area=bits.flatten(1).sum(1),
         pixels=strips.rows.outputs * strips.columns.outputs,
-        reached=torch.cat([none, *ones]),
-        reached_area=torch.cat([none, *inside]),
+        reached=torch.cat([none, *(pixels for pixels, _ in counts)]),
+        reached_area=torch.cat([none, *(area for _, area in counts)]),
     )
 
 

@@ -243,13 +243,6 @@ class StripBlock:
         total = np.bincount(self.image.cpu().numpy(), by_strip, minlength=self.images)
         return torch.from_numpy(total.astype(np.int64))
 
-    def sum_by_image(self, pixels: Float[Tensor, "strip row column"]) -> Int[Tensor, "image"]:
-        """Integer sums over the pixels of every image."""
-        # Padding rows repeat others: only the weights say that they are no pixels.
-        by_row = pixels @ self.across.any(0).to(pixels.dtype)
-        total = (by_row * self.reduce.sum(1)).sum(1).round().long()
-        return total.new_zeros(self.images).index_add_(0, self.image, total)
-
 
 @dataclass(frozen=True)
 class CellBlock:

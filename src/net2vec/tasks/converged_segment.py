@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -198,14 +199,17 @@ class _Learner:
         balance = self.fine.balance([0])
         if balance is None:  # everything is the concept: there is nothing to tell apart
             return torch.zeros_like(start)
-        curvature = self.fine.curvature([0], balance) * kept
-        strength = torch.full_like(curvature, self.l2)
         return solve(
             lambda x: self.fine.gradient(x[0], [0], balance)[None],
             start[None],
-            curvature[None],
-            strength[None],
+            (self._curvature * kept)[None],
+            torch.full_like(start, self.l2)[None],
         ).x[0]
+
+    @cached_property
+    def _curvature(self) -> Float[Tensor, "filter"]:
+        balance = self.fine.balance([0])
+        return self._zero(1)[0] if balance is None else self.fine.curvature([0], balance)
 
     def _solve_lattice(
         self,
