@@ -10,8 +10,8 @@ import torch
 import plain
 import probes
 from measure import Line, alternate, threads
-from net2vec.kernels.blocks import Strips
 from net2vec.kernels.fit import SegmentationProblem
+from net2vec.kernels.strips import Strips
 from net2vec.tasks import Training, map_in_threads, segment_concept
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 160, 192, 224)

@@ -11,9 +11,9 @@ from torch.nn.functional import softplus
 
 from net2vec.kernels.balanced import PixelProblem
 from net2vec.kernels.bins import BINS, best_cut
-from net2vec.kernels.blocks import Strips
 from net2vec.kernels.lattice import Lattice
 from net2vec.kernels.maps import SparseMaps
+from net2vec.kernels.strips import Strips
 
 import oracle
 

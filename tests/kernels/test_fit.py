@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from net2vec.kernels import fit
-from net2vec.kernels.blocks import Strips
 from net2vec.kernels.fit import SegmentationProblem
+from net2vec.kernels.strips import Strips
 
 import oracle
 from builders_data import sparse_maps

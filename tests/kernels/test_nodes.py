@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from net2vec.kernels import nodes
-from net2vec.kernels.blocks import Strips
 from net2vec.kernels.nodes import LEVELS, NodeBlock, NodeGrid, Samples
+from net2vec.kernels.strips import Strips
 from net2vec.kernels.upsample import aligned_axis
 
 from builders_data import sparse_maps

@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from net2vec.kernels.blocks import Strips, lay_out
+from net2vec.kernels.blocks import lay_out
 from net2vec.kernels.maps import SparseMaps
+from net2vec.kernels.strips import Strips
 from net2vec.kernels.upsample import aligned_axis, upsampled, upsampled_is_on
 
 import oracle

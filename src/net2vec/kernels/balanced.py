@@ -20,8 +20,9 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from net2vec.kernels.bins import BINS, bins_of, count_bins
-from net2vec.kernels.blocks import Block, Strips, lay_out
+from net2vec.kernels.blocks import Block, lay_out
 from net2vec.kernels.maps import SparseMaps
+from net2vec.kernels.strips import Strips
 
 # Pixels of a block: fewer cost more calls, more fall out of the caches.
 _CPU_BLOCK = 16 * 1024 * 24

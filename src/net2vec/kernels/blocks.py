@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -17,138 +17,12 @@ from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from torch import Tensor
 
 from net2vec.kernels.maps import SparseMaps
-from net2vec.kernels.upsample import Axis, aligned_axis
-
-_BYTE = 8
-
-
-@dataclass(frozen=True)
-class Strips:
-    """Masks of pixels as strips between two rows of a grid, rows padded to whole bytes.
-
-    Attributes:
-        rows, columns: the axes.
-        lower, upper: the two grid rows of each strip.
-        pixel_row: the mask's row that each row of a strip is; 0 where there is none.
-        exists: whether a row of a strip is a row of the mask; strips have equal height.
-        share: weight of the upper grid row in each row of a strip.
-        reduce: weights with which a strip's rows go back to its two grid rows.
-        across: upsampling along a row, 0 for the padding.
-        whole: a mask of all pixels, packed.
-    """
-
-    rows: Axis
-    columns: Axis
-    lower: Int[Tensor, "strip"]
-    upper: Int[Tensor, "strip"]
-    pixel_row: Int[Tensor, "strip row"]
-    exists: Bool[Tensor, "strip row"]
-    share: Float[Tensor, "strip row"]
-    reduce: Float[Tensor, "strip two row"]
-    across: Float[Tensor, "x column"]
-    whole: UInt8[Tensor, "strip byte"]
-
-    @classmethod
-    @lru_cache(maxsize=8)
-    def of(cls, grid: tuple[int, int], size: tuple[int, int]) -> Strips:
-        """The strips of masks of a size over a grid."""
-        rows, columns = aligned_axis(grid[0], size[0]), aligned_axis(grid[1], size[1])
-        in_cell = torch.bincount(rows.lower, minlength=rows.cells)
-        height = _strip_height(in_cell)
-        first = torch.cumsum(in_cell, 0) - in_cell
-        strips: list[tuple[int, int]] = []
-        for start, count in zip(first.tolist(), in_cell.tolist(), strict=True):
-            strips += [
-                (start + done, min(height, count - done)) for done in range(0, count, height)
-            ]
-        start = torch.tensor([strip[0] for strip in strips])
-        count = torch.tensor([strip[1] for strip in strips])
-        offset = torch.arange(height)
-        exists = offset < count[:, None]
-        pixel_row = torch.where(exists, start[:, None] + offset, 0)
-        share = torch.where(exists, rows.remainder[pixel_row] / rows.denominator, 0.0)
-        share = share.to(torch.float32)
-        reduce = torch.stack([(1 - share) * exists, share * exists], 1)
-        padded = -(-size[1] // _BYTE) * _BYTE
-        across = torch.zeros(grid[1], padded)
-        across[:, : size[1]] = columns.matrix().T
-        whole = exists[:, :, None] & (torch.arange(padded) < size[1])
-        return cls(
-            rows,
-            columns,
-            rows.lower[start],
-            rows.upper[start],
-            pixel_row,
-            exists,
-            share,
-            reduce,
-            across,
-            _packed(whole),
-        )
-
-    def __len__(self) -> int:
-        return len(self.lower)
-
-    @property
-    def pixels(self) -> int:
-        """Pixels of a strip, padding included."""
-        return self.exists.shape[1] * self.across.shape[1]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Rows and columns of the masks."""
-        return self.rows.outputs, self.columns.outputs
-
-    @property
-    def is_identity(self) -> bool:
-        """Whether every pixel is a cell of the grid: each strip is then a row of pixels."""
-        same = all(axis.inputs == axis.outputs for axis in (self.rows, self.columns))
-        return same and self.exists.shape[1] == 1 and len(self) == self.rows.outputs
-
-    def pack(self, masks: Bool[Tensor, "image y x"]) -> UInt8[Tensor, "image strip byte"]:
-        """Masks cut into strips, eight pixels a byte, the first in the lowest bit."""
-        padded = masks.new_zeros(len(masks), self.rows.outputs, self.across.shape[1])
-        padded[:, :, : masks.shape[2]] = masks
-        cut = padded[:, self.pixel_row] & self.exists[:, :, None]
-        return _packed(cut.cpu())
-
-    def unpack(self, packed: UInt8[Tensor, "chosen byte"]) -> UInt8[Tensor, "chosen row column"]:
-        """Strips of packed masks as zeros and ones."""
-        return _unpacked(packed, self.across.shape[1])
-
-
-def _packed(bits: Bool[Tensor, "*batch row column"]) -> UInt8[Tensor, "*batch byte"]:
-    """Eight values a byte, the first in the lowest bit."""
-    if bits.is_cuda:
-        power = 1 << torch.arange(_BYTE, device=bits.device)
-        # Rows are whole bytes.
-        by_byte = bits.reshape(*bits.shape[:-2], bits.shape[-2] * bits.shape[-1] // _BYTE, _BYTE)
-        return (by_byte * power).sum(-1).to(torch.uint8)
-    return torch.from_numpy(np.packbits(bits.flatten(-2).numpy(), axis=-1, bitorder="little"))
+from net2vec.kernels.strips import BYTE, Strips, pack_bits, unpack_bits
 
 
 def _above(value: Float[Tensor, "*shape"], cut: float) -> Bool[Tensor, "*shape"]:
     # NumPy compares several times as fast as PyTorch does on a CPU.
     return value > cut if value.is_cuda else torch.from_numpy(value.numpy() > np.float32(cut))
-
-
-def _unpacked(
-    packed: UInt8[Tensor, "strip byte"], columns: int
-) -> UInt8[Tensor, "strip row column"]:
-    bits = np.unpackbits(packed.cpu().numpy(), axis=1, bitorder="little")
-    rows = bits.shape[1] // columns
-    return torch.from_numpy(bits).view(len(packed), rows, columns).to(packed.device)
-
-
-def _strip_height(in_cell: Int[Tensor, "cell"]) -> int:
-    """The height that wastes least: on padding rows, and on the fixed cost of a strip."""
-    fixed = 1.5
-
-    def cost(height: int) -> float:
-        strips = int((-(-in_cell // height)).sum())
-        return strips * (height + fixed)
-
-    return min(range(1, int(in_cell.max()) + 1), key=cost)
 
 
 @dataclass(frozen=True)
@@ -185,7 +59,7 @@ class StripBlock:
     @cached_property
     def mask(self) -> UInt8[Tensor, "strip row column"]:
         """The concept's mask, as zeros and ones."""
-        return _unpacked(self.packed, len(self.back))
+        return unpack_bits(self.packed, len(self.back))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -234,7 +108,7 @@ class StripBlock:
         self, value: Float[Tensor, "strip row column"], cut: float = 0.0
     ) -> tuple[Int[Tensor, "image"], Int[Tensor, "image"]]:
         """Of every image, pixels above a cut, and those of them that the mask contains."""
-        predicted = _packed(_above(value, cut)) & self.whole
+        predicted = pack_bits(_above(value, cut)) & self.whole
         hit = predicted & self.packed
         return self._by_image(predicted), self._by_image(hit)
 
@@ -346,8 +220,8 @@ def lay_out(
         image = torch.div(pixel, height * width, rounding_mode="floor")
         row = torch.div(pixel % (height * width), width, rounding_mode="floor")
         column = pixel % width
-        byte = masks[first:last][image, row, torch.div(column, _BYTE, rounding_mode="floor")]
-        mask = (byte >> (column % _BYTE)) & 1
+        byte = masks[first:last][image, row, torch.div(column, BYTE, rounding_mode="floor")]
+        mask = (byte >> (column % BYTE)) & 1
         return CellBlock(images, mask.to(torch.uint8), filters, place, image)
     active = torch.zeros(images * height, dtype=torch.bool, device=device)
     active[torch.div(cell, width, rounding_mode="floor")] = True

@@ -17,9 +17,10 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from net2vec.kernels.blocks import Block, Strips, lay_out
+from net2vec.kernels.blocks import Block, lay_out
 from net2vec.kernels.maps import SparseMaps
 from net2vec.kernels.nodes import NodeBlock, NodeGrid
+from net2vec.kernels.strips import Strips
 
 # Pixels of a block on a CPU: fewer cost more calls, more fall out of the caches.
 _CPU_BLOCK = 16 * 1024 * 24

@@ -57,7 +57,7 @@ def minimize(
     x, slope = start.clone(), gradient(start)
     done = is_done(x, slope)
     rounds = torch.ones(len(x), dtype=torch.int64, device=x.device)
-    history = _History.of(x)
+    history = _History(x)
     step = history.direction(slope * scale)
     length = _first_length(step)
     for _ in range(most - 1):
@@ -88,21 +88,21 @@ def _first_length(step: Float[Tensor, "problem variable"]) -> Float[Tensor, "pro
     return length
 
 
-@dataclass
 class _History:
-    """The last steps of every problem and what they did to its gradient, newest last.
+    """The last steps of every problem and what they did to its gradient, in a ring of slots.
 
-    The approximate inverse is applied in its compact form, a few products of small matrices.
+    The approximate inverse is applied in its compact form: one product of the history with two
+    vectors, one back, and between them matrices as small as the memory. A slot of zeros has no
+    effect, and slots that no problem has come to yet are not looked at.
     """
 
-    step: Float[Tensor, "problem memory variable"]
-    change: Float[Tensor, "problem memory variable"]
-    size: Float[Tensor, "problem"]
-
-    @classmethod
-    def of(cls, x: Float[Tensor, "problem variable"]) -> _History:
-        room = (len(x), _MEMORY, x.shape[1])
-        return cls(x.new_zeros(room), x.new_zeros(room), x.new_ones(len(x)))
+    def __init__(self, x: Float[Tensor, "problem variable"]) -> None:
+        problems, variables = x.shape
+        self.pair = x.new_zeros(problems, _MEMORY, 2, variables)  # step and change
+        self.cross = x.new_zeros(problems, _MEMORY, _MEMORY)  # steps times changes
+        self.square = x.new_zeros(problems, _MEMORY, _MEMORY)  # changes times changes
+        self.size = x.new_ones(problems)
+        self.count = 0
 
     def add(
         self,
@@ -112,28 +112,39 @@ class _History:
     ) -> None:
         """Remember the steps that were taken."""
         product, square = (step * change).sum(1), (change * change).sum(1)
+        numbers = torch.finfo(step.dtype)
         # Rounding may hide the curvature of a tiny step; such a step teaches nothing.
-        taken = taken & (product > 1e-12 * step.norm(dim=1) * square.sqrt())
-        mine = taken[:, None, None]
-        for kept, new in ((self.step, step), (self.change, change)):
-            shifted = torch.cat([kept[:, 1:], new[:, None]], 1)
-            kept.copy_(torch.where(mine, shifted, kept))
-        self.size = torch.where(taken, product / square.clamp(min=1e-300), self.size)
+        least = numbers.eps**0.75 * step.norm(dim=1) * square.sqrt()
+        taken = taken & (product > least)
+        slot = self.count % _MEMORY
+        self.pair[:, slot, 0] = torch.where(taken[:, None], step, 0.0)
+        self.pair[:, slot, 1] = torch.where(taken[:, None], change, 0.0)
+        self.size = torch.where(taken, product / square.clamp(min=numbers.tiny), self.size)
+        self.count += 1
 
     def direction(
         self, slope: Float[Tensor, "problem variable"]
     ) -> Float[Tensor, "problem variable"]:
         """Minus the approximate inverse of the curvature, times the gradient."""
-        products = self.step @ self.change.mT
-        own = products.diagonal(dim1=1, dim2=2)
-        # Empty slots are 0; a 1 in their place keeps them out of each other's way.
-        upper = products.triu() + torch.diag_embed((own == 0).to(own.dtype))
-        along = self.step @ slope[:, :, None]
-        across = self.size[:, None, None] * (self.change @ slope[:, :, None])
+        if self.count == 0:
+            return -slope
+        newest, used = (self.count - 1) % _MEMORY, min(self.count, _MEMORY)
+        pair = self.pair[:, :used].flatten(1, 2)
+        asked = torch.stack([self.pair[:, newest, 1], slope], 2)
+        found = torch.bmm(pair, asked).unflatten(1, (used, 2))
+        self.cross[:, :used, newest] = found[:, :, 0, 0]
+        self.square[:, :used, newest] = self.square[:, newest, :used] = found[:, :, 1, 0]
+        # From the oldest to the newest.
+        order = [slot % _MEMORY for slot in range(self.count - used, self.count)]
+        cross, square = (part[:, order][:, :, order] for part in (self.cross, self.square))
+        along, across = found[:, order, 0, 1:], found[:, order, 1, 1:]
+        own, size = cross.diagonal(dim1=1, dim2=2), self.size[:, None, None]
+        # A 1 in the place of empty slots keeps them out of the others' way.
+        upper = cross.triu() + torch.diag_embed((own == 0).to(own.dtype))
         inner = torch.linalg.solve_triangular(upper, along, upper=True)
-        middle = self.size[:, None, None] * (self.change @ (self.change.mT @ inner))
-        middle = own[:, :, None] * inner + middle - across
+        middle = own[:, :, None] * inner + size * (square @ inner - across)
         outer = torch.linalg.solve_triangular(upper.mT, middle, upper=False)
-        back = self.step.mT @ outer - self.size[:, None, None] * (self.change.mT @ inner)
-        along_slope: Tensor = self.size[:, None] * slope
-        return -(along_slope + back[:, :, 0])
+        back = found.new_empty(len(slope), used, 2)
+        back[:, order] = torch.cat([outer, -size * inner], 2)
+        turned = torch.bmm(back.flatten(1)[:, None], pair)[:, 0]
+        return -(self.size[:, None] * slope + turned)

@@ -25,8 +25,9 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from torch import Tensor
 
-from net2vec.kernels.blocks import Strips, entries
+from net2vec.kernels.blocks import entries
 from net2vec.kernels.maps import SparseMaps
+from net2vec.kernels.strips import Strips
 from net2vec.kernels.upsample import Axis
 
 LEVELS = ((6, 1.7), (10, 4.3), (16, 7.9), (28, 14.7))

@@ -21,11 +21,11 @@ from torch import Tensor
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.balanced import PixelProblem
 from net2vec.kernels.bins import best_cut
-from net2vec.kernels.blocks import Strips
 from net2vec.kernels.converge import STRENGTHS, solve
 from net2vec.kernels.lasso import entry_order
 from net2vec.kernels.lattice import Lattice
 from net2vec.kernels.logistic import largest_weights
+from net2vec.kernels.strips import Strips
 from net2vec.recording import LayerRecording
 from net2vec.tasks.segment import Segmented, single_counts
 

@@ -14,10 +14,10 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from net2vec.data.annotations import Annotations
-from net2vec.kernels.blocks import Strips
 from net2vec.kernels.fit import SegmentationProblem
 from net2vec.kernels.logistic import largest_weights
 from net2vec.kernels.overlap import Squares, iou, overlaps, touch
+from net2vec.kernels.strips import Strips
 from net2vec.kernels.upsample import upsampled_is_on
 from net2vec.recording import LayerRecording
 from net2vec.tasks.chance import start_vector
