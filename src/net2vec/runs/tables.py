@@ -56,7 +56,8 @@ def make_tables(run: Run, names: Sequence[str] | None = None) -> dict[str, pd.Da
         for view in views:
             table = _make(view, name)
             if any(seeds.values()):
-                kind, again = TABLES[name], [_make(seeded, name) for seeded in seeds[view.fit]]
+                kind = TABLES[name]
+                again = [_make(seeded, name) for seeded in seeds[view.fit] if kind.values]
                 table = spread(table, again, ["network", *kind.keys], kind.values)
             parts.append(table.assign(fit=view.fit) if len(views) > 1 else table)
         filled = [part for part in parts if len(part)] or parts[:1]

@@ -32,18 +32,16 @@ def chance_tables(study: Study) -> dict[str, pd.DataFrame]:
 
     `network` holds the labels of the runs. With more than one fit the last column is `fit`.
     """
+    if {run.fits for run in study.runs} == {study.run.fits} and len(study.run.fits) == 1:
+        return {name: study.tables[name] for name in _NAMES}
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in _NAMES}
     for run, label in zip(study.runs, study.labels, strict=True):
         for name, table in make_tables(run, _NAMES).items():
             parts[name].append(table.assign(network=label, fit=table.get("fit", run.fit)))
-    several = any(len(run.fits) > 1 for run in study.runs)
-    several |= len({run.fit for run in study.runs}) > 1
-    tables = {}
-    for name, made in parts.items():
-        filled = [table for table in made if len(table)] or made[:1]
-        table = pd.concat(filled, ignore_index=True)
-        tables[name] = table if several else table.drop(columns="fit")
-    return tables
+    return {
+        name: pd.concat([table for table in made if len(table)] or made[:1], ignore_index=True)
+        for name, made in parts.items()
+    }
 
 
 def chance_section(study: Study, tables: dict[str, pd.DataFrame]) -> Section | None:
