@@ -78,6 +78,7 @@ def _descend(
     """Proximal steps at one strength; `shrink` is in scaled variables."""
     last = ahead = start / torch.where(scale > 0, scale, 1.0)
     pace = torch.ones_like(reach)
+    done = torch.zeros_like(reach, dtype=torch.bool)
     for _ in range(_ROUNDS):
         moved = ahead - gradient(ahead * scale) * scale / reach
         found = moved.sign() * (moved.abs() - shrink).clamp(min=0)
@@ -87,9 +88,11 @@ def _descend(
         push = torch.where(back, 0.0, (pace - 1) / faster)
         pace = torch.where(back, 1.0, faster)
         ahead = found + push * (found - last)
-        change = (found - last).norm(dim=1)
-        last = found
-        if bool((change <= _MOVED * found.norm(dim=1)).all()):
+        change = (found - last).norm(dim=1, keepdim=True)
+        # Who has arrived waits for the others.
+        last = torch.where(done, last, found)
+        done = done | (change <= _MOVED * found.norm(dim=1, keepdim=True))
+        if bool(done.all()):
             break
     return last * scale
 

@@ -131,7 +131,7 @@ class _History:
         newest, used = (self.count - 1) % _MEMORY, min(self.count, _MEMORY)
         pair = self.pair[:, :used].flatten(1, 2)
         asked = torch.stack([self.pair[:, newest, 1], slope], 2)
-        found = torch.bmm(pair, asked).unflatten(1, (used, 2))
+        found = torch.bmm(pair, asked).view(-1, used, 2, 2)
         self.cross[:, :used, newest] = found[:, :, 0, 0]
         self.square[:, :used, newest] = self.square[:, newest, :used] = found[:, :, 1, 0]
         # From the oldest to the newest.

@@ -1,0 +1,67 @@
+"""Is a concept in an image? The log loss of that question, many problems side by side.
+
+A problem weighs images: those that contain the concept one half together and the others one half,
+and 0 those that it must not see. Problems come in groups that share their inputs, so that a
+gradient is two matrix products. No group depends on another, nor within a group of fixed size a
+problem on another.
+
+Source: paper, section 3.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.functional import softplus
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Problems in groups; variables are weights, the last a bias if inputs end with a column of 1.
+
+    Attributes:
+        inputs: features of the images of each group.
+        positive: which images contain the concept.
+        weight: what each image weighs.
+    """
+
+    inputs: Float[Tensor, "group image variable"]
+    positive: Bool[Tensor, "group problem image"]
+    weight: Float[Tensor, "group problem image"]
+
+    def gradient(self, x: Float[Tensor, "row variable"]) -> Float[Tensor, "row variable"]:
+        """Of every problem's loss; rows are problems, group by group."""
+        error = self._logit(x).sigmoid_().sub_(self.positive.to(x.dtype)).mul_(self.weight)
+        return torch.bmm(error, self.inputs).flatten(0, 1)
+
+    def curvature(self) -> Float[Tensor, "row variable"]:
+        """Of every problem's loss along each variable at 0, where it is largest."""
+        return torch.bmm(self.weight / 4, self.inputs**2).flatten(0, 1)
+
+    def loss(
+        self, x: Float[Tensor, "row variable"], weight: Float[Tensor, "group problem image"]
+    ) -> Float[Tensor, "group problem"]:
+        """Log loss (nats) of images that weigh otherwise, such as those held out."""
+        logit = self._logit(x)
+        return (weight * softplus(torch.where(self.positive, -logit, logit))).sum(2)
+
+    def _logit(self, x: Float[Tensor, "row variable"]) -> Float[Tensor, "group problem image"]:
+        groups, problems, _ = self.weight.shape
+        return torch.bmm(x.view(groups, problems, -1), self.inputs.mT)
+
+
+def balanced(
+    positive: Bool[Tensor, "*problem image"], used: Bool[Tensor, "*problem image"]
+) -> Float[Tensor, "*problem image"]:
+    """Weights of used images: one half for those that contain the concept, one for the others.
+
+    All are 0 where a side is missing: there is nothing to tell apart.
+    """
+    inside, outside = positive & used, ~positive & used
+    of_inside, of_outside = (side.sum(-1, keepdim=True) for side in (inside, outside))
+    both = (of_inside > 0) & (of_outside > 0)
+    weight = inside / of_inside.clamp(min=1) + outside / of_outside.clamp(min=1)
+    return weight * both / 2
