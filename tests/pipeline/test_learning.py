@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +27,8 @@ from net2vec.tasks import (
     shuffle_images,
     shuffle_masks,
 )
+from net2vec.tasks.converged_classify import classify_converged
+from net2vec.tasks.converged_segment import segment_converged
 
 from builders_runs import NAMES, small_dataset, small_network
 
@@ -80,7 +81,7 @@ def quick_segment(recording, annotations, label, *, best_filter, subset_sizes, d
     return replace(found, l2=0.5, cut=0.25, bias=0.125, start_distance=float("nan"), **path)
 
 
-def quick_classify(recording, annotations, labels, samples, *, subset_sizes, seed, dataset, device):
+def quick_classify(recording, annotations, labels, samples, *, subset_sizes, device, features):
     names = [annotations.names[label] for label in labels]
     training = replace(TRAINING["classify"], epochs=1)
     found = classify_concepts(
@@ -109,11 +110,7 @@ def calls():
         patch.setattr(segment, "count_single_filters", kept.single)
         patch.setattr(classify, "classify_concepts", kept.classify)
         patch.setattr(segment, "segment_converged", quick_segment)
-        patch.setitem(
-            sys.modules,
-            "net2vec.tasks.converged_classify",
-            SimpleNamespace(classify_converged=quick_classify),
-        )
+        patch.setattr(classify, "classify_converged", quick_classify)
         patch.setattr(runner, "write_report", lambda *arguments, **named: None)
         yield kept
 
@@ -345,6 +342,27 @@ def test_items_of_an_older_version_are_made_again(plain, calls, tmp_path):
     again = make(folder)
     assert len(calls.segment.calls) == plain.arrays().sizes["concept"]
     assert (again.path / "scores.csv").read_bytes() == (plain.path / "scores.csv").read_bytes()
+
+
+def test_converged_fits_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(segment, "segment_converged", segment_converged)
+    monkeypatch.setattr(classify, "classify_converged", classify_converged)
+    options = {"fit": "both", "nulls": 1, "concepts": ("red-c", "null")}
+    one = make(tmp_path / "one", **options)
+    other = make(tmp_path / "other", workers=2, seed=5, concepts=("null",), fit="converged")
+    for task in ("segment", "classify"):
+        arrays = one.arrays(task=task, fit="converged")
+        assert np.isfinite(arrays["null_score"]).all()
+        assert set(arrays["subset_size"].values) == ({1, 4} if task == "segment" else {3})
+        path, subset = arrays["path_weight"], arrays["subset_weight"]
+        assert (path.values != 0).sum(-1).max() <= arrays["subset_size"].max()
+        assert path.dims == subset.dims
+        assert np.isnan(arrays["start_distance"]).all()
+        # It has no start: another seed gives the same vectors.
+        vectors = other.vectors(task=task)
+        np.testing.assert_allclose(vectors[0], arrays["weight"].sel(concept="null"), rtol=1e-4)
+    assert one.space(fit="converged").names == ("red-c", "null")
+    assert other.fits == ("converged",)
 
 
 class Interrupting:

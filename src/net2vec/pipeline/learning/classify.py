@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 import xarray as xr
 from jaxtyping import Float
 
-from net2vec.config import PAPER
+from net2vec.config import CONVERGED, PAPER
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.logistic import concepts_in_block
+from net2vec.kernels.standardised import Standardised
 from net2vec.pipeline.collect import classify_results
 from net2vec.pipeline.folder import Shelf
 from net2vec.pipeline.learning.workplace import NullScores, Workplace, kept_draws
@@ -24,6 +24,7 @@ from net2vec.tasks import (
     draw_sample,
     shuffle_images,
 )
+from net2vec.tasks.converged_classify import classify_converged, concepts_together, standardise
 
 TASK = "classify"
 
@@ -39,8 +40,11 @@ def learn_to_classify(
         labels: the concepts.
         sizes: numbers of filters, above 1, to learn again with.
     """
-    layer = _Layer(place, recording, labels, sizes)
     settings = place.settings
+    features = None
+    if CONVERGED in settings.fits:
+        features = standardise(recording, place.annotations, place.inputs.device)
+    layer = _Layer(place, recording, labels, sizes, features)
     learned = {fit: layer.fit(fit) for fit in settings.fits}
     seeds = range(settings.seed, settings.seed + settings.seeds)
     again = layer.fit_again(seeds[1:]) if len(seeds) > 1 else {}
@@ -63,12 +67,13 @@ def learn_to_classify(
 
 @dataclass(frozen=True)
 class _Layer:
-    """Learning to classify on one layer."""
+    """Learning to classify on one layer; `features` are what the converged fit learns on."""
 
     place: Workplace
     recording: LayerRecording
     labels: Sequence[int]
     sizes: Sequence[int]
+    features: Standardised | None
 
     @property
     def name(self) -> str:
@@ -115,7 +120,7 @@ class _Layer:
         work = {
             (seed, labels): sum(work_of[label] for label in labels)
             for seed in seeds
-            for labels in self._blocks(set(self.labels) - set(learned[seed]), work_of)
+            for labels in self._blocks(fit, set(self.labels) - set(learned[seed]), work_of)
         }
         done = len(seeds) * sum(work_of.values()) - sum(work.values())
         for (seed, labels), found in place.do(stage, shown, learn, work, done).items():
@@ -154,7 +159,7 @@ class _Layer:
         left = {label for label in self.labels if len(scores[label]) < draws}
         work = {
             labels: sum(draws * images[label] for label in labels)
-            for labels in self._blocks(left, images)
+            for labels in self._blocks(fit, left, images)
         }
         suffix = "" if fit == PAPER else f" {fit}"
         made = place.do(
@@ -169,10 +174,16 @@ class _Layer:
         none = np.zeros((draws, 2, 0))
         return np.stack([scores[label] for label in self.labels], 2) if self.labels else none
 
-    def _blocks(self, labels: set[int], work: Mapping[int, int]) -> list[tuple[int, ...]]:
+    def _blocks(self, fit: str, labels: set[int], work: Mapping[int, int]) -> list[tuple[int, ...]]:
+        """Labels in the blocks in which they are learned side by side."""
+        device = self.place.inputs.device
+        if fit == PAPER:
+            size = concepts_in_block(self.recording.filters, self.training.batch, device)
+        else:
+            size = concepts_together(device)
         # Concepts side by side should have about as many steps to take.
         order = sorted(labels, key=lambda label: (-work[label], label))
-        return concept_blocks(order, self.recording, self.training, self.place.inputs.device)
+        return [tuple(order[first : first + size]) for first in range(0, len(order), size)]
 
     def _shelf(self, fit: str, seed: int, *, sizes: Sequence[int], **parts: str) -> Shelf:
         how: Mapping[str, object] = (
@@ -206,23 +217,12 @@ class _Layer:
                 seed=seed,
                 device=device,
             )
-        from net2vec.tasks.converged_classify import classify_converged
-
         return classify_converged(
             self.recording,
             annotations,
             labels,
             samples,
             subset_sizes=sizes,
-            seed=seed,
-            dataset=dataset,
             device=device,
+            features=self.features,
         )
-
-
-def concept_blocks(
-    labels: Sequence[int], recording: LayerRecording, training: Training, device: torch.device
-) -> list[tuple[int, ...]]:
-    """Labels in the blocks in which they are learned side by side."""
-    size = concepts_in_block(recording.filters, training.batch, device)
-    return [tuple(labels[first : first + size]) for first in range(0, len(labels), size)]
