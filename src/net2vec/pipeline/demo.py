@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from net2vec.config import ClassifySettings, SegmentSettings, Settings
+from net2vec.config import BOTH, ClassifySettings, SegmentSettings, Settings
 from net2vec.data import open_dataset
 from net2vec.pipeline.progress import Progress, SilentProgress
 from net2vec.pipeline.reporting import write_report
@@ -36,7 +36,7 @@ def run_demo(out: Path, *, workers: int | None = None, progress: Progress | None
     runs = []
     for name, weights in (("trained", None), ("random", "random")):
         settings = Settings(
-            network=NETWORK, data=(DATA,), weights=weights, layers=LAYERS, device="cpu"
+            network=NETWORK, data=(DATA,), weights=weights, layers=LAYERS, device="cpu", fit=BOTH
         )
         if weights is not None:  # a control needs no subsets
             settings = replace(
