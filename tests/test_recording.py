@@ -7,6 +7,7 @@ ties are many.
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import numpy as np
 import pytest
@@ -142,6 +143,61 @@ def test_neither_batches_nor_workers_nor_other_layers_move_a_bit(network, datase
     assert_equal(alone["late"], expected["late"])
 
 
+@pytest.fixture
+def more_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_batches_side_by_side_are_batches_in_turn(network, dataset, more_threads):
+    alone = record(network, dataset, LAYERS, quantile=TAU, batch=IMAGES)
+    for _ in range(5):
+        found = record(network, dataset, LAYERS, quantile=TAU, batch=1, workers=3)
+        for name in LAYERS:
+            assert_equal(found[name], alone[name])
+    assert torch.get_num_threads() == 3
+
+
+def test_a_network_that_keeps_things_in_itself_is_not_shared_by_threads(dataset, more_threads):
+    class Keeps(nn.Module):
+        def forward(self, batch):
+            self.kept = batch
+            time.sleep(0.002)
+            return self.kept + 0
+
+    module = nn.Sequential()
+    module.add_module("keeps", Keeps())
+    module.add_module("relu", nn.ReLU())
+    fed = network_from_module(module, Preprocessing(SIZE, (0.0,) * 3, (1.0,) * 3))
+    found = record(fed, dataset, ["relu"], quantile=TAU, batch=1)["relu"]
+    expected = np.stack(dataset.pictures).mean((1, 2))
+    np.testing.assert_allclose(found.means, expected, rtol=1e-6)
+
+
+def test_waiting_is_the_share_of_time_without_images(network, dataset):
+    shares: list[float] = []
+    record(network, dataset, LAYERS, quantile=TAU, batch=1, waiting=shares.append)
+    image = dataset.image
+
+    def slow(index: int):
+        time.sleep(0.05)
+        return image(index)
+
+    dataset.image = slow
+    record(network, dataset, LAYERS, quantile=TAU, batch=1, workers=1, waiting=shares.append)
+    assert 0 <= shares[0] < 1
+    assert 0.6 < shares[1] < 1
+
+
+def test_more_places_than_can_be_numbered_are_refused(network, dataset, monkeypatch):
+    monkeypatch.setattr(recording, "MAX_POSITIONS", IMAGES * 49 - 1)
+    with pytest.raises(NetworkError, match=r"layer early has 343 places on 7 images"):
+        record(network, dataset, ["early"], quantile=TAU, batch=3)
+    record(network, dataset, ["late"], quantile=TAU, batch=3)
+
+
 def test_mixed_precision_rounds_what_the_network_computes(network, dataset):
     network.module.first.bias.data += 301  # eight bits no longer hold every whole number
     single, mixed = (
@@ -200,11 +256,11 @@ def interrupt_at(stop: int):
 
 def test_an_interrupted_pass_goes_on_from_its_checkpoint(network, dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(recording, "_CHECKPOINT_SECONDS", -1.0)
-    options = {"quantile": TAU, "batch": 2, "workers": 1}
+    options = {"quantile": TAU, "batch": 1, "workers": 1}
     expected = record(network, dataset, LAYERS, **options)
-    # Three batches are done and the third is not yet saved when the pass is stopped; again after
-    # one more.
-    for stop, saved in ((5, 0), (7, 4)):
+    # Two batches are under way when a checkpoint is due, and both are in it; the pass is stopped
+    # when one more is done, and again two after that.
+    for stop, saved in ((3, 0), (5, 2)):
         dataset.images_read.clear()
         with pytest.raises(KeyboardInterrupt):
             record(
@@ -219,7 +275,7 @@ def test_an_interrupted_pass_goes_on_from_its_checkpoint(network, dataset, tmp_p
         assert not list(tmp_path.glob("*.npz"))
     dataset.images_read.clear()
     found = record(network, dataset, LAYERS, folder=tmp_path, **options)
-    assert sorted(dataset.images_read) == [6]
+    assert sorted(dataset.images_read) == [4, 5, 6]
     for name in LAYERS:
         assert_equal(found[name], expected[name])
     assert not (tmp_path / "checkpoint.pt").exists()
@@ -233,7 +289,7 @@ def test_a_checkpoint_of_other_layers_is_not_gone_on_with(network, dataset, tmp_
             dataset,
             ["early"],
             quantile=TAU,
-            batch=2,
+            batch=1,
             folder=tmp_path,
             progress=interrupt_at(4),
         )

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import repeat
+from contextlib import closing
+from dataclasses import dataclass, field
+from math import log
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import torch
@@ -23,13 +25,15 @@ from torch import Tensor
 from net2vec.data.protocol import ProbeDataset
 from net2vec.errors import NetworkError
 from net2vec.kernels.maps import SparseMaps
-from net2vec.kernels.quantile import TopValues
-from net2vec.networks import Network, run_layers
+from net2vec.kernels.quantile import MAX_POSITIONS, Highest, TopValues, rank_of
+from net2vec.networks import Network, side_by_side
 from net2vec.storage import replacing, save_arrays
 
 _CHECKPOINT = "checkpoint.pt"
 _CHECKPOINT_SECONDS = 60.0
 _BATCHES_AHEAD = 3
+# The length of blocks to come near to.
+_BLOCK = 8
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,7 @@ def record(
     workers: int = 2,
     folder: Path | None = None,
     progress: Callable[[int], object] = lambda images: None,
+    waiting: Callable[[float], object] = lambda share: None,
 ) -> dict[str, LayerRecording]:
     """Probe a network: one pass over all images of a dataset, both splits.
 
@@ -116,10 +121,11 @@ def record(
         device: where the network runs.
         mixed_precision: whether it runs in half precision where that is safe; faster on a GPU.
         ranks: how many images of highest activation are noted for each filter.
-        workers: threads that decode images ahead of the network, and that look at its layers.
+        workers: threads that decode images ahead of the network.
         folder: where checkpoints and the finished recording are kept; found there, a recording is
             read, and an interrupted one goes on. Its name must stand for all other arguments.
         progress: called with the number of images done since the last call.
+        waiting: called at the end with the share of time in which the network had no images.
 
     Raises:
         DataError: an image cannot be read.
@@ -129,37 +135,40 @@ def record(
     if folder is not None and all(_path(folder, i).is_file() for i in range(len(layers))):
         progress(len(dataset.images))
         return {name: _load(_path(folder, i)) for i, name in enumerate(layers)}
-    streams: dict[str, _Stream] = {}
-    done = 0
+    state = _State()
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        done, streams = _resume(folder, layers)
-        progress(done)
-    total = len(dataset.images)
+        state = _resume(folder, layers)
+        progress(state.done)
     network.module.to(device)
+    streams, total = state.streams, len(dataset.images)
+    creating = Lock()
+
+    def look(name: str, output: Tensor, first: int) -> None:
+        with creating:
+            if name not in streams:
+                streams[name] = _Stream.of(name, output, total, quantile, ranks)
+        streams[name].add(output, first)
+
     saved = time.monotonic()
-    batches = image_batches(network, dataset, range(done, total), batch, workers)
-    # Layers side by side: what is done to one is too little for several threads.
-    with ThreadPoolExecutor(workers) as pool:
-        for chosen, images in batches:
-            outputs = run_layers(
-                network,
-                images.to(device, non_blocking=True),
-                layers,
-                mixed_precision=mixed_precision,
-            )
-            for name, output in outputs.items():
-                if name not in streams:
-                    streams[name] = _Stream.of(name, output, total, quantile, ranks)
-            seen = (streams[name] for name in outputs)
-            for _ in pool.map(_Stream.add, seen, outputs.values(), repeat(chosen[0])):
-                pass
-            done = chosen[0] + len(images)
-            progress(len(images))
+    remaining = range(state.done, total)
+    with (
+        side_by_side(network, layers, look, mixed_precision=mixed_precision) as lanes,
+        # Closed here, also after an error: collected as garbage it would wait for its threads at
+        # any time, in any thread.
+        closing(image_batches(network, dataset, remaining, batch, workers)) as batches,
+    ):
+        for images in lanes.run(batches):
+            state.done += images
+            progress(images)
             late = time.monotonic() - saved > _CHECKPOINT_SECONDS
-            if folder is not None and late and done < total:
-                _save_checkpoint(folder, done, streams)
+            if folder is not None and late and state.done < total:
+                for more in lanes.finish():
+                    state.done += more
+                    progress(more)
+                state.save(folder)
                 saved = time.monotonic()
+        waiting(lanes.waited)
     recordings = {name: streams[name].finish() for name in layers}
     if folder is not None:
         for i, name in enumerate(layers):
@@ -174,7 +183,7 @@ def image_batches(
     images: Sequence[int],
     batch: int,
     workers: int = 2,
-) -> Iterator[tuple[Sequence[int], Float[Tensor, "image 3 size size"]]]:
+) -> Generator[tuple[Sequence[int], Float[Tensor, "image 3 size size"]]]:
     """Images of a dataset as a network is fed them, decoded ahead by threads.
 
     Yields:
@@ -209,8 +218,8 @@ class _Stream:
         self.grid: tuple[int, int] | None = state["grid"]  # type: ignore[assignment]
         self.top: TopValues = TopValues(**state["top"])  # type: ignore[arg-type]
         self.means: Tensor = state["means"]  # type: ignore[assignment]
-        self.top_image: Tensor = state["top_image"]  # type: ignore[assignment]
-        self.top_activation: Tensor = state["top_activation"]  # type: ignore[assignment]
+        self.highest: Highest = Highest(state["highest"])  # type: ignore[arg-type]
+        self._lock = Lock()
 
     @classmethod
     def of(cls, layer: str, output: Tensor, images: int, quantile: float, ranks: int) -> _Stream:
@@ -223,43 +232,51 @@ class _Stream:
         grid = (output.shape[2], output.shape[3]) if output.ndim == 4 else None
         # Without places there is nothing to threshold.
         count = images * grid[0] * grid[1] if grid else 0
-        top = TopValues.of(filters, quantile if grid else 0.0, count, output.device)
-        kept = min(ranks, images)
+        if count > MAX_POSITIONS:
+            raise NetworkError(
+                f"layer {layer} has {count} places on {images} images, at most {MAX_POSITIONS} "
+                f"can be recorded: choose a layer with a smaller grid, or fewer images"
+            )
+        keep = rank_of(quantile, count) + 1 if grid else 1
         return cls(
             {
                 "layer": layer,
                 "grid": grid,
-                "top": vars(top),
+                "top": vars(TopValues.of(filters, keep, output.device)),
                 "means": torch.zeros(images, filters),
-                "top_image": torch.zeros(filters, kept, dtype=torch.int64, device=output.device),
-                "top_activation": output.new_full((filters, kept), -torch.inf),
+                "highest": Highest.of(filters, min(ranks, images), output.device).state(),
             }
         )
 
     def state(self) -> dict[str, object]:
-        return {**vars(self), "top": vars(self.top)}
+        return {
+            "layer": self.layer,
+            "grid": self.grid,
+            "top": vars(self.top),
+            "means": self.means,
+            "highest": self.highest.state(),
+        }
 
     def add(self, output: Tensor, first: int) -> None:
-        output = output.float()
-        values = output.flatten(2) if self.grid else output[:, :, None]
-        means = values.mean(2)
+        """Take in the maps or vectors of images first, first + 1, ...; from any thread."""
+        images, filters = output.shape[:2]
+        # The channels of a place side by side, as a network fed with channels last gives them.
+        values = output.movedim(1, -1).contiguous().view(images, -1, filters)
+        places = values.shape[1]
+        means = values.sum(1) / places
         if not bool(torch.isfinite(means).all()):
             raise NetworkError(
                 f"layer {self.layer} gives values that are not finite (NaN or infinity) on images "
-                f"{first} to {first + len(output) - 1}: check the weights and the preprocessing"
+                f"{first} to {first + images - 1}: check the weights and the preprocessing"
             )
-        self.means[first : first + len(output)] = means.cpu()
-        if self.grid:
-            by_filter = values.transpose(0, 1).reshape(values.shape[1], -1)
-            self.top.add(by_filter, first * values.shape[2])
-        highest = torch.cat([self.top_activation, values.amax(2).T], 1)
-        image = torch.arange(first, first + len(output), device=output.device)
-        seen = torch.cat([self.top_image, image.expand(len(highest), -1)], 1)
-        # Stable, and earlier images come first: the earliest wins a tie.
-        order = torch.sort(highest, dim=1, descending=True, stable=True).indices
-        order = order[:, : self.top_image.shape[1]]
-        self.top_activation = torch.gather(highest, 1, order)
-        self.top_image = torch.gather(seen, 1, order)
+        self.means[first : first + images] = means.cpu()
+        block = _block_of(places)
+        blocks = values.view(-1, block, filters).amax(1)
+        best = blocks.view(images, -1, filters).amax(1)
+        with self._lock:
+            if self.grid:
+                self.top.add(values.view(-1, filters), first * places, blocks)
+            self.highest.add(best, first)
 
     def finish(self) -> LayerRecording:
         images, filters = self.means.shape
@@ -268,11 +285,14 @@ class _Stream:
         image, who, cell = empty, empty, empty
         if self.grid:
             cells = self.grid[0] * self.grid[1]
-            who, position = (part.cpu().numpy().astype(np.int64) for part in self.top.above())
+            who, position = (part.cpu().numpy() for part in self.top.above())
             image, cell = np.divmod(position, cells)
-            order = np.argsort((image * filters + who) * cells + cell)
-            image, who, cell = image[order], who[order], cell[order]
+            # One number an entry: sorting numbers is many times faster than sorting by numbers.
+            order = np.sort((image * filters + who) * cells + cell)
+            rest, cell = np.divmod(order, cells)
+            image, who = np.divmod(rest, filters)
             threshold = self.top.bound.cpu().numpy()
+        top_activation, top_image = self.highest.largest()
         starts = np.concatenate([[0], np.cumsum(np.bincount(image, minlength=images))])
         return LayerRecording(
             layer=self.layer,
@@ -282,8 +302,8 @@ class _Stream:
             filter=who.astype(_smallest(filters)),
             cell=cell.astype(_smallest(self.grid[0] * self.grid[1] if self.grid else 1)),
             means=self.means.numpy(),
-            top_image=self.top_image.cpu().numpy(),
-            top_activation=self.top_activation.cpu().numpy(),
+            top_image=top_image.cpu().numpy(),
+            top_activation=top_activation.cpu().numpy(),
         )
 
 
@@ -308,17 +328,39 @@ def _load(path: Path) -> LayerRecording:
     return LayerRecording(layer=layer, grid=grid if grid != (0, 0) else None, **arrays)
 
 
-def _save_checkpoint(folder: Path, done: int, streams: Mapping[str, _Stream]) -> None:
-    state = {name: stream.state() for name, stream in streams.items()}
-    with replacing(folder / _CHECKPOINT) as temporary:
-        torch.save({"done": done, "streams": state}, temporary)
+def _block_of(places: int) -> int:
+    """How many places to reduce to their maximum before they are compared with bounds.
+
+    Short blocks leave fewer places to look at again, long ones fewer maxima.
+    """
+    divisors = (block for block in range(1, places + 1) if places % block == 0)
+    return min(divisors, key=lambda block: abs(log(block / _BLOCK)))
 
 
-def _resume(folder: Path, layers: Sequence[str]) -> tuple[int, dict[str, _Stream]]:
+@dataclass
+class _State:
+    """How far a pass has come.
+
+    Attributes:
+        done: how many images, from the first on, have been looked at.
+        streams: what is kept of each layer.
+    """
+
+    done: int = 0
+    streams: dict[str, _Stream] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        state = {name: stream.state() for name, stream in self.streams.items()}
+        with replacing(folder / _CHECKPOINT) as temporary:
+            torch.save({"done": self.done, "streams": state}, temporary)
+
+
+def _resume(folder: Path, layers: Sequence[str]) -> _State:
     path = folder / _CHECKPOINT
     if not path.is_file():
-        return 0, {}
+        return _State()
     state = torch.load(path, weights_only=True)
     if set(state["streams"]) != set(layers):
-        return 0, {}
-    return int(state["done"]), {name: _Stream(part) for name, part in state["streams"].items()}
+        return _State()
+    streams = {name: _Stream(part) for name, part in state["streams"].items()}
+    return _State(int(state["done"]), streams)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from itertools import pairwise
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from net2vec.kernels.quantile import TopValues, rank_of
+from net2vec.kernels.quantile import Highest, TopValues, rank_of
 
 import oracle
 
@@ -30,18 +31,17 @@ def portions(n: int, cuts: list[int]) -> list[slice]:
     return [slice(a, b) for a, b in pairwise(bounds)]
 
 
-LAYOUTS = {
-    "filters outermost": lambda part: torch.from_numpy(np.ascontiguousarray(part)),
-    "filters innermost": lambda part: torch.from_numpy(np.ascontiguousarray(part.T)).T,
-    "a view": lambda part: torch.from_numpy(np.repeat(part, 2, axis=1))[:, ::2],
-}
+def stream(filters: int, quantile: float, count: int) -> TopValues:
+    return TopValues.of(filters, rank_of(quantile, count) + 1)
 
 
-def fill(
-    top: TopValues, values: np.ndarray, parts: list[slice], layout: str = "filters outermost"
-) -> TopValues:
+def fill(top: TopValues, values: np.ndarray, parts: list[slice], longest: int = 1) -> TopValues:
+    """Add portions of values [filter, n] in blocks, as long as `longest` or shorter."""
     for part in parts:
-        top.add(LAYOUTS[layout](values[:, part]), part.start)
+        some = torch.from_numpy(np.ascontiguousarray(values[:, part].T))
+        n = len(some)
+        block = max(length for length in range(1, longest + 1) if n % length == 0)
+        top.add(some, part.start, some.view(n // block, block, -1).amax(1))
     return top
 
 
@@ -80,7 +80,7 @@ def test_the_rank_is_that_of_the_quantile_as_written(quantile, count, rank):
 
 def test_five_of_a_thousand_are_above():
     values = np.random.default_rng(0).permutation(1000).astype(np.float32)[None]
-    top = fill(TopValues.of(1, 0.005, 1000), values, portions(1000, [100, 450]))
+    top = fill(stream(1, 0.005, 1000), values, portions(1000, [100, 450]))
     filters, positions = top.above()
     assert filters.tolist() == [0] * 5
     assert sorted(values[0, positions].tolist()) == [995, 996, 997, 998, 999]
@@ -90,7 +90,7 @@ def test_five_of_a_thousand_are_above():
 def test_ties_with_the_threshold_are_not_above():
     # Of ten values rank 3 is wanted: 9 7 5 5 | 5 ...: two are above 5, though three might be.
     values = np.array([[5, 1, 9, 5, 0, 7, 5, 2, 3, 4]], np.float32)
-    top = fill(TopValues.of(1, 0.3, 10), values, portions(10, [4]))
+    top = fill(stream(1, 0.3, 10), values, portions(10, [4]))
     assert sorted(top.above()[1].tolist()) == [2, 5]
     assert top.bound.tolist() == [5]
 
@@ -105,7 +105,7 @@ def test_filters_that_saturate_or_never_answer(size):
     values[3, generator.choice(n, 9, replace=False)] = 1  # less than tau: T = 0 and 9 are above
     values[4, generator.choice(n, 10, replace=False)] = 1  # exactly tau: T = 0 and 10 are above
     values[5, generator.choice(n, 11, replace=False)] = 1  # more than tau: T = 1 and none is
-    top = fill(TopValues.of(6, 0.005, n), values, portions(n, list(range(0, n, size))))
+    top = fill(stream(6, 0.005, n), values, portions(n, list(range(0, n, size))))
     check(top, values, 0.005)
     assert top.bound.tolist() == [6, 6, 0, 0, 0, 1]
     assert np.bincount(top.above()[0], minlength=6).tolist() == [0, 0, 0, 9, 10, 0]
@@ -118,15 +118,17 @@ def test_filters_that_saturate_or_never_answer(size):
     levels=st.sampled_from([1, 2, 5, 50, 10_000]),
     quantile=st.sampled_from(QUANTILES),
     cuts=st.lists(st.integers(0, 10_000), max_size=30),
-    layout=st.sampled_from(sorted(LAYOUTS)),
+    longest=st.sampled_from([1, 3, 8]),
+    portion=st.sampled_from([8, 2**16]),
     data=st.data(),
 )
 def test_any_portions_in_any_order_give_what_sorting_gives(
-    seed, n, levels, quantile, cuts, layout, data
+    seed, n, levels, quantile, cuts, longest, portion, data
 ):
     values = activations(seed, 4, n, levels)
     parts = data.draw(st.permutations(portions(n, cuts)))
-    top = fill(TopValues.of(4, quantile, n), values, parts, layout)
+    with mock.patch("net2vec.kernels.quantile._PORTION", portion):
+        top = fill(stream(4, quantile, n), values, parts, longest)
     assert top.seen == n
     check(top, values, quantile)
 
@@ -144,7 +146,7 @@ def test_any_portions_in_any_order_give_what_sorting_gives(
 def test_merged_streams_are_one_stream(seed, n, levels, quantile, cuts, streams, data):
     values = activations(seed, 3, n, levels)
     parts = data.draw(st.permutations(portions(n, cuts)))
-    tops = [fill(TopValues.of(3, quantile, n), values, parts[i::streams]) for i in range(streams)]
+    tops = [fill(stream(3, quantile, n), values, parts[i::streams]) for i in range(streams)]
     while len(tops) > 1:
         other = tops.pop(data.draw(st.integers(1, len(tops) - 1)))
         if data.draw(st.booleans()):
@@ -159,7 +161,7 @@ def test_merged_streams_are_one_stream(seed, n, levels, quantile, cuts, streams,
 def test_a_stream_goes_on_from_what_was_saved_of_it(seed, quantile, stop):
     values = activations(seed, 3, 220, 40)
     parts = portions(220, list(range(0, 220, 20)))
-    top = fill(TopValues.of(3, quantile, 220), values, parts[:stop])
+    top = fill(stream(3, quantile, 220), values, parts[:stop])
     file = io.BytesIO()
     torch.save(vars(top), file)
     file.seek(0)
@@ -170,10 +172,47 @@ def test_a_stream_goes_on_from_what_was_saved_of_it(seed, quantile, stop):
 def test_values_that_only_rise_do_not_pile_up():
     n, keep, portion = 20_000, 101, 64
     values = np.arange(n, dtype=np.float32)[None]
-    top = TopValues.of(1, 0.005, n)
+    top = stream(1, 0.005, n)
     for part in portions(n, list(range(0, n, portion))):
         fill(top, values, [part])
-        assert top.value.shape[1] <= max(1.5 * keep + 1, keep + portion)
+        assert top.key.shape[1] <= 1.5 * keep + portion
     check(top, values, 0.005)
     # Read once, a stream can be read again.
     check(top, values, 0.005)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**32),
+    n=st.integers(1, 60),
+    ranks=st.integers(1, 12),
+    levels=st.sampled_from([1, 2, 5, 10_000]),
+    cuts=st.lists(st.integers(0, 10_000), max_size=12),
+    waiting=st.sampled_from([1, 20, 512]),
+    data=st.data(),
+)
+def test_the_highest_are_found_in_any_order_the_earliest_among_equals(
+    seed, n, ranks, levels, cuts, waiting, data
+):
+    values = activations(seed, 3, n, levels)
+    ranks = min(ranks, n)
+    highest = Highest.of(3, ranks)
+    with mock.patch("net2vec.kernels.quantile._WAITING", waiting):
+        for part in data.draw(st.permutations(portions(n, cuts))):
+            highest.add(torch.from_numpy(values[:, part].T.copy()), part.start)
+            if data.draw(st.booleans()):
+                highest = Highest(highest.state())
+    found, position = highest.largest()
+    for row, value, place in zip(values, found.numpy(), position.numpy(), strict=True):
+        best = sorted(range(n), key=lambda i: (-row[i], i))[:ranks]
+        assert place.tolist() == best
+        np.testing.assert_array_equal(value, row[best])
+
+
+def test_zeros_of_both_signs_are_equal_and_every_finite_value_is_told_apart():
+    values = np.array([[0.0, -0.0, -1e-45, 1e-45, 3.4e38, -3.4e38, -1.0, 1.0]], np.float32)
+    highest = Highest.of(1, 8)
+    highest.add(torch.from_numpy(values.T.copy()), 2**32 - 8)
+    found, position = highest.largest()
+    assert (position[0] - (2**32 - 8)).tolist() == [4, 7, 3, 0, 1, 2, 6, 5]
+    np.testing.assert_array_equal(found.numpy(), -np.sort(-values))

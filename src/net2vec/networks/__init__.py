@@ -7,6 +7,7 @@ from net2vec.networks.batch_norm import (
 )
 from net2vec.networks.layers.capture import capture_outputs, run_layers
 from net2vec.networks.layers.grids import to_grid
+from net2vec.networks.layers.lanes import side_by_side
 from net2vec.networks.layers.listing import LayerInfo, list_layers
 from net2vec.networks.layers.modes import evaluating
 from net2vec.networks.layers.selection import resolve_layers
@@ -31,6 +32,7 @@ __all__ = [
     "network_from_module",
     "resolve_layers",
     "run_layers",
+    "side_by_side",
     "to_grid",
     "with_batch_norm_statistics",
 ]

@@ -1,15 +1,17 @@
 """Take the outputs of chosen layers out of a network's forward pass.
 
-A layer is named by its module path and means exactly what that module returned, copied at once,
-because an in-place operation downstream may overwrite it. A module that is called several times
-in a pass stands for its last call; `path#1`, `path#2`, ... name a call.
+A layer is named by its module path and means exactly what that module returned: it is copied, or
+looked at, at once, because an in-place operation downstream may overwrite it. A module that is
+called several times in a pass stands for its last call; `path#1`, `path#2`, ... name a call.
 """
 
 from __future__ import annotations
 
+import copy
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import chain
 from typing import Any
 
 import torch
@@ -71,7 +73,8 @@ def run_layers(
         NetworkError: a layer does not exist, was not called, or returned no single tensor.
     """
     module = network.module if isinstance(network, Network) else network
-    stop_at = _last_call(network, layers) if isinstance(network, Network) else None
+    order = _order_of_calls(network, layers) if isinstance(network, Network) else {}
+    stop_at = max(order.values())[1] if order and len(order) == len(layers) else None
     device = parameter_device(module)
     portions: list[dict[str, Tensor]] = []
     with (
@@ -83,9 +86,7 @@ def run_layers(
             with suppress(_Stop):
                 module(portion)
             portions.append(dict(outputs))
-    missing = [layer for layer in layers if layer not in portions[0]]
-    if missing:
-        raise NetworkError(f"the network never called {', '.join(missing)} in this pass")
+    _refuse_missing(layers, portions[0])
     return {
         layer: _as_grid(torch.cat([part[layer] for part in portions])[: len(batch)], network)
         for layer in layers
@@ -103,37 +104,133 @@ class _Stop(Exception):  # noqa: N818 - a signal between the hook and `run_layer
 
 
 @contextmanager
+def visiting_layers(
+    network: Network,
+    layers: Sequence[str],
+    visit: Callable[[str, Tensor, int], None],
+    *,
+    module: nn.Module | None = None,
+    mixed_precision: bool = False,
+) -> Iterator[Callable[[Tensor, int], None]]:
+    """Look at the outputs of layers during a pass, without copies.
+
+    The network is in evaluation mode inside the block, and as it was found afterwards.
+
+    Args:
+        network: a network.
+        layers: module paths, or calls of them (`path#2`).
+        visit: called from within the pass with a layer's name, its output (a grid of channels, or
+            a vector, in single precision) and the number of the output's first image. The output
+            is only what it is until `visit` returns.
+        module: a replica of the network's module to run in its place (see `replicas`).
+        mixed_precision: whether to compute in half precision where torch thinks it safe.
+
+    Yields:
+        What runs a batch, given the batch and the number of its first image, in any thread.
+
+    Raises:
+        NetworkError: a layer does not exist, was not called, or returned no single tensor.
+    """
+    module = network.module if module is None else module
+    order = _order_of_calls(network, layers)
+    for layer in layers:
+        _submodule(module, split_call(layer)[0])
+    _refuse_missing(layers, order)
+    stop_at = max(order.values())[1] if order else None
+    device, fixed = parameter_device(module), fixed_batch_of(module)
+    here, last = 0, 0  # the images of the pass that is running
+    visited: set[str] = set()
+
+    def look(layer: str, output: Tensor) -> None:
+        visited.add(layer)
+        with torch.autocast(device.type, enabled=False):
+            visit(layer, _as_grid(output[: last - here], network), here)
+
+    def run(batch: Tensor, first: int) -> None:
+        nonlocal here, last
+        here, last = first, first + len(batch)
+        visited.clear()
+        with torch.no_grad(), torch.autocast(device.type, enabled=mixed_precision):
+            for portion in _portions(batch.to(device, non_blocking=True), fixed):
+                with suppress(_Stop):
+                    module(portion)
+                here += len(portion)
+        _refuse_missing(layers, visited)
+
+    named = {layer: order[layer][1] for layer in layers}
+    with evaluating(module), _watching(module, layers, named, look, stop_at):
+        yield run
+
+
+def replicas(module: nn.Module, count: int) -> list[nn.Module]:
+    """The module and copies of it that share its parameters and buffers, to run side by side.
+
+    A module may keep things in itself during a pass, so that threads must not share it. Fewer
+    than `count` where it cannot be copied or takes only a fixed number of images.
+    """
+    shared = {id(part): part for part in chain(module.parameters(), module.buffers())}
+    found = [module]
+    if fixed_batch_of(module) is None:
+        # What a module holds that cannot be copied may refuse in any way.
+        with suppress(Exception):
+            while len(found) < count:
+                found.append(copy.deepcopy(module, dict(shared)))
+    return found
+
+
+@contextmanager
 def _capture(
     module: nn.Module, layers: Sequence[str], stop_at: tuple[str, int] | None
 ) -> Iterator[dict[str, Tensor]]:
+    outputs: dict[str, Tensor] = {}
+
+    def keep(layer: str, output: Tensor) -> None:
+        outputs[layer] = output.detach().clone()
+
+    named = {layer: split_call(layer) for layer in layers}
+    with _watching(module, layers, named, keep, stop_at, begin=outputs.clear):
+        yield outputs
+
+
+@contextmanager
+def _watching(
+    module: nn.Module,
+    layers: Sequence[str],
+    named: Mapping[str, tuple[str, int | None]],
+    look: Callable[[str, Tensor], None],
+    stop_at: tuple[str, int] | None,
+    begin: Callable[[], object] = lambda: None,
+) -> Iterator[None]:
+    """Have `look` called with a layer's name and output, and the pass left where it may stop.
+
+    `named` has the module path of layers and the call that is meant, None for every call.
+    """
     wanted: defaultdict[str, list[tuple[str, int | None]]] = defaultdict(list)
     for layer in layers:
-        path, call = split_call(layer)
+        path, call = named[layer]
         wanted[path].append((layer, call))
-
-    outputs: dict[str, Tensor] = {}
     calls: Counter[str] = Counter()
 
-    def begin(_: nn.Module, __: Any) -> None:
-        outputs.clear()
+    def start(_: nn.Module, __: Any) -> None:
+        begin()
         calls.clear()
 
-    def keep(path: str) -> Callable[[nn.Module, Any, Any], None]:
+    def hook_of(path: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_: nn.Module, __: Any, result: Any) -> None:
             calls[path] += 1
             for layer, call in wanted[path]:
                 if call in (None, calls[path]):
-                    outputs[layer] = _tensor(path, result).detach().clone()
+                    look(layer, _tensor(path, result))
             if (path, calls[path]) == stop_at:
                 raise _Stop
 
         return hook
 
     with ExitStack() as stack:
-        stack.callback(module.register_forward_pre_hook(begin).remove)
+        stack.callback(module.register_forward_pre_hook(start).remove)
         for path in wanted:
-            stack.callback(_submodule(module, path).register_forward_hook(keep(path)).remove)
-        yield outputs
+            stack.callback(_submodule(module, path).register_forward_hook(hook_of(path)).remove)
+        yield
 
 
 def _portions(batch: Tensor, fixed: int | None) -> Sequence[Tensor]:
@@ -150,19 +247,30 @@ def _as_grid(output: Tensor, network: Network | nn.Module) -> Tensor:
     return to_grid(single, network.prefix_tokens) if isinstance(network, Network) else single
 
 
-def _last_call(network: Network, layers: Sequence[str]) -> tuple[str, int] | None:
-    """The last of the layers' calls in the network's dry pass; None if a layer is not in it."""
+def _order_of_calls(
+    network: Network, layers: Sequence[str]
+) -> dict[str, tuple[int, tuple[str, int]]]:
+    """When each layer is called in the network's dry pass, and the module path and call.
+
+    Layers that are not called in it are left out.
+    """
     listed = network.trace.duplicates
     order = {(output.path, output.call): i for i, output in enumerate(network.trace.outputs)}
     calls = network.trace.calls()
-    wanted = []
+    found = {}
     for layer in layers:
         path, call = split_call(layer)
-        wanted.append((path, call or calls[listed.get(path, path)]))
-    places = [order.get((listed.get(path, path), call)) for path, call in wanted]
-    if not places or None in places:
-        return None
-    return max(zip(places, wanted, strict=True), key=lambda item: item[0] or 0)[1]
+        call = call or calls[listed.get(path, path)]
+        place = order.get((listed.get(path, path), call))
+        if place is not None:
+            found[layer] = (place, (path, call))
+    return found
+
+
+def _refuse_missing(layers: Sequence[str], found: Container[str]) -> None:
+    missing = [layer for layer in layers if layer not in found]
+    if missing:
+        raise NetworkError(f"the network never called {', '.join(missing)} in this pass")
 
 
 def _submodule(module: nn.Module, path: str) -> nn.Module:
