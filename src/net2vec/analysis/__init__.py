@@ -7,6 +7,16 @@ saves or prints.
 
 from net2vec.analysis.controls import paired_difference
 from net2vec.analysis.evidence import evidence_summary, weigh_evidence
+from net2vec.analysis.fits import (
+    ALL,
+    compare_fits,
+    compare_rules,
+    drops,
+    fit_curves,
+    pair_fits,
+    pair_vectors,
+    sharing_of_fits,
+)
 from net2vec.analysis.individual import (
     choose_concepts,
     choose_deciles,
@@ -33,25 +43,33 @@ from net2vec.analysis.weights import (
 )
 
 __all__ = [
+    "ALL",
     "by_category",
     "by_concept",
     "choose_concepts",
     "choose_deciles",
     "choose_filters",
     "combined_vs_single",
+    "compare_fits",
     "compare_methods",
+    "compare_rules",
     "contribution",
+    "drops",
     "evidence_summary",
     "failures",
     "filter_sharing",
     "filters_needed",
+    "fit_curves",
     "improvement",
     "individual_iou",
     "individual_ious",
     "mean_steadiness",
+    "pair_fits",
+    "pair_vectors",
     "paired_difference",
     "score_intervals",
     "seed_steadiness",
+    "sharing_of_fits",
     "significant_share",
     "subset_curve",
     "weigh_evidence",

@@ -28,7 +28,7 @@ def subset_curve(scores: pd.DataFrame) -> pd.DataFrame:
         `network, layer, task, category, filters, mean, stderr, n`, by growing `filters`, for the
         layers and tasks for which subsets were fitted.
     """
-    curve = summarize(_points(scores), [*_FIT, "category", "filters"], "val")
+    curve = summarize(fitted_points(scores), [*_FIT, "category", "filters"], "val")
     return curve.sort_values([*_FIT, "category", "filters"], kind="stable", ignore_index=True)
 
 
@@ -44,7 +44,7 @@ def filters_needed(scores: pd.DataFrame, fractions: Sequence[float] = FRACTIONS)
         subsets were fitted. `filters` is missing where all filters score 0: any number is as good.
     """
     key = [*_FIT, "concept"]
-    points = _points(scores)
+    points = fitted_points(scores)
     full = points.loc[points["method"] == COMBINED, [*key, "val"]]
     points = points.merge(full.rename(columns={"val": "full"}), on=key, validate="many_to_one")
     parts = []
@@ -57,8 +57,12 @@ def filters_needed(scores: pd.DataFrame, fractions: Sequence[float] = FRACTIONS)
     return table[[*key, "fraction", "filters"]]
 
 
-def _points(scores: pd.DataFrame) -> pd.DataFrame:
-    """Scores by number of filters, growing, of the layers and tasks with fitted subsets."""
+def fitted_points(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores by number of filters, growing, of the layers and tasks with fitted subsets.
+
+    Args:
+        scores: rows of `scores.csv`, of one fit.
+    """
     method = scores["method"]
     fitted = scores.loc[method == SUBSET, _FIT].drop_duplicates()
     first = (method == SINGLE) & (scores["task"] == "classify")

@@ -7,7 +7,7 @@ from scipy import stats
 
 from net2vec.analysis.statistics import bootstrap_mean, summarize
 
-SINGLE, COMBINED, SUBSET = "single", "combined", "subset"
+SINGLE, COMBINED, SUBSET, PATH = "single", "combined", "subset", "path"
 LEAST_SINGLE = 0.005
 """The score that a single filter must exceed for a ratio to it to be taken (sec. 4.3)."""
 
