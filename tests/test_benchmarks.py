@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -33,7 +34,7 @@ def test_statistics_are_honest_in_small_worlds():
     printed = run("honesty.py", "--small")
     rows = [line.strip("|").split(" | ") for line in printed.splitlines() if line]
     kinds = [[cell.strip() for cell in row[:-1]] for row in rows]
-    for task, fit in (("segment", "paper"), ("segment", "converged"), ("classify", "paper")):
+    for task, fit in product(("segment", "classify"), ("paper", "converged")):
         for method in ("single", "combined"):
             assert ["two filters a concept", task, fit, method] in kinds
             assert sum(row[1:4] == [task, fit, method] for row in kinds) == 3

@@ -17,6 +17,7 @@ from net2vec.tasks import (
     shuffle_images,
     shuffle_masks,
 )
+from net2vec.tasks.converged_classify import classify_converged
 from net2vec.tasks.converged_segment import segment_converged
 
 # The masks are small and so is the loss, a sum over pixels: the steps are larger in return.
@@ -56,15 +57,19 @@ def _segment(world: World, annotations: Annotations, seed: int, fit: str) -> np.
     return np.array([single, combined])
 
 
-def _classify(world: World, annotations: Annotations, seed: int) -> np.ndarray:
+def _classify(world: World, annotations: Annotations, seed: int, fit: str) -> np.ndarray:
     samples = [
         draw_sample(annotations, label, epochs=CLASSIFY.epochs, **_key(seed))
         for label in world.labels
     ]
-    names = [annotations.names[label] for label in world.labels]
-    found = classify_concepts(
-        world.recording, names, samples, subset_sizes=[], training=CLASSIFY, seed=seed
-    )
+    recording, labels = world.recording, world.labels
+    if fit == "paper":
+        names = [annotations.names[label] for label in labels]
+        found = classify_concepts(
+            recording, names, samples, subset_sizes=[], training=CLASSIFY, seed=seed
+        )
+    else:
+        found = classify_converged(recording, annotations, labels, samples, subset_sizes=[])
     return np.array([[one.single_score[1] for one in found], [one.score[1] for one in found]])
 
 
@@ -75,6 +80,7 @@ def _key(seed: int) -> dict:
 PROCEDURES: dict[tuple[str, str], Scores] = {
     ("segment", "paper"): lambda *given: _segment(*given, fit="paper"),
     ("segment", "converged"): lambda *given: _segment(*given, fit="converged"),
-    ("classify", "paper"): _classify,
+    ("classify", "paper"): lambda *given: _classify(*given, fit="paper"),
+    ("classify", "converged"): lambda *given: _classify(*given, fit="converged"),
 }
 SHUFFLES = {"segment": shuffle_masks, "classify": shuffle_images}
