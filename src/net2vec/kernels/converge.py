@@ -20,9 +20,9 @@ STRENGTHS = (1e-1, 1e-2, 1e-3, 1e-4)
 
 # Relative distance from the optimum: two solutions then have a cosine above 0.9999.
 _CLOSE = 5e-3
-# The same in scaled variables, as far as needed to choose a strength or a cut by.
-_ROUGH = 5e-2
 _BIAS = 1e-4
+ROUGH = 5e-2
+"""The same in scaled variables, as far as needed to choose a strength or a cut by."""
 
 Gradient = Callable[[Float[Tensor, "problem variable"]], Float[Tensor, "problem variable"]]
 
@@ -33,7 +33,7 @@ def solve(
     curvature: Float[Tensor, "problem variable"],
     l2: Float[Tensor, "problem variable"],
     *,
-    rough: bool = False,
+    rough: float = 0.0,
     most: int = 200,
 ) -> Minimum:
     """Minimise the loss plus half of the squared weights times their L2 strength.
@@ -43,7 +43,8 @@ def solve(
         start: where to begin.
         curvature: of the loss along each variable, nearly; 0 for a variable that is fixed at 0.
         l2: strength of the L2 term, the same for all weights of a problem; 0 for a bias.
-        rough: whether the neighbourhood of the optimum is enough.
+        rough: where the neighbourhood of the optimum is enough, the relative distance in scaled
+            variables that is near enough; 0 for the optimum itself.
         most: rounds after which a problem is given up.
     """
     moves = curvature > 0
@@ -62,7 +63,7 @@ def solve(
 
     def is_near(x: Tensor, slope: Tensor) -> Bool[Tensor, "problem"]:
         size = (x / torch.where(moves, scale, 1.0)).norm(dim=1)
-        near: Tensor = (slope * scale).norm(dim=1) <= _ROUGH * size
+        near: Tensor = (slope * scale).norm(dim=1) <= rough * size
         return near
 
     return minimize(total, start * moves, scale, is_near if rough else is_close, most=most)

@@ -2,8 +2,7 @@
 
 A problem weighs images: those that contain the concept one half together and the others one half,
 and 0 those that it must not see. Problems come in groups that share their inputs, so that a
-gradient is two matrix products. No group depends on another, nor within a group of fixed size a
-problem on another.
+gradient is two matrix products. In a given number of groups and problems none depends on others.
 
 Source: paper, section 3.2.
 """
@@ -23,23 +22,36 @@ class Presence:
     """Problems in groups; variables are weights, the last a bias if inputs end with a column of 1.
 
     Attributes:
-        inputs: features of the images of each group.
+        inputs: features of the images, of each group its own or one matrix for all.
+        squares: their squares.
         positive: which images contain the concept.
         weight: what each image weighs.
     """
 
-    inputs: Float[Tensor, "group image variable"]
+    inputs: Float[Tensor, "group_or_one image variable"]
+    squares: Float[Tensor, "group_or_one image variable"]
     positive: Bool[Tensor, "group problem image"]
     weight: Float[Tensor, "group problem image"]
+
+    @classmethod
+    def of(
+        cls,
+        inputs: Float[Tensor, "group_or_one image variable"],
+        positive: Bool[Tensor, "group problem image"],
+        weight: Float[Tensor, "group problem image"],
+    ) -> Presence:
+        """Problems on some images."""
+        return cls(inputs, inputs**2, positive, weight)
 
     def gradient(self, x: Float[Tensor, "row variable"]) -> Float[Tensor, "row variable"]:
         """Of every problem's loss; rows are problems, group by group."""
         error = self._logit(x).sigmoid_().sub_(self.positive.to(x.dtype)).mul_(self.weight)
-        return torch.bmm(error, self.inputs).flatten(0, 1)
+        return _times(error, self.inputs)
 
-    def curvature(self) -> Float[Tensor, "row variable"]:
-        """Of every problem's loss along each variable at 0, where it is largest."""
-        return torch.bmm(self.weight / 4, self.inputs**2).flatten(0, 1)
+    def curvature(self, x: Float[Tensor, "row variable"]) -> Float[Tensor, "row variable"]:
+        """Of every problem's loss along each variable; nowhere larger than at 0."""
+        share = self._logit(x).sigmoid_()
+        return _times(share * (1 - share) * self.weight, self.squares)
 
     def loss(
         self, x: Float[Tensor, "row variable"], weight: Float[Tensor, "group problem image"]
@@ -49,8 +61,16 @@ class Presence:
         return (weight * softplus(torch.where(self.positive, -logit, logit))).sum(2)
 
     def _logit(self, x: Float[Tensor, "row variable"]) -> Float[Tensor, "group problem image"]:
-        groups, problems, _ = self.weight.shape
-        return torch.bmm(x.view(groups, problems, -1), self.inputs.mT)
+        rows = x.view(*self.weight.shape[:2], -1)
+        return _times(rows, self.inputs.mT).view(self.weight.shape)
+
+
+def _times(
+    rows: Float[Tensor, "group problem inner"], matrix: Float[Tensor, "group_or_one inner outer"]
+) -> Float[Tensor, "row outer"]:
+    if len(matrix) == 1:  # one product for all groups
+        return rows.flatten(0, 1) @ matrix[0]
+    return torch.bmm(rows, matrix).flatten(0, 1)
 
 
 def balanced(

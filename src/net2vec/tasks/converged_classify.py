@@ -9,6 +9,8 @@ Nothing is drawn.
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -32,6 +34,9 @@ STRENGTHS = (10.0, 1.0, 1e-1, 1e-2, 1e-3)
 
 # Nats; log 2 is what knowing nothing loses. A weaker L2 term must save more than this.
 _TRIFLE = 0.01
+# How near the optimum held-out losses are taken, relative and in scaled variables: they then are
+# wrong by less than that.
+_ROUGH = 0.1
 # Problems side by side over the same images.
 _CPU_TOGETHER = 32
 _GPU_TOGETHER = 512
@@ -151,11 +156,7 @@ class _Learner:
 
     def learn_all(self) -> _Learned:
         """Solve with all filters, with the L2 strength of least held-out loss."""
-        directions = self.features.turned.shape[1]
-        start = self.features.turned.new_zeros(len(self.held), directions)
-        for some, width in self._blocks(directions):
-            self._choose(some, self._folded(some, width, self.features.turned), start)
-        x = self._solve_all(start)
+        x = self._solve_all(self._choose())
         weight = self.features.unturned(x[:, :-1])
         return _Learned(*self.features.recorded(weight, x[:, -1]))
 
@@ -182,56 +183,71 @@ class _Learner:
         """For each size the filters that an L1 path lets in first."""
         filters = self.features.own.shape[1] - 1
         order = torch.arange(filters, device=self.positive.device).repeat(len(self.held), 1)
-        for some, width in self._blocks(filters + 1) if sizes else ():
+        everyone = range(len(self.held)) if sizes else ()
+        for some, width in self._blocks(everyone, filters + 1):
             problem = self._folded(some, width, self.features.own).together()
-            curvature = problem.curvature()
+            zero = self.features.own.new_zeros(len(problem.weight), filters + 1)
+            curvature = problem.curvature(zero)
             scale = torch.where(curvature > 0, 1 / curvature.clamp(min=1e-30).sqrt(), 0.0)
             found = entry_order(problem.gradient, scale, max(sizes), free=1)
             order[some] = found[: len(some)]
         rank = order.argsort(1)
         return [rank < size for size in sizes]
 
-    def _choose(
-        self, some: Sequence[int], folded: Folded, start: Float[Tensor, "concept direction"]
-    ) -> None:
-        """Choose the strengths of some concepts, and where to begin their solutions."""
-        looking = folded.folds > 1
-        count, directions = len(looking), start.shape[1]
-        at = start.new_zeros(count * FOLDS, directions)
-        least = torch.full((count,), torch.inf, device=start.device)
-        curvature = folded.problem.curvature()
+    def _choose(self) -> Float[Tensor, "concept direction_and_one"]:
+        """Choose the strengths, and where to begin the solutions."""
+        inputs = self.features.turned
+        at = inputs.new_zeros(len(self.held), FOLDS, inputs.shape[1])
+        start = at[:, 0].clone()
+        # Where the strongest is no better than knowing nothing, there is nothing to look for.
+        least = [math.log(2) + _TRIFLE] * len(self.held)
+        # What cannot be held out is not looked at: it keeps the strongest.
+        looking = [place for place, held in enumerate(self.held) if held.folds > 1]
         for l2 in STRENGTHS:
-            # Who has stopped weighs nothing, and so is at its optimum, 0.
-            problem = folded.among(looking)
-            at = at * looking.repeat_interleave(FOLDS)[:, None]
-            strength = _strengths(torch.full_like(at[:, 0], l2), directions)
-            at = solve(problem.gradient, at, curvature, strength, rough=True).x
-            lost = problem.loss(at, folded.held_weight).sum(1)
-            looking = looking & (lost < least - _TRIFLE)
-            least = torch.where(looking, lost, least)
-            mean = at.view(count, FOLDS, directions).sum(1) / folded.folds.clamp(min=1)[:, None]
-            for row, place in enumerate(some):
-                if looking[row]:
-                    self.l2[place], start[place] = l2, mean[row]
-            if not bool(looking.any()):
-                break
+            lost = self._lose(looking, l2, at)
+            better = [place for place in looking if lost[place] < least[place] - _TRIFLE]
+            for place in looking if l2 == STRENGTHS[0] else better:
+                self.l2[place], least[place] = l2, lost[place]
+                start[place] = at[place].sum(0) / self.held[place].folds
+            looking = better
+        return start
+
+    def _lose(
+        self,
+        places: Sequence[int],
+        l2: float,
+        at: Float[Tensor, "concept fold direction_and_one"],
+    ) -> dict[int, float]:
+        """Held-out losses of some concepts, whose solutions in `at` are taken further."""
+        lost: dict[int, float] = {}
+        for some, width in self._blocks(places, at.shape[2]):
+            folded = self._folded(some, width, self.features.turned)
+            problem = folded.problem
+            begin = _padded(at[some], len(folded.folds)).flatten(0, 1)
+            strength = _strengths(torch.full_like(begin[:, 0], l2), begin.shape[1])
+            curvature = problem.curvature(begin)
+            found = solve(problem.gradient, begin, curvature, strength, rough=_ROUGH).x
+            losses = problem.loss(found, folded.held_weight).sum(1).tolist()
+            lost.update(zip(some, losses, strict=False))
+            at[some] = found.view(-1, *at.shape[1:])[: len(some)]
+        return lost
 
     def _solve_all(
         self, start: Float[Tensor, "concept direction"]
     ) -> Float[Tensor, "concept direction"]:
         """Solutions over all training images, in directions; concepts of one strength together."""
         found, inputs = torch.empty_like(start), self.features.turned
-        size = concepts_together(start.device)
+        size = concepts_together(start.device) // 2
         order = sorted(range(len(start)), key=lambda place: -self.l2[place])
         for first in range(0, len(order), size):
             some = order[first : first + size]
             positive = _padded(self.positive[some], size)
             l2 = _padded(torch.tensor([self.l2[place] for place in some]), size).to(inputs)
             weight = balanced(positive, torch.ones_like(positive))
-            problem = Presence(inputs[None], positive[None], weight[None])
+            problem = Presence.of(inputs[None], positive[None], weight[None])
             strength = _strengths(l2, inputs.shape[1])
             begin = _padded(start[some], size)
-            ended = solve(problem.gradient, begin, problem.curvature(), strength)
+            ended = solve(problem.gradient, begin, problem.curvature(begin), strength)
             found[some] = ended.x[: len(some)]
         return found
 
@@ -248,25 +264,34 @@ class _Learner:
         inputs = _padded(own.T[column].mT.contiguous(), together)
         positive = _padded(self.positive[concept], together)[:, None]
         weight = balanced(positive, torch.ones_like(positive))
-        problem = Presence(inputs, positive, weight)
+        problem = Presence.of(inputs, positive, weight)
         strength = _strengths(_padded(l2, together), column.shape[1])
         begin = own.new_zeros(together, column.shape[1])
-        return solve(problem.gradient, begin, problem.curvature(), strength).x[: len(concept)]
+        return solve(problem.gradient, begin, problem.curvature(begin), strength).x[: len(concept)]
 
     def _folded(
         self, some: Sequence[int], width: int, inputs: Float[Tensor, "image variable"]
     ) -> Folded:
-        size = self._together(width * inputs.shape[1])
+        size = self._side_by_side(width, inputs.shape[1])
         return Folded.of([self.held[place] for place in some], inputs, size, width)
 
-    def _blocks(self, variables: int) -> Iterator[tuple[list[int], int]]:
+    def _blocks(self, places: Sequence[int], variables: int) -> Iterator[tuple[list[int], int]]:
         """Concepts to hold images out of, side by side, and for how many images there is room."""
-        widths = [_roomy(len(held.image)) for held in self.held]
-        for width in sorted(set(widths)):
-            places = [place for place, found in enumerate(widths) if found == width]
-            size = self._together(width * variables)
-            for first in range(0, len(places), size):
-                yield places[first : first + size], width
+        images = self.positive.shape[1]
+        by_width = defaultdict(list)
+        for place in places:
+            count = len(self.held[place].image)
+            by_width[count if count == images else _roomy(count)].append(place)
+        for width, alike in sorted(by_width.items()):
+            size = self._side_by_side(width, variables)
+            for first in range(0, len(alike), size):
+                yield alike[first : first + size], width
+
+    def _side_by_side(self, width: int, variables: int) -> int:
+        """How many concepts of a cross-validation are solved side by side."""
+        if width == self.positive.shape[1]:  # one matrix for all
+            return concepts_together(self.positive.device) // 2
+        return self._together(width * variables)
 
     def _together(self, numbers: int) -> int:
         """How many problems with so many numbers of their own are solved side by side."""

@@ -21,7 +21,7 @@ from torch import Tensor
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.balanced import PixelProblem
 from net2vec.kernels.bins import best_cut
-from net2vec.kernels.converge import STRENGTHS, solve
+from net2vec.kernels.converge import ROUGH, STRENGTHS, solve
 from net2vec.kernels.lasso import entry_order
 from net2vec.kernels.lattice import Lattice
 from net2vec.kernels.logistic import largest_weights
@@ -224,7 +224,7 @@ class _Learner:
         # Losses are sums: fewer images call for as much less of the L2 term.
         strength = l2 * counts.double().mean(1, keepdim=True).expand_as(curvature)
         return solve(
-            lambda x: self.lattice.gradient(x, counts), start, curvature, strength, rough=True
+            lambda x: self.lattice.gradient(x, counts), start, curvature, strength, rough=ROUGH
         ).x
 
     def _zero(self, choices: int) -> Float[Tensor, "problem filter"]:

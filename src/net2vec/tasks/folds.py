@@ -86,8 +86,9 @@ class Folded:
             held: their images.
             inputs: features of all training images.
             size: room for so many concepts.
-            width: room for so many images of each.
+            width: room for so many images of each; all, if as many as there are.
         """
+        everywhere = width == len(inputs)
         image = torch.zeros(size, width, dtype=torch.int64)
         positive = torch.zeros(size, width, dtype=torch.bool)
         fold = torch.full((size, width), -1)
@@ -103,17 +104,13 @@ class Folded:
         held_out = fold[:, None] == number
         learned = (fold >= 0)[:, None] & ~held_out & (number < folds[:, None, None])
         each = positive[:, None].repeat(1, FOLDS, 1)
-        everywhere = balanced(positive, fold >= 0)[:, None]
-        problem = Presence(inputs[image], each, balanced(each, learned))
-        return cls(problem, everywhere * held_out, fold, folds)
-
-    def among(self, looking: Bool[Tensor, "concept"]) -> Presence:
-        """The problems of some concepts; those of the others weigh nothing."""
-        return replace(self.problem, weight=self.problem.weight * looking[:, None, None])
+        judged = balanced(positive, fold >= 0)[:, None] * held_out
+        # Who takes all images shares their matrix with the others.
+        seen = inputs[None] if everywhere else inputs[image]
+        return cls(Presence.of(seen, each, balanced(each, learned)), judged, fold, folds)
 
     def together(self) -> Presence:
         """A problem a concept, over all folds."""
         positive = self.problem.positive[:, :1]
-        return Presence(
-            self.problem.inputs, positive, balanced(positive, (self.fold >= 0)[:, None])
-        )
+        weight = balanced(positive, (self.fold >= 0)[:, None])
+        return replace(self.problem, positive=positive, weight=weight)
