@@ -64,9 +64,9 @@ def test_nodes_are_enough_for_the_steepest_square(count, steepest):
         np.abs(polynomials @ f(places, middle) - f(share, middle)).max()
         for middle in np.linspace(-10, 10, 81)
     ]
-    assert max(errors) <= 1e-4 / 4
+    assert max(errors) <= 3e-5 / 4
     # Nor are they many more than that takes.
-    assert max(errors) >= 2e-5 / 4
+    assert max(errors) >= 5e-6 / 4
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_squares_are_taken_at_more_nodes_as_they_grow_steeper_and_at_pixels_at_l
     grid = NodeGrid.of((3, 3), (61, 61))
     assert grid is not None
     assert grid.levels == LEVELS  # 31 x 31 pixels in the last square
-    for level, weight in enumerate([1.0, 2.0, 3.0, 6.0, 10.0]):
+    for level, weight in enumerate([1.0, 1.5, 3.0, 6.0, 10.0]):
         block = block_of(B, L, 0.5, 1.0)
         w = np.array([weight], dtype=np.float32)
         gradient = torch.zeros(1)

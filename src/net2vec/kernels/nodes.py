@@ -9,7 +9,7 @@ multiplies p (1 - p) in the loss's gradient,
 
 but for the error of interpolation, which falls with the m-th power of how far z ranges over the
 square. So steep squares get more nodes. `LEVELS` bounds the error of a p (1 - p) along either side
-by 1e-4 of its largest value, at the worst pixel of the steepest square; its sign changes from pixel
+by 3e-5 of its largest value, at the worst pixel of the steepest square; its sign changes from pixel
 to pixel, and weights end where pixels would take them but for rounding. Squares that are steeper,
 or would need more nodes than they have pixels, are taken pixel by pixel.
 """
@@ -30,7 +30,7 @@ from net2vec.kernels.maps import SparseMaps
 from net2vec.kernels.strips import Strips
 from net2vec.kernels.upsample import Axis
 
-LEVELS = ((6, 1.7), (10, 4.3), (16, 7.9), (28, 14.7))
+LEVELS = ((6, 1.3), (10, 3.6), (16, 6.8), (28, 13.0))
 """Nodes along a side, and the range of z over a square up to which they are enough."""
 
 # A square that has become too steep is prepared for a range this much larger than its own.
