@@ -12,7 +12,13 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from net2vec.analysis.statistics import summarize
-from net2vec.analysis.steadiness import NEIGHBOURS, mean_cosine, neighbour_overlap, unit_vectors
+from net2vec.analysis.steadiness import (
+    NEIGHBOURS,
+    mean_cosine,
+    nearest,
+    neighbour_overlap,
+    unit_vectors,
+)
 from net2vec.analysis.subsets import fitted_points
 from net2vec.analysis.sufficiency import COMBINED, PATH, SINGLE, SUBSET, by_concept
 
@@ -187,10 +193,10 @@ def pair_vectors(
         neighbours: how many nearest concepts are held against each other.
 
     Returns:
-        `concept, filters, filter_paper, filter_converged, cosine, overlap`: how many filters the
-        layer has, which has the largest absolute weight (the lowest index on a tie), the cosine of
-        the two vectors, and the share of the nearest concepts that they have in common; see
-        `seed_steadiness` for when these are missing.
+        `concept, filters, filter_paper, filter_converged, nearest_paper, nearest_converged, cosine,
+        overlap`: how many filters the layer has, which has the largest absolute weight (the lowest
+        index on a tie), the nearest concept, the cosine of the two vectors, and the share of the
+        nearest concepts that they have in common; see `seed_steadiness` for when these are missing.
     """
     weight: Float[np.ndarray, "fit concept filter"] = np.stack(
         [
@@ -200,12 +206,19 @@ def pair_vectors(
     )
     largest: Int[np.ndarray, "fit concept"] = np.abs(np.nan_to_num(weight)).argmax(axis=2)
     unit, directed = unit_vectors(weight)
+    names = paper["concept"].values.astype(object)
+    first = [
+        np.where(known & (known.sum() > 1), names[nearest(of_fit, known, 1).argmax(axis=1)], None)
+        for of_fit, known in zip(unit, directed, strict=True)
+    ]
     return pd.DataFrame(
         {
-            "concept": paper["concept"].values,
+            "concept": names,
             "filters": weight.shape[2],
             "filter_paper": largest[0],
             "filter_converged": largest[1],
+            "nearest_paper": first[0],
+            "nearest_converged": first[1],
             "cosine": mean_cosine(unit, directed),
             "overlap": neighbour_overlap(unit, directed, neighbours),
         }
@@ -218,38 +231,73 @@ def sharing_of_fits(concepts: pd.DataFrame, *, neighbours: int = NEIGHBOURS) -> 
     A filter is used if it has the largest absolute weight of some concept.
 
     Args:
-        concepts: the table of `pair_vectors`, with the columns that tell layers and tasks apart.
+        concepts: the table of `pair_vectors`, with `network, layer, task, category`.
         neighbours: as in `pair_vectors`.
 
     Returns:
         For each `network, layer, task`: `shared_paper, shared_converged`, the mean number of
-        concepts for a used filter; `shared_by_chance`, what it would be about were each concept's
-        filter drawn at random; `same_filter`, the percentage of concepts whose filter is the same
-        in both; `neighbours`, the median over concepts of the share of nearest concepts in common;
+        concepts for a used filter; `shared_by_chance, shared_limit`, what it would be were each
+        concept's filter drawn at random, and two standard deviations (of the number of used
+        filters) above; `same_filter`, the percentage of concepts whose filter is the same in both;
+        `neighbours`, the median over concepts of the share of nearest concepts in common;
         `neighbours_by_chance`, the mean in spaces that have nothing to do with each other;
-        `cosine`, the median of a concept's two vectors.
+        `cosine`, the median of a concept's two vectors; `category_paper, category_converged,
+        category_by_chance`, the percentages of concepts whose nearest one is of their category.
     """
     rows = []
     for key, group in concepts.groupby(_FIT, sort=False):
-        count, filters = len(group), int(group["filters"].iloc[0])
-        drawn = -filters * np.expm1(count * np.log1p(-1 / filters)) if filters > 1 else 1.0
+        count = len(group)
+        used, sd = used_by_chance(count, int(group["filters"].iloc[0]))
+        category = group.set_index("concept")["category"]
+        same = [
+            100.0 * _same_category(group[f"nearest_{fit}"].tolist(), category)
+            for fit in (PAPER, CONVERGED)
+        ]
+        others = category.map(category.value_counts()) - 1
         rows.append(
-            (
-                *key,
-                count / group["filter_paper"].nunique(),
-                count / group["filter_converged"].nunique(),
-                count / drawn,
-                100.0 * (group["filter_paper"] == group["filter_converged"]).mean(),
-                group["overlap"].median(),
-                neighbours / (count - 1) if count > neighbours + 1 else float("nan"),
-                group["cosine"].median(),
-            )
+            {
+                **dict(zip(_FIT, key, strict=True)),
+                "shared_paper": count / group["filter_paper"].nunique(),
+                "shared_converged": count / group["filter_converged"].nunique(),
+                "shared_by_chance": count / used,
+                "shared_limit": count / max(1.0, used - 2 * sd),
+                "same_filter": 100.0 * (group["filter_paper"] == group["filter_converged"]).mean(),
+                "neighbours": group["overlap"].median(),
+                "neighbours_by_chance": (
+                    neighbours / (count - 1) if count > neighbours + 1 else float("nan")
+                ),
+                "cosine": group["cosine"].median(),
+                "category_paper": same[0],
+                "category_converged": same[1],
+                "category_by_chance": (
+                    100.0 * float(others.mean()) / (count - 1) if count > 1 else float("nan")
+                ),
+            }
         )
-    columns = [
-        *_FIT, "shared_paper", "shared_converged", "shared_by_chance", "same_filter",
-        "neighbours", "neighbours_by_chance", "cosine",
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows)
+
+
+def used_by_chance(concepts: int, filters: int) -> tuple[float, float]:
+    """Mean and standard deviation of how many filters are drawn at least once.
+
+    Args:
+        concepts: how many draws, each of any filter alike.
+        filters: how many there are to draw from.
+    """
+    never = (1 - 1 / filters) ** concepts
+    both = (1 - 2 / filters) ** concepts if filters > 1 else 0.0
+    variance = filters * never + filters * (filters - 1) * both - (filters * never) ** 2
+    return filters * (1 - never), max(0.0, variance) ** 0.5
+
+
+def _same_category(near: list[str | None], category: pd.Series) -> float:
+    """Share of concepts whose nearest one is of their category; NaN where none has one."""
+    pairs = [
+        (own, category[name])
+        for own, name in zip(category.tolist(), near, strict=True)
+        if name is not None
+    ]
+    return float(np.mean([own == other for own, other in pairs])) if pairs else float("nan")
 
 
 def _curve_points(scores: pd.DataFrame) -> pd.DataFrame:

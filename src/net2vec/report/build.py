@@ -10,6 +10,7 @@ from net2vec.report.content import FileIndex, Paragraph, Report, Section
 from net2vec.report.exhibits import Exhibit
 from net2vec.report.sections.chance import chance_section, chance_tables
 from net2vec.report.sections.filters import sharing_section, subsets_section
+from net2vec.report.sections.fits import fits_section
 from net2vec.report.sections.masks import masks_section
 from net2vec.report.sections.networks import difference_table, networks_section
 from net2vec.report.sections.probe import left_out_section, probe_section
@@ -17,9 +18,10 @@ from net2vec.report.sections.space import space_section
 from net2vec.report.sections.sufficient import sufficiency_section
 from net2vec.report.sections.weights import weights_section, weights_table
 from net2vec.report.study import Study, listing
-from net2vec.runs import TABLES, Run
+from net2vec.runs import FIT_TABLES, TABLES, Run
 
 _MORE_TABLES = {
+    **FIT_TABLES,
     "weight_iou": ("Weights and scores filter by filter, of the concepts shown", "Fig. 9"),
     "skipped": ("What was left out, and why", ""),
     "networks": ("The first network against every other, on what both have", "sec. 4.3"),
@@ -49,7 +51,13 @@ def build_report(
     weights = weights_table(study)
     differences = difference_table(study)
     chances = chance_tables(study)
-    tables = {**study.tables, **chances, "weight_iou": weights, "skipped": study.run.skipped}
+    tables = {
+        **study.tables,
+        **chances,
+        **study.fits,
+        "weight_iou": weights,
+        "skipped": study.run.skipped,
+    }
     if len(study.runs) > 1:
         tables["networks"] = differences
     if study.comparison is not None:
@@ -66,6 +74,7 @@ def build_report(
         masks_section(study),
         space_section(study),
         chance_section(study, chances),
+        fits_section(study),
         networks_section(study, differences),
         left_out_section(study),
         _tables_section(list(tables)),

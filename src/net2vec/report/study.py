@@ -10,7 +10,7 @@ import pandas as pd
 
 from net2vec.report.content import MARK
 from net2vec.report.exhibits import DecileExhibit, Exhibit, FilterExhibit, featured_concepts
-from net2vec.runs import Run, make_tables, unique_labels
+from net2vec.runs import Run, fit_tables, make_tables, unique_labels
 from net2vec.spaces import Comparison, SpaceError, compare_spaces
 
 TASK_TITLE = {"segment": "segmentation", "classify": "classification"}
@@ -63,6 +63,16 @@ class Study:
         return {
             name: _stack([tables[name] for tables in made]) for name in (made[0] if made else ())
         }
+
+    @cached_property
+    def fits(self) -> dict[str, pd.DataFrame]:
+        """The tables of `fit_tables` of all runs with two fits; none where no run has two."""
+        made = [
+            {name: table.assign(network=label) for name, table in fit_tables(run).items()}
+            for run, label in zip(self.runs, self.labels, strict=True)
+        ]
+        made = [tables for tables in made if tables]
+        return {name: _stack([tables[name] for tables in made]) for name in made[0]} if made else {}
 
     @property
     def by_category(self) -> pd.DataFrame:

@@ -44,6 +44,7 @@ def fit_tables(run: Run) -> dict[str, pd.DataFrame]:
         ],
         ignore_index=True,
     )
+    vectors = concepts.merge(vectors, on=[*_FIT, "concept"], validate="one_to_one")
     lost, rules = analysis.drops(scores), analysis.compare_rules(scores)
     overall = lost[(lost["category"] == analysis.ALL) & (lost["rule"] == "weight")]
     table = analysis.compare_fits(concepts).merge(analysis.sharing_of_fits(vectors), on=_FIT)
@@ -53,7 +54,7 @@ def fit_tables(run: Run) -> dict[str, pd.DataFrame]:
     gain = rules.groupby(_FIT, sort=False)["difference"].mean().rename("path_gain")
     return {
         "fits": table.merge(gain.reset_index(), on=_FIT, how="left"),
-        "fits_by_concept": concepts.merge(vectors, on=[*_FIT, "concept"], validate="one_to_one"),
+        "fits_by_concept": vectors,
         "fits_subsets": analysis.fit_curves(scores),
         "fits_drops": lost,
         "fits_rules": rules,

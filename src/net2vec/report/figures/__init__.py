@@ -8,6 +8,12 @@ from net2vec.report.figures.filters import (
     draw_significance,
     draw_weights,
 )
+from net2vec.report.figures.fits import (
+    draw_fit_curves,
+    draw_fit_failures,
+    draw_fit_sharing,
+    draw_fits_by_category,
+)
 from net2vec.report.figures.scores import draw_by_category, draw_subset_curve
 from net2vec.report.figures.space import draw_category_distances, draw_distances, draw_map
 
@@ -20,6 +26,10 @@ __all__ = [
     "draw_evidence",
     "draw_failures",
     "draw_filters_needed",
+    "draw_fit_curves",
+    "draw_fit_failures",
+    "draw_fit_sharing",
+    "draw_fits_by_category",
     "draw_individual",
     "draw_map",
     "draw_sharing",

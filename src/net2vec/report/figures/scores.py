@@ -56,7 +56,7 @@ def draw_by_category(
             axes.set_xticks(range(len(shown)), names, rotation=90)
             axes.set_xlim(-0.4, len(shown) - 0.6)
             axes.yaxis.set_major_locator(MaxNLocator(4))
-        _set_range(drawn, task)
+        set_range(drawn, task)
         figure.supylabel(f"mean {SCORE_LABEL[task]}, validation", fontsize=8.5)
         handles, labels = drawn[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
@@ -111,7 +111,7 @@ def _position(name: str, position: int) -> int:
     return list(METHOD_LABEL).index(name) if name in METHOD_LABEL else position
 
 
-def _set_range(drawn: Sequence[Axes], task: str) -> None:
+def set_range(drawn: Sequence[Axes], task: str) -> None:
     """IoU is read from 0; accuracy from chance or just below it."""
     if not drawn:
         return

@@ -1,0 +1,212 @@
+"""The paper's fit and the converged one in the same axes (Fig. 2, 3 and 5, failures)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from net2vec.report.figures.axes import METHOD_LABEL, SCORE_LABEL, panels, set_log_axis, shorten
+from net2vec.report.figures.scores import set_filter_axis, set_range
+from net2vec.report.figures.style import DASHES, MARKERS, WIDTH, Theme, color_of, figure_style
+
+FIT_LABEL = {"paper": "paper’s training", "converged": "converged"}
+_MOST = 10
+"""Filters that are used by at least so many concepts stand together."""
+
+
+def draw_fits_by_category(
+    table: pd.DataFrame, theme: Theme, *, task: str, layers: Sequence[str]
+) -> Figure:
+    """Mean score against layer with both fits, a panel for each category (Fig. 2).
+
+    Args:
+        table: rows of `by_category` of one network, with the column `fit`; drawn are all filters of
+            both fits, and the single filter of both in classification. In segmentation it is the
+            same in both and drawn once.
+        theme: the colours.
+        task: "segment" or "classify".
+        layers: the order of the layers.
+    """
+    rows = table[table["task"] == task]
+    categories = list(dict.fromkeys(rows["category"]))
+    shown = [layer for layer in layers if layer in set(rows["layer"])]
+    names = [shorten(layer) for layer in shown]
+    with figure_style(theme):
+        figure, drawn = panels(
+            len(categories), height=1.25, extra=0.75 + 0.055 * max(map(len, names), default=0),
+            sharex=True, sharey=True,
+        )  # fmt: skip
+        for axes, category in zip(drawn, categories, strict=True):
+            here = rows[rows["category"] == category]
+            for method, label in METHOD_LABEL.items():
+                for fit in FIT_LABEL:
+                    once = task == "segment" and method == "single"
+                    if once and fit != "paper":
+                        continue
+                    of_fit = here[(here["method"] == method) & (here["fit"] == fit)]
+                    line = of_fit.set_index("layer").reindex(shown)
+                    axes.errorbar(
+                        range(len(shown)),
+                        line["mean"],
+                        yerr=line["stderr"].fillna(0),
+                        label=label if once else f"{label}, {FIT_LABEL[fit]}",
+                        **_style(theme, method, fit),
+                    )
+            axes.set_title(f"{category} (n = {int(here['n'].max())})")
+            axes.set_xticks(range(len(shown)), names, rotation=90)
+            axes.set_xlim(-0.4, len(shown) - 0.6)
+            axes.yaxis.set_major_locator(MaxNLocator(4))
+        set_range(drawn, task)
+        figure.supylabel(f"mean {SCORE_LABEL[task]}, validation", fontsize=8.5)
+        if drawn:
+            handles, labels = drawn[0].get_legend_handles_labels()
+            figure.legend(
+                handles, labels, loc="outside upper center", ncols=2, fontsize=7.5,
+                columnspacing=1.0,
+            )  # fmt: skip
+    return figure
+
+
+def draw_fit_curves(curves: pd.DataFrame, theme: Theme, *, task: str) -> Figure:
+    """Mean score against the number of filters: both fits, and both rules to choose (Fig. 3).
+
+    Args:
+        curves: rows of `fit_curves` of one network, layer and category.
+        theme: the colours.
+        task: "segment" or "classify".
+    """
+    rows = curves[curves["task"] == task]
+    lines = (
+        ("paper", "weight", "paper’s training"),
+        ("converged", "weight", "converged"),
+        ("converged", "path", "converged, L1 path"),
+    )
+    with figure_style(theme):
+        figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
+        axes = figure.subplots()
+        for place, (fit, rule, label) in enumerate(lines):
+            line = rows[(rows["fit"] == fit) & (rows["rule"] == rule)].sort_values("filters")
+            if line.empty:
+                continue
+            color = color_of(theme, place)
+            axes.plot(
+                line["filters"], line["mean"], label=label, color=color, marker=MARKERS[place],
+                linestyle=DASHES[place],
+            )  # fmt: skip
+            error = line["stderr"].fillna(0)
+            axes.fill_between(
+                line["filters"], line["mean"] - error, line["mean"] + error, color=color,
+                alpha=0.15, linewidth=0,
+            )  # fmt: skip
+        set_filter_axis(axes, sorted(set(rows["filters"])))
+        axes.yaxis.set_major_locator(MaxNLocator(6))
+        if task == "segment":
+            axes.set_ylim(bottom=0)
+        axes.set_ylabel(f"mean {SCORE_LABEL[task]}, validation")
+        figure.legend(loc="outside upper center", ncols=3, columnspacing=1.2)
+    return figure
+
+
+def draw_fit_sharing(
+    concepts: pd.DataFrame, theme: Theme, *, task: str, layers: Sequence[str]
+) -> Figure:
+    """How many filters have the largest weight of how many concepts, with both fits (Fig. 5).
+
+    Args:
+        concepts: rows of `fits_by_concept` of one network.
+        theme: the colours.
+        task: "segment" or "classify".
+        layers: which, in their order.
+    """
+    rows = concepts[concepts["task"] == task]
+    layers = [layer for layer in layers if layer in set(rows["layer"])]
+    with figure_style(theme):
+        figure, drawn = panels(len(layers), height=1.3, extra=0.6, sharex=True)
+        for axes, layer in zip(drawn, layers, strict=True):
+            here = rows[rows["layer"] == layer]
+            filters = int(here["filters"].iloc[0])
+            highest = 2
+            for place, (fit, label) in enumerate(FIT_LABEL.items()):
+                used = np.bincount(here[f"filter_{fit}"], minlength=filters)
+                counts = np.bincount(np.minimum(used, _MOST), minlength=_MOST + 1)
+                highest = max(highest, counts.max())
+                axes.bar(
+                    np.arange(_MOST + 1) + 0.42 * place - 0.21, counts, width=0.42, label=label,
+                    color=_fit_color(theme, fit),
+                )  # fmt: skip
+            axes.set_title(f"{shorten(layer, 17)} ({filters})")
+            axes.grid(visible=False, axis="x")
+            axes.set_xticks(range(0, _MOST + 1, 2), [*map(str, range(0, _MOST, 2)), f"{_MOST}+"])
+            axes.set_ylim(0.6, 1.6 * highest)
+            set_log_axis(axes.yaxis)
+        figure.supxlabel("concepts whose largest weight a filter has", fontsize=8.5)
+        figure.supylabel("filters (logarithmic)", fontsize=8.5)
+        if drawn:
+            handles, labels = drawn[0].get_legend_handles_labels()
+            figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    return figure
+
+
+def draw_fit_failures(concepts: pd.DataFrame, theme: Theme, *, task: str) -> Figure:
+    """What all filters add to the best one with either fit, a point a concept (sec. 4.1).
+
+    Args:
+        concepts: rows of `fits_by_concept` of one network and layer.
+        theme: the colours.
+        task: "segment" or "classify".
+    """
+    rows = concepts[concepts["task"] == task]
+    paper = rows["combined_paper"] - rows["single_paper"]
+    converged = rows["combined_converged"] - rows["single_converged"]
+    groups = (
+        ("with both", (paper < 0) & (converged < 0), theme.text, "X"),
+        ("paper’s only", (paper < 0) & (converged >= 0), theme.single, "v"),
+        ("converged only", (paper >= 0) & (converged < 0), color_of(theme, 3), "^"),
+        ("with neither", (paper >= 0) & (converged >= 0), theme.combined, "."),
+    )
+    with figure_style(theme):
+        figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
+        axes = figure.subplots()
+        axes.axhline(0, linewidth=0.8, color=theme.text)
+        axes.axvline(0, linewidth=0.8, color=theme.text)
+        for label, there, color, marker in groups:
+            axes.plot(
+                paper[there], converged[there], linestyle="none", marker=marker, markersize=4,
+                color=color, alpha=0.7, label=f"{label} ({int(there.sum())})",
+            )  # fmt: skip
+        ends = [
+            min(axes.get_xlim()[0], axes.get_ylim()[0]),
+            max(axes.get_xlim()[1], axes.get_ylim()[1]),
+        ]
+        axes.plot(ends, ends, linewidth=0.8, color=theme.muted, linestyle=DASHES[2])
+        axes.set_xlim(*ends)
+        axes.set_ylim(*ends)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.set_xlabel(f"gain in {SCORE_LABEL[task]}, paper’s training")
+        axes.set_ylabel("gain, converged")
+        figure.legend(
+            loc="outside upper center", ncols=2, title="all filters below the best single one",
+            fontsize=7.5, title_fontsize=8,
+        )  # fmt: skip
+    return figure
+
+
+def _fit_color(theme: Theme, fit: str) -> str:
+    return color_of(theme, list(FIT_LABEL).index(fit))
+
+
+def _style(theme: Theme, method: str, fit: str) -> dict[str, Any]:
+    """Methods keep the colours they have elsewhere; the paper's training is dashed."""
+    place = 2 * list(METHOD_LABEL).index(method) + (fit == "paper")
+    return {
+        "color": theme.combined if method == "combined" else theme.single,
+        "marker": MARKERS[place],
+        "linestyle": DASHES[1 if fit == "paper" else 0],
+        "markerfacecolor": "none" if fit == "paper" else None,
+    }

@@ -1,0 +1,197 @@
+"""What rests on the training? Both fits beside each other, question by question."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pandas as pd
+
+from net2vec.report.content import (
+    Block,
+    Column,
+    Drawing,
+    FigureRow,
+    Paragraph,
+    Section,
+    Table,
+    TableRow,
+)
+from net2vec.report.figures import (
+    draw_fit_failures,
+    draw_fits_by_category,
+)
+from net2vec.report.sections.fits_filters import (
+    fit_curves_blocks,
+    fit_sharing_blocks,
+    last_fits,
+)
+from net2vec.report.sections.fits_space import fit_concepts_table, fit_neighbour_blocks
+from net2vec.report.sections.verdicts import verdicts
+from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study, count, percent
+from net2vec.runs import make_tables
+
+
+def fits_section(study: Study) -> Section | None:
+    """The paper's findings with both fits. None where the subject has one fit only."""
+    if len(study.run.fits) < 2 or not study.tasks:
+        return None
+    return Section(
+        "fits",
+        "What rests on the training?",
+        [
+            Paragraph(
+                "The paper’s training takes few steps, from a random start. The converged fit"
+                " solves the same linear model on the same features to its optimum: balanced log"
+                " loss, an L2 term and, in segmentation, a cut chosen on the training images. What"
+                " both show is a finding about the network; what the paper’s training shows alone"
+                " may be one about the training. "
+                + " ".join(_scores(study, task) for task in study.tasks)
+            ),
+            *(_verdicts(study, task) for task in study.tasks),
+            _by_category(study),
+            _table_one(study),
+            *_failures(study),
+            *fit_curves_blocks(study),
+            *fit_sharing_blocks(study),
+            *fit_neighbour_blocks(study),
+            fit_concepts_table(study),
+        ],
+    )
+
+
+def _scores(study: Study, task: str) -> str:
+    row = last_fits(study, task)
+    said = (
+        f"In {TASK_TITLE[task]} on {study.layer} the mean {SCORE_NAME[task]} of all filters is"
+        f" {row['converged']:.3f} converged and {row['paper']:.3f} with the paper’s training"
+        f" ({row['ratio']:.2f} times); {percent(row['as_good'] / 100)} of"
+        f" {count(int(row['n']), 'concept')} score at least as high"
+    )
+    trained = int(row["trained"])
+    if not trained:
+        return said + "."
+    worse = round(row["worse"] * trained / 100)
+    return (
+        f"{said}, and of the {trained} with 50 or more training images {worse or 'none'} lower by"
+        " more than 0.01."
+    )
+
+
+def _verdicts(study: Study, task: str) -> Table:
+    lost = study.last(study.fits["fits_drops"], task)
+    return Table(
+        verdicts(last_fits(study, task), lost[lost["rule"] == "weight"]),
+        (
+            Column("finding", "finding"),
+            Column("paper", "paper’s training"),
+            Column("converged", "converged"),
+            Column("chance", "by chance"),
+            Column("verdict", "what follows"),
+        ),
+        f"The paper’s findings in {TASK_TITLE[task]} on {study.layer}, with both fits. Failures"
+        " rest on the training where at most a quarter of them remain, and hold where more than"
+        " three quarters do. A drop is clear beyond two standard errors (±, over concepts).",
+        csv="fits",
+    )
+
+
+def _by_category(study: Study) -> FigureRow:
+    table = make_tables(study.run, ["by_category"])["by_category"]
+    return FigureRow(
+        tuple(
+            Drawing(
+                f"fits_by_category_{task}",
+                f"Mean {SCORE_NAME[task]} by layer for each category, with both fits",
+                partial(draw_fits_by_category, table, task=task, layers=study.run.layers),
+                TASK_TITLE[task].capitalize(),
+            )
+            for task in study.tasks
+        ),
+        "Mean score of each category’s concepts at each layer with both fits; bars are standard"
+        " errors over the n concepts."
+        + (
+            " The best single filter of segmentation is chosen by IoU: it is the same in both."
+            if "segment" in study.tasks
+            else ""
+        ),
+    )
+
+
+def _table_one(study: Study) -> TableRow:
+    """Table 1 of all runs; a run with one fit has a gap."""
+    alone = study.wins.rename(columns={"percent": "percent_paper"})
+    alone = alone[~alone["network"].isin(study.fits["fits"]["network"])]
+    first = {label: run.fit for run, label in zip(study.runs, study.labels, strict=True)}
+    alone = alone[alone["network"].map(first) == "paper"]
+    rows = pd.concat([study.fits["fits"], alone], ignore_index=True)
+    rows = rows.assign(
+        paper_share=rows["percent_paper"] / 100, converged_share=rows["percent_converged"] / 100
+    )
+    several = (Column("network", "network"),) if rows["network"].nunique() > 1 else ()
+    return TableRow(
+        tuple(
+            Table(
+                rows[rows["task"] == task],
+                (
+                    *several,
+                    Column("layer", "layer"),
+                    Column("paper", "mean, paper’s", "number"),
+                    Column("converged", "mean, converged", "number"),
+                    Column("paper_share", "≥ single, paper’s", "percent"),
+                    Column("converged_share", "≥ single, converged", "percent"),
+                ),
+                f"{TASK_TITLE[task].capitalize()}: mean {SCORE_NAME[task]} of all filters, and the"
+                " share of concepts that they encode at least as well as the best single one"
+                " (Table 1), with both fits.",
+                csv="fits",
+            )
+            for task in study.tasks
+        )
+    )
+
+
+def _failures(study: Study) -> list[Block]:
+    concepts = study.last(study.fits["fits_by_concept"])
+    return [
+        Paragraph(" ".join(_remain(study, concepts, task) for task in study.tasks)),
+        FigureRow(
+            tuple(
+                Drawing(
+                    f"fits_failures_{task}",
+                    f"Gain in {SCORE_NAME[task]} by all filters with either fit, by concept",
+                    partial(draw_fit_failures, concepts, task=task),
+                    TASK_TITLE[task].capitalize(),
+                )
+                for task in study.tasks
+            ),
+            f"What all filters of {study.layer} add to the best one, a point a concept: with the"
+            " paper’s training (across) and converged (up). Left of 0 are the paper’s failures;"
+            " those above 0 are none with the converged fit. Dotted: the same gain.",
+            "fits_by_concept",
+        ),
+    ]
+
+
+def _remain(study: Study, concepts: pd.DataFrame, task: str) -> str:
+    """How many of the paper's failures remain, and whose vectors had hardly moved."""
+    row = last_fits(study, task)
+    failed, kept = int(row["failures_paper"]), int(row["failures_both"])
+    new = int(row["failures_converged"]) - kept
+    if not failed:
+        return (
+            f"In {TASK_TITLE[task]} no concept loses by the combination with the paper’s training"
+            f"; converged {count(new, 'concept does', 'concepts do') if new else 'none does'}."
+        )
+    said = (
+        f"In {TASK_TITLE[task]} {failed} of {count(int(row['n']), 'concept')} lose by the"
+        f" combination with the paper’s training; {kept or 'none'} of these"
+        f" {'does' if kept == 1 or not kept else 'do'} converged, and {new or 'no'} other"
+        f" {'does' if new == 1 or not new else 'do'}."
+    )
+    mine = concepts[concepts["task"] == task]
+    lost = mine[mine["combined_paper"] < mine["single_paper"]]
+    stuck = study.run.hardly_moved(study.layer, task=task, fit="paper")
+    still = int(lost["concept"].isin(stuck).sum())
+    if still:
+        said += f" The vectors of {still} of the {failed} had hardly left their random start."
+    return said

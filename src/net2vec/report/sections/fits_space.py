@@ -1,0 +1,120 @@
+"""Are vectors, and what is near to them, the same with both fits? (Table 2)."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from net2vec.analysis import choose_concepts
+from net2vec.report.content import (
+    MARK,
+    Block,
+    Column,
+    NeighbourCard,
+    NeighbourCards,
+    Paragraph,
+    Table,
+)
+from net2vec.report.sections.chance import FIT_TITLE
+from net2vec.report.sections.fits_filters import last_fits
+from net2vec.report.study import TASK_TITLE, Study, percent
+from net2vec.runs import make_tables
+
+_CONCEPTS = 6
+
+
+def fit_neighbour_blocks(study: Study) -> list[Block]:
+    """The neighbours of some concepts in both fits. None where there are no vectors."""
+    nearest = make_tables(study.run, ["nearest"])["nearest"]
+    nearest = nearest[nearest["layer"] == study.layer]
+    if nearest.empty:
+        return []
+    rows = study.last(study.by_concept, study.tasks[0])
+    cards = [
+        NeighbourCard(
+            concept,
+            category,
+            tuple(
+                _list(study, nearest, concept, task, fit)
+                for task in study.tasks
+                for fit in FIT_TITLE
+            ),
+        )
+        for concept, category in rows.set_index("concept")["category"]
+        .loc[choose_concepts(rows, count=_CONCEPTS)]
+        .items()
+    ]
+    return [
+        Paragraph(" ".join(_agreement(study, task) for task in study.tasks)),
+        NeighbourCards(
+            tuple(cards),
+            f"Nearest concepts on {study.layer} with both fits, with the cosine between the"
+            f" vectors. {MARK}: hardly moved from its random start.",
+        ),
+    ]
+
+
+def _list(
+    study: Study, nearest: pd.DataFrame, concept: str, task: str, fit: str
+) -> tuple[str, tuple[tuple[str, float], ...]]:
+    """A list of a card: the task and fit, and what is near."""
+    stuck = study.run.hardly_moved(study.layer, task=task, fit=fit)
+    of_fit = nearest[(nearest["task"] == task) & (nearest["fit"] == fit)]
+    found = of_fit[of_fit["concept"] == concept]
+    heading = f"{TASK_TITLE[task]}, {FIT_TITLE[fit]}"
+    return (
+        f"{heading} {MARK}" if concept in stuck else heading,
+        tuple(
+            (f"{name} {MARK}" if name in stuck else name, float(cosine))
+            for name, cosine in zip(found["neighbour"], found["cosine"], strict=True)
+        ),
+    )
+
+
+def _agreement(study: Study, task: str) -> str:
+    """Whether the neighbours are the same, and whether they are alike."""
+    row = last_fits(study, task)
+    said = f"In {TASK_TITLE[task]} the two vectors of a concept have a median cosine of"
+    said += f" {row['cosine']:.2f}"
+    if pd.notna(row["neighbours"]) and pd.notna(row["neighbours_by_chance"]):
+        said += (
+            f" and share {percent(row['neighbours'])} of the five nearest concepts in the median"
+            f" ({percent(row['neighbours_by_chance'])} in the mean by chance)"
+        )
+    said += "."
+    if pd.notna(row["category_paper"]) and pd.notna(row["category_converged"]):
+        said += (
+            f" The nearest concept is of the same category for {row['category_paper']:.0f} % with"
+            f" the paper’s training and {row['category_converged']:.0f} % converged (by chance"
+            f" {row['category_by_chance']:.0f} %)."
+        )
+    return said
+
+
+def fit_concepts_table(study: Study) -> Table:
+    """Every concept with both fits, on every layer of every run that has both."""
+    rows = study.fits["fits_by_concept"]
+    several = (Column("network", "network"),) if rows["network"].nunique() > 1 else ()
+    return Table(
+        rows.assign(
+            task=rows["task"].map(TASK_TITLE),
+            gain=rows["combined_converged"] - rows["combined_paper"],
+        ),
+        (
+            *several,
+            Column("layer", "layer"),
+            Column("task", "task"),
+            Column("concept", "concept"),
+            Column("n_train", "training images", "count"),
+            Column("single_paper", "best single, paper’s", "score"),
+            Column("single_converged", "best single, converged", "score"),
+            Column("combined_paper", "all, paper’s", "score"),
+            Column("combined_converged", "all, converged", "score"),
+            Column("gain", "difference", "signed"),
+            Column("cosine", "cosine", "number"),
+            Column("overlap", "same neighbours", "percent"),
+        ),
+        "Every concept on every layer with both fits",
+        csv="fits_by_concept",
+        searchable=True,
+        folded=True,
+    )

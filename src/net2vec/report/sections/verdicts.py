@@ -1,0 +1,133 @@
+"""Which of the paper's findings hold with a converged fit: a rule for each, from numbers alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pandas as pd
+
+HOLDS = "holds"
+RESTS = "rests on the training"
+PARTLY = "rests partly on the training"
+OPEN = "cannot be judged"
+ONLY = "only with the converged fit"
+_CLEAR = 2.0
+"""A difference is clear beyond so many standard errors."""
+
+
+def verdicts(fits: pd.Series, lost: pd.DataFrame) -> pd.DataFrame:
+    """The findings of a layer and task, with what both fits say of each.
+
+    Args:
+        fits: a row of `fits`.
+        lost: rows of `fits_drops` of that layer and task, chosen by weight; may be empty.
+
+    Returns:
+        `finding, paper, converged, chance, verdict`, all of them text.
+    """
+    rows = [_better(fits), _failures(fits), *_drops(lost), _sharing(fits), _neighbours(fits)]
+    return pd.DataFrame(rows, columns=["finding", "paper", "converged", "chance", "verdict"])
+
+
+Row = tuple[str, str, str, str, str]
+
+
+def _better(fits: pd.Series) -> Row:
+    """Table 1: most concepts are encoded better by all filters."""
+    paper, converged = float(fits["percent_paper"]), float(fits["percent_converged"])
+    if paper <= 50:
+        verdict = ONLY if converged > 50 else "holds with neither"
+    else:
+        verdict = HOLDS if converged > 50 else RESTS
+    return (
+        "All filters encode most concepts at least as well as the best one (Table 1)",
+        f"{paper:.1f} %", f"{converged:.1f} %", "", verdict,
+    )  # fmt: skip
+
+
+def _failures(fits: pd.Series) -> Row:
+    """Sec. 4.1: some concepts lose by the combination. How many of them still do?"""
+    paper, kept = int(fits["failures_paper"]), int(fits["failures_both"])
+    verdict = PARTLY if 4 * kept <= 3 * paper else HOLDS
+    if 4 * kept <= paper:
+        verdict = RESTS if paper else OPEN
+    return (
+        "Some concepts lose by the combination (failures, sec. 4.1)",
+        f"{paper} of {int(fits['n'])}",
+        f"{int(fits['failures_converged'])}, {kept} of them the same",
+        "",
+        verdict,
+    )
+
+
+def _drops(lost: pd.DataFrame) -> Iterator[Row]:
+    """Fig. 3: the mean score falls after its optimum, over all concepts and by category."""
+    for category in dict.fromkeys(lost["category"]):
+        rows = lost[lost["category"] == category].set_index("fit")
+        if not {"paper", "converged"} <= set(rows.index):
+            continue
+        paper, converged = rows.loc["paper"], rows.loc["converged"]
+        yield (
+            f"The mean score drops after its optimum (Fig. 3): {category}",
+            _drop(paper),
+            _drop(converged),
+            "",
+            _drop_verdict(paper, converged),
+        )
+
+
+def _drop(row: pd.Series) -> str:
+    if row["drop"] <= 0:
+        return "no drop"
+    error = f" ± {row['stderr']:.3f}" if math.isfinite(row["stderr"]) else ""
+    return f"{row['drop']:.3f}{error} after {int(row['filters'])}"
+
+
+def _drop_verdict(paper: pd.Series, converged: pd.Series) -> str:
+    if not (math.isfinite(paper["stderr"]) and math.isfinite(converged["stderr"])):
+        return OPEN
+    if not is_clear(paper):
+        return ONLY if is_clear(converged) else "no clear drop"
+    smaller = converged["drop"] < paper["drop"] / 2
+    if is_clear(converged):
+        return PARTLY if smaller else HOLDS
+    return RESTS if smaller else OPEN
+
+
+def is_clear(row: pd.Series) -> bool:
+    """Whether a drop is beyond what the choice of concepts explains."""
+    return bool(row["drop"] > _CLEAR * row["stderr"])
+
+
+def _sharing(fits: pd.Series) -> Row:
+    """Sec. 4.2: one filter serves several concepts, more of them than by chance."""
+    limit = float(fits["shared_limit"])
+    paper, converged = fits["shared_paper"] > limit, fits["shared_converged"] > limit
+    verdict = HOLDS if paper and converged else RESTS if paper else OPEN
+    if converged and not paper:
+        verdict = ONLY
+    return (
+        "Filters are shared: concepts for each filter with a largest weight (Fig. 5)",
+        f"{fits['shared_paper']:.2f}",
+        f"{fits['shared_converged']:.2f}",
+        f"{fits['shared_by_chance']:.2f}, at most {limit:.2f}",
+        verdict,
+    )
+
+
+def _neighbours(fits: pd.Series) -> Row:
+    """Sec. 5.3: what is near is alike; the category is what can be counted."""
+    chance, n = float(fits["category_by_chance"]), int(fits["n"])
+    limit = chance + 100 * _CLEAR * (chance / 100 * (1 - chance / 100) / n) ** 0.5
+    paper, converged = fits["category_paper"] > limit, fits["category_converged"] > limit
+    verdict = HOLDS if paper and converged else RESTS if paper else OPEN
+    if converged and not paper:
+        verdict = ONLY
+    return (
+        "The nearest concept is of the same category (Table 2)",
+        f"{fits['category_paper']:.0f} %",
+        f"{fits['category_converged']:.0f} %",
+        f"{chance:.0f} %, at most {limit:.0f} %",
+        verdict,
+    )
