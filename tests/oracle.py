@@ -303,6 +303,44 @@ def converged_segmentation(B: Bools, L: Bools, l2: float) -> Floats:
     return w
 
 
+def converged_classification(
+    features: NDArray, labels: Bools, l2: float, kept: NDArray | None = None
+) -> tuple[Floats, float]:
+    """Weights [K] and bias of least balanced log loss plus l2 / 2 sum_k (w_k s_k)^2.
+
+    features [N, K] are of the training images, s their standard deviations; what is constant or not
+    in `kept` stays at weight 0.
+    """
+    x = np.asarray(features, np.float64)
+    mean, s = x.mean(axis=0), np.where(np.ptp(x, axis=0) > 0, x.std(axis=0), 0)
+    used = np.flatnonzero(s) if kept is None else np.array([k for k in kept if s[k] > 0], int)
+    inputs = np.column_stack([(x[:, used] - mean[used]) / s[used], np.ones(len(x))])
+    found = balanced_optimum(inputs, labels, np.append(np.full(len(used), l2), 0.0))
+    w = np.zeros(x.shape[1])
+    w[used] = found[:-1] / s[used]
+    return w, float(found[-1] - w @ mean)
+
+
+def held_out_loss(features: NDArray, labels: Bools, l2: float, folds: int) -> float:
+    """Balanced log loss of images that are held out; s and the scale of l2 are those of all.
+
+    Fold f of either side is its f-th stretch of `folds`, in the order of the images.
+    """
+    x = np.asarray(features, np.float64)
+    s = x.std(axis=0)
+    x = (x - x.mean(axis=0)) / np.where(s > 0, s, 1)
+    inputs, penalty = np.column_stack([x, np.ones(len(x))]), np.append(np.full(x.shape[1], l2), 0.0)
+    fold = np.zeros(len(x), int)
+    for side in (labels, ~labels):
+        fold[side] = np.arange(side.sum()) * folds // side.sum()
+    lost = np.zeros(len(x))
+    for f in range(folds):
+        w = balanced_optimum(inputs[fold != f], labels[fold != f], penalty)
+        z = inputs[fold == f] @ w
+        lost[fold == f] = np.logaddexp(0, np.where(labels[fold == f], -z, z))
+    return float((lost[labels].mean() + lost[~labels].mean()) / 2)
+
+
 def best_cut_iou(z: Floats, t: Bools) -> float:
     """The highest set IoU of z > cut over all cuts; z and t are pixels of all images."""
     cuts = [z.min() - 1, *np.unique(z)]

@@ -45,6 +45,10 @@ def entry_order(
     at = torch.zeros_like(scale)
     penalised = at.shape[1] - free
     reach = _SAFETY * _largest_curvature(gradient, scale)[:, None]
+    if free:
+        held = torch.full_like(scale, torch.inf)
+        held[:, penalised:] = 0
+        at = _descend(gradient, at, scale, held, reach)
     slope = gradient(at) * (scale > 0)
     strength = slope[:, :penalised].abs().amax(1, keepdim=True)
     # Who came in when: steps of the path, ties told apart by size; never is past the last.
