@@ -120,14 +120,15 @@ def test_filters_that_saturate_or_never_answer(size):
     cuts=st.lists(st.integers(0, 10_000), max_size=30),
     longest=st.sampled_from([1, 3, 8]),
     portion=st.sampled_from([8, 2**16]),
+    long=st.sampled_from([1, 1000]),
     data=st.data(),
 )
 def test_any_portions_in_any_order_give_what_sorting_gives(
-    seed, n, levels, quantile, cuts, longest, portion, data
+    seed, n, levels, quantile, cuts, longest, portion, long, data
 ):
     values = activations(seed, 4, n, levels)
     parts = data.draw(st.permutations(portions(n, cuts)))
-    with mock.patch("net2vec.kernels.quantile._PORTION", portion):
+    with mock.patch.multiple("net2vec.kernels.quantile", _PORTION=portion, _LONG=long):
         top = fill(stream(4, quantile, n), values, parts, longest)
     assert top.seen == n
     check(top, values, quantile)

@@ -26,6 +26,8 @@ _ROOM = 1.25
 _LEAST_ROOM = 32
 # About how many candidates are taken in at a time.
 _PORTION = 2**16
+# From how many candidates on a filter is cleared by itself, in place.
+_LONG = 1000
 # How many values of a filter `Highest` looks at together.
 _WAITING = 512
 # The key of a slot without a candidate; no value has it.
@@ -111,7 +113,7 @@ class TopValues:
 
     def settle(self) -> None:
         """Drop all candidates but the largest `keep`."""
-        self._clear(self.key, slice(None))
+        self._clear(torch.arange(len(self.held), device=self.held.device))
 
     def above(self) -> tuple[Int[Tensor, "entry"], Int[Tensor, "entry"]]:
         """Filter and position of every value strictly above its filter's threshold."""
@@ -133,14 +135,12 @@ class TopValues:
         self.held += coming
         rows = _places(self.held > self.most)
         if len(rows):
-            used = self.key[:, : int(self.held[rows].max())]
-            keys = torch.index_select(used, 0, rows)
-            self._clear(keys, rows)
-            used.index_copy_(0, rows, keys)
+            self._clear(rows)
 
-    def _clear(self, keys: Int64[Tensor, "row slot"], rows: Int64[Tensor, "row"] | slice) -> None:
-        """Leave only the smallest `keep` of the keys of some filters, and raise their bounds."""
-        last = _leave_smallest(keys, self.keep)
+    def _clear(self, rows: Int64[Tensor, "row"]) -> None:
+        """Leave only the `keep` largest values of some filters, and raise their bounds."""
+        used = self.key[:, : max(self.keep, int(self.held[rows].max()))]
+        last = _leave_smallest(used, rows, self.keep)
         self.held[rows] = torch.clamp(self.held[rows], max=self.keep)
         reached = torch.where(last == _NONE, -torch.inf, _values(last))
         self.bound[rows] = torch.maximum(self.bound[rows], reached)
@@ -182,7 +182,7 @@ class Highest:
         ranks = self._key.shape[1]
         keys = torch.cat([self._key, *self._waiting], 1)
         if self._waiting:
-            _leave_smallest(keys, ranks)
+            _leave_smallest(keys, torch.arange(len(keys), device=keys.device), ranks)
             self._key, self._waiting = keys[:, :ranks].clone(), []
         return self._key
 
@@ -230,19 +230,29 @@ def _values(keys: Int64[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return (rising ^ ((rising >> 31) & 0x7FFFFFFF)).view(torch.float32)
 
 
-def _leave_smallest(keys: Int64[Tensor, "row slot"], k: int) -> Int64[Tensor, "row"]:
-    """Move the k smallest of every row to its first slots, in no order, and empty the others.
+def _leave_smallest(
+    keys: Int64[Tensor, "filter slot"], rows: Int64[Tensor, "row"], k: int
+) -> Int64[Tensor, "row"]:
+    """Move the k smallest of some rows to their first slots, in no order, and empty the others.
 
     Returns:
-        The k-th smallest of every row.
+        The k-th smallest of these rows.
     """
+    # Selection in NumPy is many times faster than in PyTorch; a long row is not worth a copy.
+    if not keys.is_cuda and k >= _LONG:
+        all_rows = keys.numpy()
+        for row in rows.tolist():
+            all_rows[row].partition(k - 1)
+            all_rows[row, k:] = _NONE
+        return keys[rows, k - 1]
+    chosen = torch.index_select(keys, 0, rows)
     if keys.is_cuda:
-        keys[:, :k] = torch.topk(keys, k, dim=1, largest=False).values
+        chosen[:, :k] = torch.topk(chosen, k, dim=1, largest=False).values
     else:
-        # Selection in NumPy is many times faster than in PyTorch.
-        keys.numpy().partition(k - 1, axis=1)
-    keys[:, k:] = _NONE
-    return keys[:, k - 1].clone()
+        chosen.numpy().partition(k - 1, axis=1)
+    chosen[:, k:] = _NONE
+    keys.index_copy_(0, rows, chosen)
+    return chosen[:, k - 1]
 
 
 def _places(mask: Bool[Tensor, "*shape"]) -> Int64[Tensor, "hit"]:
