@@ -71,8 +71,8 @@ def classify_converged(
     """Learn to classify concepts with all filters of a layer, one filter and subsets of them.
 
     Subsets are chosen by two rules, of which each is solved again with its filters alone, and with
-    the strength that was chosen for all: the largest absolute weights, and the order in which an L1
-    path lets filters in.
+    the strength that was chosen for all: the largest absolute weights in units of the features'
+    spread, and the order in which an L1 path lets filters in.
 
     Args:
         recording: the layer.
@@ -92,7 +92,8 @@ def classify_converged(
     learner = _Learner(features, positive, device)
     full = learner.learn_all()
     sizes = [1, *(min(size, recording.filters) for size in subset_sizes)]
-    by_weight = [largest_weights(full.weight, size) for size in sizes]
+    # As the penalty measures them: as recorded, the weight of a feature that hardly varies is large.
+    by_weight = [largest_weights(full.weight * features.spread, size) for size in sizes]
     by_path = learner.path(sizes[1:])
     kept = torch.stack([*by_weight, *by_path], 1)
     smaller = learner.learn(kept)
