@@ -92,7 +92,7 @@ def classify_converged(
     learner = _Learner(features, positive, device)
     full = learner.learn_all()
     sizes = [1, *(min(size, recording.filters) for size in subset_sizes)]
-    # As the penalty measures them: as recorded, the weight of a feature that hardly varies is large.
+    # As the penalty measures them: as recorded, a feature that hardly varies has a large weight.
     by_weight = [largest_weights(full.weight * features.spread, size) for size in sizes]
     by_path = learner.path(sizes[1:])
     kept = torch.stack([*by_weight, *by_path], 1)
