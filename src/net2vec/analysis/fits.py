@@ -6,6 +6,8 @@ network; what only the paper's has may be one about thirty epochs of small steps
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -69,14 +71,17 @@ def compare_fits(pairs: pd.DataFrame) -> pd.DataFrame:
         For each `network, layer, task`: `paper, converged`, the mean scores of all filters; their
         `ratio`; `as_good`, the percentage of concepts that the converged fit scores at least as
         high; `trained`, the number of concepts with 50 or more training images, and `worse`, the
-        percentage of these that it scores lower by more than 0.01; `percent_paper,
+        percentage of these that it scores lower by more than 0.01; `single_paper,
+        single_converged`, the mean scores of each fit's single filter; `percent_paper,
         percent_converged`, the percentages of Table 1; `failures_paper, failures_converged,
-        failures_both`, numbers of failures; `n`, the number of concepts.
+        failures_both`, numbers of failures, of both fits against the paper's single filter: with
+        its own, which is a worse one where weights are large for other reasons than use, the
+        converged fit would hide some; `n`, the number of concepts.
     """
     paper, converged = pairs["combined_paper"], pairs["combined_converged"]
     trained = pairs["n_train"] >= WELL_TRAINED
     lost_paper = paper < pairs["single_paper"]
-    lost_converged = converged < pairs["single_converged"]
+    lost_converged = converged < pairs["single_paper"]
     observed = pairs[_FIT].assign(
         paper=paper,
         converged=converged,
@@ -84,15 +89,20 @@ def compare_fits(pairs: pd.DataFrame) -> pd.DataFrame:
         trained=trained,
         worse=(100.0 * (converged < paper - WORSE)).where(trained),
         percent_paper=100.0 * ~lost_paper,
-        percent_converged=100.0 * ~lost_converged,
+        percent_converged=100.0 * (converged >= pairs["single_converged"]),
+        single_paper=pairs["single_paper"],
+        single_converged=pairs["single_converged"],
         failures_paper=lost_paper,
         failures_converged=lost_converged,
         failures_both=lost_paper & lost_converged,
     )
     groups = observed.groupby(_FIT, sort=False)
     means = groups[
-        ["paper", "converged", "as_good", "worse", "percent_paper", "percent_converged"]
-    ].mean()
+        [
+            "paper", "converged", "as_good", "worse", "single_paper", "single_converged",
+            "percent_paper", "percent_converged",
+        ]
+    ].mean()  # fmt: skip
     counts = groups[["trained", "failures_paper", "failures_converged", "failures_both"]].sum()
     table = means.join(counts.astype(int))
     table.insert(2, "ratio", table["converged"] / table["paper"].where(table["paper"] > 0))
@@ -290,12 +300,12 @@ def used_by_chance(concepts: int, filters: int) -> tuple[float, float]:
     return filters * (1 - never), max(0.0, variance) ** 0.5
 
 
-def _same_category(near: list[str | None], category: pd.Series) -> float:
+def _same_category(near: list[Any], category: pd.Series) -> float:
     """Share of concepts whose nearest one is of their category; NaN where none has one."""
     pairs = [
         (own, category[name])
         for own, name in zip(category.tolist(), near, strict=True)
-        if name is not None
+        if isinstance(name, str)
     ]
     return float(np.mean([own == other for own, other in pairs])) if pairs else float("nan")
 

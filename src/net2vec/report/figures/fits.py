@@ -153,7 +153,7 @@ def draw_fit_sharing(
 
 
 def draw_fit_failures(concepts: pd.DataFrame, theme: Theme, *, task: str) -> Figure:
-    """What all filters add to the best one with either fit, a point a concept (sec. 4.1).
+    """What all filters of either fit add to the paper's best one, a point a concept (sec. 4.1).
 
     Args:
         concepts: rows of `fits_by_concept` of one network and layer.
@@ -162,7 +162,7 @@ def draw_fit_failures(concepts: pd.DataFrame, theme: Theme, *, task: str) -> Fig
     """
     rows = concepts[concepts["task"] == task]
     paper = rows["combined_paper"] - rows["single_paper"]
-    converged = rows["combined_converged"] - rows["single_converged"]
+    converged = rows["combined_converged"] - rows["single_paper"]  # the same opponent
     groups = (
         ("with both", (paper < 0) & (converged < 0), theme.text, "X"),
         ("paper’s only", (paper < 0) & (converged >= 0), theme.single, "v"),

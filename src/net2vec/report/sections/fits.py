@@ -14,7 +14,6 @@ from net2vec.report.content import (
     Paragraph,
     Section,
     Table,
-    TableRow,
 )
 from net2vec.report.figures import (
     draw_fit_failures,
@@ -44,9 +43,9 @@ def fits_section(study: Study) -> Section | None:
                 " solves the same linear model on the same features to its optimum: balanced log"
                 " loss, an L2 term and, in segmentation, a cut chosen on the training images. What"
                 " both show is a finding about the network; what the paper’s training shows alone"
-                " may be one about the training. "
-                + " ".join(_scores(study, task) for task in study.tasks)
+                " may be one about the training."
             ),
+            *(Paragraph(_scores(study, task)) for task in study.tasks),
             *(_verdicts(study, task) for task in study.tasks),
             _by_category(study),
             _table_one(study),
@@ -117,7 +116,7 @@ def _by_category(study: Study) -> FigureRow:
     )
 
 
-def _table_one(study: Study) -> TableRow:
+def _table_one(study: Study) -> Table:
     """Table 1 of all runs; a run with one fit has a gap."""
     alone = study.wins.rename(columns={"percent": "percent_paper"})
     alone = alone[~alone["network"].isin(study.fits["fits"]["network"])]
@@ -125,28 +124,30 @@ def _table_one(study: Study) -> TableRow:
     alone = alone[alone["network"].map(first) == "paper"]
     rows = pd.concat([study.fits["fits"], alone], ignore_index=True)
     rows = rows.assign(
-        paper_share=rows["percent_paper"] / 100, converged_share=rows["percent_converged"] / 100
+        task=rows["task"].map(TASK_TITLE),
+        paper_share=rows["percent_paper"] / 100,
+        converged_share=rows["percent_converged"] / 100,
     )
-    several = (Column("network", "network"),) if rows["network"].nunique() > 1 else ()
-    return TableRow(
-        tuple(
-            Table(
-                rows[rows["task"] == task],
-                (
-                    *several,
-                    Column("layer", "layer"),
-                    Column("paper", "mean, paper’s", "number"),
-                    Column("converged", "mean, converged", "number"),
-                    Column("paper_share", "≥ single, paper’s", "percent"),
-                    Column("converged_share", "≥ single, converged", "percent"),
-                ),
-                f"{TASK_TITLE[task].capitalize()}: mean {SCORE_NAME[task]} of all filters, and the"
-                " share of concepts that they encode at least as well as the best single one"
-                " (Table 1), with both fits.",
-                csv="fits",
-            )
-            for task in study.tasks
-        )
+    several = (Column("network", "network"),) if len(set(rows["network"])) > 1 else ()
+    return Table(
+        rows,
+        (
+            *several,
+            Column("layer", "layer"),
+            Column("task", "task"),
+            Column("paper", "mean, paper’s", "number"),
+            Column("converged", "mean, converged", "number"),
+            Column("ratio", "times", "number"),
+            Column("paper_share", "Table 1, paper’s", "percent"),
+            Column("converged_share", "Table 1, converged", "percent"),
+            Column("failures_paper", "failures, paper’s", "count"),
+            Column("failures_both", "of these remain", "count"),
+        ),
+        "With both fits: the mean score of all filters; the share of concepts that they encode at"
+        " least as well as the best single filter of the same fit (Table 1); and how many of the"
+        " concepts that lose by the combination with the paper’s training still lose, against the"
+        " same single filter, with the converged one.",
+        csv="fits",
     )
 
 
@@ -164,9 +165,10 @@ def _failures(study: Study) -> list[Block]:
                 )
                 for task in study.tasks
             ),
-            f"What all filters of {study.layer} add to the best one, a point a concept: with the"
-            " paper’s training (across) and converged (up). Left of 0 are the paper’s failures;"
-            " those above 0 are none with the converged fit. Dotted: the same gain.",
+            f"What all filters of {study.layer} add to the best single one of the paper’s training,"
+            " a point a concept: with that training (across) and converged (up). Left of 0 are the"
+            " paper’s failures; those above 0 are none with the converged fit. Dotted: the same"
+            " gain.",
             "fits_by_concept",
         ),
     ]
@@ -177,17 +179,16 @@ def _remain(study: Study, concepts: pd.DataFrame, task: str) -> str:
     row = last_fits(study, task)
     failed, kept = int(row["failures_paper"]), int(row["failures_both"])
     new = int(row["failures_converged"]) - kept
-    if not failed:
-        return (
-            f"In {TASK_TITLE[task]} no concept loses by the combination with the paper’s training"
-            f"; converged {count(new, 'concept does', 'concepts do') if new else 'none does'}."
-        )
     said = (
-        f"In {TASK_TITLE[task]} {failed} of {count(int(row['n']), 'concept')} lose by the"
-        f" combination with the paper’s training; {kept or 'none'} of these"
-        f" {'does' if kept == 1 or not kept else 'do'} converged, and {new or 'no'} other"
-        f" {'does' if new == 1 or not new else 'do'}."
+        f"In {TASK_TITLE[task]} {failed or 'none'} of {count(int(row['n']), 'concept')} lose by"
+        " the combination with the paper’s training"
     )
+    if failed:
+        said += f"; {kept or 'none'} of these still {'loses' if kept == 1 else 'lose'} converged"
+    said += (
+        f", against the same single filter, and {new or 'no'} {'other' if new == 1 else 'others'}"
+    )
+    said += f" {'does' if new == 1 else 'do'}."
     mine = concepts[concepts["task"] == task]
     lost = mine[mine["combined_paper"] < mine["single_paper"]]
     stuck = study.run.hardly_moved(study.layer, task=task, fit="paper")

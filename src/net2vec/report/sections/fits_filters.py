@@ -52,27 +52,21 @@ def fit_curves_blocks(study: Study) -> list[Block]:
 
 
 def _lost(lost: pd.DataFrame, rules: pd.DataFrame, task: str) -> str:
-    mine = lost[(lost["task"] == task) & (lost["rule"] == "weight")]
-    every = mine[mine["category"] == ALL].set_index("fit")
-    said = [
-        f"{FIT_TITLE[fit]} {row['peak']:.3f} with {row['filters']} filters and {row['full']:.3f}"
-        f" with all"
-        for fit, row in every.iterrows()
-    ]
-    clear = {
-        fit: [
-            row["category"]
-            for _, row in mine[(mine["fit"] == fit) & (mine["category"] != ALL)].iterrows()
-            if is_clear(row)
+    """Where the means are highest, and which categories fall from there."""
+    peaks, falling = [], []
+    for fit, title in FIT_TITLE.items():
+        mine = lost[(lost["task"] == task) & (lost["rule"] == "weight") & (lost["fit"] == fit)]
+        every = mine[mine["category"] == ALL].iloc[0]
+        few = f"{every['filters']} filters ({every['peak']:.3f}; all: {every['full']:.3f})"
+        every_one = f"all filters ({every['full']:.3f})"
+        peaks.append(f"{title}, {few if every['drop'] > 0 else every_one}")
+        names = [
+            row["category"] for _, row in mine[mine["category"] != ALL].iterrows() if is_clear(row)
         ]
-        for fit in every.index
-    }
-    where = "; ".join(
-        f"{FIT_TITLE[fit]}, {listing(names) if names else 'none'}" for fit, names in clear.items()
-    )
+        falling.append(f"{title}, {listing(names) if names else 'none'}")
     return (
-        f"In {TASK_TITLE[task]} the mean is highest at: {'; '.join(said)}. Categories that clearly"
-        f" drop after their optimum: {where}.{_rules(rules, task)}"
+        f"In {TASK_TITLE[task]} the mean is highest with: {'; '.join(peaks)}. Categories that"
+        f" clearly drop after their optimum: {'; '.join(falling)}.{_rules(rules, task)}"
     )
 
 
@@ -84,7 +78,7 @@ def _rules(rules: pd.DataFrame, task: str) -> str:
     clear = mine["difference"].abs() > 2 * mine["stderr"]
     ahead = int((clear & (mine["difference"] > 0)).sum())
     behind = int((clear & (mine["difference"] < 0)).sum())
-    widest = mine.loc[mine["difference"].abs().idxmax()]
+    widest = mine.iloc[int(mine["difference"].abs().argmax())]
     return (
         f" At equal numbers of filters the L1 path chooses clearly better than the weight at"
         f" {ahead} of {count(len(mine), 'size')} and worse at {behind or 'none'}; most it differs"
@@ -126,7 +120,7 @@ def fit_sharing_blocks(study: Study) -> list[Block]:
             f" concept has that of {row['shared_paper']:.2f} in the mean with the paper’s training"
             f" and of {row['shared_converged']:.2f} converged; by chance it would be"
             f" {row['shared_by_chance']:.2f}. It is the same filter in both for"
-            f" {percent(row['same_filter'] / 100)} of the concepts."
+            f" {percent(row['same_filter'] / 100)} of the concepts.{_caution(row)}"
         )
     return [
         Paragraph(" ".join(said)),
@@ -150,3 +144,15 @@ def fit_sharing_blocks(study: Study) -> list[Block]:
             "fits_by_concept",
         ),
     ]
+
+
+def _caution(row: pd.Series) -> str:
+    """What the converged fit's largest weight is not, where its filter serves worse alone."""
+    if row["single_converged"] >= row["single_paper"] - 0.01:
+        return ""
+    return (
+        f" But alone, the filter with the largest converged weight reaches a mean of only"
+        f" {row['single_converged']:.3f}, that of the paper’s training {row['single_paper']:.3f}:"
+        " a filter that hardly varies needs a large weight to matter at all. So the size of"
+        " converged weights says little here of how filters are shared, or of which to keep."
+    )

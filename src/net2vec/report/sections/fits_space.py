@@ -29,19 +29,18 @@ def fit_neighbour_blocks(study: Study) -> list[Block]:
     if nearest.empty:
         return []
     rows = study.last(study.by_concept, study.tasks[0])
+    category = rows.set_index("concept")["category"]
     cards = [
         NeighbourCard(
             concept,
-            category,
+            str(category[concept]),
             tuple(
                 _list(study, nearest, concept, task, fit)
                 for task in study.tasks
                 for fit in FIT_TITLE
             ),
         )
-        for concept, category in rows.set_index("concept")["category"]
-        .loc[choose_concepts(rows, count=_CONCEPTS)]
-        .items()
+        for concept in choose_concepts(rows, count=_CONCEPTS)
     ]
     return [
         Paragraph(" ".join(_agreement(study, task) for task in study.tasks)),
@@ -93,7 +92,7 @@ def _agreement(study: Study, task: str) -> str:
 def fit_concepts_table(study: Study) -> Table:
     """Every concept with both fits, on every layer of every run that has both."""
     rows = study.fits["fits_by_concept"]
-    several = (Column("network", "network"),) if rows["network"].nunique() > 1 else ()
+    several = (Column("network", "network"),) if len(set(rows["network"])) > 1 else ()
     return Table(
         rows.assign(
             task=rows["task"].map(TASK_TITLE),

@@ -7,13 +7,18 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from net2vec.analysis import ALL
+
 HOLDS = "holds"
 RESTS = "rests on the training"
 PARTLY = "rests partly on the training"
 OPEN = "cannot be judged"
 ONLY = "only with the converged fit"
+NEITHER = "not seen with either"
 _CLEAR = 2.0
 """A difference is clear beyond so many standard errors."""
+_SLACK = 0.01
+"""A mean score that is lower by more than this is lower."""
 
 
 def verdicts(fits: pd.Series, lost: pd.DataFrame) -> pd.DataFrame:
@@ -35,9 +40,10 @@ Row = tuple[str, str, str, str, str]
 
 def _better(fits: pd.Series) -> Row:
     """Table 1: most concepts are encoded better by all filters."""
-    paper, converged = float(fits["percent_paper"]), float(fits["percent_converged"])
+    n, failures = int(fits["n"]), int(fits["failures_converged"])
+    paper, converged = float(fits["percent_paper"]), 100 * (1 - failures / n)
     if paper <= 50:
-        verdict = ONLY if converged > 50 else "holds with neither"
+        verdict = ONLY if converged > 50 else NEITHER
     else:
         verdict = HOLDS if converged > 50 else RESTS
     return (
@@ -48,14 +54,14 @@ def _better(fits: pd.Series) -> Row:
 
 def _failures(fits: pd.Series) -> Row:
     """Sec. 4.1: some concepts lose by the combination. How many of them still do?"""
-    paper, kept = int(fits["failures_paper"]), int(fits["failures_both"])
+    n, paper, kept = (int(fits[name]) for name in ("n", "failures_paper", "failures_both"))
     verdict = PARTLY if 4 * kept <= 3 * paper else HOLDS
     if 4 * kept <= paper:
         verdict = RESTS if paper else OPEN
     return (
         "Some concepts lose by the combination (failures, sec. 4.1)",
-        f"{paper} of {int(fits['n'])}",
-        f"{int(fits['failures_converged'])}, {kept} of them the same",
+        f"{paper} of {n}",
+        f"{int(fits['failures_converged'])} of {n}; {kept} of the {paper} remain",
         "",
         verdict,
     )
@@ -68,6 +74,8 @@ def _drops(lost: pd.DataFrame) -> Iterator[Row]:
         if not {"paper", "converged"} <= set(rows.index):
             continue
         paper, converged = rows.loc["paper"], rows.loc["converged"]
+        if category != ALL and paper["drop"] <= 0 and converged["drop"] <= 0:
+            continue
         yield (
             f"The mean score drops after its optimum (Fig. 3): {category}",
             _drop(paper),
@@ -102,32 +110,47 @@ def is_clear(row: pd.Series) -> bool:
 
 def _sharing(fits: pd.Series) -> Row:
     """Sec. 4.2: one filter serves several concepts, more of them than by chance."""
-    limit = float(fits["shared_limit"])
-    paper, converged = fits["shared_paper"] > limit, fits["shared_converged"] > limit
-    verdict = HOLDS if paper and converged else RESTS if paper else OPEN
-    if converged and not paper:
-        verdict = ONLY
+    chance, limit = float(fits["shared_by_chance"]), float(fits["shared_limit"])
+    paper, converged = float(fits["shared_paper"]), float(fits["shared_converged"])
+    # Where the filter of the largest weight serves worse, weights are large for another reason:
+    # that of a filter which hardly varies must be large to matter at all.
+    marks = fits["single_converged"] >= fits["single_paper"] - _SLACK
     return (
         "Filters are shared: concepts for each filter with a largest weight (Fig. 5)",
-        f"{fits['shared_paper']:.2f}",
-        f"{fits['shared_converged']:.2f}",
-        f"{fits['shared_by_chance']:.2f}, at most {limit:.2f}",
-        verdict,
+        f"{paper:.2f}",
+        f"{converged:.2f}",
+        f"{chance:.2f}, below {limit:.2f}",
+        above_chance(paper, converged, chance, limit) if marks else OPEN,
     )
 
 
 def _neighbours(fits: pd.Series) -> Row:
     """Sec. 5.3: what is near is alike; the category is what can be counted."""
-    chance, n = float(fits["category_by_chance"]), int(fits["n"])
-    limit = chance + 100 * _CLEAR * (chance / 100 * (1 - chance / 100) / n) ** 0.5
-    paper, converged = fits["category_paper"] > limit, fits["category_converged"] > limit
-    verdict = HOLDS if paper and converged else RESTS if paper else OPEN
-    if converged and not paper:
-        verdict = ONLY
+    chance = float(fits["category_by_chance"])
+    limit = chance + 100 * _CLEAR * (chance / 100 * (1 - chance / 100) / fits["n"]) ** 0.5
+    paper, converged = float(fits["category_paper"]), float(fits["category_converged"])
     return (
         "The nearest concept is of the same category (Table 2)",
-        f"{fits['category_paper']:.0f} %",
-        f"{fits['category_converged']:.0f} %",
-        f"{chance:.0f} %, at most {limit:.0f} %",
-        verdict,
+        f"{paper:.0f} %",
+        f"{converged:.0f} %",
+        f"{chance:.0f} %, below {limit:.0f} %",
+        above_chance(paper, converged, chance, limit),
     )
+
+
+def above_chance(paper: float, converged: float, chance: float, limit: float) -> str:
+    """The verdict on a number that is a finding where it is above what chance explains.
+
+    Args:
+        paper: the number with the paper's fit.
+        converged: with the converged one.
+        chance: what it would be by chance.
+        limit: what it would hardly exceed by chance.
+    """
+    if not all(map(math.isfinite, (paper, converged, chance, limit))):
+        return OPEN
+    if paper <= limit:
+        return ONLY if converged > limit else NEITHER
+    if converged > limit:
+        return HOLDS
+    return RESTS if converged - chance < (paper - chance) / 2 else OPEN
