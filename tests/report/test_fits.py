@@ -1,0 +1,313 @@
+"""What the page says of two fits: numbers from the arrays, and no verdict without a reason."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from net2vec.analysis import ALL
+from net2vec.report import build_report, save_report
+from net2vec.report.content import FigureRow, NeighbourCards, Paragraph, Table
+from net2vec.report.figures import (
+    draw_fit_curves,
+    draw_fit_failures,
+    draw_fit_sharing,
+    draw_fits_by_category,
+)
+from net2vec.report.figures.style import DARK, LIGHT
+from net2vec.report.sections.fits import fits_section
+from net2vec.report.sections.verdicts import (
+    HOLDS,
+    NEITHER,
+    ONLY,
+    OPEN,
+    PARTLY,
+    RESTS,
+    above_chance,
+    verdicts,
+)
+from net2vec.report.study import Study
+from net2vec.runs import FIT_TABLES, fit_tables, make_tables, open_run
+from texts import texts_overlap
+
+from builders import CONCEPTS, LAYERS, SCENES, build_run
+
+FITS = ("paper", "converged")
+NUMBER = {"segment": len(CONCEPTS), "classify": len(CONCEPTS | SCENES)}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return open_run(build_run(tmp_path_factory.mktemp("fits") / "run", fits=FITS, gain=0.05))
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("twin") / "twin"
+    return open_run(build_run(folder, network="twin", trained=False, seed=1))
+
+
+@pytest.fixture(scope="module")
+def section(run, twin):
+    return fits_section(Study((run, twin)))
+
+
+@pytest.fixture(scope="module")
+def tables(run):
+    return fit_tables(run)
+
+
+def text_of(section):
+    return " ".join(block.text for block in section.blocks if isinstance(block, Paragraph))
+
+
+def blocks_of(section, kind):
+    return [block for block in section.blocks if isinstance(block, kind)]
+
+
+# Tables
+
+
+def test_one_row_a_layer_and_task(run, tables):
+    assert list(tables) == list(FIT_TABLES)
+    found = tables["fits"]
+    keys = [[layer, task] for layer in LAYERS for task in NUMBER]
+    assert found[["layer", "task"]].to_numpy().tolist() == keys
+    assert found["n"].tolist() == [NUMBER[task] for _, task in keys]
+    for _, row in found.iterrows():
+        for fit in FITS:
+            arrays = run.arrays(row["layer"], task=row["task"], fit=fit)
+            score = arrays["score"].sel(split="val").values
+            assert row[fit] == pytest.approx(score.mean())
+            used = len(set(np.abs(arrays["weight"].values).argmax(axis=1)))
+            assert row[f"shared_{fit}"] == pytest.approx(row["n"] / used)
+    # Table 1 of each fit is the run's own.
+    wins = make_tables(run, ["combined_vs_single"])["combined_vs_single"]
+    for fit in FITS:
+        own = wins[wins["fit"] == fit]["percent"].tolist()
+        assert found[f"percent_{fit}"].tolist() == pytest.approx(own)
+
+
+def test_subsets_are_those_of_the_last_layer(tables):
+    found = tables["fits"]
+    last = found["layer"] == "blocks.6"
+    assert found["drop_paper"].isna().tolist() == (~last).tolist()
+    assert found["path_gain"][last].tolist() == pytest.approx([0.01, 0.01], abs=0.002)
+    assert (found["drop_converged"][last] >= 0).all()
+
+
+def test_a_run_or_view_with_one_fit_has_no_such_tables(run, twin):
+    assert fit_tables(twin) == {}
+    assert fit_tables(run.at(fit="converged")) == {}
+    assert fits_section(Study((twin, run))) is None
+
+
+def test_a_run_of_one_task_without_subsets(tmp_path, monkeypatch):
+    alone = open_run(build_run(tmp_path / "run", fits=FITS, subsets=()))
+    monkeypatch.setattr(type(alone), "tasks", lambda run, layer=None: ("classify",))
+    found = fit_tables(alone)
+    assert set(found["fits"]["task"]) == {"classify"}
+    assert found["fits_subsets"].empty
+    text = text_of(fits_section(Study((alone,))))
+    assert "segmentation on" not in text
+    assert "L1 path" not in text
+
+
+# The section
+
+
+def test_the_page_says_what_was_found(section, tables):
+    text = text_of(section)
+    for task, name in (("segment", "segmentation"), ("classify", "classification")):
+        here = f"layer == 'blocks.6' and task == '{task}'"
+        row = tables["fits"].query(here).iloc[0]
+        assert f"In {name} on blocks.6 the mean" in text
+        assert f"is {row['converged']:.3f} converged and {row['paper']:.3f} with the" in text
+        assert f"{row['shared_paper']:.2f} in the mean with the paper’s training" in text
+        concepts = tables["fits_by_concept"].query(here)
+        failed = concepts["combined_paper"] < concepts["single_paper"]
+        kept = failed & (concepts["combined_converged"] < concepts["single_paper"])
+        assert 0 < failed.sum() < len(concepts)
+        assert f"In {name} {failed.sum()} of {len(concepts)} concepts lose by" in text
+        assert f"; {kept.sum() or 'none'} of these still" in text
+
+
+def test_every_run_stands_in_table_one(section, run, twin, tables):
+    (table,) = [
+        block for block in blocks_of(section, Table)
+        if "(Table 1)" in block.caption
+    ]  # fmt: skip
+    rows = table.frame
+    assert len(rows) == 2 * 2 * len(LAYERS)
+    mine = rows[rows["network"] == "planted"]
+    assert mine["paper_share"].tolist() == (tables["fits"]["percent_paper"] / 100).tolist()
+    other = rows[rows["network"] == "twin"]
+    wins = make_tables(twin, ["combined_vs_single"])["combined_vs_single"]
+    assert other["paper_share"].tolist() == (wins["percent"] / 100).tolist()
+    assert other["converged_share"].isna().all()
+
+
+def test_neighbours_are_those_of_each_fit(section, run):
+    (cards,) = blocks_of(section, NeighbourCards)
+    assert len(cards.cards) == 6
+    for card in cards.cards:
+        headings = [heading for heading, _ in card.lists]
+        assert len(headings) == 4
+        near = [name.removesuffix(" †") for name, _ in card.lists[1][1]]
+        wanted = run.space(task="segment", fit="converged").nearest(card.concept)
+        assert near == wanted["concept"].tolist()
+        for heading, fit in zip(headings[:2], FITS, strict=True):
+            assert heading.endswith("†") == (card.concept in run.hardly_moved(fit=fit))
+
+
+def test_the_report_has_figures_and_tables_of_both_fits(run, twin, tmp_path):
+    report = build_report([run, twin])
+    assert set(FIT_TABLES) <= set(report.tables)
+    path = save_report(report, tmp_path / "report")
+    source = path.read_text("utf-8")
+    assert 'href="#fits"' in source
+    assert "<b>boat</b>" not in source
+    for name in FIT_TABLES:
+        saved = pd.read_csv(path.parent / "tables" / f"{name}.csv")
+        assert len(saved) == len(report.tables[name])
+    for name in ("by_category", "failures", "subsets", "sharing"):
+        assert (path.parent / "figures" / f"fits_{name}_classify-dark.svg").is_file()
+
+
+def test_every_drawing_can_be_read(section):
+    for row in blocks_of(section, FigureRow):
+        for drawing in row.drawings:
+            assert texts_overlap(drawing.draw(LIGHT)) == [], drawing.name
+
+
+# Verdicts
+
+
+BASE = pd.Series(
+    {
+        "n": 100, "percent_paper": 60.0, "failures_paper": 40, "failures_converged": 5,
+        "failures_both": 4, "single_paper": 0.1, "single_converged": 0.1,
+        "shared_paper": 1.5, "shared_converged": 2.0, "shared_by_chance": 1.05,
+        "shared_limit": 1.1, "category_paper": 60.0, "category_converged": 20.0,
+        "category_by_chance": 20.0,
+    }
+)  # fmt: skip
+NO_DROPS = pd.DataFrame(columns=["category", "fit", "filters", "drop", "stderr"])
+
+
+def verdict(start, lost=NO_DROPS, **changes):
+    found = verdicts(pd.Series({**BASE, **changes}), lost)
+    (row,) = found[found["finding"].str.startswith(start)].to_dict("records")
+    return row["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("remain", "wanted"),
+    [(0, RESTS), (10, RESTS), (11, PARTLY), (30, PARTLY), (31, HOLDS), (40, HOLDS)],
+)
+def test_failures_rest_on_the_training_where_they_go(remain, wanted):
+    assert verdict("Some concepts", failures_both=remain) == wanted
+
+
+def test_no_failure_cannot_be_judged():
+    assert verdict("Some concepts", failures_paper=0, failures_both=0) == OPEN
+
+
+@pytest.mark.parametrize(
+    ("paper", "failures", "wanted"),
+    [(60, 5, HOLDS), (60, 50, RESTS), (40, 5, ONLY), (40, 50, NEITHER)],
+)
+def test_most_concepts_are_more_than_half(paper, failures, wanted):
+    found = verdict("All filters", percent_paper=paper, failures_converged=failures)
+    assert found == wanted
+
+
+def test_large_weights_of_worse_filters_say_nothing_of_sharing():
+    assert verdict("Filters are shared") == HOLDS
+    assert verdict("Filters are shared", single_converged=0.08) == OPEN
+    assert verdict("Filters are shared", shared_converged=1.06) == RESTS
+
+
+@pytest.mark.parametrize(
+    ("paper", "converged", "wanted"),
+    [
+        (0.5, 0.5, HOLDS),
+        (0.5, 0.31, HOLDS),
+        (0.5, 0.29, RESTS),
+        (0.34, 0.29, OPEN),  # hardly less than the paper's
+        (0.29, 0.34, ONLY),
+        (0.29, 0.1, NEITHER),
+        (np.nan, 0.5, OPEN),
+    ],
+)
+def test_what_chance_explains_is_no_finding(paper, converged, wanted):
+    assert above_chance(paper, converged, 0.2, 0.3) == wanted
+
+
+@pytest.mark.parametrize(
+    ("paper", "converged", "wanted"),
+    [
+        ((0.10, 0.02), (0.09, 0.02), HOLDS),
+        ((0.10, 0.02), (0.045, 0.02), PARTLY),
+        ((0.10, 0.02), (0.00, 0.00), RESTS),
+        ((0.10, 0.02), (0.08, 0.05), OPEN),  # too noisy to say that it is gone
+        ((0.03, 0.02), (0.00, 0.00), "no clear drop"),
+        ((0.03, 0.02), (0.05, 0.01), ONLY),
+        ((0.10, np.nan), (0.00, 0.00), OPEN),
+    ],
+)
+def test_drops_are_judged_by_their_errors(paper, converged, wanted):
+    lost = pd.DataFrame(
+        [(ALL, fit, 8, *numbers) for fit, numbers in (("paper", paper), ("converged", converged))],
+        columns=["category", "fit", "filters", "drop", "stderr"],
+    )
+    assert verdict("The mean score drops", lost) == wanted
+
+
+# Figures
+
+
+def test_failures_are_drawn_in_four_groups(tables):
+    rows = tables["fits_by_concept"].query("layer == 'blocks.6'")
+    figure = draw_fit_failures(rows, DARK, task="segment")
+    mine = rows[rows["task"] == "segment"]
+    labels = {}
+    for line in figure.axes[0].lines:
+        if "(" in str(line.get_label()):
+            name, number = str(line.get_label()).rsplit(" (", 1)
+            labels[name] = (int(number[:-1]), line.get_xydata())
+    assert sum(number for number, _ in labels.values()) == len(mine)
+    assert all(len(points) == number for number, points in labels.values())
+    for x, y in labels["paper’s only"][1]:
+        assert x < 0 <= y
+    assert texts_overlap(figure) == []
+
+
+def test_curves_are_of_two_fits_and_two_rules(tables):
+    curves = tables["fits_subsets"].query("category == @ALL")
+    figure = draw_fit_curves(curves, LIGHT, task="segment")
+    drawn = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
+    assert list(drawn) == ["paper’s training", "converged", "converged, L1 path"]
+    assert drawn["converged, L1 path"][-1] == drawn["converged"][-1]
+    assert drawn["converged, L1 path"][0] > drawn["converged"][0]
+    assert texts_overlap(figure) == []
+
+
+def test_bars_count_filters(tables):
+    figure = draw_fit_sharing(
+        tables["fits_by_concept"], LIGHT, task="classify", layers=list(LAYERS)
+    )
+    for axes, filters in zip(figure.axes, LAYERS.values(), strict=True):
+        for bars in axes.containers:
+            heights = [bar.get_height() for bar in bars]
+            assert sum(heights) == filters
+            assert sum(place * height for place, height in enumerate(heights)) == 14
+    assert texts_overlap(figure) == []
+
+
+@pytest.mark.parametrize("task", ["segment", "classify"])
+def test_the_single_filter_of_segmentation_is_drawn_once(run, task):
+    table = make_tables(run, ["by_category"])["by_category"]
+    figure = draw_fits_by_category(table, DARK, task=task, layers=run.layers)
+    lines = figure.axes[0].containers
+    assert len(lines) == (3 if task == "segment" else 4)
+    assert texts_overlap(figure) == []
