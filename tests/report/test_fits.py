@@ -191,7 +191,8 @@ BASE = pd.Series(
         "category_by_chance": 20.0,
     }
 )  # fmt: skip
-NO_DROPS = pd.DataFrame(columns=["category", "fit", "filters", "drop", "stderr"])
+DROP_COLUMNS = ["category", "fit", "rule", "filters", "peak", "drop", "stderr"]
+NO_DROPS = pd.DataFrame(columns=DROP_COLUMNS)
 
 
 def verdict(start, lost=NO_DROPS, **changes):
@@ -257,10 +258,17 @@ def test_what_chance_explains_is_no_finding(paper, converged, wanted):
 )
 def test_drops_are_judged_by_their_errors(paper, converged, wanted):
     lost = pd.DataFrame(
-        [(ALL, fit, 8, *numbers) for fit, numbers in (("paper", paper), ("converged", converged))],
-        columns=["category", "fit", "filters", "drop", "stderr"],
+        [
+            (ALL, fit, "weight", 8, 0.5, *numbers)
+            for fit, numbers in (("paper", paper), ("converged", converged))
+        ],
+        columns=DROP_COLUMNS,
     )
     assert verdict("The mean score drops", lost) == wanted
+    # A rule that chooses worse subsets does not drop, and says nothing.
+    worse = (ALL, "converged", "path", 8, 0.4, 0.3, 0.01)
+    more = pd.concat([pd.DataFrame([worse], columns=DROP_COLUMNS), lost])
+    assert verdict("The mean score drops", more) == wanted
 
 
 # Figures

@@ -189,7 +189,8 @@ def compare_rules(scores: pd.DataFrame) -> pd.DataFrame:
     table = groups[[BY_WEIGHT, PATH, "better", "worse"]].mean()
     table["difference"], table["stderr"] = groups["gain"].mean(), groups["gain"].sem()
     table["n"] = groups.size()
-    return table.reset_index()[columns].rename_axis(columns=None)
+    table = table.reset_index()[columns].rename_axis(columns=None)
+    return table.sort_values([*_FIT, "filters"], kind="stable", ignore_index=True, key=_paper_first)
 
 
 def pair_vectors(

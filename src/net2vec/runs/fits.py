@@ -25,9 +25,10 @@ def fit_tables(run: Run) -> dict[str, pd.DataFrame]:
     """The tables of `FIT_TABLES` for a run with two fits; none for a run, or view, with one.
 
     `fits` has one row a layer and task: the columns of `analysis.compare_fits` and
-    `analysis.sharing_of_fits`, and `drop_paper`, `drop_converged` (see `analysis.drops`, over all
-    concepts, by weight) and `path_gain`, the mean over sizes of what the L1 path adds to the
-    choice by weight; these three are missing where no subsets were fitted.
+    `analysis.sharing_of_fits`; `drop_paper`, `drop_converged`, `drop_path` (see `analysis.drops`;
+    over all concepts, the last along the converged fit's L1 path); `path_gain`, the mean over sizes
+    of what that path adds to the choice by weight. The last four are missing where no subsets were
+    fitted.
     """
     if len(run.fits) < 2:
         return {}
@@ -46,11 +47,16 @@ def fit_tables(run: Run) -> dict[str, pd.DataFrame]:
     )
     vectors = concepts.merge(vectors, on=[*_FIT, "concept"], validate="one_to_one")
     lost, rules = analysis.drops(scores), analysis.compare_rules(scores)
-    overall = lost[(lost["category"] == analysis.ALL) & (lost["rule"] == "weight")]
+    overall = lost[lost["category"] == analysis.ALL]
     table = analysis.compare_fits(concepts).merge(analysis.sharing_of_fits(vectors), on=_FIT)
-    for fit in ("paper", "converged"):
-        one = overall.loc[overall["fit"] == fit, [*_FIT, "drop"]]
-        table = table.merge(one.rename(columns={"drop": f"drop_{fit}"}), on=_FIT, how="left")
+    for name, fit, rule in (
+        ("drop_paper", "paper", "weight"),
+        ("drop_converged", "converged", "weight"),
+        ("drop_path", "converged", "path"),
+    ):
+        one = overall[(overall["fit"] == fit) & (overall["rule"] == rule)]
+        one = one[[*_FIT, "drop"]].rename(columns={"drop": name})
+        table = table.merge(one, on=_FIT, how="left")
     gain = rules.groupby(_FIT, sort=False)["difference"].mean().rename("path_gain")
     return {
         "fits": table.merge(gain.reset_index(), on=_FIT, how="left"),

@@ -79,7 +79,7 @@ def _scores(study: Study, task: str) -> str:
 def _verdicts(study: Study, task: str) -> Table:
     lost = study.last(study.fits["fits_drops"], task)
     return Table(
-        verdicts(last_fits(study, task), lost[lost["rule"] == "weight"]),
+        verdicts(last_fits(study, task), lost),
         (
             Column("finding", "finding"),
             Column("paper", "paper’s training"),
@@ -87,9 +87,11 @@ def _verdicts(study: Study, task: str) -> Table:
             Column("chance", "by chance"),
             Column("verdict", "what follows"),
         ),
-        f"The paper’s findings in {TASK_TITLE[task]} on {study.layer}, with both fits. Failures"
+        f"The paper’s findings in {TASK_TITLE[task]} on {study.layer}, with both fits,"
+        " which are held against the same single filter, that of the paper’s training. Failures"
         " rest on the training where at most a quarter of them remain, and hold where more than"
-        " three quarters do. A drop is clear beyond two standard errors (±, over concepts).",
+        " three quarters do. Subsets of the converged fit are chosen by the better of two rules. A"
+        " drop is clear beyond two standard errors (±, over concepts).",
         csv="fits",
     )
 

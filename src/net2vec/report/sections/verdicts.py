@@ -26,7 +26,8 @@ def verdicts(fits: pd.Series, lost: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         fits: a row of `fits`.
-        lost: rows of `fits_drops` of that layer and task, chosen by weight; may be empty.
+        lost: rows of `fits_drops` of that layer and task; may be empty. Of the converged fit's two
+            rules the one with the higher peak is judged: subsets that are chosen badly do not drop.
 
     Returns:
         `finding, paper, converged, chance, verdict`, all of them text.
@@ -70,10 +71,11 @@ def _failures(fits: pd.Series) -> Row:
 def _drops(lost: pd.DataFrame) -> Iterator[Row]:
     """Fig. 3: the mean score falls after its optimum, over all concepts and by category."""
     for category in dict.fromkeys(lost["category"]):
-        rows = lost[lost["category"] == category].set_index("fit")
-        if not {"paper", "converged"} <= set(rows.index):
+        rows = lost[lost["category"] == category]
+        fits = [rows[rows["fit"] == fit] for fit in ("paper", "converged")]
+        if not all(map(len, fits)):
             continue
-        paper, converged = rows.loc["paper"], rows.loc["converged"]
+        paper, converged = (of_fit.iloc[int(of_fit["peak"].argmax())] for of_fit in fits)
         if category != ALL and paper["drop"] <= 0 and converged["drop"] <= 0:
             continue
         yield (
@@ -89,7 +91,8 @@ def _drop(row: pd.Series) -> str:
     if row["drop"] <= 0:
         return "no drop"
     error = f" ± {row['stderr']:.3f}" if math.isfinite(row["stderr"]) else ""
-    return f"{row['drop']:.3f}{error} after {int(row['filters'])}"
+    path = ", L1 path" if row["rule"] == "path" else ""
+    return f"{row['drop']:.3f}{error} after {int(row['filters'])}{path}"
 
 
 def _drop_verdict(paper: pd.Series, converged: pd.Series) -> str:
