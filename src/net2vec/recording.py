@@ -169,7 +169,9 @@ def record(
                 state.save(folder)
                 saved = time.monotonic()
         waiting(lanes.waited)
-    recordings = {name: streams[name].finish() for name in layers}
+        with ThreadPoolExecutor(workers) as pool:
+            finished = pool.map(_Stream.finish, [streams[name] for name in layers])
+        recordings = dict(zip(layers, finished, strict=True))
     if folder is not None:
         for i, name in enumerate(layers):
             _save(recordings[name], _path(folder, i))

@@ -238,6 +238,9 @@ class _Run:
                 workers=self.workers,
                 folder=self.out / CACHE / "recording" / recording_digest(settings, self.inputs),
                 progress=advance,
+                waiting=lambda share: self.progress.say(
+                    f"the network waited for images {share:.0%} of the time"
+                ),
             )
 
     def _has_places(self, recording: LayerRecording) -> bool:
