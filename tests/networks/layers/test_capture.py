@@ -1,9 +1,12 @@
+import threading
+
 import pytest
 import torch
 from torch import nn
 
 from net2vec.errors import NetworkError
 from net2vec.networks import capture_outputs, network_from_module, run_layers
+from net2vec.networks.layers.capture import replicas, visiting_layers
 
 
 class TwiceRelu(nn.Module):
@@ -125,17 +128,18 @@ def test_mixed_precision_is_near_and_comes_out_in_single(module, batch):
     torch.testing.assert_close(mixed, single, atol=0.05, rtol=0.05)
 
 
+class Pairs(nn.Module):
+    fixed_batch = 2
+
+    def __init__(self):
+        super().__init__()
+        self.relu = nn.ReLU()
+
+    def forward(self, batch):
+        return self.relu(batch.reshape(2, 3, 4, 4))
+
+
 def test_a_program_for_two_images_takes_five():
-    class Pairs(nn.Module):
-        fixed_batch = 2
-
-        def __init__(self):
-            super().__init__()
-            self.relu = nn.ReLU()
-
-        def forward(self, batch):
-            return self.relu(batch.reshape(2, 3, 4, 4))
-
     batch = torch.randn(5, 3, 4, 4)
     outputs = run_layers(network_from_module(Pairs(), size=4), batch, ["relu"])
     assert torch.equal(outputs["relu"], batch.relu())
@@ -143,3 +147,61 @@ def test_a_program_for_two_images_takes_five():
 
 def test_no_layers_run_the_network_and_give_nothing(module, batch):
     assert run_layers(module, batch, []) == {}
+
+
+def visits(network, batch, layers, first=0, **options):
+    """What is seen of layers, copied, by layer and first image."""
+    seen = {}
+
+    def visit(layer, output, number):
+        assert (layer, number) not in seen
+        seen[layer, number] = output.clone()
+
+    with visiting_layers(network, layers, visit, **options) as run:
+        run(batch, first)
+    return seen
+
+
+def test_layers_are_visited_as_they_were_before_anything_rewrote_them(module, batch):
+    network = network_from_module(module, size=5)
+    layers = ["relu", "conv", "relu#1"]
+    expected = run_layers(network, batch, layers)
+    module.train()
+    module.computed.clear()
+    seen = visits(network, batch, layers, first=7)
+    assert module.computed == []  # nothing after the last layer
+    assert list(seen) == [("conv", 7), ("relu#1", 7), ("relu", 7)]
+    for layer in layers:
+        assert torch.equal(seen[layer, 7], expected[layer])
+    assert module.training
+    assert _hooks(module) == 0
+
+
+def test_portions_of_a_program_are_visited_without_what_fills_the_last():
+    batch = torch.randn(5, 3, 4, 4)
+    seen = visits(network_from_module(Pairs(), size=4), batch, ["relu"], first=10)
+    assert [number for _, number in seen] == [10, 12, 14]
+    assert torch.equal(torch.cat(list(seen.values())), batch.relu())
+
+
+def test_what_is_not_called_is_not_visited(module, batch):
+    network = network_from_module(module, size=5)
+    with pytest.raises(NetworkError, match="never called unused"):
+        visits(network, batch, ["conv", "unused"])
+    with pytest.raises(NetworkError, match="no module 'nose'"):
+        visits(network, batch, ["nose"])
+    assert _hooks(module) == 0
+
+
+def test_replicas_share_their_parameters_and_nothing_else(module, batch):
+    network = network_from_module(module, size=5)
+    first, second, third = replicas(module, 3)
+    assert first is module
+    assert len({id(part.computed) for part in (first, second, third)}) == 3
+    for one, two in zip(first.parameters(), third.parameters(), strict=True):
+        assert one is two
+    seen = visits(network, batch, ["head"], module=second)
+    assert torch.equal(seen["head", 0], run_layers(network, batch, ["head"])["head"])
+    assert replicas(Pairs(), 3)[1:] == []
+    module.lock = threading.Lock()  # cannot be copied
+    assert replicas(module, 3) == [module]
