@@ -38,7 +38,7 @@ def test_filters_of_a_path_have_rows_of_their_own(folder):
     found = group.to_dataset()
     chosen = np.random.default_rng(0).random(found["subset_score"].shape)
     group.dataset = found.assign(path_score=(("split", "subset_size", "concept"), chosen))
-    rows = scores_table(tree).query("method == 'path'")
+    rows = scores_table(tree).query("method == 'path' and task == 'segment'")
     assert set(rows["fit"]) == {"converged"}
     assert set(rows["layer"]) == {"blocks.6"}
     assert rows["filters"].drop_duplicates().tolist() == [1, 2, 4]

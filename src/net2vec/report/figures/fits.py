@@ -191,7 +191,7 @@ def draw_fit_failures(concepts: pd.DataFrame, theme: Theme, *, task: str) -> Fig
         axes.set_xlabel(f"gain in {SCORE_LABEL[task]}, paper’s training")
         axes.set_ylabel("gain, converged")
         figure.legend(
-            loc="outside upper center", ncols=2, title="all filters below the best single one",
+            loc="outside upper center", ncols=2, title="loses by the combination",
             fontsize=7.5, title_fontsize=8,
         )  # fmt: skip
     return figure

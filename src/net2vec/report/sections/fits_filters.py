@@ -29,7 +29,7 @@ def fit_curves_blocks(study: Study) -> list[Block]:
     rules = study.last(study.fits["fits_rules"])
     lost = study.last(study.fits["fits_drops"])
     blocks: list[Block] = [
-        Paragraph(" ".join(_lost(lost, rules, task) for task in tasks)),
+        *(Paragraph(_lost(lost, rules, task)) for task in tasks),
         FigureRow(
             tuple(
                 Drawing(
@@ -123,7 +123,7 @@ def fit_sharing_blocks(study: Study) -> list[Block]:
             f" {percent(row['same_filter'] / 100)} of the concepts.{_caution(row)}"
         )
     return [
-        Paragraph(" ".join(said)),
+        *map(Paragraph, said),
         FigureRow(
             tuple(
                 Drawing(
