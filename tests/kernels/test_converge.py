@@ -31,8 +31,9 @@ class Case:
 
     def problem(self) -> tuple[Presence, Standardised]:
         features = Standardised.of(torch.from_numpy(self.x))
-        t = torch.from_numpy(self.t)
-        weight = balanced(t, torch.ones_like(t))
+        t = torch.zeros(len(self.t), len(features.own), dtype=torch.bool)
+        t[:, : features.images] = torch.from_numpy(self.t)
+        weight = balanced(t, (torch.arange(t.shape[1]) < features.images).expand_as(t))
         return Presence.of(features.turned[None], t[None], weight[None]), features
 
     def solve(self, l2: float, start=None, **how):
@@ -48,7 +49,7 @@ class Case:
             strength,
             **how,
         )
-        weight, bias = features.recorded(features.unturned(found.x[:, :-1]), found.x[:, -1])
+        weight, bias = features.recorded(features.unturned(found.x))
         return weight.numpy(), bias.numpy(), found
 
 
@@ -122,7 +123,7 @@ def test_fixed_variables_stay_zero():
     assert found.converged.all()
     assert (found.x[:, 2] == 0).all()
     others = [k for k in range(zero.shape[1]) if k != 2]
-    inputs = features.turned[:, others].double().numpy()
+    inputs = features.turned[: features.images, others].double().numpy()
     penalty = np.append(np.full(len(others) - 1, 0.01), 0)
     for place in range(4):
         w = oracle.balanced_optimum(inputs, case.t[place], penalty)

@@ -19,7 +19,7 @@ from torch import Tensor
 _FALL = 0.85
 _STEPS = 60
 _ROUNDS = 12
-_MOVED = 1e-2
+_MOVED = 3e-3
 # Power iteration comes from below.
 _SAFETY = 1.3
 _POWER = 8

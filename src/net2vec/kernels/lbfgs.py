@@ -3,7 +3,8 @@
 Limited-memory BFGS in scaled variables. Every round asks once for the gradients of all problems.
 A problem takes its step where the slope along it has not turned up too much, and else shortens it
 by the secant rule: for convex functions slopes are enough, no function value is computed. What
-a problem does depends on its own gradients alone, not on those beside it.
+a problem does depends on its own gradients alone, not on those beside it, and to the last bit if
+the number of problems stays the same and that of variables is a multiple of 16.
 
 Source: Byrd, Nocedal and Schnabel, Representations of quasi-Newton matrices (1994), theorem 2.2.
 """
@@ -18,6 +19,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 _MEMORY = 12
+# Slots are looked at in fours: small matrices of other sizes do not all begin at addresses that
+# libraries treat alike, and a problem's last bits would hang on its place among the others.
+_SLOTS = 4
 # A step is taken unless the slope at its end is above this share of the slope at its beginning.
 _OVERSHOOT = 0.5
 
@@ -128,14 +132,15 @@ class _History:
         """Minus the approximate inverse of the curvature, times the gradient."""
         if self.count == 0:
             return -slope
-        newest, used = (self.count - 1) % _MEMORY, min(self.count, _MEMORY)
+        newest, used = (self.count - 1) % _MEMORY, min(-(-self.count // _SLOTS) * _SLOTS, _MEMORY)
         pair = self.pair[:, :used].flatten(1, 2)
         asked = torch.stack([self.pair[:, newest, 1], slope], 2)
         found = torch.bmm(pair, asked).view(-1, used, 2, 2)
         self.cross[:, :used, newest] = found[:, :, 0, 0]
         self.square[:, :used, newest] = self.square[:, newest, :used] = found[:, :, 1, 0]
-        # From the oldest to the newest.
-        order = [slot % _MEMORY for slot in range(self.count - used, self.count)]
+        # From the oldest to the newest; what is empty counts as neither.
+        oldest = max(self.count - _MEMORY, 0)
+        order = [slot % _MEMORY for slot in range(oldest, oldest + used)]
         cross, square = (part[:, order][:, :, order] for part in (self.cross, self.square))
         along, across = found[:, order, 0, 1:], found[:, order, 1, 1:]
         own, size = cross.diagonal(dim1=1, dim2=2), self.size[:, None, None]

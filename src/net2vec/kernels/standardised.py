@@ -18,22 +18,33 @@ from torch import Tensor
 _NOTHING = 1e-9
 
 
+# Rows and columns come in multiples of these, filled up with zeros: then every row begins at an
+# address that libraries treat alike, and no last bit hangs on which row of a product it is in.
+_IMAGES = 64
+_VARIABLES = 16
+
+
 @dataclass(frozen=True)
 class Standardised:
-    """Features of training images; the last column of either matrix is 1, for a bias.
+    """Features of training images, filled up with rows and columns of zeros.
+
+    The last column of `own` and `turned` is 1 for every image: a variable for the bias.
 
     Attributes:
-        mean, spread: of every filter over the images (standard deviation; 0 if constant).
+        images: how many there are.
+        mean: of every filter over the images.
+        spread: standard deviation of every filter; 0 if it is constant.
         own: features less their mean, over their spread; 0 if constant.
         turned: the same along the main directions, that of most variance first.
-        turn: the main directions.
+        turn: variables of `own` from those of `turned`.
     """
 
+    images: int
     mean: Float[Tensor, "filter"]
     spread: Float[Tensor, "filter"]
-    own: Float[Tensor, "image filter_and_one"]
-    turned: Float[Tensor, "image direction_and_one"]
-    turn: Float[Tensor, "filter direction"]
+    own: Float[Tensor, "row variable"]
+    turned: Float[Tensor, "row direction"]
+    turn: Float[Tensor, "variable direction"]
 
     @classmethod
     def of(cls, features: Float[Tensor, "image filter"]) -> Standardised:
@@ -44,23 +55,25 @@ class Standardised:
         constant = x.amax(0) == x.amin(0)
         spread = torch.where(constant, 0.0, x.std(0, correction=0))
         x = torch.where(constant, 0.0, (x - mean) / torch.where(constant, 1.0, spread))
-        turn = _main_directions(x)
-        return cls(mean, spread, _with_one(x), _with_one(x @ turn), turn)
+        directions = _main_directions(x)
+        own, turned = _filled_up(x), _filled_up(x @ directions)
+        turn = x.new_zeros(own.shape[1], turned.shape[1])
+        turn[: directions.shape[0], : directions.shape[1]] = directions
+        turn[-1, -1] = 1
+        return cls(len(x), mean, spread, own.float(), turned.float(), turn)
 
-    def unturned(
-        self, weight: Float[Tensor, "*vector direction"]
-    ) -> Float[Tensor, "*vector filter"]:
-        """Weights of filters in units of their spread, from weights of directions."""
-        return weight.double() @ self.turn.T
+    def unturned(self, x: Float[Tensor, "problem direction"]) -> Float[Tensor, "problem variable"]:
+        """Variables of `own` from those of `turned`, in double precision."""
+        return x.double() @ self.turn.T
 
     def recorded(
-        self, weight: Float[Tensor, "*vector filter"], bias: Float[Tensor, "*vector"]
-    ) -> tuple[Float[Tensor, "*vector filter"], Float[Tensor, "*vector"]]:
-        """Weights and biases for features as they were recorded, in double precision."""
+        self, x: Float[Tensor, "*problem variable"]
+    ) -> tuple[Float[Tensor, "*problem filter"], Float[Tensor, "*problem"]]:
+        """Weights and biases for features as they were recorded, from variables of `own`."""
         constant = self.spread == 0
-        scaled = weight.double() / torch.where(constant, 1.0, self.spread)
-        scaled = torch.where(constant, 0.0, scaled)
-        return scaled, bias.double() - scaled @ self.mean
+        weight = x[..., : len(self.mean)].double() / torch.where(constant, 1.0, self.spread)
+        weight = torch.where(constant, 0.0, weight)
+        return weight, x[..., -1].double() - (weight * self.mean).sum(-1)
 
 
 def _main_directions(
@@ -78,5 +91,12 @@ def _main_directions(
     return turned
 
 
-def _with_one(x: Float[Tensor, "image filter"]) -> Float[Tensor, "image filter_and_one"]:
-    return torch.cat([x, torch.ones_like(x[:, :1])], 1).float()
+def _filled_up(x: Float[Tensor, "image column"]) -> Float[Tensor, "row variable"]:
+    rows, columns = (
+        -(-count // step) * step
+        for count, step in zip((x.shape[0], x.shape[1] + 1), (_IMAGES, _VARIABLES), strict=True)
+    )
+    filled = x.new_zeros(rows, columns)
+    filled[: x.shape[0], : x.shape[1]] = x
+    filled[: x.shape[0], -1] = 1
+    return filled

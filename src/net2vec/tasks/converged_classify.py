@@ -34,8 +34,8 @@ STRENGTHS = (10.0, 1.0, 1e-1, 1e-2, 1e-3)
 
 # Nats; log 2 is what knowing nothing loses. A weaker L2 term must save more than this.
 _TRIFLE = 0.01
-# How near the optimum held-out losses are taken, relative and in scaled variables: they then are
-# wrong by less than that.
+# How near its optimum a fold is solved, relative and in scaled variables. Under weak L2 terms its
+# held-out loss then is off by a few hundredths: a strength may come out one step too weak.
 _ROUGH = 0.1
 # Problems side by side over the same images.
 _CPU_TOGETHER = 32
@@ -150,48 +150,48 @@ class _Learner:
         device: torch.device | str,
     ) -> None:
         self.features = features
-        self.positive = torch.from_numpy(positive).to(device)
+        room = features.own.shape[0]
+        self.positive = torch.zeros(len(positive), room, dtype=torch.bool, device=device)
+        self.positive[:, : features.images] = torch.from_numpy(positive).to(device)
+        self.used = torch.arange(room, device=device) < features.images
         self.held = [hold_out(row) for row in positive]
         self.l2 = [STRENGTHS[0]] * len(positive)
         self.on_gpu = torch.device(device).type == "cuda"
 
     def learn_all(self) -> _Learned:
         """Solve with all filters, with the L2 strength of least held-out loss."""
-        x = self._solve_all(self._choose())
-        weight = self.features.unturned(x[:, :-1])
-        return _Learned(*self.features.recorded(weight, x[:, -1]))
+        return _Learned(*self.features.recorded(self._solve_all(self._choose())))
 
     def learn(self, kept: Bool[Tensor, "concept vector filter"]) -> _Learned:
         """Solve with each of several choices of filters."""
-        concepts, vectors, filters = kept.shape
-        weight = torch.zeros(kept.shape, dtype=torch.float64, device=kept.device)
-        bias = torch.zeros(kept.shape[:2], dtype=torch.float64, device=kept.device)
+        own = self.features.own
+        x = torch.zeros(*kept.shape[:2], own.shape[1], dtype=torch.float64, device=kept.device)
         l2 = torch.tensor(self.l2, device=kept.device)
         size = kept.sum(2)
         for width in sorted(set(size.flatten().tolist())):
             chosen = (size == width).nonzero()
-            together = self._together(len(self.features.own) * (width + 1))
+            together = self._together(own.shape[0] * _roomy(width + 1, 16))
             for some in chosen.split(together):
                 concept, vector = some.T
                 column = kept[concept, vector].nonzero()[:, 1].view(-1, width)
-                x = self._solve_few(concept, column, l2[concept], together)
-                weight[concept[:, None], vector[:, None], column] = x[:, :-1].double()
-                bias[concept, vector] = x[:, -1].double()
-        found = self.features.recorded(weight.view(-1, filters), bias.view(-1))
-        return _Learned(found[0].view(kept.shape), found[1].view(concepts, vectors))
+                found = self._solve_few(concept, column, l2[concept], together).double()
+                x[concept[:, None], vector[:, None], column] = found[:, :width]
+                x[concept, vector, -1] = found[:, -1]
+        return _Learned(*self.features.recorded(x))
 
     def path(self, sizes: Sequence[int]) -> list[Bool[Tensor, "concept filter"]]:
         """For each size the filters that an L1 path lets in first."""
-        filters = self.features.own.shape[1] - 1
+        filters, variables = len(self.features.mean), self.features.own.shape[1]
         order = torch.arange(filters, device=self.positive.device).repeat(len(self.held), 1)
         everyone = range(len(self.held)) if sizes else ()
-        for some, width in self._blocks(everyone, filters + 1):
+        for some, width in self._blocks(everyone, variables):
             problem = self._folded(some, width, self.features.own).together()
-            zero = self.features.own.new_zeros(len(problem.weight), filters + 1)
+            zero = self.features.own.new_zeros(len(problem.weight), variables)
             curvature = problem.curvature(zero)
             scale = torch.where(curvature > 0, 1 / curvature.clamp(min=1e-30).sqrt(), 0.0)
             found = entry_order(problem.gradient, scale, max(sizes), free=1)
-            order[some] = found[: len(some)]
+            # Columns that only fill up come last.
+            order[some] = found[: len(some), :filters]
         rank = order.argsort(1)
         return [rank < size for size in sizes]
 
@@ -235,21 +235,22 @@ class _Learner:
 
     def _solve_all(
         self, start: Float[Tensor, "concept direction"]
-    ) -> Float[Tensor, "concept direction"]:
-        """Solutions over all training images, in directions; concepts of one strength together."""
-        found, inputs = torch.empty_like(start), self.features.turned
+    ) -> Float[Tensor, "concept variable"]:
+        """Solutions over all training images; concepts of one strength together."""
+        inputs, own = self.features.turned, self.features.own
+        found = torch.empty(len(start), own.shape[1], dtype=torch.float64, device=start.device)
         size = concepts_together(start.device) // 2
         order = sorted(range(len(start)), key=lambda place: -self.l2[place])
         for first in range(0, len(order), size):
             some = order[first : first + size]
             positive = _padded(self.positive[some], size)
             l2 = _padded(torch.tensor([self.l2[place] for place in some]), size).to(inputs)
-            weight = balanced(positive, torch.ones_like(positive))
+            weight = balanced(positive, self.used.expand_as(positive))
             problem = Presence.of(inputs[None], positive[None], weight[None])
             strength = _strengths(l2, inputs.shape[1])
             begin = _padded(start[some], size)
             ended = solve(problem.gradient, begin, problem.curvature(begin), strength)
-            found[some] = ended.x[: len(some)]
+            found[some] = self.features.unturned(ended.x)[: len(some)]
         return found
 
     def _solve_few(
@@ -258,16 +259,17 @@ class _Learner:
         column: Int[Tensor, "problem kept"],
         l2: Float[Tensor, "problem"],
         together: int,
-    ) -> Float[Tensor, "problem kept_and_bias"]:
-        """Solutions with a few filters each, in units of their spread."""
-        own = self.features.own
-        column = torch.cat([column, torch.full_like(column[:, :1], own.shape[1] - 1)], 1)
-        inputs = _padded(own.T[column].mT.contiguous(), together)
+    ) -> Float[Tensor, "problem variable"]:
+        """Solutions with a few filters each, the bias last."""
+        own, (problems, width) = self.features.own, column.shape
+        inputs = own.new_zeros(together, own.shape[0], _roomy(width + 1, 16))
+        inputs[:problems, :, :width] = own.T[column].mT
+        inputs[:problems, :, -1] = own[:, -1]
         positive = _padded(self.positive[concept], together)[:, None]
-        weight = balanced(positive, torch.ones_like(positive))
+        weight = balanced(positive, self.used.expand_as(positive))
         problem = Presence.of(inputs, positive, weight)
-        strength = _strengths(_padded(l2, together), column.shape[1])
-        begin = own.new_zeros(together, column.shape[1])
+        strength = _strengths(_padded(l2, together), inputs.shape[2])
+        begin = own.new_zeros(together, inputs.shape[2])
         return solve(problem.gradient, begin, problem.curvature(begin), strength).x[: len(concept)]
 
     def _folded(
@@ -278,11 +280,11 @@ class _Learner:
 
     def _blocks(self, places: Sequence[int], variables: int) -> Iterator[tuple[list[int], int]]:
         """Concepts to hold images out of, side by side, and for how many images there is room."""
-        images = self.positive.shape[1]
         by_width = defaultdict(list)
         for place in places:
             count = len(self.held[place].image)
-            by_width[count if count == images else _roomy(count)].append(place)
+            everyone = count == self.features.images
+            by_width[len(self.used) if everyone else _roomy(count, 64)].append(place)
         for width, alike in sorted(by_width.items()):
             size = self._side_by_side(width, variables)
             for first in range(0, len(alike), size):
@@ -290,7 +292,7 @@ class _Learner:
 
     def _side_by_side(self, width: int, variables: int) -> int:
         """How many concepts of a cross-validation are solved side by side."""
-        if width == self.positive.shape[1]:  # one matrix for all
+        if width == len(self.used):  # one matrix for all
             return concepts_together(self.positive.device) // 2
         return self._together(width * variables)
 
@@ -300,10 +302,11 @@ class _Learner:
         return max(1, min(concepts_together(self.positive.device), most // numbers))
 
 
-def _roomy(images: int) -> int:
-    """The next of a row of sizes, so that few shapes occur: powers of 2, and half way between."""
-    power = 1 << max(images - 1, 0).bit_length()
-    return power * 3 // 4 if images <= power * 3 // 4 else power
+def _roomy(count: int, step: int) -> int:
+    """The next multiple of `step` in a row of few: powers of 2, and half way between."""
+    steps = -(-count // step)
+    power = 1 << max(steps - 1, 0).bit_length()
+    return step * (power * 3 // 4 if power >= 4 and steps <= power * 3 // 4 else power)
 
 
 def _strengths(l2: Float[Tensor, "problem"], variables: int) -> Float[Tensor, "problem variable"]:
