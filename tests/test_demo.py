@@ -80,3 +80,27 @@ def test_the_demo_fits_a_small_machine(trained, random):
 def test_scenes_textures_and_all_other_categories_are_there(trained):
     categories = set(trained.scores["category"])
     assert categories == {"color", "object", "part", "material", "scene", "texture"}
+
+
+def test_the_converged_fit_segments_better_on_every_layer(trained):
+    for layer in trained.layers:
+        paper, converged = (trained.arrays(layer, fit=fit) for fit in ("paper", "converged"))
+        first, second = (arrays["score"].sel(split="val") for arrays in (paper, converged))
+        assert float(second.mean()) >= 1.3 * float(first.mean())
+        frequent = paper["n_train"] >= 50
+        assert int(frequent.sum()) >= 80
+        worse = (second < first - 0.01) & frequent
+        assert int(worse.sum()) <= 0.02 * int(frequent.sum())
+
+
+def test_the_converged_fit_sees_training_better(trained, random):
+    """The control gains less by a better fit: what it lacks is not training of the vectors."""
+    for layer in trained.layers[-2:]:
+        gains = []
+        for run in (trained, random):
+            scores = [
+                float(run.arrays(layer, fit=fit)["score"].sel(split="val").mean())
+                for fit in ("paper", "converged")
+            ]
+            gains.append(scores[1] - scores[0])
+        assert gains[0] > gains[1]
