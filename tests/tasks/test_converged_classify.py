@@ -123,7 +123,7 @@ def exact_choice(case: Case, name: str) -> tuple[float, float]:
         margin = min(margin, abs(wanted - lost))
         if lost >= wanted:
             break
-        chosen, wanted = l2, lost - 0.01
+        chosen, wanted = l2, lost - 0.02
     return chosen, margin
 
 

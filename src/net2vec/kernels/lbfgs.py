@@ -138,18 +138,19 @@ class _History:
         found = torch.bmm(pair, asked).view(-1, used, 2, 2)
         self.cross[:, :used, newest] = found[:, :, 0, 0]
         self.square[:, :used, newest] = self.square[:, newest, :used] = found[:, :, 1, 0]
-        # From the oldest to the newest; what is empty counts as neither.
-        oldest = max(self.count - _MEMORY, 0)
-        order = [slot % _MEMORY for slot in range(oldest, oldest + used)]
-        cross, square = (part[:, order][:, :, order] for part in (self.cross, self.square))
-        along, across = found[:, order, 0, 1:], found[:, order, 1, 1:]
+        cross, square = self.cross[:, :used, :used], self.square[:, :used, :used]
+        # From the oldest to the newest; as long as there is room they stand so.
+        oldest = self.count % _MEMORY if self.count > _MEMORY else 0
+        if oldest:
+            cross, square = (part.roll((-oldest, -oldest), (1, 2)) for part in (cross, square))
+            found = found.roll(-oldest, 1)
+        along, across = found[:, :, 0, 1:], found[:, :, 1, 1:]
         own, size = cross.diagonal(dim1=1, dim2=2), self.size[:, None, None]
         # A 1 in the place of empty slots keeps them out of the others' way.
         upper = cross.triu() + torch.diag_embed((own == 0).to(own.dtype))
         inner = torch.linalg.solve_triangular(upper, along, upper=True)
         middle = own[:, :, None] * inner + size * (square @ inner - across)
         outer = torch.linalg.solve_triangular(upper.mT, middle, upper=False)
-        back = found.new_empty(len(slope), used, 2)
-        back[:, order] = torch.cat([outer, -size * inner], 2)
+        back = torch.cat([outer, -size * inner], 2).roll(oldest, 1)
         turned = torch.bmm(back.flatten(1)[:, None], pair)[:, 0]
         return -(self.size[:, None] * slope + turned)

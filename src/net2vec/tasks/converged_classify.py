@@ -33,7 +33,7 @@ STRENGTHS = (10.0, 1.0, 1e-1, 1e-2, 1e-3)
 """L2 strengths to choose from, from the strongest."""
 
 # Nats; log 2 is what knowing nothing loses. A weaker L2 term must save more than this.
-_TRIFLE = 0.01
+_TRIFLE = 0.02
 # How near its optimum a fold is solved, relative and in scaled variables. Under weak L2 terms its
 # held-out loss then is off by a few hundredths: a strength may come out one step too weak.
 _ROUGH = 0.1
