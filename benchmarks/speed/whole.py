@@ -30,12 +30,14 @@ def everything_after(
     recording: LayerRecording,
     annotations: Annotations,
     progress: Callable[[str, int, int], object] = lambda stage, done, total: None,
+    device: str = "cpu",
+    workers: int = WORKERS,
 ) -> dict[str, float]:
     """Single filters and all vectors of both tasks, all filters; seconds by stage."""
     seconds = {}
     labels = choose_concepts(annotations, "segment").labels
     seconds["single filters"], counts = timed(
-        lambda: count_single_filters(recording, annotations, labels, workers=WORKERS)
+        lambda: count_single_filters(recording, annotations, labels, workers=workers)
     )
     best = dict(zip(labels, counts.best_filter.tolist(), strict=True))
 
@@ -48,15 +50,16 @@ def everything_after(
             subset_sizes=(),
             training=SEGMENT,
             seed=0,
+            device=device,
         )
 
     labels.sort(key=lambda label: -len(annotations.pairs(label, train=True)))
     seconds["segment"], _ = timed(
-        lambda: _drain(map_in_threads(segment, labels, WORKERS), "segment", len(labels), progress)
+        lambda: _drain(map_in_threads(segment, labels, workers), "segment", len(labels), progress)
     )
     chosen = choose_concepts(annotations, "classify").labels
     chosen.sort(key=lambda label: -len(annotations.pairs(label, train=True)))
-    size = concepts_in_block(recording.filters, CLASSIFY.batch)
+    size = concepts_in_block(recording.filters, CLASSIFY.batch, device)
     blocks = [tuple(chosen[first : first + size]) for first in range(0, len(chosen), size)]
 
     def classify(block: tuple[int, ...]) -> object:
@@ -66,11 +69,17 @@ def everything_after(
         ]
         names = [annotations.names[label] for label in block]
         return classify_concepts(
-            recording, names, samples, subset_sizes=(), training=CLASSIFY, seed=0
+            recording,
+            names,
+            samples,
+            subset_sizes=(),
+            training=CLASSIFY,
+            seed=0,
+            device=device,
         )
 
     seconds["classify"], _ = timed(
-        lambda: _drain(map_in_threads(classify, blocks, WORKERS), "classify", len(blocks), progress)
+        lambda: _drain(map_in_threads(classify, blocks, workers), "classify", len(blocks), progress)
     )
     return seconds
 

@@ -66,7 +66,8 @@ def test_a_layer_is_chosen_and_a_table_printed(place, tmp_path, capsys):
     assert call("apply", place / "run", *arguments, place / "odd.png") == 0
     out = capsys.readouterr().out
     assert "odd.red-c.*.png" in out
-    assert "paper" in out
+    assert "1, paper fit" in out
+    assert f"files in {tmp_path}; " in out
 
 
 BAD = {

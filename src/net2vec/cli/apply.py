@@ -60,9 +60,8 @@ def apply(
     if as_json:
         table[kinds] = table[kinds].map(str)
     else:  # for people, the three as one pattern
-        table["files"] = [
-            str(path.with_name(path.name.replace(".mask.png", ".*.png"))) for path in table["mask"]
-        ]
+        table["files"] = [path.name.replace(".mask.png", ".*.png") for path in table["mask"]]
         table = table.drop(columns=kinds)
-    title = f"{opened.network}, {encoding.layer}, {encoding.fit} fit; * is {', '.join(kinds)}"
-    show_table(table, as_json=as_json, title=title)
+    show_table(table, as_json=as_json, title=f"{encoding.layer}, {encoding.fit} fit")
+    if not as_json:
+        typer.echo(f"files in {out}; * is {', '.join(kinds)}")
