@@ -11,6 +11,7 @@ import sys
 
 from measure import HEADER
 from speed.classification import classification
+from speed.converged import converged
 from speed.recording import recording
 from speed.segmentation import learning, sweep
 from speed.single_filters import single_filters
@@ -24,6 +25,7 @@ BENCHMARKS = {
     "classification": classification,
     "everything": everything,
     "growth": growth,
+    "converged": converged,
 }
 
 

@@ -15,7 +15,7 @@ from net2vec.kernels.strips import Strips
 from net2vec.tasks import Training, map_in_threads, segment_concept
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 160, 192, 224)
-_PAPER = Training(learning_rate=1e-4, momentum=0.9, batch=64, epochs=30)
+PAPER = Training(learning_rate=1e-4, momentum=0.9, batch=64, epochs=30)
 
 
 def learning(*, small: bool, pairs: int) -> list[Line]:
@@ -72,7 +72,7 @@ def sweep(*, small: bool, pairs: int) -> list[Line]:
     labels = probes.Labels(pixel=1, whole=0, an_image=1)
     annotations = probes.random_annotations(images, labels)
     learn = partial(
-        segment_concept, recording, annotations, 1, best_filter=0, training=_PAPER, seed=0
+        segment_concept, recording, annotations, 1, best_filter=0, training=PAPER, seed=0
     )
 
     def run(sizes: tuple[int, ...]) -> object:

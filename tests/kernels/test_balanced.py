@@ -104,6 +104,15 @@ def test_the_cut_by_hand():
     assert best_cut(histogram) == pytest.approx(np.log(share / (1 - share)))
 
 
+def test_pixels_without_an_active_filter_are_above_the_cut_where_they_should_be():
+    # They have z = 0 and lie in the middle bin. With neighbours on both sides there is no room
+    # between two values: the cut is on the edge of a bin, and must not take them out.
+    histogram = np.zeros((2, BINS), dtype=np.int64)
+    for place, pixels, inside in ((-1, 50, 5), (0, 1000, 900), (1, 50, 45)):
+        histogram[:, BINS // 2 + place] = pixels, inside
+    assert -1e-5 < best_cut(histogram) < 0
+
+
 LATTICES = [
     ((4, 3), (11, 8), ([0, 3, 7, 10], [0, 4, 7])),
     ((4, 3), (11, 8), (list(range(11)), list(range(8)))),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from net2vec.kernels import fit
-from net2vec.kernels.fit import SegmentationProblem
+from net2vec.kernels.fit import SegmentationProblem, fit_side_by_side
 from net2vec.kernels.strips import Strips
 
 import oracle
@@ -262,3 +262,19 @@ def test_nodes_learn_what_pixels_learn(grid, size, monkeypatch):
     by_pixel = problem_of(B, L, batch=8).fit(torch.from_numpy(w0), **settings)
     assert (w - torch.from_numpy(w0)).abs().max() > 0.5
     torch.testing.assert_close(w, by_pixel, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize(("grid", "size"), GEOMETRIES)
+def test_choices_of_filters_side_by_side_are_those_of_each_alone(grid, size):
+    B, L, w0 = case(11, 13, 6, grid, size)
+    chosen = [[2], [0, 4], [], [1, 2, 3], [0, 1, 2, 3, 5], [0, 1, 2, 3, 4, 5]]
+    kept = torch.stack([torch.isin(torch.arange(6), torch.tensor(k)) for k in chosen])
+    settings = {"learning_rate": 0.02, "momentum": 0.9, "epochs": 12, "alpha": 0.6}
+    whole = problem_of(B, L, batch=5)
+    problems = [whole.only(some) for some in kept]
+    start = torch.from_numpy(w0) * kept
+    together = fit_side_by_side(problems, start, **settings)
+    for problem, some, begin, found in zip(problems, kept, start, together, strict=True):
+        np.testing.assert_allclose(found, problem.fit(begin, **settings), atol=2e-6)
+        assert not found[~some].any()
+    assert (together - start).abs().max() > 0.05

@@ -33,7 +33,7 @@ def block_of(B: np.ndarray, L: np.ndarray, background: float, slope: float) -> N
     masks = grid.strips.pack(torch.from_numpy(L))
     sums = grid.sums(masks.flatten(0, 1), torch.arange(len(grid.strips)).repeat(len(L)), 0)
     return NodeBlock(
-        grid, sparse_maps(B), masks, 0, len(L), sums, background=background, slope=slope
+        grid, [sparse_maps(B)], masks, 0, len(L), sums, background=background, slope=slope
     )
 
 

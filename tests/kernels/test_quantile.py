@@ -128,7 +128,7 @@ def test_any_portions_in_any_order_give_what_sorting_gives(
 ):
     values = activations(seed, 4, n, levels)
     parts = data.draw(st.permutations(portions(n, cuts)))
-    with mock.patch.multiple("net2vec.kernels.quantile", _PORTION=portion, _LONG=long):
+    with mock.patch.multiple("net2vec.kernels.quantile", _CPU_PORTION=portion, _LONG=long):
         top = fill(stream(4, quantile, n), values, parts, longest)
     assert top.seen == n
     check(top, values, quantile)

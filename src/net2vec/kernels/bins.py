@@ -10,6 +10,8 @@ from torch import Tensor
 BINS = 1 << 13
 # A cut that everything is above.
 _LOWEST = -30.0
+# Far less than the width of a bin.
+_JUST_BELOW = -(2.0**-20)
 
 
 def bins_of(probability: Float[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
@@ -38,4 +40,8 @@ def best_cut(histogram: Int[np.ndarray, "two bin"]) -> float:
     first = int(np.argmax(iou))
     last = first + int(np.argmin(np.append(iou[first:] == iou[first], False))) - 1
     share = (first + last) / 2 / BINS
-    return float(np.log(share / (1 - share))) if share > 0 else _LOWEST
+    if share == 0:
+        return _LOWEST
+    cut = float(np.log(share / (1 - share)))
+    # Where no filter is on z is 0, in the bin that is predicted here: such pixels must be above.
+    return cut or _JUST_BELOW

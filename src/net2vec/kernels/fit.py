@@ -84,17 +84,14 @@ class SegmentationProblem:
             momentum: share of the last step that is taken again.
             epochs: passes over all batches.
         """
-        foreground, background = (alpha, 1 - alpha) if alpha > 0 else (1.0, 1.0)
-        # d loss / d z is p (1 - p) times (1 - a) - t, or 1 - 2 t with equal weights.
-        slope = foreground + background
-        learners = [self._learner(number, background, slope) for number in range(len(self._bounds))]
-        weight, velocity = start.clone(), torch.zeros_like(start)
-        for _ in range(epochs):
-            for learner, (first, last) in zip(learners, self._bounds, strict=True):
-                gradient = torch.zeros_like(weight)
-                learner.add_gradient(gradient, weight)
-                velocity.mul_(momentum).add_(gradient, alpha=1 / (last - first))
-                weight.sub_(velocity, alpha=learning_rate)
+        weight: Tensor = fit_side_by_side(
+            [self],
+            start[None],
+            alpha=alpha,
+            learning_rate=learning_rate,
+            momentum=momentum,
+            epochs=epochs,
+        )[0]
         return weight
 
     def counts(
@@ -110,9 +107,15 @@ class SegmentationProblem:
                     found.append(count)
         return torch.cat(predicted), torch.cat(hit)
 
-    def _learner(self, number: int, background: float, slope: float) -> NodeBlock | _PixelBatch:
-        """A mini-batch; what multiplies p (1 - p) is `background - slope * mask`."""
-        grid = NodeGrid.of(self._maps.grid, self._strips.size)
+    def _learner(
+        self,
+        number: int,
+        problems: Sequence[SegmentationProblem],
+        background: float,
+        slope: float,
+    ) -> NodeBlock | _PixelBatch:
+        """A mini-batch of problems; what multiplies p (1 - p) is `background - slope * mask`."""
+        grid = self._grid
         if grid is None:
             if number not in self._laid_out:
                 self._laid_out[number] = list(self._pixels(number, _CPU_BLOCK))
@@ -127,7 +130,7 @@ class SegmentationProblem:
                 self._sums[number] = sums
         return NodeBlock(
             grid,
-            self._maps,
+            [problem._maps for problem in problems],
             self._masks,
             first,
             last,
@@ -135,6 +138,10 @@ class SegmentationProblem:
             background=background,
             slope=slope,
         )
+
+    @property
+    def _grid(self) -> NodeGrid | None:
+        return NodeGrid.of(self._maps.grid, self._strips.size)
 
     def _pixels(self, number: int, pixels: int) -> Iterator[Block]:
         """The pixels of a mini-batch, in blocks of equal size as far as they can be."""
@@ -150,6 +157,66 @@ class SegmentationProblem:
         if len(self._room) < math.prod(block.shape):
             self._room = torch.empty(math.prod(block.shape), device=self._room.device)
         return self._room
+
+
+def fit_side_by_side(
+    problems: Sequence[SegmentationProblem],
+    start: Float[Tensor, "problem filter"],
+    *,
+    alpha: float,
+    learning_rate: float,
+    momentum: float,
+    epochs: int,
+) -> Float[Tensor, "problem filter"]:
+    """Weights of several choices of filters for one concept, as `SegmentationProblem.fit` gives.
+
+    Those of few active cells take their steps together, since calls cost them more than numbers do.
+
+    Args:
+        problems: one problem, or several that `SegmentationProblem.only` made of one.
+        start: initial weights of each.
+        alpha: as in `SegmentationProblem.fit`, as are the next three.
+        learning_rate: step size.
+        momentum: share of the last step that is taken again.
+        epochs: passes over all batches.
+    """
+    foreground, background = (alpha, 1 - alpha) if alpha > 0 else (1.0, 1.0)
+    # d loss / d z is p (1 - p) times (1 - a) - t, or 1 - 2 t with equal weights.
+    slope = foreground + background
+    found = torch.empty_like(start)
+    for some in _together(problems):
+        first, *_ = chosen = [problems[i] for i in some]
+        learners = [
+            first._learner(number, chosen, background, slope)
+            for number in range(len(first._bounds))
+        ]
+        weight = start[some].flatten()
+        velocity = torch.zeros_like(weight)
+        for _ in range(epochs):
+            for learner, (begin, end) in zip(learners, first._bounds, strict=True):
+                gradient = torch.zeros_like(weight)
+                learner.add_gradient(gradient, weight)
+                velocity.mul_(momentum).add_(gradient, alpha=1 / (end - begin))
+                weight.sub_(velocity, alpha=learning_rate)
+        found[some] = weight.view(len(some), -1)
+    return found
+
+
+def _together(problems: Sequence[SegmentationProblem]) -> list[list[int]]:
+    """Which problems take their steps together, those of few active cells first."""
+    entries = [len(problem._maps.cell) for problem in problems]
+    order = sorted(range(len(problems)), key=lambda i: (entries[i], i))
+    if problems and problems[0]._grid is None:  # by pixels each lies in memory on its own
+        return [[i] for i in order]
+    groups: list[list[int]] = []
+    room = 0
+    for i in order:
+        if not groups or entries[i] > room:
+            groups.append([])
+            room = max(entries, default=0) // 2
+        groups[-1].append(i)
+        room -= entries[i]
+    return groups
 
 
 @dataclass(frozen=True)

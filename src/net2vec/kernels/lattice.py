@@ -22,6 +22,7 @@ from torch.nn.functional import softplus
 
 from net2vec.kernels.bins import BINS, bins_of, count_bins
 from net2vec.kernels.maps import SparseMaps
+from net2vec.kernels.sparse import SparseMatrix
 from net2vec.kernels.upsample import aligned_axis
 
 # Numbers of a block: those of a few problems stay in the second-level cache.
@@ -35,14 +36,15 @@ class _Block:
 
     Attributes:
         images: the images.
-        matrix: from filters to places: cells of the grid or pixels of the lattice. Rows are
-            counted with images innermost.
+        there, back: from filters to places, cells of the grid or pixels of the lattice, and the
+            way back. Places are counted with images innermost.
         target: whether a pixel is in the mask.
         share: what a pixel weighs.
     """
 
     images: slice
-    matrix: scipy.sparse.csr_array
+    there: SparseMatrix
+    back: SparseMatrix
     target: Float[Tensor, "pixel 1 image"]
     share: Float[Tensor, "pixel 1 image"]
 
@@ -154,7 +156,7 @@ class Lattice:
     ) -> Float[Tensor, "pixel problem image"]:
         """Z on the lattice."""
         images = block.target.shape[2]
-        at = _product(block.matrix, weight.float()).view(self._places, images, -1)
+        at = block.there.times(weight.float()).view(self._places, images, -1)
         at = at.transpose(1, 2).contiguous()
         if self._is_direct:
             return at
@@ -178,7 +180,7 @@ class Lattice:
             narrow = torch.bmm(columns, by_pixel.view(height, width, -1))
             by_pixel = (self.rows.T @ narrow.view(height, -1)).view(-1, problems, images)
         by_place = (by_pixel * counts).transpose(1, 2)
-        return _product(block.matrix.T, by_place.reshape(-1, problems).T).T.double()
+        return block.back.times(by_place.reshape(-1, problems).T).T.double()
 
     def _blocks(self, problems: int) -> Iterator[_Block]:
         device = self.inside.device
@@ -199,7 +201,9 @@ class Lattice:
         foreground = self.inside.sum().double()
         background = self.inside.numel() - foreground
         share = torch.where(target > 0, 0.5 / foreground, 0.5 / background).float()
-        return _Block(slice(first, last), self._matrix(first, last), target, share)
+        matrix = self._matrix(first, last)
+        there, back = (SparseMatrix.of(part, target.device) for part in (matrix, matrix.T))
+        return _Block(slice(first, last), there, back, target, share)
 
     def _matrix(self, first: int, last: int) -> scipy.sparse.csr_array:
         cells, images = self.maps.grid[0] * self.maps.grid[1], last - first
@@ -216,16 +220,3 @@ class Lattice:
         each = scipy.sparse.eye_array(images, dtype=np.float32)
         up = scipy.sparse.kron(scipy.sparse.kron(*axes), each, format="csr")
         return scipy.sparse.csr_array(up @ on)
-
-
-def _product(
-    matrix: scipy.sparse.sparray, vectors: Float[Tensor, "problem from"]
-) -> Float[Tensor, "to problem"]:
-    """A sparse matrix times some vectors."""
-    if vectors.device.type != "cuda":
-        return torch.from_numpy(matrix @ vectors.T.contiguous().numpy())
-    parts = matrix.tocoo()
-    place = torch.from_numpy(np.stack([parts.row, parts.col]).astype(np.int64))
-    values = torch.from_numpy(parts.data)
-    shape = tuple(parts.shape)
-    return torch.sparse_coo_tensor(place, values, shape, device=vectors.device) @ vectors.T

@@ -16,6 +16,7 @@ or would need more nodes than they have pixels, are taken pixel by pixel.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import inf
@@ -262,9 +263,12 @@ class _Group:
 class NodeBlock:
     """A mini-batch at the nodes of its squares, but for squares without an active cell.
 
+    Several vectors, each with maps of its own, lie behind each other: calls are few, and what one
+    of them reaches does not depend on the others.
+
     Args:
         grid: geometry of the masks.
-        maps: thresholded maps of all images.
+        maps: for each vector the thresholded maps of all images.
         masks: their masks, from `Strips.pack`.
         first: the first image of the mini-batch.
         last: the image after the last one.
@@ -275,7 +279,7 @@ class NodeBlock:
     def __init__(
         self,
         grid: NodeGrid,
-        maps: SparseMaps,
+        maps: Sequence[SparseMaps],
         masks: UInt8[Tensor, "image strip byte"],
         first: int,
         last: int,
@@ -286,23 +290,27 @@ class NodeBlock:
     ) -> None:
         self._grid, self._masks = grid, masks[first:last].flatten(0, 1)
         self._background, self._slope = background, slope
-        self._filter, self._cell = entries(maps, first, last)
-        cells = maps.grid[0] * maps.grid[1]
-        self._images, self._cells = last - first, cells * (last - first)
+        height, width = maps[0].grid
+        self._per_image = height * width
+        cells = self._per_image * (last - first)
+        who, where = zip(*(entries(some, first, last) for some in maps), strict=True)
+        self._filter = torch.cat([k + i * maps[i].filters for i, k in enumerate(who)])
+        self._cell = torch.cat([cell + i * cells for i, cell in enumerate(where)])
+        self._cells = cells * len(maps)
         corner = grid.corner.to(self._cell.device)
         active = torch.zeros(self._cells, dtype=torch.bool, device=self._cell.device)
         active[self._cell] = True
-        at_corners = torch.index_select(active.view(-1, cells), 1, corner.flatten())
+        at_corners = torch.index_select(active.view(-1, self._per_image), 1, corner.flatten())
         reached = at_corners.view(-1, *corner.shape).any(1)
         self._square = torch.nonzero(reached.flatten())[:, 0]
         self._level = torch.zeros_like(self._square)
-        inside = torch.index_select(sums, 1, self._square)
+        inside = torch.index_select(sums, 1, self._square % sums.shape[1])
         self._groups = {0: self._group(0, self._square, inside)}
 
     def add_gradient(
-        self, gradient: Float[Tensor, "filter"], weight: Float[Tensor, "filter"]
+        self, gradient: Float[Tensor, "vector_filter"], weight: Float[Tensor, "vector_filter"]
     ) -> None:
-        """Add the gradient of the loss, summed over pixels and images."""
+        """Add the gradient of the loss, summed over pixels and images; vectors end to end."""
         summed = weight.new_zeros(self._cells)
         summed.scatter_add_(0, self._cell, torch.index_select(weight, 0, self._filter))
         by_cell = torch.zeros_like(summed)
@@ -345,7 +353,7 @@ class NodeBlock:
         corner = self._grid.corner.to(square.device)
         image = torch.div(square, self._grid.squares, rounding_mode="floor")
         place = torch.index_select(corner, 1, square % self._grid.squares)
-        return (place + image * (self._cells // self._images)).flatten()
+        return (place + image * self._per_image).flatten()
 
     def _inside(self, level: int, square: Int[Tensor, "square"]) -> Shaped[Tensor, "sample square"]:
         """What the masks come to at the samples of some squares."""
@@ -353,7 +361,7 @@ class NodeBlock:
         strip, number = torch.unique(
             torch.div(square, along, rounding_mode="floor"), return_inverse=True
         )
-        masks = torch.index_select(self._masks, 0, strip)
+        masks = torch.index_select(self._masks, 0, strip % len(self._masks))
         if level == len(self._grid.levels):
             return self._grid.pixels(masks, number, square % along)
         sums = self._grid.sums(masks, strip % len(self._grid.strips), level)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from net2vec.data.annotations import Annotations
-from net2vec.kernels.fit import SegmentationProblem
+from net2vec.kernels.fit import SegmentationProblem, fit_side_by_side
 from net2vec.kernels.logistic import largest_weights
 from net2vec.kernels.overlap import Squares, iou, overlaps, touch
 from net2vec.kernels.strips import Strips
@@ -192,28 +192,38 @@ def segment_concept(
     concept = annotations.names[label]
 
     def learn(
-        kept: Bool[Tensor, "filter"] | None, used: int
-    ) -> tuple[Tensor, Tensor, list[_Counts]]:
-        start = start_vector(seed, TASK, recording.layer, concept, recording.filters, used)
-        if kept is not None:
-            start = start * kept
-        parts = [split.problem(kept) for split in held]
-        weight = parts[0].fit(
+        problems: Sequence[Sequence[SegmentationProblem]], start: Float[Tensor, "problem filter"]
+    ) -> tuple[Tensor, list[list[_Counts]]]:
+        """Vectors of several choices of filters, and their counts by split."""
+        weights = fit_side_by_side(
+            [parts[0] for parts in problems],
             start.to(device),
             alpha=alpha,
             learning_rate=training.learning_rate,
             momentum=training.momentum,
             epochs=training.epochs,
         )
-        counts = [split.counts(part, weight) for split, part in zip(held, parts, strict=True)]
-        return start, weight.cpu(), counts
+        counts = [
+            [split.counts(part, weight) for split, part in zip(held, parts, strict=True)]
+            for parts, weight in zip(problems, weights, strict=True)
+        ]
+        return weights.cpu(), counts
 
-    start, weight, counts = learn(None, recording.filters)
-    subset_weight, subset_score = [], []
-    for size in subset_sizes:
-        _, smaller, found = learn(largest_weights(weight, size), size)
-        subset_weight.append(smaller.numpy())
-        subset_score.append([part.set_iou for part in found])
+    def start_of(used: int) -> Float[Tensor, "filter"]:
+        return start_vector(seed, TASK, recording.layer, concept, recording.filters, used)
+
+    everything = [split.problem for split in held]
+    start = start_of(recording.filters)
+    full, (counts,) = learn([everything], start[None])
+    weight = full[0]
+    subset_weight = torch.zeros(0, recording.filters)
+    subset_counts: list[list[_Counts]] = []
+    if subset_sizes:
+        kept = torch.stack([largest_weights(weight, size) for size in subset_sizes])
+        subset_weight, subset_counts = learn(
+            [[part.only(some) for part in everything] for some in kept],
+            torch.stack([start_of(size) for size in subset_sizes]) * kept,
+        )
     pairs = np.concatenate(splits)
     methods = [
         single_counts(recording, annotations, pairs, best_filter),
@@ -228,12 +238,12 @@ def segment_concept(
         l2=float("nan"),
         start_distance=float((weight - start).norm() / start.norm()),
         score=np.array([part.set_iou for part in counts]),
-        subset_weight=np.stack(subset_weight)
-        if subset_weight
-        else np.zeros((0, recording.filters), dtype=np.float32),
+        subset_weight=subset_weight.numpy(),
         subset_bias=np.zeros(len(subset_sizes)),
         subset_cut=np.zeros(len(subset_sizes)),
-        subset_score=np.array(subset_score).reshape(-1, 2).T,
+        subset_score=np.array([[part.set_iou for part in by_split] for by_split in subset_counts])
+        .reshape(-1, 2)
+        .T,
         path_weight=np.zeros((0, recording.filters), dtype=np.float32),
         path_bias=none,
         path_cut=none,
@@ -279,10 +289,7 @@ class _Split:
         maps = recording.maps(annotations.image[pairs]).to(device)
         masks = _packed(annotations, strips, pairs).to(device)
         self._area = annotations.area[pairs].astype(np.int64)
-        self._problem = SegmentationProblem(maps, strips, masks, batch=batch)
-
-    def problem(self, kept: Bool[Tensor, "filter"] | None) -> SegmentationProblem:
-        return self._problem if kept is None else self._problem.only(kept)
+        self.problem = SegmentationProblem(maps, strips, masks, batch=batch)
 
     def counts(self, problem: SegmentationProblem, weight: Float[Tensor, "filter"]) -> _Counts:
         predicted, hit = problem.counts(weight)

@@ -17,11 +17,22 @@ def evaluating(module: nn.Module) -> Iterator[None]:
     try:
         for part in training:
             part.training = False
-        with torch.no_grad():
+        with torch.no_grad(), _full_precision():
             yield
     finally:
         for part in training:
             part.training = True
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Convolutions of a GPU in the precision of a CPU: by default they round to ten bits."""
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def parameter_device(module: nn.Module) -> torch.device:

@@ -1,0 +1,114 @@
+"""On a GPU everything comes to what it comes to on a CPU, and to the same bits when repeated."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from net2vec.data.annotations import compile_annotations
+from net2vec.recording import record
+from net2vec.tasks import (
+    choose_concepts,
+    classify_concepts,
+    count_single_filters,
+    draw_sample,
+    map_in_threads,
+    segment_concept,
+)
+from net2vec.tasks.converged_classify import classify_converged
+from net2vec.tasks.converged_segment import segment_converged
+from test_truth import CLASSIFY, MASK, PAIRS, SEGMENT, painted_dataset, planted_network
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def deterministic():
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture(scope="module")
+def recordings():
+    def probe(device, batch):
+        network, dataset = planted_network(), painted_dataset()
+        return record(network, dataset, ["relu"], quantile=0.03, batch=batch, device=device)["relu"]
+
+    return {"cpu": probe("cpu", 32), "cuda": probe("cuda", 32), "again": probe("cuda", 32)}
+
+
+@pytest.fixture(scope="module")
+def annotations(tmp_path_factory):
+    return compile_annotations(painted_dataset(), (MASK, MASK), tmp_path_factory.mktemp("store"))
+
+
+def same(one, other):
+    return all(
+        np.array_equal(value, getattr(other, name), equal_nan=True)
+        for name, value in vars(one).items()
+        if isinstance(value, np.ndarray) and value.dtype.kind in "iufb"
+    )
+
+
+def test_a_recording_is_that_of_a_cpu_but_for_rounding(recordings):
+    one, other = recordings["cpu"], recordings["cuda"]
+    np.testing.assert_allclose(other.threshold, one.threshold, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(other.means, one.means, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(other.active_share, one.active_share, atol=1e-5)
+    assert same(other, recordings["again"])
+
+
+TASKS = ("segment", "segment converged", "classify", "classify converged")
+
+
+def learn(task, recording, annotations, labels, device):
+    names = [annotations.names[label] for label in labels]
+    samples = [
+        draw_sample(annotations, label, epochs=CLASSIFY.epochs, seed=0, dataset="")
+        for label in labels
+    ]
+    if task == "classify":
+        return classify_concepts(
+            recording, names, samples, subset_sizes=[3], training=CLASSIFY, seed=0, device=device
+        )
+    if task == "classify converged":
+        return classify_converged(
+            recording, annotations, labels, samples, subset_sizes=[3], device=device
+        )
+    best = count_single_filters(recording, annotations, labels).best_filter
+
+    def one(label):
+        settings = {
+            "best_filter": int(best[labels.index(label)]), "subset_sizes": [2], "device": device
+        }  # fmt: skip
+        if task == "segment":
+            return segment_concept(
+                recording, annotations, label, training=SEGMENT, seed=0, **settings
+            )
+        return segment_converged(recording, annotations, label, **settings)
+
+    found = dict(map_in_threads(one, labels, 4))
+    return [found[label] for label in labels]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_vectors_are_those_of_a_cpu_but_for_rounding(task, recordings, annotations):
+    labels = choose_concepts(annotations, task.split()[0]).labels
+    assert len(labels) >= len(PAIRS)
+    recording = recordings["cpu"]
+    found = {
+        device: learn(task, recording, annotations, labels, device) for device in ("cpu", "cuda")
+    }
+    # Converged vectors end somewhere within half a percent of the optimum.
+    close = 1e-5 if "converged" not in task else 5e-3
+    for one, other in zip(found["cpu"], found["cuda"], strict=True):
+        apart = np.linalg.norm(one.weight - other.weight) / np.linalg.norm(one.weight)
+        assert apart <= close
+        np.testing.assert_allclose(other.score, one.score, atol=5e-3)
+    again = learn(task, recording, annotations, labels, "cuda")
+    assert all(same(one, other) for one, other in zip(found["cuda"], again, strict=True))
