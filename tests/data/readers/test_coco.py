@@ -12,6 +12,7 @@ from net2vec.data.files import hashed_split
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.readers import CocoDataset
 from net2vec.data.readers.coco import is_coco, stack_masks
+from net2vec.data.readers.coco.regions import unpack_runs
 from net2vec.errors import DataError
 
 # pycocotools' arrays are older than NumPy 2.
@@ -171,6 +172,94 @@ def test_images_beside_their_file_and_test_images(put, gray, tmp_path):
     assert dataset.splits == ("train", "val")
 
 
+@pytest.mark.parametrize(
+    ("files", "images"),
+    [
+        (
+            ("train/_annotations.coco.json", "valid/_annotations.coco.json"),
+            ("train/1.jpg", "valid/1.jpg"),
+        ),
+        (
+            ("annotations/instances_train2017.json", "annotations/instances_val2017.json"),
+            ("images/train2017/1.jpg", "images/val2017/1.jpg"),
+        ),
+        (
+            ("annotations/instances_train2017.json", "annotations/instances_val2017.json"),
+            ("train2017/images/1.jpg", "val2017/images/1.jpg"),
+        ),
+    ],
+)
+def test_images_of_one_name_in_two_splits_are_two(put, tmp_path, files, images):
+    for number, (file, image, category) in enumerate(zip(files, images, (1, 3), strict=True)):
+        put(image, np.full((4, 6, 3), number, np.uint8))
+        put(file, document([region(category, box(0, 0, 6, 4))], "1.jpg"))
+    dataset = CocoDataset(tmp_path)
+    assert dataset.images == images
+    assert dataset.splits == ("train", "val")
+    assert maps(dataset, 0) == [("person", [["person"] * 6] * 4)]
+    assert maps(dataset, 1) == [("vehicle", [["car"] * 6] * 4)]
+    assert [np.asarray(dataset.image(index)).max() for index in (0, 1)] == [0, 1]
+
+
+def test_images_that_cannot_be_told_apart_are_refused(put, gray, tmp_path):
+    for folder in ("a", "b"):
+        put(f"{folder}/1.jpg", gray)
+    put("annotations.json", document([], "1.jpg"))
+    with pytest.raises(DataError, match=r"1\.jpg may be a/1\.jpg or b/1\.jpg; write the folder"):
+        CocoDataset(tmp_path)
+    put("annotations.json", document([], "b/1.jpg"))
+    assert CocoDataset(tmp_path).images == ("b/1.jpg",)
+    put("annotations.json", document([], "b/1.jpg", "c/1.jpg"))
+    (tmp_path / "a/1.jpg").unlink()
+    with pytest.raises(DataError, match=r"c/1\.jpg cannot be told from b/1\.jpg"):
+        CocoDataset(tmp_path)
+
+
+def test_the_other_splits_image_is_not_taken_for_a_missing_one(put, gray, tmp_path):
+    put("train2017/1.jpg", gray)
+    for split in ("train", "val"):
+        put(f"annotations/instances_{split}2017.json", document([], "1.jpg"))
+    with pytest.raises(DataError, match=r"val2017\.json: 1\.jpg cannot be told from the one in"):
+        CocoDataset(tmp_path)
+
+
+def test_masks_of_segments_are_not_taken_for_images(put, gray, tmp_path):
+    put("images/1.png", gray)
+    put("panoptic_val/1.png", np.zeros((4, 6, 3), np.uint8))
+    panoptic = [{"image_id": 1, "file_name": "1.png", "segments_info": []}]
+    put("panoptic_val.json", document(panoptic, "1.png"))
+    assert CocoDataset(tmp_path).images == ("images/1.png",)
+
+
+def test_what_is_passed_over_is_told(put, gray, tmp_path):
+    for split in ("train", "test"):
+        put(f"{split}/{split}.jpg", gray)
+        put(f"{split}/_annotations.coco.json", document([], f"{split}.jpg"))
+    annotations = [
+        region(1, box(0, 0, 2, 2)),
+        {"image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 2]},
+        region(3, box(0, 0, 2, 2), image=8),
+        region(3, box(0, 0, 2, 2), image=9),
+    ]
+    put("train/_annotations.coco.json", document(annotations, "train.jpg"))
+    dataset = CocoDataset(tmp_path)
+    assert [(item.what, item.count, item.example) for item in dataset.left_out] == [
+        ("images", 1, "test/test.jpg"),
+        ("annotations", 1, "train.jpg"),
+    ]
+    (fault,) = dataset.faults()
+    assert fault.endswith("json: 2 annotations of images that it does not list, first of the id 8")
+    assert len(dataset.annotation(0).planes) == 1
+
+
+def test_one_id_stands_for_one_image(put, tmp_path):
+    content = json.loads(document([], "1.jpg", "2.jpg"))
+    content["images"][1]["id"] = 1
+    put("instances.json", json.dumps(content))
+    with pytest.raises(DataError, match=r"the id 1 stands for two images, 1\.jpg and 2\.jpg"):
+        CocoDataset(tmp_path)
+
+
 def test_without_a_split_the_name_decides(put, tmp_path):
     names = [f"{number}.jpg" for number in range(20)]
     put("annotations.json", document([], *names))
@@ -209,6 +298,9 @@ def test_damage_is_named(put, tmp_path):
 
 DAMAGED_REGIONS = {
     "runs that end early": ({"size": [4, 6], "counts": [1, 1]}, "runs do not fill the image"),
+    "packed runs that end early": ({"size": [4, 6], "counts": "11"}, "runs do not fill the image"),
+    "packed runs of nothing": ({"size": [4, 6], "counts": ""}, "not packed as COCO packs them"),
+    "packed runs that break off": ({"size": [4, 6], "counts": "4T"}, "not packed as COCO packs"),
     "negative runs": ({"size": [4, 6], "counts": [-1, 25]}, "runs do not fill the image"),
     "runs of another image": (
         {"size": [6, 4], "counts": [24]},
@@ -256,6 +348,14 @@ def test_digest_follows_annotations_and_images(instances, put, gray):
     changed = CocoDataset(instances).digest
     put("annotations/instances_val2017.json", document([], "1.jpg"))
     assert len({digest, changed, CocoDataset(instances).digest}) == 3
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=30))
+def test_unpacked_runs_are_those_that_were_packed(runs):
+    from pycocotools import mask
+
+    packed = mask.frPyObjects({"counts": runs, "size": [sum(runs), 1]}, sum(runs), 1)
+    assert unpack_runs(packed["counts"].decode()).tolist() == runs
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 6))

@@ -7,21 +7,22 @@ Supercategories are the dataset's categories.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Int
 from PIL import Image
 
-from net2vec.data.files import digest_files, hashed_split, inside, list_files, split_in_path
-from net2vec.data.images import IMAGE_SUFFIXES, check_mask, read_color_mask, read_image, same_shape
-from net2vec.data.labels import concept_name, number_names
-from net2vec.data.protocol import TRAIN, VAL, Annotation, Plane
+from net2vec.data.files import TEST, digest_files, hashed_split, inside, split_in_path
+from net2vec.data.images import read_image, same_shape
+from net2vec.data.labels import number_names
+from net2vec.data.left_out import LeftOut, count_left_out
+from net2vec.data.protocol import Annotation, Plane
+from net2vec.data.readers.coco.documents import Document
+from net2vec.data.readers.coco.locating import Locator, without_year
 from net2vec.errors import DataError
 
 _SNIFFED_BYTES = 1 << 16
@@ -64,43 +65,78 @@ class CocoDataset:
         folder: what holds the JSON files, or `annotations` with them.
 
     Raises:
-        DataError: a JSON file is not what it should be.
+        DataError: a JSON file is not what it should be, or does not tell which of several images
+            one is.
     """
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
         self.name = self.folder.resolve().name
-        self._files = tuple(_annotation_files(self.folder))
-        self._parts = [_Part.read(path) for path in self._files]
-        located = _Locator(self.folder)
-        self._regions: dict[str, list[tuple[_Part, int]]] = defaultdict(list)
+        self._documents = [Document.read(path) for path in _annotation_files(self.folder)]
+        self._regions: dict[str, list[tuple[Document, int]]] = defaultdict(list)
         splits: dict[str, str] = {}
-        for part in self._parts:
-            for image_id, file_name in part.image_names.items():
-                name = located(file_name, part.path)
-                split = split_in_path(_without_year(name)) or part.split or hashed_split(name)
-                if split in (TRAIN, VAL):
-                    splits.setdefault(name, split)
-                    self._regions[name].append((part, image_id))
-        self.images = tuple(sorted(splits))
+        located = Locator(self.folder, set(self._panoptic_files()))
+        for document in self._documents:
+            for image_id, file_name in document.image_names.items():
+                name = located(file_name, document.path)
+                self._check_same(name, document, file_name)
+                if split := split_in_path(without_year(name)) or document.split:
+                    splits[name] = split
+                splits.setdefault(name, hashed_split(name))
+                self._regions[name].append((document, image_id))
+        self.images = tuple(sorted(name for name, split in splits.items() if split != TEST))
         self.splits = tuple(splits[name] for name in self.images)
+        self._unused = sorted(set(splits) - set(self.images))
         if not self.images:
             raise DataError(f"{self.folder}: no images for training or validation")
-        pairs = [pair for part in self._parts for pair in part.categories.values()]
+        pairs = [pair for document in self._documents for pair in document.categories.values()]
         self.labels, self._numbers = number_names(name for name, _ in pairs)
         # A supercategory of void labels alone would be a category without concepts.
         self.categories = tuple(dict.fromkeys(category for name, category in pairs if name))
 
+    def _check_same(self, name: str, document: Document, file_name: str) -> None:
+        """Refuses to take two images that JSON files tell apart for one.
+
+        Raises:
+            DataError: another split has the image already, or the same JSON file by another name.
+        """
+        for known, image_id in self._regions.get(name, ()):
+            if None not in (known.split, document.split) and known.split != document.split:
+                raise DataError(
+                    f"{document.path}: {file_name} cannot be told from the one in "
+                    f"{known.path.name}, of another split; both would be {name}"
+                )
+            if known is document and (twin := known.image_names[image_id]) != file_name:
+                raise DataError(
+                    f"{document.path}: {file_name} cannot be told from {twin}; both would be {name}"
+                )
+
     @cached_property
     def digest(self) -> str:
         """Digest of JSON files, images and panoptic masks."""
-        tables = [path.relative_to(self.folder).as_posix() for path in self._files]
-        masks = [
-            path.relative_to(self.folder).as_posix()
-            for part in self._parts
-            for path in part.panoptic_files()
+        tables = [d.path.relative_to(self.folder).as_posix() for d in self._documents]
+        return digest_files(self.folder, tables, [*self.images, *self._panoptic_files()])
+
+    @cached_property
+    def left_out(self) -> Sequence[LeftOut]:
+        """Images for testing, and annotations that have no region."""
+        boxes = [d.image_names[image_id] for d in self._documents for image_id in d.regionless]
+        return [
+            *count_left_out("images", "of a split for testing", self._unused),
+            *count_left_out("annotations", "a box without a region", boxes),
         ]
-        return digest_files(self.folder, tables, [*self.images, *masks])
+
+    def faults(self) -> Iterator[str]:
+        """What is passed over although it cannot be meant so, as `file: reason`."""
+        for document in self._documents:
+            yield from document.faults()
+
+    def _panoptic_files(self) -> list[str]:
+        return [
+            path.relative_to(self.folder).as_posix()
+            for document in self._documents
+            for path in document.panoptic_files()
+        ]
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""
@@ -117,8 +153,8 @@ class CocoDataset:
 
     def image_size(self, index: int) -> tuple[int, int]:
         """(height, width) of the image at `index`, as its JSON file gives it."""
-        part, image_id = self._regions[self.images[index]][0]
-        return part.image_sizes[image_id]
+        document, image_id = self._regions[self.images[index]][0]
+        return document.image_sizes[image_id]
 
     def annotation(self, index: int) -> Annotation:
         """The annotation of the image at `index`, as `ProbeDataset.annotation`.
@@ -127,9 +163,9 @@ class CocoDataset:
         category's next plane.
         """
         masks: dict[str, dict[int, Bool[np.ndarray, "y x"]]] = defaultdict(dict)
-        for part, image_id in self._regions[self.images[index]]:
-            for category_id, mask in part.masks(image_id):
-                name, supercategory = part.categories[category_id]
+        for document, image_id in self._regions[self.images[index]]:
+            for category_id, mask in document.masks(image_id):
+                name, supercategory = document.categories[category_id]
                 number = self._numbers[name]
                 if number:
                     known = masks[supercategory].get(number)
@@ -155,155 +191,3 @@ def stack_masks(masks: dict[int, Bool[np.ndarray, "y x"]]) -> list[Int[np.ndarra
         if rest.any():
             planes.append(np.where(rest, np.int32(number), np.int32(0)))
     return planes
-
-
-class _Part:
-    """One JSON file: its images, its categories, and the regions of every image."""
-
-    def __init__(self, path: Path, content: dict[str, Any]) -> None:
-        self.path = path
-        words = _without_year(path.stem).split("_")
-        self.split = split_in_path("/".join([*words, path.parent.name]))
-        self.image_names = {int(i["id"]): str(i["file_name"]) for i in content["images"]}
-        self.image_sizes = {
-            int(i["id"]): (int(i["height"]), int(i["width"])) for i in content["images"]
-        }
-        self.categories = {
-            int(c["id"]): (concept_name(c["name"]), str(c.get("supercategory") or "object"))
-            for c in content["categories"]
-        }
-        self._regions: dict[int, list[tuple[int, Any]]] = defaultdict(list)
-        self._segments: dict[int, tuple[str, dict[int, int]]] = {}
-        for annotation in content["annotations"]:
-            image_id = int(annotation["image_id"])
-            if "segments_info" in annotation:
-                segments = {
-                    int(s["id"]): int(s["category_id"]) for s in annotation["segments_info"]
-                }
-                self._segments[image_id] = (str(annotation["file_name"]), segments)
-            elif annotation.get("segmentation"):
-                region = (int(annotation["category_id"]), annotation["segmentation"])
-                self._regions[image_id].append(region)
-        used = {category for regions in self._regions.values() for category, _ in regions}
-        used |= {
-            category for _, segments in self._segments.values() for category in segments.values()
-        }
-        if unknown := used - set(self.categories):
-            raise DataError(f"{path}: category {min(unknown)} is used but not listed")
-
-    @classmethod
-    def read(cls, path: Path) -> _Part:
-        try:
-            return cls(path, json.loads(path.read_bytes()))
-        except (
-            OSError,
-            LookupError,
-            ValueError,
-            TypeError,
-            AttributeError,
-            OverflowError,
-        ) as fault:
-            raise DataError(f"{path}: not a COCO annotation file ({fault!r})") from None
-
-    def masks(self, image_id: int) -> Iterator[tuple[int, Bool[np.ndarray, "y x"]]]:
-        """Category and mask of everything annotated in an image."""
-        if image_id in self._segments:
-            file, segments = self._segments[image_id]
-            path = inside(self._panoptic_folder, file)
-            channels = read_color_mask(path).astype(np.int32)
-            check_mask(path, channels, self.image_sizes[image_id])
-            ids = channels[..., 0] + 256 * channels[..., 1] + 65536 * channels[..., 2]
-            for segment in np.unique(ids[ids > 0]).tolist():
-                if segment not in segments:
-                    raise DataError(f"{path}: the segment {segment} is not in {self.path.name}")
-            for category in dict.fromkeys(segments.values()):
-                mine = [segment for segment, owner in segments.items() if owner == category]
-                yield category, np.isin(ids, mine)
-        by_category: dict[int, list[Any]] = defaultdict(list)
-        for category, region in self._regions.get(image_id, ()):
-            by_category[category].append(region)
-        for category, regions in by_category.items():
-            yield category, self._decode(regions, image_id)
-
-    def panoptic_files(self) -> list[Path]:
-        """The panoptic masks."""
-        return [self._panoptic_folder / file for file, _ in self._segments.values()]
-
-    @cached_property
-    def _panoptic_folder(self) -> Path:
-        places = (self.path.with_suffix(""), self.path.parent.parent / self.path.stem)
-        return next((place for place in places if place.is_dir()), places[0])
-
-    def _decode(self, regions: Sequence[Any], image_id: int) -> Bool[np.ndarray, "y x"]:
-        try:
-            from pycocotools import mask as runs
-        except ModuleNotFoundError:
-            raise DataError(
-                f"{self.path}: reading it needs pycocotools; pip install 'net2vec[coco]'"
-            ) from None
-        height, width = self.image_sizes[image_id]
-        try:
-            encoded = []
-            for region in regions:
-                _check_region(region, height, width)
-                code = region
-                if isinstance(region, list):
-                    code = runs.merge(runs.frPyObjects(region, height, width))
-                elif isinstance(region["counts"], list):
-                    code = runs.frPyObjects(region, height, width)
-                encoded.append(code)
-            return np.asarray(runs.decode(runs.merge(encoded)), bool)
-        except (LookupError, TypeError, ValueError, OverflowError) as fault:
-            name = self.image_names[image_id]
-            raise DataError(f"{self.path}: a region of {name} is damaged ({fault})") from None
-
-
-def _check_region(region: Any, height: int, width: int) -> None:
-    """Refuses what pycocotools would misread, or would fill the memory with.
-
-    Raises:
-        ValueError: the region is neither polygons nor runs over an image of this size.
-    """
-    if isinstance(region, list):
-        for polygon in region:
-            points = np.asarray(polygon, np.float64)
-            if points.ndim != 1 or len(points) < 6 or len(points) % 2:
-                raise ValueError("a polygon is not a list of three or more x, y")
-            if not (np.abs(points) <= 2 * max(height, width)).all():
-                raise ValueError(f"a polygon leaves the image of {width}x{height}")
-        return
-    size, counts = region["size"], region["counts"]
-    if size != [height, width]:
-        raise ValueError(f"it is for an image of height and width {size}, not {[height, width]}")
-    if isinstance(counts, list):
-        numbers = np.asarray(counts)
-        if numbers.dtype.kind not in "iu" or numbers.min() < 0 or numbers.sum() != height * width:
-            raise ValueError("its runs do not fill the image")
-    elif not isinstance(counts, str):
-        raise ValueError("its runs are neither numbers nor text")
-
-
-class _Locator:
-    """Finds the images that JSON files name, wherever they lie in the folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._by_name: dict[str, list[str]] = defaultdict(list)
-        for file in list_files(folder, IMAGE_SUFFIXES):
-            self._by_name[PurePosixPath(file).name].append(file)
-
-    def __call__(self, file_name: str, part: Path) -> str:
-        """The path relative to the folder; where several fit, the one of the JSON file's split."""
-        named = self._by_name.get(PurePosixPath(file_name.replace("\\", "/")).name, [])
-        found = [path for path in named if f"/{path}".endswith(f"/{file_name}")]
-        if not found and len(named) == 1:
-            found = named  # the folders on the way are those of another machine
-        words = set(_without_year(part.stem).split("_"))
-        of_split = [
-            path for path in found if words & set(_without_year(path.split("/")[0]).split("_"))
-        ]
-        return next(iter([*of_split, *found]), file_name)
-
-
-def _without_year(name: str) -> str:
-    """`val` for `val2017`, in every part of a path or name."""
-    return "".join(letter for letter in name if not letter.isdecimal())

@@ -1,0 +1,85 @@
+"""Regions of images, decoded: polygons and run lengths, plain or packed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+
+def decode_regions(
+    regions: Sequence[Any], height: int, width: int
+) -> Bool[np.ndarray, "height width"]:
+    """The union of some regions, each as COCO's `segmentation` gives it.
+
+    Raises:
+        ModuleNotFoundError: pycocotools is not installed.
+        ValueError, TypeError, LookupError, OverflowError: a region is damaged.
+    """
+    from pycocotools import mask as runs
+
+    encoded = []
+    for region in regions:
+        _check_region(region, height, width)
+        code = region
+        if isinstance(region, list):
+            code = runs.merge(runs.frPyObjects(region, height, width))
+        elif isinstance(region["counts"], list):
+            code = runs.frPyObjects(region, height, width)
+        encoded.append(code)
+    return np.asarray(runs.decode(runs.merge(encoded)), bool)
+
+
+def unpack_runs(counts: str) -> Int[np.ndarray, "run"]:
+    """The run lengths that COCO packs into text.
+
+    Five bits a letter, the lowest first, the sixth says that more follow; the fifth of the last is
+    the sign. From the fourth run on, the difference from the run before the last is written.
+
+    Raises:
+        ValueError: the text is not packed runs.
+    """
+    codes = np.frombuffer(counts.encode("ascii"), np.uint8).astype(np.int64) - 48
+    if len(codes) == 0 or codes.min() < 0 or codes.max() > 63 or codes[-1] & 32:
+        raise ValueError("its runs are not packed as COCO packs them")
+    last = np.flatnonzero(codes & 32 == 0)
+    first = np.concatenate([[0], last[:-1] + 1])
+    letters = last - first + 1
+    if letters.max() > 7:  # more than any 32 bits need
+        raise ValueError("its runs are not packed as COCO packs them")
+    place = np.arange(len(codes)) - np.repeat(first, letters)
+    values = np.add.reduceat((codes & 31) << 5 * place, first)
+    values -= np.where(codes[last] & 16, np.int64(1) << 5 * letters, 0)
+    for start in (1, 2):
+        values[start::2] = np.cumsum(values[start::2])
+    return values
+
+
+def _check_region(region: Any, height: int, width: int) -> None:
+    """Refuses what pycocotools would misread, or would fill the memory with.
+
+    Raises:
+        ValueError: the region is neither polygons nor runs over an image of this size.
+    """
+    if isinstance(region, list):
+        for polygon in region:
+            points = np.asarray(polygon, np.float64)
+            if points.ndim != 1 or len(points) < 6 or len(points) % 2:
+                raise ValueError("a polygon is not a list of three or more x, y")
+            if not (np.abs(points) <= 2 * max(height, width)).all():
+                raise ValueError(f"a polygon leaves the image of {width}x{height}")
+        return
+    size, counts = region["size"], region["counts"]
+    if size != [height, width]:
+        raise ValueError(f"it is for an image of height and width {size}, not {[height, width]}")
+    if isinstance(counts, list):
+        numbers = np.asarray(counts)
+    elif isinstance(counts, str):
+        numbers = unpack_runs(counts)
+    else:
+        raise ValueError("its runs are neither numbers nor text")
+    # What pycocotools finds no run for, it leaves as the memory was.
+    if numbers.dtype.kind not in "iu" or numbers.min() < 0 or numbers.sum() != height * width:
+        raise ValueError("its runs do not fill the image")
