@@ -32,6 +32,16 @@ def replace(table: str, old: str, new: str) -> Hurt:
     return hurt
 
 
+def rewrite_line(path: Path, line: int, rewrite: Callable[[str], str]) -> None:
+    lines = path.read_text().splitlines()
+    lines[line - 1] = rewrite(lines[line - 1])
+    path.write_text("\n".join([*lines, ""]))
+
+
+def append(path: Path, text: str) -> None:
+    path.write_text(path.read_text() + text)
+
+
 def remove(name: str) -> Hurt:
     return lambda folder: (folder / name).unlink()
 
@@ -103,6 +113,34 @@ DAMAGES = {
     "fields without a column": Damage(
         replace("index.csv", ",scene\n", "\n"),
         r"index\.csv: its rows have more fields than its first line names",
+    ),
+    "row that ends early": Damage(
+        lambda folder: rewrite_line(folder / "index.csv", 4, lambda row: row.rsplit(",", 2)[0]),
+        r"index\.csv, line 4: 7 fields; the first line names 9",
+    ),
+    "row with a field too many": Damage(
+        lambda folder: rewrite_line(folder / "index.csv", 4, lambda row: f"{row},"),
+        r"index\.csv, line 4: 10 fields; the first line names 9",
+    ),
+    "label that ends early": Damage(
+        lambda folder: rewrite_line(folder / "label.csv", 3, lambda row: row.rsplit(",", 4)[0]),
+        r"label\.csv, line 3: 2 fields; the first line names 6",
+    ),
+    "category without a column": Damage(
+        lambda folder: append(folder / "category.csv", "texture,0,0,0,0\n"),
+        r"index\.csv: no column for the category 'texture' of category\.csv",
+    ),
+    "category without a name": Damage(
+        lambda folder: append(folder / "category.csv", ",0,0,0,0\n"),
+        r"category\.csv, line 5: a category without a name",
+    ),
+    "size beyond all numbers": Damage(
+        replace("index.csv", "0002.png,val,32", "0002.png,val,9223372036854775808"),
+        r"index\.csv, line 4: 0002\.png has no size in pixels as ih",
+    ),
+    "label number of 5000 digits": Damage(
+        replace("index.csv", ",5\n", f",{5000 * '9'}\n"),
+        r"index\.csv: the label number 9{9}\.\.\. of \d{4}\.png is not in label\.csv",
     ),
     "column of no category": Damage(
         replace("category.csv", "object", "objet"),

@@ -93,7 +93,7 @@ def test_images_are_rgb_in_their_own_size(folder):
     index = folder / "index.csv"
     index.write_text(index.read_text().replace(",ih,iw,", ",height,width,"))
     category = folder / "category.csv"
-    category.write_text(category.read_text() + "height\nwidth\n")
+    category.write_text(category.read_text() + "height,0,0,0,0\nwidth,0,0,0,0\n")
     assert BrodenDataset(folder).image_size(0) == (4, 6)
 
 
@@ -125,6 +125,18 @@ def test_digest_sees_tables_and_files_but_no_path(folder, tmp_path):
         ("index", ",texture\n", ",tissue\n", r"column 'tissue' is no category of category\.csv"),
         ("index", "image,split", "picture,split", r"index\.csv: lacks the column 'image'"),
         ("index", INDEX[INDEX.index("\n") :], "\n", "no rows"),
+        ("index", ",3;0,\n", "\n", r"index\.csv, line 3: 9 fields; the first line names 11"),
+        ("index", ",3;0,\n", ",3;0,,\n", "line 3: 12 fields; the first line names 11"),
+        ("index", "\nade", "\n\n\nade/two.jpg,tset,4,6,2,3,,,,,\nade", "line 5: .*'tset'"),
+        ("index", "ade/one.jpg,val", "ade/one.jpg\u2028,tset", r"jpg\\u2028 has the unknown split"),
+        ("index", "color,object", "color,color", "the column 'color' stands twice"),
+        ("index", "val,4,6,2,3", f"val,{2**63},6,2,3", "line 3: .* no size in pixels as ih"),
+        ("index", "3;0,\n", '3;0,"\n', r"index\.csv: not a table"),
+        ("category", "color,1,1,1,0\n", "color,1,1,1,0\nsize,1,1,1,0\n", "no column for .*'size'"),
+        ("category", "part,260", ",260", "line 3: a category without a name"),
+        ("category", "part,260", "ih,260", "line 3: 'ih' is no category but another column"),
+        ("category", "color,1,1,1,0", "color", "line 6: 1 field; the first line names 5"),
+        ("label", ",scene(1),1,1.0,\n", "\n", "line 4: 2 fields; the first line names 6"),
         ("label", "3,NA", "2,NA", "line 4: the label number 2 stands twice"),
         ("label", "3,NA", "3,null", "line 4: the name 'null' stands twice"),
         ("label", "3,NA", "3,", "line 4: the label number 3 has no name"),
@@ -143,9 +155,9 @@ def test_tables_that_contradict_the_layout_are_refused(folder, table, old, new, 
 
 def test_several_faults_are_counted(folder):
     message = refuse(folder, "index", ",val,4,6", ",test,x,6")
-    assert message.endswith("wanted train or val")
+    assert message.endswith("wanted train or val (1 more: see `net2vec data check`)")
     message = refuse(folder, "label", "null", "NA")
-    assert message.endswith("(1 more: see `net2vec data check`)")
+    assert message.endswith("(2 more: see `net2vec data check`)")
 
 
 def test_missing_and_unreadable_tables_are_named(folder):
@@ -185,6 +197,25 @@ def test_an_index_cannot_point_outside(folder, put, gray):
     index.write_text(index.read_text().replace("dtd/g_0106.jpg", "../../secret.jpg"))
     with pytest.raises(DataError, match="does not name a file inside"):
         BrodenDataset(folder).image(0)
+
+
+def test_numbers_of_any_length_are_refused_in_one_line(folder):
+    index = folder / "index.csv"
+    index.write_text(index.read_text().replace("2;260", "2;" + 5000 * "9"))
+    with pytest.raises(DataError, match=r"label number 999999999\.\.\. of dtd/g_0106\.jpg is not"):
+        BrodenDataset(folder).annotation(0)
+
+
+def test_void_labels_are_no_concepts(folder):
+    label = folder / "label.csv"
+    label.write_text(label.read_text().replace("2,null", "2,Background").replace("3,NA", "3,void"))
+    dataset = BrodenDataset(folder)
+    assert dataset.labels == ("", "red-c", "wheel")
+    assert dataset.annotation(0).image_labels == (("texture", 2),)
+    things, part, _ = dataset.annotation(1).planes
+    assert not things.labels.any()
+    assert part.labels[0, 0] == 2
+    assert dataset.annotation(1).image_labels == ()
 
 
 def test_sizes_may_be_left_out(folder):

@@ -49,6 +49,27 @@ def test_every_fault_is_listed_once_and_a_sound_folder_has_none(broden):
     assert len(find_faults(broden)) == 5
 
 
+def test_every_fault_of_a_row_and_of_its_files_is_listed(broden):
+    index = broden / "index.csv"
+    index.write_text(index.read_text().replace("0002.png,val,32", "0002.png,validate,huge"))
+    DAMAGES["missing image"].hurt(broden)
+    assert [fault.removeprefix(f"{broden}/") for fault in find_faults(broden)] == [
+        "index.csv, line 4: 0002.png has the unknown split 'validate'; wanted train or val",
+        "index.csv, line 4: 0002.png has no size in pixels as ih",
+        "images/0002.png: the file is missing",
+    ]
+
+
+@pytest.mark.parametrize("row", ["1,,", "1,red-c", "01,red-c,", "1,red-c,a,b,c,d,e,f"])
+def test_a_label_at_fault_is_one_fault_however_often_it_is_used(broden, row):
+    label = broden / "label.csv"
+    lines = label.read_text().splitlines()
+    lines[1] = f"{row}{lines[1].split(',', 2)[2]}" if row.endswith(",") else row
+    label.write_text("\n".join([*lines, ""]))
+    (fault,) = find_faults(broden)
+    assert "label.csv, line 2: " in fault
+
+
 def test_a_fault_of_two_images_is_listed_once(broden):
     DAMAGES["truncated mask"].hurt(broden)
     index = broden / "index.csv"

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
 
 from net2vec.data.protocol import SPLITS
-from net2vec.errors import DataError
+from net2vec.data.readers.tables import Table
 
 INDEX, LABELS, CATEGORIES = "index.csv", "label.csv", "category.csv"
 MAX_NUMBER = 2**16 - 1
 """The largest label number that two channels of a mask can hold."""
 
-_SIZES = ("ih", "iw", "sh", "sw")
+IMAGE, SPLIT = "image", "split"
+SIZES = ("ih", "iw", "sh", "sw")
+RESERVED = frozenset({IMAGE, SPLIT, *SIZES})
+"""Columns of the index that are no categories."""
+
+_SIZE = r"[1-9][0-9]{0,8}"
+_NUMBER = r"[1-9][0-9]{0,4}"
+
+_Faults = Mapping[int, list[str]]
+"""What is wrong with the rows of a table, by line."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +43,9 @@ class BrodenTables:
     """
 
     folder: Path
-    index: pd.DataFrame
-    label: pd.DataFrame
-    category: pd.DataFrame
+    index: Table
+    label: Table
+    category: Table
 
     @classmethod
     def read(cls, folder: Path) -> BrodenTables:
@@ -44,87 +56,131 @@ class BrodenTables:
         """
         return cls(
             folder,
-            _read_table(folder / INDEX, ("image", "split")),
-            _read_table(folder / LABELS, ("number", "name")),
-            _read_table(folder / CATEGORIES, ("name",)),
+            Table.read(folder / INDEX, (IMAGE, SPLIT)),
+            Table.read(folder / LABELS, ("number", "name")),
+            Table.read(folder / CATEGORIES, ("name",)),
         )
 
-    def cells(self, category: str) -> list[str]:
-        """What the index says of a category, image by image."""
-        if category not in self.index:
-            return [""] * len(self.index)
-        return list(self.index[category])
+    def images(self) -> pd.DataFrame:
+        """The rows of the index, without those that cannot be told to be an image's.
 
-    def sizes(self, height: str, width: str) -> list[tuple[int, int]] | None:
-        """The (height, width) of two columns of the index, where it has them."""
-        if height not in self.index or width not in self.index:
-            return None
-        return list(zip(self.index[height].astype(int), self.index[width].astype(int), strict=True))
+        Sound tables lose none; so do the two below.
+        """
+        rows = self.index.rows
+        long = [line for line, fields in self.index.misshapen.items() if fields > len(rows.columns)]
+        return rows[(rows[IMAGE] != "") & ~rows.index.isin(long)]
 
-    def sound(self) -> BrodenTables:
-        """The tables without the rows that `faults` names."""
-        return replace(
-            self,
-            index=self.index.loc[self._index_faults == ""],
-            label=self.label.loc[self._label_faults == ""],
-            category=self.category.loc[self._category_faults == ""],
-        )
+    def labels(self) -> dict[int, str]:
+        """Names by number, in the order of the rows; those at fault too, where a number is legible.
+
+        Else every use of the number in the folder would look like a fault of its own.
+        """
+        names: dict[int, str] = {}
+        for text, name in zip(self.label.rows["number"], self.label.rows["name"], strict=True):
+            number = re.fullmatch(rf"0*({_NUMBER})(\.0*)?", text.strip())
+            if number and int(number[1]) <= MAX_NUMBER:
+                names.setdefault(int(number[1]), name)
+        return names
+
+    def categories(self) -> list[str]:
+        """Names of the categories that have a column in the index."""
+        names = dict.fromkeys(self.category.rows["name"])
+        return [name for name in names if name in self.index.rows and name not in RESERVED]
 
     def faults(self) -> list[str]:
         """All that contradicts the layout within the tables, each as `file: reason`."""
         found = []
-        for name, table, faults in (
-            (INDEX, self.index, self._index_faults),
-            (LABELS, self.label, self._label_faults),
-            (CATEGORIES, self.category, self._category_faults),
+        for table, faults in (
+            (self.index, self._index_faults),
+            (self.label, self._label_faults),
+            (self.category, self._category_faults),
         ):
-            path = self.folder / name
-            if table.empty:
-                found.append(f"{path}: no rows")
-            # The header is line 1 of the file.
+            if table.rows.empty:
+                found.append(f"{table.path}: no rows")
             found += [
-                f"{path}, line {line}: {fault}"
-                for line, fault in enumerate(faults, start=2)
-                if fault
+                f"{table.path}, line {line}: {fault}"
+                for line in sorted(faults)
+                for fault in faults[line]
             ]
-        named = {"image", "split", *_SIZES, *self.category["name"]}
-        for column in self.index.columns:
-            if column not in named:
-                place = self.folder / INDEX
-                found.append(f"{place}: the column {column!r} is no category of {CATEGORIES}")
-        return found
+        named = list(self.category.rows["name"])
+        for column in self.index.rows.columns:
+            if column not in {*RESERVED, *named}:
+                found.append(
+                    f"{self.index.path}: the column {column!r} is no category of {CATEGORIES}"
+                )
+        for name in dict.fromkeys(named):
+            if name and name not in self.index.rows:
+                found.append(
+                    f"{self.index.path}: no column for the category {name!r} of {CATEGORIES}"
+                )
+        return [one_line(fault) for fault in found]
 
     @cached_property
-    def _index_faults(self) -> pd.Series[str]:
-        """What is wrong with each row of the index, empty where nothing is."""
-        faults = pd.Series("", index=self.index.index, dtype=object)
-        image, split = self.index["image"], self.index["split"]
-        for column in [name for name in _SIZES if name in self.index]:
-            wrong = ~self.index[column].str.fullmatch(r"[1-9]\d*")
-            faults[wrong] = image + f" has no size in pixels as {column}"
-        wrong = ~split.isin(SPLITS)
-        faults[wrong] = image + " has the unknown split '" + split + "'; wanted train or val"
-        faults[image.duplicated()] = "duplicate row of " + image
-        faults[image == ""] = "a row without an image"
+    def _index_faults(self) -> _Faults:
+        rows, faults = _shaped(self.index)
+        image = rows[IMAGE]
+        _note(faults, rows[image == ""], lambda row: "a row without an image")
+        _note(
+            faults,
+            rows[(image != "") & image.duplicated()],
+            lambda row: f"duplicate row of {row[IMAGE]}",
+        )
+        _note(
+            faults,
+            rows[~rows[SPLIT].isin(SPLITS)],
+            lambda row: f"{_who(row)} has the unknown split {row[SPLIT]!r}; wanted train or val",
+        )
+        for column in [name for name in SIZES if name in rows]:
+            _note(
+                faults,
+                rows[~rows[column].str.fullmatch(_SIZE).astype(bool)],
+                partial(_no_size, column),
+            )
         return faults
 
     @cached_property
-    def _label_faults(self) -> pd.Series[str]:
-        faults = pd.Series("", index=self.label.index, dtype=object)
-        number, name = self.label["number"], self.label["name"]
-        faults[name.duplicated()] = "the name '" + name + "' stands twice"
-        faults[name == ""] = "the label number " + number + " has no name"
-        faults[number.duplicated()] = "the label number " + number + " stands twice"
-        numeric = pd.to_numeric(number, errors="coerce")
-        wrong = ~(number.str.fullmatch(r"[1-9]\d*") & (numeric <= MAX_NUMBER))
-        faults[wrong] = "'" + number + f"' is no label number (1 to {MAX_NUMBER})"
+    def _label_faults(self) -> _Faults:
+        rows, faults = _shaped(self.label)
+        number, name = rows["number"], rows["name"]
+        legible = number.str.fullmatch(_NUMBER).astype(bool)
+        legible &= pd.to_numeric(number.where(legible, "0")) <= MAX_NUMBER
+        _note(
+            faults,
+            rows[~legible],
+            lambda row: f"{row['number'][:20]!r} is no label number (1 to {MAX_NUMBER})",
+        )
+        _note(
+            faults,
+            rows[legible & number.duplicated()],
+            lambda row: f"the label number {row['number']} stands twice",
+        )
+        _note(
+            faults,
+            rows[name == ""],
+            lambda row: f"the label number {row['number']} has no name",
+        )
+        _note(
+            faults,
+            rows[(name != "") & name.duplicated()],
+            lambda row: f"the name {row['name']!r} stands twice",
+        )
         return faults
 
     @cached_property
-    def _category_faults(self) -> pd.Series[str]:
-        faults = pd.Series("", index=self.category.index, dtype=object)
-        name = self.category["name"]
-        faults[name.duplicated()] = "the category '" + name + "' stands twice"
+    def _category_faults(self) -> _Faults:
+        rows, faults = _shaped(self.category)
+        name = rows["name"]
+        _note(faults, rows[name == ""], lambda row: "a category without a name")
+        _note(
+            faults,
+            rows[(name != "") & name.duplicated()],
+            lambda row: f"the category {row['name']!r} stands twice",
+        )
+        _note(
+            faults,
+            rows[name.isin(RESERVED)],
+            lambda row: f"{row['name']!r} is no category but another column of {INDEX}",
+        )
         return faults
 
 
@@ -134,17 +190,35 @@ def is_broden(folder: Path) -> bool:
     return INDEX in tables or len(tables) == 2
 
 
-def _read_table(path: Path, wanted: tuple[str, ...]) -> pd.DataFrame:
-    try:
-        # Without keep_default_na a label named "null" or "NA" would become a missing value.
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except FileNotFoundError:
-        raise DataError(f"{path}: the file is missing") from None
-    except (OSError, ValueError) as fault:
-        raise DataError(f"{path}: not a table ({fault})") from None
-    if not isinstance(table.index, pd.RangeIndex):  # pandas took the first column for an index
-        raise DataError(f"{path}: its rows have more fields than its first line names")
-    missing = [name for name in wanted if name not in table]
-    if missing:
-        raise DataError(f"{path}: lacks the column {missing[0]!r}")
-    return table
+def is_size(text: str) -> bool:
+    """Whether a cell of the index says a number of pixels."""
+    return re.fullmatch(_SIZE, text) is not None
+
+
+def one_line(text: str) -> str:
+    """The text with everything escaped that would end a line."""
+    return "".join(repr(c)[1:-1] if len(f"{c}x".splitlines()) > 1 else c for c in text)
+
+
+def _shaped(table: Table) -> tuple[pd.DataFrame, defaultdict[int, list[str]]]:
+    """The rows whose fields are those of the columns, and the faults of the others."""
+    wanted = len(table.rows.columns)
+    faults: defaultdict[int, list[str]] = defaultdict(list)
+    for line, fields in table.misshapen.items():
+        faults[line].append(f"{fields} field{'s' * (fields > 1)}; the first line names {wanted}")
+    return table.rows[~table.rows.index.isin(list(table.misshapen))], faults
+
+
+def _note(
+    faults: defaultdict[int, list[str]], rows: pd.DataFrame, say: Callable[[pd.Series[str]], str]
+) -> None:
+    for line, row in rows.iterrows():
+        faults[int(str(line))].append(say(row))
+
+
+def _no_size(column: str, row: pd.Series[str]) -> str:
+    return f"{_who(row)} has no size in pixels as {column}"
+
+
+def _who(row: pd.Series[str]) -> str:
+    return row[IMAGE] or "it"

@@ -44,7 +44,7 @@ def find_faults(
     try:
         if layout.reader is BrodenDataset:
             tables = BrodenTables.read(folder)
-            dataset: ProbeDataset = BrodenDataset(folder, tables.sound())
+            dataset: ProbeDataset = BrodenDataset(folder, tables)
             return _faults_of(dataset, tables.faults(), workers, progress)
         dataset = layout.reader(folder)
     except DataError as fault:

@@ -1,0 +1,79 @@
+"""CSV files as text, row by row: nothing in them is believed, and no row is guessed at."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from net2vec.errors import DataError
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV file.
+
+    Attributes:
+        path: where it is.
+        rows: its rows as text, by the number of the line that each begins on (the file's first
+            line, which names the columns, is 1). What a short row lacks is empty here.
+        misshapen: the number of fields of each row that has more or fewer than there are columns,
+            by line.
+    """
+
+    path: Path
+    rows: pd.DataFrame
+    misshapen: dict[int, int]
+
+    @classmethod
+    def read(cls, path: Path, wanted: Iterable[str]) -> Table:
+        """Reads a file; empty lines are passed over.
+
+        Args:
+            path: what to read.
+            wanted: columns that it must have.
+
+        Raises:
+            DataError: it is missing or no table, has a column twice or lacks one, or all its rows
+                have more fields than it has columns.
+        """
+        # pandas would take what a short row lacks for empty, and long rows for another table.
+        try:
+            columns, *rows = _parse(path.read_text(encoding="utf-8-sig"))
+        except FileNotFoundError:
+            raise DataError(f"{path}: the file is missing") from None
+        except (OSError, ValueError, csv.Error) as fault:
+            raise DataError(f"{path}: not a table ({fault})") from None
+        names = columns[1]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise DataError(f"{path}: the column {twice[0]!r} stands twice")
+        if missing := [name for name in wanted if name not in names]:
+            raise DataError(f"{path}: lacks the column {missing[0]!r}")
+        misshapen = {line: len(row) for line, row in rows if len(row) != len(names)}
+        if rows and all(misshapen.get(line, 0) > len(names) for line, _ in rows):
+            raise DataError(f"{path}: its rows have more fields than its first line names")
+        cells = [(row + [""] * len(names))[: len(names)] for _, row in rows]
+        table = pd.DataFrame(cells, columns=names, index=[line for line, _ in rows], dtype=object)
+        return cls(path, table, misshapen)
+
+
+def _parse(text: str) -> list[tuple[int, list[str]]]:
+    """The rows of a table with the lines that they begin on.
+
+    Raises:
+        ValueError: there is none.
+        csv.Error: quotation marks do not close.
+    """
+    reader = csv.reader(io.StringIO(text), strict=True)
+    rows, line = [], 1
+    for row in reader:
+        if len(row) > 1 or (row and row[0].strip()):
+            rows.append((line, row))
+        line = reader.line_num + 1
+    if not rows:
+        raise ValueError("it is empty")
+    return rows
