@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import io
+import random
+import re
 import struct
 import tarfile
 import zipfile
 
 import pytest
 
-from net2vec.data.tools.unpacking import unpack
+from net2vec.data.tools.unpacking import BadArchiveError, unpack
 from net2vec.errors import DataError
 
 
@@ -18,8 +20,8 @@ def into(tmp_path):
     return folder
 
 
-def make_zip(path, *members, **options):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+def make_zip(path, *members, compression=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", compression) as file:
         for name, content in members:
             file.writestr(name, content)
     return path
@@ -32,6 +34,14 @@ def make_tar(path, *members, mode="w:gz"):
             entry.size = len(content)
             file.addfile(entry, io.BytesIO(content))
     return path
+
+
+def rewrite_header(archive, kind, offset, value):
+    """Writes a number into the first file's own header and into the directory at the end."""
+    content = bytearray(archive.read_bytes())
+    for marker, shift in ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2)):
+        struct.pack_into(kind, content, content.index(marker) + offset + shift, value)
+    archive.write_bytes(content)
 
 
 def contents(folder):
@@ -99,11 +109,7 @@ def test_number_and_size_are_bounded(tmp_path, into, make):
 
 def test_a_bomb_that_lies_about_its_size_is_stopped(tmp_path, into):
     archive = make_zip(tmp_path / "a.zip", ("bomb", bytes(5_000_000)))
-    content = bytearray(archive.read_bytes())
-    # The size stands in the file's own header and in the directory at the end.
-    for marker, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
-        struct.pack_into("<I", content, content.index(marker) + offset, 10)
-    archive.write_bytes(bytes(content))
+    rewrite_header(archive, "<I", 22, 10)
     with pytest.raises(DataError, match=r"cannot be unpacked|larger than the archive declares"):
         unpack(archive, into, max_bytes=100)
     assert sum(len(found) for found in contents(into).values()) <= 100
@@ -127,9 +133,86 @@ def test_damaged_archives_are_named(tmp_path, into):
         unpack(tmp_path / "gone.zip", into)
 
 
-def test_a_name_that_comes_twice_is_refused(tmp_path, into):
-    twice = make_tar(tmp_path / "a.tar", ("set/a", b"1"), ("set/a", b"2"))
-    with pytest.raises(DataError, match=r"holds .*a twice"):
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_every_compression_names_its_damage(tmp_path, into, compression):
+    archive = make_zip(tmp_path / "a.zip", ("x", b"some text" * 9), compression=compression)
+    content = bytearray(archive.read_bytes())
+    start = content.index(b"x") + 1
+    content[start + 4 : start + 14] = b"\xff" * 10  # LZMA's own header and what follows
+    archive.write_bytes(content)
+    with pytest.raises(BadArchiveError, match=r"a\.zip: cannot be unpacked \(\w.*\)$"):
+        unpack(archive, into)
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "reason"),
+    [
+        (6, 1, "'x' is encrypted; not unpacked"),
+        (8, 99, "cannot be unpacked (That compression"),
+    ],
+    ids=["encrypted", "unknown compression"],
+)
+def test_what_cannot_be_decoded_is_named(tmp_path, into, offset, value, reason):
+    archive = make_zip(tmp_path / "a.zip", ("x", b"some text"))
+    rewrite_header(archive, "<H", offset, value)
+    with pytest.raises(BadArchiveError, match=re.escape(f"a.zip: {reason}")):
+        unpack(archive, into)
+
+
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [
+        (make_zip, {"compression": zipfile.ZIP_DEFLATED}),
+        (make_zip, {"compression": zipfile.ZIP_BZIP2}),
+        (make_zip, {"compression": zipfile.ZIP_LZMA}),
+        (make_tar, {"mode": "w"}),
+        (make_tar, {"mode": "w:gz"}),
+        (make_tar, {"mode": "w:bz2"}),
+        (make_tar, {"mode": "w:xz"}),
+    ],
+    ids=lambda given: "-".join(map(str, given.values())) if isinstance(given, dict) else "",
+)
+def test_any_damage_is_one_line_or_none(tmp_path, into, make, options):
+    draw = random.Random(0)
+    text = bytes(draw.choices(b"abcdef", k=300))
+    whole = make(tmp_path / "a", ("s/x", text), ("s/y", text), **options).read_bytes()
+    for attempt in range(80):
+        content = bytearray(whole)
+        for place in draw.choices(range(len(whole)), k=attempt % 3 + 1):
+            content[place] = draw.randrange(256)
+        (tmp_path / "a").write_bytes(
+            content[: draw.choice((None, None, draw.randrange(len(whole))))]
+        )
+        folder = into / str(attempt)
+        folder.mkdir()
+        try:
+            unpack(tmp_path / "a", folder)
+        except BadArchiveError as fault:
+            assert "\n" not in str(fault)  # noqa: PT017
+
+
+def test_a_file_without_a_name_is_damage(tmp_path, into):
+    archive = make_zip(tmp_path / "a.zip", ("x", b""))
+    archive.write_bytes(archive.read_bytes().replace(b"x", b"\0"))
+    with pytest.raises(BadArchiveError, match=r"a\.zip: cannot be unpacked"):
+        unpack(archive, into)
+
+
+def test_an_archive_without_files_is_refused(tmp_path, into):
+    with pytest.raises(BadArchiveError, match=r"a\.zip: holds no files"):
+        unpack(make_zip(tmp_path / "a.zip"), into)
+
+
+def test_what_is_not_the_archives_fault_is_told_apart(tmp_path, into):
+    with pytest.raises(DataError, match="cannot be read") as caught:
+        unpack(tmp_path, into)
+    assert not isinstance(caught.value, BadArchiveError)
+
+
+@pytest.mark.parametrize("second", ["set/a", "set/a/b"])
+def test_a_name_that_comes_twice_is_refused(tmp_path, into, second):
+    twice = make_tar(tmp_path / "a.tar", ("set/a", b"1"), (second, b"2"))
+    with pytest.raises(BadArchiveError, match=rf"holds '{second}' twice"):
         unpack(twice, into)
 
 

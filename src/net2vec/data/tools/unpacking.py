@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import lzma
 import shutil
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -20,7 +22,35 @@ MAX_FILES = 2_000_000
 
 _CHUNK = 1 << 20
 _SYMLINK = 0o120000
+_ENCRYPTED = 1
 _CLUTTER = ("__MACOSX", ".DS_Store")
+
+_DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,  # from gzip and bz2
+    ValueError,  # a name that is no text, a place before the file's beginning
+    IndexError,  # an empty name
+    OverflowError,  # a size beyond every file's
+    MemoryError,  # LZMA's dictionary is as large as the archive says
+    RuntimeError,  # an unknown compression
+)
+
+
+class BadArchiveError(DataError):
+    """An archive is damaged, of another kind or not to be trusted; another copy may not be.
+
+    Attributes:
+        reason: what is wrong, without the archive's name.
+    """
+
+    def __init__(self, archive: Path, reason: str) -> None:
+        super().__init__(f"{archive}: {reason}")
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -53,14 +83,21 @@ def unpack(
         progress: called with the number of files unpacked since the last call, and of all files.
 
     Raises:
-        DataError: the archive is damaged, is of another kind, or is not to be trusted.
+        BadArchiveError: the archive is damaged, is of another kind, or is not to be trusted.
+        DataError: the archive cannot be read, or the folder cannot be written.
     """
     with _members(archive) as members:
+        if not members:
+            raise BadArchiveError(archive, "holds no files")
         if len(members) > max_files:
-            raise DataError(f"{archive}: {len(members)} files, more than the {max_files} allowed")
+            raise BadArchiveError(
+                archive, f"{len(members)} files, more than the {max_files} allowed"
+            )
         size = sum(member.size for member in members)
         if size > max_bytes:
-            raise DataError(f"{archive}: {size} bytes unpacked, more than the {max_bytes} allowed")
+            raise BadArchiveError(
+                archive, f"{size} bytes unpacked, more than the {max_bytes} allowed"
+            )
         free = shutil.disk_usage(folder).free
         if size > free:
             raise DataError(f"{archive}: {size} bytes unpacked, but {folder} has room for {free}")
@@ -68,60 +105,85 @@ def unpack(
         tops = {path.parts[0] if len(path.parts) > 1 else "" for path in paths}
         shared = len(tops) == 1 and tops != {""}
         for member, path in zip(members, paths, strict=True):
-            target = folder.joinpath(*path.parts[shared:])
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _copy(archive, member, target)
+            _copy(archive, member, folder.joinpath(*path.parts[shared:]))
             progress(1, len(members))
 
 
 def _safe(archive: Path, name: str) -> PurePosixPath:
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or not path.parts:
-        raise DataError(f"{archive}: {name!r} would be written outside the folder; not unpacked")
+    if path.is_absolute() or ".." in path.parts or set("\\:\0") & set(name) or not path.parts:
+        raise BadArchiveError(
+            archive, f"{name!r} would be written outside the folder; not unpacked"
+        )
     return path
 
 
 def _copy(archive: Path, member: _Member, target: Path) -> None:
     left = member.size
-    source = member.open()
-    if source is None:
-        raise DataError(f"{archive}: {member.name!r} is no plain file; not unpacked")
-    with source, target.open("xb") as copy:
-        while chunk := source.read(_CHUNK):
-            left -= len(chunk)
-            if left < 0:
-                raise DataError(f"{archive}: {member.name!r} is larger than the archive declares")
-            copy.write(chunk)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as copy:
+            for chunk in _chunks(archive, member):
+                left -= len(chunk)
+                if left < 0:
+                    raise BadArchiveError(
+                        archive, f"{member.name!r} is larger than the archive declares"
+                    )
+                copy.write(chunk)
+    except (FileExistsError, NotADirectoryError):
+        raise BadArchiveError(archive, f"holds {member.name!r} twice") from None
+    except OSError as fault:
+        raise DataError(f"{target}: cannot be written ({fault.strerror})") from None
+
+
+def _chunks(archive: Path, member: _Member) -> Iterator[bytes]:
+    with _reading(archive):
+        source = member.open()
+        if source is None:
+            raise BadArchiveError(archive, f"{member.name!r} is no plain file; not unpacked")
+        with source:
+            while chunk := source.read(_CHUNK):
+                yield chunk
 
 
 @contextmanager
 def _members(archive: Path) -> Iterator[list[_Member]]:
-    """The files of an archive, with every way it can be damaged turned into one `DataError`."""
+    """The files of an archive, which stays open meanwhile."""
+    with ExitStack() as opened:
+        with _reading(archive):
+            if zipfile.is_zipfile(archive):
+                file = opened.enter_context(zipfile.ZipFile(archive))
+                members = [*_zip_members(archive, file)]
+            elif tarfile.is_tarfile(archive):
+                tar = opened.enter_context(tarfile.open(archive))
+                members = [*_tar_members(archive, tar)]
+            else:
+                raise BadArchiveError(archive, "neither a zip nor a tar archive, or cut short")
+        yield members
+
+
+@contextmanager
+def _reading(archive: Path) -> Iterator[None]:
+    """Every way in which an archive can be damaged turned into one `BadArchiveError`."""
     try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as file:
-                yield [*_zip_members(archive, file)]
-        elif tarfile.is_tarfile(archive):
-            with tarfile.open(archive) as tar:
-                yield [*_tar_members(archive, tar)]
-        else:
-            raise DataError(f"{archive}: neither a zip nor a tar archive, or cut short")
+        yield
     except FileNotFoundError:
         raise DataError(f"{archive}: the file is missing") from None
-    except FileExistsError as fault:
-        raise DataError(f"{archive}: holds {fault.filename} twice") from None
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as fault:
-        raise DataError(f"{archive}: cannot be unpacked ({fault})") from None
-    except (RuntimeError, NotImplementedError) as fault:  # a password; an unknown compression
-        raise DataError(f"{archive}: cannot be unpacked ({fault})") from None
+    except (PermissionError, IsADirectoryError) as fault:
+        raise DataError(f"{archive}: cannot be read ({fault.strerror})") from None
+    except _DAMAGE as fault:
+        reason = str(fault) or ("cut short" if isinstance(fault, EOFError) else repr(fault))
+        raise BadArchiveError(archive, f"cannot be unpacked ({reason})") from None
 
 
 def _zip_members(archive: Path, file: zipfile.ZipFile) -> Iterator[_Member]:
     for info in file.infolist():
         if info.is_dir() or _is_clutter(info.filename):
             continue
+        if info.flag_bits & _ENCRYPTED:
+            raise BadArchiveError(archive, f"{info.filename!r} is encrypted; not unpacked")
         if info.external_attr >> 16 & 0o170000 == _SYMLINK:
-            raise DataError(f"{archive}: {info.filename!r} is a link; not unpacked")
+            raise BadArchiveError(archive, f"{info.filename!r} is a link; not unpacked")
         yield _Member(info.filename, info.file_size, partial(file.open, info))
 
 
@@ -130,7 +192,7 @@ def _tar_members(archive: Path, tar: tarfile.TarFile) -> Iterator[_Member]:
         if info.isdir() or _is_clutter(info.name):
             continue
         if not info.isreg():
-            raise DataError(f"{archive}: {info.name!r} is no plain file; not unpacked")
+            raise BadArchiveError(archive, f"{info.name!r} is no plain file; not unpacked")
         yield _Member(info.name, info.size, partial(tar.extractfile, info))
 
 
