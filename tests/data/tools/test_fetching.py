@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import zipfile
 
 import pytest
@@ -9,6 +10,9 @@ import pytest
 from net2vec.data import open_dataset
 from net2vec.data.tools import PUBLICATIONS, Publication, fetch_dataset
 from net2vec.errors import DataError
+
+PAGE = b"<!DOCTYPE html><title>The page is not here any more</title>"
+NO_ARCHIVE = "neither a zip nor a tar archive, or cut short"
 
 
 @pytest.fixture
@@ -27,7 +31,10 @@ def archive() -> bytes:
 def fetch(server, archive, tmp_path):
     server.files["/good/small.zip"] = archive
     server.etags["/good/small.zip"] = '"x"'
+    server.files["/copy/small.zip"] = archive
     server.files["/other/small.zip"] = archive[::-1]
+    server.files["/page/small.zip"] = PAGE
+    server.files["/flipped/small.zip"] = archive.replace(b"x.jpg", b"y.jpg")
 
     def call(*places, archive=None, **about):
         urls = tuple(f"{server.url}/{place}/small.zip" for place in places)
@@ -39,17 +46,23 @@ def fetch(server, archive, tmp_path):
     return call
 
 
+@pytest.fixture
+def left(tmp_path):
+    """The names that are in the folder now."""
+    return lambda: sorted(path.name for path in (tmp_path / "data").iterdir())
+
+
 def md5(content):
     return f"md5:{hashlib.md5(content).hexdigest()}"
 
 
-def test_downloaded_unpacked_and_tidied(fetch, server, tmp_path, caplog):
+def test_downloaded_unpacked_and_tidied(fetch, server, left, tmp_path, caplog):
     fetched = fetch("good")
     assert fetched.folder == tmp_path / "data" / "small"
     assert fetched.source == f"{server.url}/good/small.zip"
     assert fetched.warnings == ()
     assert open_dataset(fetched.folder).labels == ("", "car")
-    assert [path.name for path in (tmp_path / "data").iterdir()] == ["small"]
+    assert left() == ["small"]
     assert caplog.text == ""
 
 
@@ -71,6 +84,45 @@ def test_sources_are_tried_in_turn(fetch, server):
         "/good/small.zip",
         "/good/small.zip",
     ]
+
+
+def test_a_source_without_the_archive_is_passed_over(fetch, server, left):
+    fetched = fetch("page", "flipped", "good")
+    assert open_dataset(fetched.folder).labels == ("", "car")
+    assert fetched.source == f"{server.url}/good/small.zip"
+    assert left() == ["small"]
+
+
+def test_every_source_says_what_it_gave_and_leaves_nothing(fetch, server, left):
+    told = (
+        rf"^small: no source gives small\.zip \(127\.0\.0\.1: {NO_ARCHIVE}; "
+        r"127\.0\.0\.1: cannot be unpacked \(Bad CRC-32 .*\); "
+        r"127\.0\.0\.1: answered 404 Not Found\); get it otherwise, then run: .*$"
+    )
+    for _ in range(2):  # what came the first time is not taken for an archive the second time
+        server.requests.clear()
+        with pytest.raises(DataError, match=told):
+            fetch("page", "flipped", "gone")
+        assert left() == []
+        assert len(server.requests) == 3
+
+
+def test_what_an_earlier_source_began_is_tidied_too(fetch, server, left):
+    server.cuts = [1_500_000] + [0] * 4
+    assert fetch("copy", "good").source.endswith("/good/small.zip")
+    assert left() == ["small"]
+
+
+def test_a_download_that_had_no_room_is_not_asked_for_again(fetch, server, left, monkeypatch):
+    usage = shutil.disk_usage("/")._replace(free=1000)
+    with monkeypatch.context() as full:
+        full.setattr(shutil, "disk_usage", lambda path: usage)
+        with pytest.raises(DataError, match="has room for 1000"):
+            fetch("good", "copy")
+    server.requests.clear()
+    assert fetch("good", "copy").source.endswith("/good/small.zip")
+    assert server.requests == []
+    assert left() == ["small"]
 
 
 def test_a_wrong_checksum_is_no_answer(fetch, archive):
@@ -107,6 +159,40 @@ def test_a_copy_of_ones_own_stays_and_nothing_is_asked(fetch, server, archive, p
     assert fetched.source == str(copy)
     assert copy.exists()
     assert server.requests == []
+
+
+def test_a_copy_that_is_here_already_is_used_and_stays(fetch, server, archive, left, put):
+    copy = put("data/small.zip", archive)
+    fetched = fetch("good", checksum=md5(archive))
+    assert fetched.source == str(copy)
+    assert fetched.warnings == ()
+    assert server.requests == []
+    assert copy.read_bytes() == archive
+    assert left() == ["small", "small.zip"]
+
+
+def test_a_copy_here_that_is_none_stays_and_is_told(fetch, server, left, put):
+    copy = put("data/small.zip", PAGE)
+    with pytest.raises(DataError) as caught:
+        fetch("gone")
+    assert f"({copy}: {NO_ARCHIVE}; 127.0.0.1: answered 404 Not Found)" in str(caught.value)
+    fetched = fetch("good")
+    assert fetched.source == f"{server.url}/good/small.zip"
+    assert fetched.warnings == (f"{copy}: {NO_ARCHIVE}; left as it is, not used",)
+    assert copy.read_bytes() == PAGE
+    assert left() == ["small", "small.zip"]
+
+
+def test_a_copy_here_needs_no_registration(fetch, archive, put):
+    copy = put("data/small.zip", PAGE)
+    with pytest.raises(DataError) as caught:
+        fetch(terms="https://terms")
+    assert str(caught.value) == (
+        f"small: {copy}: {NO_ARCHIVE}; its owners ask for a registration; get small.zip at "
+        "https://terms, then run: net2vec data fetch small --from small.zip"
+    )
+    copy.write_bytes(archive)
+    assert fetch(terms="https://terms").source == str(copy)
 
 
 def test_a_copy_with_another_checksum_warns(fetch, archive, put):

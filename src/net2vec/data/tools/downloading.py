@@ -23,6 +23,19 @@ class DownloadError(Exception):
     """A server does not give the file, in its own or the network's words."""
 
 
+def hidden_path(folder: Path, name: str, url: str) -> Path:
+    """Where a file from one address waits to be used: hidden, and apart from every other's."""
+    return folder / f".{name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}"
+
+
+def discard(folder: Path, name: str, url: str) -> None:
+    """Removes what came of a file from one address, whole or in part."""
+    whole = hidden_path(folder, name, url)
+    part = _part_file(whole)
+    for path in (whole, part, _state_file(part)):
+        path.unlink(missing_ok=True)
+
+
 class ResumingDownloader:
     """A downloader for `pooch` that keeps what it has got and asks for the rest.
 
@@ -57,8 +70,7 @@ class ResumingDownloader:
         """
         if not url.startswith(("http://", "https://")):
             raise DownloadError(f"not an HTTP address: {url}")
-        mark = hashlib.sha256(url.encode()).hexdigest()[:8]
-        part = Path(output_file).with_name(f".{self._name}.{mark}.part")
+        part = _part_file(hidden_path(Path(output_file).parent, self._name, url))
         failures = 0
         while True:
             before = _size(part)
@@ -147,6 +159,10 @@ class _State:
 
     def write(self, part: Path) -> None:
         _state_file(part).write_text(json.dumps(asdict(self)))
+
+
+def _part_file(whole: Path) -> Path:
+    return whole.with_name(f"{whole.name}.part")
 
 
 def _state_file(part: Path) -> Path:

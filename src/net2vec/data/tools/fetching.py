@@ -6,7 +6,7 @@ import difflib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -14,8 +14,14 @@ from urllib.parse import urlsplit
 import pooch
 
 from net2vec.data.files import folder_in_one_stroke
-from net2vec.data.tools.downloading import DownloadError, Progress, ResumingDownloader
-from net2vec.data.tools.unpacking import unpack
+from net2vec.data.tools.downloading import (
+    DownloadError,
+    Progress,
+    ResumingDownloader,
+    discard,
+    hidden_path,
+)
+from net2vec.data.tools.unpacking import BadArchiveError, unpack
 from net2vec.errors import DataError
 
 
@@ -119,7 +125,10 @@ def fetch_dataset(
 ) -> Fetched:
     """Downloads a published dataset and unpacks it, or unpacks a copy obtained otherwise.
 
-    An interrupted download goes on from where it was; the archive is removed once it is unpacked.
+    An interrupted download goes on from where it was; what was downloaded is removed once it is
+    unpacked. An archive of the right name that is in the folder already is somebody's own copy: it
+    is used before anything is downloaded, and left where it is. A source whose archive cannot be
+    unpacked has failed like one that does not answer, and the next is asked.
 
     Args:
         name: one of `publications`.
@@ -131,24 +140,27 @@ def fetch_dataset(
         pause: seconds before a broken download is tried again.
 
     Raises:
-        DataError: the name is unknown, the folder is there already, no source gives the archive, or
-            the archive is damaged or not to be trusted.
+        DataError: the name is unknown, the folder is there already or cannot be written, no source
+            gives an archive that can be unpacked, or the copy is damaged or not to be trusted.
     """
     publication = _publication(name, publications)
     into = Path(into)
     folder = into / name
     if folder.exists():
         raise DataError(f"{folder}: is here already; use it, or remove it to fetch it again")
-    path = into / publication.file if archive is None else Path(archive)
-    source = str(path)
+
+    def put(path: Path, source: str) -> Fetched:
+        with folder_in_one_stroke(folder) as unfinished:
+            unpack(path, unfinished, progress=unpack_progress)
+        return Fetched(folder, source, _doubts(path, source, publication))
+
     if archive is None:
-        source = _download(name, publication, into, download_progress, pause)
-    warnings = _doubts(path, publication)
-    with folder_in_one_stroke(folder) as unfinished:
-        unpack(path, unfinished, progress=unpack_progress)
-    if archive is None:
-        path.unlink()
-    return Fetched(folder, source, warnings)
+        fetched = _first_good(name, publication, into, put, download_progress, pause)
+    else:
+        fetched = put(Path(archive), str(archive))
+    for url in publication.urls:
+        discard(into, publication.file, url)
+    return fetched
 
 
 def _publication(name: str, publications: Mapping[str, Publication]) -> Publication:
@@ -163,53 +175,86 @@ def _publication(name: str, publications: Mapping[str, Publication]) -> Publicat
     return publications[name]
 
 
-def _download(
-    name: str, publication: Publication, into: Path, progress: Progress, pause: float
-) -> str:
-    """Downloads the archive from the first source that gives it, and returns that source."""
-    by_hand = f"net2vec data fetch {name} --from {publication.file}"
-    if not publication.urls:
-        raise DataError(
-            f"{name}: its owners ask for a registration; get {publication.file} at "
-            f"{publication.terms}, then run: {by_hand}"
-        )
-    failures = []
-    for url in publication.urls:
-        downloader = ResumingDownloader(publication.file, progress=progress, pause=pause)
+def _first_good(
+    name: str,
+    publication: Publication,
+    into: Path,
+    put: Callable[[Path, str], Fetched],
+    progress: Progress,
+    pause: float,
+) -> Fetched:
+    """Unpacks, by `put`, the first archive that can be: one that is here, or from the sources."""
+    file = publication.file
+    here = into / file
+    faults: list[str] = []  # of the sources in turn
+    unused: tuple[str, ...] = ()
+    if here.is_file():
         try:
-            with _quiet_pooch():
-                pooch.retrieve(
-                    url,
-                    known_hash=publication.checksum,
-                    fname=publication.file,
-                    path=into,
-                    downloader=downloader,
-                )
-            return url
+            return put(here, str(here))
+        except BadArchiveError as fault:
+            faults.append(str(fault))
+            unused = (f"{fault}; left as it is, not used",)
+    for url in publication.urls:
+        try:
+            path = _download(url, publication, into, progress, pause)
+            fetched = put(path, url)
+            return replace(fetched, warnings=(*unused, *fetched.warnings))
         except DownloadError as fault:
-            failures.append(f"{urlsplit(url).hostname}: {fault}")
-        except ValueError:  # from pooch: the checksum
-            failures.append(f"{urlsplit(url).hostname}: the file has another checksum")
-        except OSError as fault:
-            raise DataError(f"{into}: cannot be written ({fault.strerror})") from None
+            faults.append(f"{urlsplit(url).hostname}: {fault}")
+        except BadArchiveError as fault:
+            faults.append(f"{urlsplit(url).hostname}: {fault.reason}")
+            discard(into, file, url)
+    by_hand = f"net2vec data fetch {name} --from {file}"
+    if not publication.urls:
+        faults.append("its owners ask for a registration")
+        raise DataError(
+            f"{name}: {'; '.join(faults)}; get {file} at {publication.terms}, then run: {by_hand}"
+        )
     raise DataError(
-        f"{name}: no source gives {publication.file} ({'; '.join(failures)}); "
+        f"{name}: no source gives {file} ({'; '.join(faults)}); "
         f"get it otherwise, then run: {by_hand}"
     )
 
 
-def _doubts(archive: Path, publication: Publication) -> tuple[str, ...]:
+def _download(
+    url: str, publication: Publication, into: Path, progress: Progress, pause: float
+) -> Path:
+    """Downloads the archive, unless it came before but could not be unpacked then.
+
+    Raises:
+        DownloadError: the source does not give it, or gives another.
+        DataError: the folder cannot be written.
+    """
+    # Not under the archive's own name: a file of that name is not ours to replace or remove.
+    path = hidden_path(into, publication.file, url)
+    try:
+        with _quiet_pooch():
+            pooch.retrieve(
+                url,
+                known_hash=publication.checksum,
+                fname=path.name,
+                path=into,
+                downloader=ResumingDownloader(publication.file, progress=progress, pause=pause),
+            )
+    except ValueError:  # from pooch: the checksum
+        raise DownloadError("the file has another checksum") from None
+    except OSError as fault:
+        raise DataError(f"{into}: cannot be written ({fault.strerror})") from None
+    return path
+
+
+def _doubts(archive: Path, source: str, publication: Publication) -> tuple[str, ...]:
     for checksum, trust in (
         (publication.checksum, "known"),
         (publication.reported_checksum, "reported"),
     ):
-        if checksum is None or not archive.is_file():
+        if checksum is None:
             continue
         algorithm, _, wanted = checksum.partition(":")
         found = pooch.file_hash(str(archive), alg=algorithm)
         if found != wanted:
             return (
-                f"{archive}: its {algorithm} is {found}, not the {trust} {wanted}; "
+                f"{source}: its {algorithm} is {found}, not the {trust} {wanted}; "
                 "it may be another version",
             )
     return ()
