@@ -70,6 +70,14 @@ def test_what_is_left_out_is_listed_with_its_reason(run):
     assert "12 filters" in sizes["reason"].item()
 
 
+def test_a_task_without_concepts_is_left_out(tmp_path):
+    some = make(tmp_path / "run", concepts=("day-s",), fit="both")
+    assert some.tasks() == ("classify",)
+    assert set(some.scores["task"]) == {"classify"}
+    assert some.skipped.set_index("task").loc["segment", "concept"] == "day-s"
+    assert (some.path / "report" / "index.html").is_file()
+
+
 def test_a_concept_named_null_survives(run):
     assert "null" in run.scores["concept"].tolist()
     assert "null" in run.vectors()["concept"].values.tolist()

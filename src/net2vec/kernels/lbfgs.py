@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -24,6 +25,8 @@ _MEMORY = 12
 _SLOTS = 4
 # A step is taken unless the slope at its end is above this share of the slope at its beginning.
 _OVERSHOOT = 0.5
+_LOADING = Lock()
+_LOADED: set[torch.device] = set()
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ def minimize(
         is_done: from points and gradients, which problems need no further step.
         most: rounds after which a problem is given up.
     """
+    _load_solver(start.device)
     x, slope = start.clone(), gradient(start)
     done = is_done(x, slope)
     rounds = torch.ones(len(x), dtype=torch.int64, device=x.device)
@@ -84,6 +88,14 @@ def minimize(
         length = torch.where(taken, torch.ones_like(length), torch.where(done, length, shorter))
         done = done | (taken & is_done(x, slope))
     return Minimum(x, done, rounds)
+
+
+def _load_solver(device: torch.device) -> None:
+    """On a GPU its library is loaded at the first call, which several threads must not make."""
+    with _LOADING:
+        if device.type == "cuda" and device not in _LOADED:
+            torch.linalg.solve_triangular(*torch.eye(1, device=device).expand(2, 1, 1), upper=True)
+            _LOADED.add(device)
 
 
 def _first_length(step: Float[Tensor, "problem variable"]) -> Float[Tensor, "problem"]:

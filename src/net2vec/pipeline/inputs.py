@@ -207,6 +207,4 @@ def _device(name: str) -> torch.device:
         # Sums on a GPU must come in a fixed order, or a run would not repeat to the last bit.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
-        # Loaded at its first call, which must not come from several threads at once.
-        torch.linalg.inv(torch.eye(1, device=name))
     return torch.device(name)

@@ -171,6 +171,8 @@ class _Run:
                 f"{self.inputs.dataset.name} has no concept that can be learned ({reasons}); "
                 f"each needs training and validation images"
             )
+        # A task without concepts has no results; why is in skipped.csv.
+        choices = {task: choice for task, choice in choices.items() if choice.labels}
         recordings = self._record()
         place = Workplace(
             self.settings, self.inputs, annotations, self.out, self.workers, self.progress,

@@ -75,7 +75,8 @@ def _intervals(study: Study, table: pd.DataFrame) -> list[Block]:
             "A score is measured on some validation images; on others it would be another. Of the"
             " intervals 95 % hold the score over all images like these."
             f" {' '.join(_decided(rows, task) for task in tasks)} Where there is no difference at"
-            " all, one interval in twenty would still claim one."
+            " all, one interval in twenty would still claim one. Images count as independent of each"
+            " other: where they are not, as frames of a film, intervals are too narrow."
         ),
         FigureRow(
             tuple(
@@ -122,7 +123,8 @@ def _evidence(study: Study, summary: pd.DataFrame) -> list[Block]:
             " segmentation its masks are paired with other images that contain it, in"
             " classification it is given to random images. A concept passes where so few of these"
             " null scores are as good as its own that at most"
-            f" {_RATE} of all that pass in a layer are expected to do so by chance."
+            f" {_RATE} of all that pass in a layer are expected to do so by chance. Where images"
+            " are not independent, as frames of a film, it may be more."
         ),
         Paragraph(" ".join(_passed(study, shown, task) for task in tasks)),
         *_warning(shown),
@@ -246,6 +248,11 @@ def _steadiness(study: Study, table: pd.DataFrame) -> list[Block]:
         Paragraph(
             "The paper’s training begins at random weights. Learned again from other starts, the"
             f" vectors say how much of a concept’s place in the space is the start’s. {said}"
+            + (
+                " The converged fit has no start: its vectors are the same every time."
+                if any("converged" in run.fits for run in study.runs)
+                else ""
+            )
         ),
         Table(
             means,
@@ -298,7 +305,9 @@ def _all_concepts(study: Study, tables: dict[str, pd.DataFrame]) -> Table:
             Column("null_mean", "mean null score", "number"),
             Column("p", "p", "number"),
             Column("q", "q", "number"),
+            Column("passes", "passes"),
         ]
+        rows["passes"] = rows["passed"].map({True: "yes", False: "no"})
     rows = rows.assign(series=_series(study, rows), method=rows["method"].map(METHOD_TITLE))
     return Table(
         rows,
