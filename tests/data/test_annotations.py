@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from net2vec.data import annotations as module
+from net2vec.data import places
 from net2vec.data.annotations import Annotations, annotations_digest, compile_annotations
 from net2vec.data.protocol import Annotation, Plane
 from net2vec.errors import DataError
@@ -153,6 +155,13 @@ def test_the_category_is_where_a_label_covers_most_and_the_later_on_a_tie(tmp_pa
     assert category("more", *five, Annotation((plane("color", "10", "00"),), whole)) == "object"
 
 
+def test_pixels_count_also_where_the_label_holds_for_the_whole_image(tmp_path):
+    both = Annotation((plane("object", "10", "00"),), (("color", 1), ("color", 5)))
+    found = compile_annotations(dataset_of([both]), (2, 2), tmp_path)
+    assert found.has_pixels.tolist() == [False, True, False, False, False, False]
+    assert found.masks_of(found.pairs(1)).all()
+
+
 def test_what_does_not_survive_the_masks_size_is_not_there(tmp_path):
     speck = np.zeros((6, 6), np.int32)
     speck[0, 0] = 1  # squashing 6 to 2 reads rows and columns 1 and 4
@@ -224,6 +233,25 @@ def test_an_interrupted_compilation_goes_on(tmp_path, monkeypatch):
     assert set(range(6, 9)) <= set(dataset.annotations_read)
     assert sum(told) == 11
     assert_equal(found, whole)
+
+
+@pytest.mark.parametrize("lockable", [True, False])
+def test_several_at_once_compile_the_same(tmp_path, monkeypatch, lockable):
+    monkeypatch.setattr(module, "_SHARD", 2)
+    if not lockable:
+        monkeypatch.setattr(places, "fcntl", None)
+    datasets = [random_dataset(4, 9) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(
+            pool.map(lambda d: compile_annotations(d, (4, 4), tmp_path / "store"), datasets)
+        )
+    alone = compile_annotations(random_dataset(4, 9), (4, 4), tmp_path / "alone")
+    for one in found:
+        assert_equal(one, alone)
+    if lockable:  # one does the work, the others wait for it
+        assert sorted(len(dataset.annotations_read) for dataset in datasets) == [0, 0, 0, 9]
+    names = {path.name for path in (tmp_path / "store").rglob("*") if path.is_file()}
+    assert names == {"pairs.npz", "masks.npy"}
 
 
 def test_any_number_of_workers_writes_the_same_files(tmp_path, monkeypatch):

@@ -18,10 +18,11 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from net2vec.data.images import resize_labels
+from net2vec.data.places import working_place
 from net2vec.data.protocol import TRAIN, Annotation, ProbeDataset
 from net2vec.storage import replacing, save_arrays
 
-_FORMAT = 1
+_FORMAT = 2
 _SHARD = 256
 _PAIRS = "pairs.npz"
 _MASKS = "masks.npy"
@@ -35,7 +36,8 @@ class Annotations:
         size: rows and columns of the masks (H, W).
         names: label names by label number; number 0 is nothing.
         category: the category of each label: the one in which it covers most, the later on a tie.
-        has_pixels: whether a label has a pixel annotation anywhere.
+        has_pixels: whether a label has a pixel annotation anywhere, also where it holds for the
+            whole image.
         is_train: whether each image is a training image; the others are validation images.
         starts, image, area, row: pairs sorted by label, then image. The pairs of a label begin at
             `starts[label]`; `area` counts the mask's pixels; `row` is the mask's row in `masks`, or
@@ -97,7 +99,12 @@ def compile_annotations(
     """
     folder = store / annotations_digest(dataset, size)
     if not (folder / _PAIRS).is_file():
-        _compile(dataset, size, folder, workers, progress)
+        with working_place(folder) as place:
+            # Whoever had the place before may have done it all.
+            if not (folder / _PAIRS).is_file():
+                _compile(dataset, size, place, workers, progress)
+                for name in (_MASKS, _PAIRS):  # in this order: with the pairs it is complete
+                    (place / name).replace(folder / name)
     return _load(dataset, size, folder)
 
 
@@ -116,6 +123,7 @@ class _Shard:
     area: Int[np.ndarray, "pair"]
     whole: Bool[np.ndarray, "pair"]
     masks: UInt8[np.ndarray, "row byte"]
+    has_pixels: Bool[np.ndarray, "label"]
     coverage: Int[np.ndarray, "label category"]
 
 
@@ -126,7 +134,6 @@ def _compile(
     workers: int,
     progress: Callable[[int], object],
 ) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     bounds = [
         (start, min(start + _SHARD, len(dataset.images)))
         for start in range(0, len(dataset.images), _SHARD)
@@ -154,6 +161,7 @@ def _compile(
 def _read_shard(dataset: ProbeDataset, size: tuple[int, int], bound: tuple[int, int]) -> _Shard:
     categories = {name: number for number, name in enumerate(dataset.categories)}
     coverage = np.zeros((len(dataset.labels), len(categories)), dtype=np.int64)
+    has_pixels = np.zeros(len(dataset.labels), dtype=bool)
     images: list[int] = []
     labels: list[int] = []
     areas: list[int] = []
@@ -161,7 +169,7 @@ def _read_shard(dataset: ProbeDataset, size: tuple[int, int], bound: tuple[int, 
     packed: list[UInt8[np.ndarray, "byte"]] = []
     pixels = size[0] * size[1]
     for index in range(*bound):
-        masks = unite(dataset.annotation(index), size, categories, coverage)
+        masks = unite(dataset.annotation(index), size, categories, coverage, has_pixels)
         for label in sorted(masks):
             mask = masks[label]
             images.append(index)
@@ -176,6 +184,7 @@ def _read_shard(dataset: ProbeDataset, size: tuple[int, int], bound: tuple[int, 
         np.array(areas, dtype=np.int32),
         np.array(whole, dtype=bool),
         np.stack(packed) if packed else np.zeros((0, -(-pixels // 8)), dtype=np.uint8),
+        has_pixels,
         coverage,
     )
 
@@ -185,17 +194,19 @@ def unite(
     size: tuple[int, int],
     categories: dict[str, int],
     coverage: Int[np.ndarray, "label category"],
+    has_pixels: Bool[np.ndarray, "label"],
 ) -> dict[int, Bool[np.ndarray, "y x"] | None]:
     """The mask of every label in an image; None where it holds for the whole image.
 
     Adds to `coverage` the pixels of each label in each category: those of all its planes together,
-    all pixels for an image-level label.
+    all pixels for an image-level label. Marks in `has_pixels` the labels of planes.
     """
     seen: dict[tuple[int, int], Bool[np.ndarray, "y x"]] = {}
     for plane in annotation.planes:
         labels = resize_labels(plane.labels, size)
         category = categories[plane.category]
         present: list[int] = (np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1).tolist()
+        has_pixels[present] = True
         for label in present:
             here = labels == label
             known = seen.get((label, category))
@@ -221,11 +232,13 @@ def _merge(
         "image": [], "label": [], "area": [], "whole": []
     }  # fmt: skip
     coverage = np.zeros((labels, categories), dtype=np.int64)
+    has_pixels = np.zeros(labels, dtype=bool)
     for path in paths:
         with np.load(path) as shard:
             for key, values in parts.items():
                 values.append(shard[key])
             coverage += shard["coverage"]
+            has_pixels |= shard["has_pixels"]
     image, label, area, whole = (
         np.concatenate(values) if values else np.zeros(0, dtype=np.int32)
         for values in parts.values()
@@ -245,7 +258,6 @@ def _merge(
         masks.flush()
     order = np.argsort(label, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(label, minlength=labels))])
-    has_pixels = np.bincount(label[~whole], minlength=labels) > 0
     # On a tie the later category: the first maximum, counted from the end.
     best = categories - 1 - np.argmax(coverage[:, ::-1], axis=1)
     save_arrays(
