@@ -11,8 +11,7 @@ from net2vec.data.files import split_in_path
 from net2vec.data.labels import read_synonyms
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.readers.ade20k import Ade20kDataset, is_ade20k
-from net2vec.data.readers.broden import BrodenDataset
-from net2vec.data.readers.broden_tables import INDEX, LABELS, is_broden
+from net2vec.data.readers.broden import INDEX, LABELS, BrodenDataset, is_broden
 from net2vec.data.readers.coco import CocoDataset, is_coco
 from net2vec.data.readers.folders import FolderDataset, has_class_folders
 from net2vec.data.readers.masks import MaskDataset, has_mask_folders

@@ -10,6 +10,7 @@ from PIL import Image
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.readers import Ade20kDataset
 from net2vec.data.readers.ade20k import is_ade20k
+from net2vec.data.tools import find_faults
 from net2vec.errors import DataError
 
 STREET, INN = "training/urban/street/A_1", "validation/urban/inn__outdoor/A_2"
@@ -96,6 +97,28 @@ def test_words_that_are_no_unicode_are_passed_over(folder):
     path = folder / f"images/ADE/{INN}.json"
     path.write_bytes(path.read_bytes().replace(b'"raw_name": "x"', b'"raw_name": "caf\xe9"'))
     assert "car" in Ade20kDataset(folder).labels
+
+
+def test_what_has_no_image_is_named(folder, put):
+    root = folder / "images/ADE"
+    assert list(Ade20kDataset(folder).faults()) == []
+    (root / f"{INN}.jpg").unlink()
+    put(f"{root}/{INN}_parts_1.png", classes([0, 3035, 0], [0, 0, 0]))
+    dataset = Ade20kDataset(folder)
+    assert dataset.images == (f"{STREET}.jpg",)
+    assert list(dataset.faults()) == [
+        f"{root}/{INN}{ending}: has no image A_2.jpg"
+        for ending in (".json", "_parts_1.png", "_seg.png")
+    ]
+    assert find_faults(folder) == list(dataset.faults())
+
+
+def test_parts_of_parts_need_the_parts(folder):
+    mask = folder / f"images/ADE/{STREET}_parts_1.png"
+    mask.unlink()
+    with pytest.raises(DataError, match=r"A_1_parts_1\.png: the file is missing"):
+        Ade20kDataset(folder).annotation(0)
+    assert find_faults(folder) == [f"{mask}: the file is missing"]
 
 
 def test_faults_are_named(folder, put):

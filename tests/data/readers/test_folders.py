@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from net2vec.data.files import hashed_split
+from net2vec.data.left_out import LeftOut
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.readers import FolderDataset
 from net2vec.data.readers.folders import has_class_folders
@@ -41,6 +42,18 @@ def test_classes_hold_for_whole_images(fill):
     assert dataset.splits == tuple(hashed_split(name) for name in dataset.images)
     assert dataset.image(0).size == (6, 4)
     assert dataset.image_size(0) == (4, 6)
+
+
+def test_images_left_out_are_counted(fill):
+    dataset = FolderDataset(
+        fill("1.jpg", "2.jpg", "void/1.jpg", "train/dog/1.jpg", "val/cat/1.jpg", "test/cat/2.jpg")
+    )
+    assert dataset.images == ("train/dog/1.jpg", "val/cat/1.jpg")
+    assert list(dataset.left_out) == [
+        LeftOut("images", "in no folder of a class", 2, "1.jpg"),
+        LeftOut("images", "of a class that is called void", 1, "void/1.jpg"),
+        LeftOut("images", "of a split for testing", 1, "test/cat/2.jpg"),
+    ]
 
 
 def test_split_folders_but_a_train_with_images_is_a_train(fill):

@@ -5,9 +5,11 @@ import pytest
 from PIL import Image
 
 from net2vec.data.files import hashed_split
+from net2vec.data.left_out import LeftOut
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.readers import MaskDataset
 from net2vec.data.readers.masks import has_mask_folders
+from net2vec.data.tools import find_faults
 from net2vec.errors import DataError
 
 
@@ -74,7 +76,7 @@ def test_cityscapes_stems_kinds_and_names(put, gray, tmp_path):
     dataset = MaskDataset(tmp_path)
     assert [image.split("/")[1] for image in dataset.images] == ["train", "val"]
     assert names_at(dataset, 1) == [["road", "car"], ["", ""]]
-    assert list(dataset.unpaired()) == []
+    assert list(dataset.faults()) == []
 
 
 def test_scene_parsing_takes_its_table(put, gray, tmp_path):
@@ -153,7 +155,7 @@ def test_what_is_missing_is_said(put, gray, tmp_path):
         MaskDataset(tmp_path)
     put("classes.txt", "sky")
     put("images/z.jpg", gray)
-    assert sorted(MaskDataset(tmp_path).unpaired()) == [
+    assert sorted(MaskDataset(tmp_path).faults()) == [
         f"{tmp_path}/images/z.jpg: has no mask of the same name",
         f"{tmp_path}/masks/y.png: has no image of the same name",
     ]
@@ -164,8 +166,48 @@ def test_images_that_no_list_names_need_no_mask(put, gray, tmp_path):
     for name in ("x", "y", "z"):
         put(f"JPEGImages/{name}.jpg", gray)
     put("ImageSets/Segmentation/train.txt", "x\nz\n")
-    (fault,) = MaskDataset(tmp_path).unpaired()
+    (fault,) = MaskDataset(tmp_path).faults()
     assert fault == f"{tmp_path}/JPEGImages/z.jpg: has no mask of the same name"
+
+
+def test_lists_that_contradict_or_name_nothing_are_told(put, gray, tmp_path):
+    for name in ("x", "y", "z", "w"):
+        put(f"JPEGImages/{name}.jpg", gray)
+        put(f"SegmentationClass/{name}.png", values([7]))
+    (tmp_path / "JPEGImages/z.jpg").unlink()
+    put("ImageSets/Segmentation/train.txt", "x\ngone\nz\n")
+    put("ImageSets/Segmentation/val.txt", "y\nx\n")
+    put("ImageSets/Segmentation/test.txt", "unpublished\n")
+    lists = tmp_path / "ImageSets/Segmentation"
+    dataset = MaskDataset(tmp_path)
+    assert dataset.splits == ("train", "val")
+    assert list(dataset.faults()) == [
+        f"{tmp_path}/SegmentationClass/z.png: has no image of the same name",
+        f"{lists}/train.txt: gone has neither image nor mask",
+        f"{lists}/val.txt: x is in train.txt as well, and counted there",
+    ]
+    assert find_faults(tmp_path) == list(dataset.faults())
+
+
+def test_images_left_out_are_counted(put, gray, tmp_path):
+    for name in ("train/a", "train/b", "val/c", "test/d"):
+        put(f"{name}.jpg", gray)
+    for name in ("train", "val"):
+        put(f"{name}annot/{'a' if name == 'train' else 'c'}.png", values([0]))
+    put("classes.txt", "sky")
+    assert list(MaskDataset(tmp_path).left_out) == [
+        LeftOut("images", "no mask of the same name", 1, "train/b.jpg"),
+    ]
+    put("whole/classes.txt", "sky")
+    for name in ("x", "y", "z"):
+        put(f"whole/images/{name}.jpg", gray)
+        put(f"whole/masks/{name}.png", values([0]))
+    put("whole/ImageSets/train.txt", "x")
+    put("whole/ImageSets/test.txt", "y")
+    assert list(MaskDataset(tmp_path / "whole").left_out) == [
+        LeftOut("images", "of a split for testing", 1, "images/y.jpg"),
+        LeftOut("images", "on no list in ImageSets", 1, "images/z.jpg"),
+    ]
 
 
 def test_other_folders_are_not_taken_for_masks(put, gray, tmp_path):

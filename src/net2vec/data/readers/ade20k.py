@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -23,6 +26,8 @@ from net2vec.errors import DataError
 
 OBJECT, PART, SCENE = "object", "part", "scene"
 _CLASSES = 26 * 256  # what a pixel's red // 10 and green can say
+_BESIDE = re.compile(r"(.*?)(?:_seg\.png|_parts_([0-9]+)\.png|\.json)")
+"""What belongs to an image: its stem, and the level of parts."""
 _SPLIT_FOLDERS = {"training": TRAIN, "validation": VAL}
 
 
@@ -68,6 +73,10 @@ class Ade20kDataset:
         if not self.images:
             raise DataError(f"{self.folder}: no images under training or validation")
         self.splits = tuple(_SPLIT_FOLDERS[name.split("/")[0]] for name in self.images)
+        self._levels: dict[str, list[int]] = defaultdict(list)
+        for file in self._files:
+            if (match := _BESIDE.fullmatch(file)) and match[2]:
+                self._levels[match[1]].append(int(match[2]))
         class_names: dict[int, str] = {}
         for image in self.images:
             class_names |= _class_names(self._root / f"{_stem(image)}.json")
@@ -100,12 +109,18 @@ class Ade20kDataset:
         stem = _stem(self.images[index])
         size = self.image_size(index)
         planes = [self._plane(OBJECT, f"{stem}_seg.png", size)]
-        level = 1
-        while (file := f"{stem}_parts_{level}.png") in self._files:
-            planes.append(self._plane(PART, file, size))
-            level += 1
+        for level in range(1, 1 + max(self._levels.get(stem, ()), default=0)):
+            # A level that is missing among others is refused as any missing mask.
+            planes.append(self._plane(PART, f"{stem}_parts_{level}.png", size))
         scene = self._numbers[_scene(self.images[index])]
         return Annotation(tuple(planes), ((SCENE, scene),) if scene else ())
+
+    def faults(self) -> Iterator[str]:
+        """Masks and JSON files without their image, which are passed over, as `file: reason`."""
+        for file in sorted(self._files):
+            match = _BESIDE.fullmatch(file)
+            if match and f"{match[1]}.jpg" not in self._files:
+                yield f"{self._root / file}: has no image {Path(match[1]).name}.jpg"
 
     def _plane(self, category: str, file: str, size: tuple[int, int]) -> Plane:
         channels = read_color_mask(self._root / file)

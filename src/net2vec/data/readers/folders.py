@@ -6,6 +6,7 @@ DTD (Cimpoi et al. 2014), Places and ImageNet come this way, as do most collecti
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -14,11 +15,15 @@ from PIL import Image
 from net2vec.data.files import digest_files, hashed_split, list_files, read_lines, split_in_path
 from net2vec.data.images import IMAGE_SUFFIXES, read_image, read_image_size
 from net2vec.data.labels import concept_name, first_synonym, number_names
+from net2vec.data.left_out import LeftOut, count_left_out
 from net2vec.data.protocol import SPLITS, Annotation
 from net2vec.errors import DataError
 
 SCENE = "scene"
 _DTD_LABELS = Path("labels", "labels_joint_anno.txt")
+_CLASSLESS = "in no folder of a class"
+_VOID = "of a class that is called void"
+_TESTING = "of a split for testing"
 _SYNSET_FILES = ("LOC_synset_mapping.txt", "words.txt")
 
 
@@ -68,13 +73,19 @@ class FolderDataset:
         suffix = "-s" if category == SCENE else ""
         synonyms = _synsets(self.folder)
         several = _joint_labels(joint) if joint.is_file() else {}
+        self._unused: dict[str, list[str]] = {_CLASSLESS: [], _VOID: [], _TESTING: []}
         splits: dict[str, str] = {}
         classes: dict[str, list[str]] = {}
         for image in list_files(self._root, IMAGE_SUFFIXES):
             split, name = _split_and_class(image)
             names = (concept_name(synonyms.get(n, n)) for n in several.get(image, [name]))
-            if split in SPLITS and (named := [name + suffix for name in names if name]):
+            named = [name + suffix for name in names if name]
+            if split in SPLITS and named:
                 splits[image], classes[image] = split, named
+            else:
+                unused = split not in SPLITS
+                reason = _TESTING if unused else _VOID if name else _CLASSLESS
+                self._unused[reason].append(image)
         if not classes:
             raise DataError(f"{self.folder}: no images in folders named after classes")
         self.images = tuple(classes)
@@ -87,6 +98,12 @@ class FolderDataset:
         """Digest of the labels of all images, and of the images."""
         settings = (self.categories, self.labels, self.splits, self._image_labels)
         return digest_files(self._root, (), self.images, settings)
+
+    @cached_property
+    def left_out(self) -> Sequence[LeftOut]:
+        """Images in no class's folder, of void classes or of a split for testing."""
+        entries = (count_left_out("images", *item) for item in self._unused.items())
+        return [entry for found in entries for entry in found]
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""

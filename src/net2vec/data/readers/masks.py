@@ -7,7 +7,7 @@ what some datasets call these), with folders for the splits outside, inside or n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from net2vec.data.files import (
     digest_files,
     hashed_split,
     list_files,
-    read_lines,
     split_in_path,
 )
 from net2vec.data.images import (
@@ -30,7 +29,9 @@ from net2vec.data.images import (
     read_indexed_mask,
 )
 from net2vec.data.labels import concept_name, number_names, read_class_names
-from net2vec.data.protocol import TRAIN, VAL, Annotation, Plane
+from net2vec.data.left_out import LeftOut, count_left_out
+from net2vec.data.protocol import SPLITS, TRAIN, VAL, Annotation, Plane
+from net2vec.data.readers.split_lists import SplitLists
 from net2vec.errors import DataError
 
 VOID_VALUES = (255, 65535)
@@ -115,14 +116,13 @@ class MaskDataset:
         self.categories = (category,)
         self.name = self.folder.resolve().name
         self._masks: dict[str, str] = {}
-        self._unpaired: list[tuple[Path, str]] = []
+        self._lone_images: list[str] = []
+        self._lone_masks: list[str] = []
         for images, masks in _mask_folders(self.folder):
             self._pair(images, masks)
-        listed = _listed_splits(self.folder)
-        if listed:  # images that nobody lists need no masks, most of VOC's have none
-            self._unpaired = [item for item in self._unpaired if item[0].stem in listed]
-        splits = {image: _split(image, listed) for image in self._masks}
-        self.images = tuple(image for image in sorted(splits) if splits[image] is not None)
+        self._lists = SplitLists.read(self.folder)
+        splits = {image: self._split(image) for image in self._masks}
+        self.images = tuple(image for image in sorted(splits) if splits[image] in SPLITS)
         if not self.images:
             raise DataError(f"{self.folder}: no image has a mask of the same name")
         self.splits = tuple(splits[image] or "" for image in self.images)
@@ -163,10 +163,39 @@ class MaskDataset:
         check_mask(path, values, self.image_size(index))
         return Annotation((Plane(self.categories[0], labels),))
 
-    def unpaired(self) -> Iterator[str]:
-        """Images and masks that have no partner, of those in `ImageSets`, as `file: reason`."""
-        for file, partner in self._unpaired:
-            yield f"{file}: has no {partner} of the same name"
+    def faults(self) -> Iterator[str]:
+        """What is passed over although it cannot be meant so, as `file: reason`.
+
+        That is images and masks without their partner, of splits that are used, and names on lists
+        that contradict each other or name nothing.
+        """
+        for files, partner in ((self._lone_images, "mask"), (self._lone_masks, "image")):
+            for file in files:
+                if self._split(file) in SPLITS:
+                    yield f"{self.folder / file}: has no {partner} of the same name"
+        known = {*self._masks, *self._lone_images, *self._lone_masks}
+        yield from self._lists.faults({Path(file).stem for file in known})
+
+    @cached_property
+    def left_out(self) -> Sequence[LeftOut]:
+        """Images without a mask, of other splits or on no list."""
+        images = sorted([*self._masks, *self._lone_images])
+        split = {image: self._split(image) for image in images}
+        lone = [image for image in sorted(self._lone_images) if split[image] in SPLITS]
+        return [
+            *count_left_out("images", "no mask of the same name", lone),
+            *count_left_out(
+                "images", "of a split for testing", [i for i in images if split[i] == TEST]
+            ),
+            *count_left_out(
+                "images", "on no list in ImageSets", [i for i in images if split[i] is None]
+            ),
+        ]
+
+    def _split(self, file: str) -> str | None:
+        """The split of an image or mask; None where there are lists and none names it."""
+        drawn = hashed_split(file) if not self._lists else None
+        return split_in_path(file) or self._lists.splits.get(Path(file).stem, drawn)
 
     def _pair(self, images: Path, masks: Path) -> None:
         mask_of = _mask_files(masks)
@@ -176,9 +205,11 @@ class MaskDataset:
             mask = mask_of.pop(key, None)
             if mask is not None:
                 self._masks[name] = (masks / mask).relative_to(self.folder).as_posix()
-            elif split_in_path(name) != TEST:
-                self._unpaired.append((images / file, "mask"))
-        self._unpaired += [(masks / mask, "image") for mask in mask_of.values()]
+            else:
+                self._lone_images.append(name)
+        self._lone_masks += [
+            (masks / mask).relative_to(self.folder).as_posix() for mask in mask_of.values()
+        ]
 
     def _class_names(self) -> dict[int, str]:
         if self._names_file is not None:
@@ -205,28 +236,3 @@ def _mask_files(masks: Path) -> dict[str, str]:
 
 def _names_file(folder: Path) -> Path | None:
     return next((folder / name for name in _NAME_FILES if (folder / name).is_file()), None)
-
-
-def _listed_splits(folder: Path) -> dict[str, str]:
-    """Split by stem, from `ImageSets/**/train.txt` and `val.txt`; lists for segmentation first."""
-    lists = sorted(
-        (path for path in folder.glob("ImageSets/**/*.txt") if split_in_path(path.stem)),
-        key=lambda path: ("Segmentation" not in path.parts, path),
-    )
-    splits: dict[str, str] = {}
-    for path in lists:
-        if path.parent != lists[0].parent:
-            continue
-        split = split_in_path(path.stem)
-        for line in read_lines(path):
-            if split and line.strip():
-                splits.setdefault(Path(line.split()[0]).stem, split)
-    return splits
-
-
-def _split(image: str, listed: dict[str, str]) -> str | None:
-    """The split of an image; None where it belongs to neither."""
-    split = split_in_path(image)
-    if split is None:
-        split = listed.get(Path(image).stem) if listed else hashed_split(image)
-    return split if split in (TRAIN, VAL) else None

@@ -8,8 +8,7 @@ from pathlib import Path
 from net2vec.data.files import in_threads
 from net2vec.data.opening import DIORAMA, open_dataset, recognise
 from net2vec.data.protocol import ProbeDataset
-from net2vec.data.readers.broden import BrodenDataset
-from net2vec.data.readers.broden_tables import BrodenTables
+from net2vec.data.readers.broden import BrodenDataset, BrodenTables
 from net2vec.errors import DataError
 
 
@@ -49,8 +48,8 @@ def find_faults(
         dataset = layout.reader(folder)
     except DataError as fault:
         return [str(fault)]
-    unpaired: Callable[[], Iterator[str]] = getattr(dataset, "unpaired", lambda: iter(()))
-    return _faults_of(dataset, list(unpaired()), workers, progress)
+    passed_over: Callable[[], Iterator[str]] = getattr(dataset, "faults", lambda: iter(()))
+    return _faults_of(dataset, list(passed_over()), workers, progress)
 
 
 def _faults_of(

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from net2vec.data.colors import COLOR_NAMES, name_colors
+from net2vec.data.left_out import LeftOut, left_out_of
 from net2vec.data.protocol import Annotation, Plane, ProbeDataset
 from net2vec.data.views.relabelling import digest_view, image_size
 from net2vec.data.views.sources import image_sources
@@ -48,6 +49,11 @@ class ColoredDataset:
     def sources(self) -> Sequence[str]:
         """Name of the dataset that every image comes from."""
         return image_sources(self._dataset)
+
+    @property
+    def left_out(self) -> Sequence[LeftOut]:
+        """What the dataset leaves out."""
+        return left_out_of(self._dataset)
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from net2vec.data.labels import number_names
+from net2vec.data.left_out import LeftOut, left_out_of_several
 from net2vec.data.protocol import Annotation, ProbeDataset
 from net2vec.data.views.relabelling import digest_view, image_size, renumber
 from net2vec.data.views.sources import image_sources
@@ -64,6 +65,11 @@ class JoinedDataset:
             for prefix, dataset in zip(self._prefixes, self._datasets, strict=True)
             for source in image_sources(dataset)
         )
+
+    @property
+    def left_out(self) -> Sequence[LeftOut]:
+        """What the datasets leave out."""
+        return left_out_of_several(self._datasets, self._prefixes)
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""

@@ -13,6 +13,7 @@ from jaxtyping import Integer
 from PIL import Image
 
 from net2vec.data.labels import number_names
+from net2vec.data.left_out import LeftOut, left_out_of
 from net2vec.data.protocol import Annotation, Plane, ProbeDataset
 from net2vec.data.views.sources import image_sources
 from net2vec.errors import DataError
@@ -47,6 +48,11 @@ class RelabelledDataset:
     def sources(self) -> Sequence[str]:
         """Name of the dataset that every image comes from."""
         return image_sources(self._dataset)
+
+    @property
+    def left_out(self) -> Sequence[LeftOut]:
+        """What the dataset leaves out."""
+        return left_out_of(self._dataset)
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from net2vec.data.protocol import SPLITS
-from net2vec.data.readers.tables import Table
+from net2vec.data.readers.broden.csv_table import Table
 
 INDEX, LABELS, CATEGORIES = "index.csv", "label.csv", "category.csv"
 MAX_NUMBER = 2**16 - 1

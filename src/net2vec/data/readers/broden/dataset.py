@@ -20,7 +20,7 @@ from net2vec.data.files import digest_files, inside
 from net2vec.data.images import read_color_mask, read_image, read_image_size
 from net2vec.data.labels import concept_name
 from net2vec.data.protocol import Annotation, Plane
-from net2vec.data.readers.broden_tables import (
+from net2vec.data.readers.broden.tables import (
     CATEGORIES,
     IMAGE,
     INDEX,

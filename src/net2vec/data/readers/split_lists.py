@@ -1,0 +1,59 @@
+"""Lists of the images of each split, as PASCAL VOC keeps them under `ImageSets`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from net2vec.data.files import read_lines, split_in_path
+from net2vec.data.protocol import SPLITS
+
+
+@dataclass(frozen=True)
+class SplitLists:
+    """What `train.txt`, `val.txt` and `test.txt` of one folder say; false where there are none.
+
+    Attributes:
+        names: the stems on each list, in its order.
+        splits: the split of every stem; of several, that of the first list by name.
+    """
+
+    names: dict[Path, list[str]]
+    splits: dict[str, str]
+
+    @classmethod
+    def read(cls, folder: Path) -> SplitLists:
+        """Reads `ImageSets/**/train.txt` and others beside it; those for segmentation first.
+
+        Raises:
+            DataError: a list cannot be read.
+        """
+        lists = sorted(
+            (path for path in folder.glob("ImageSets/**/*.txt") if split_in_path(path.stem)),
+            key=lambda path: ("Segmentation" not in path.parts, path),
+        )
+        names = {
+            path: [Path(line.split()[0]).stem for line in read_lines(path) if line.strip()]
+            for path in lists
+            if path.parent == lists[0].parent
+        }
+        splits: dict[str, str] = {}
+        for path, stems in names.items():
+            for stem in stems:
+                splits.setdefault(stem, split_in_path(path.stem) or "")
+        return cls(names, splits)
+
+    def __bool__(self) -> bool:
+        return bool(self.splits)
+
+    def faults(self, known: Collection[str]) -> Iterator[str]:
+        """Names of no file in `known`, and names on several lists, as `list: reason`."""
+        seen: dict[str, Path] = {}
+        for path, stems in self.names.items():
+            for stem in dict.fromkeys(stems):
+                other = seen.setdefault(stem, path)
+                if other != path:
+                    yield f"{path}: {stem} is in {other.name} as well, and counted there"
+                elif self.splits[stem] in SPLITS and stem not in known:
+                    yield f"{path}: {stem} has neither image nor mask"
