@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -109,6 +112,38 @@ def test_indexed_masks_give_numbers_not_colours(put):
     assert read_indexed_mask(put("deep.png", deep)).tolist() == [[300, 65535]]
     with pytest.raises(DataError, match=r"rgb\.png: pixels of kind RGB; a mask of class numbers"):
         read_indexed_mask(put("rgb.png", Image.new("RGB", (2, 2))))
+
+
+def grey_png(bits: int, rows: list[list[int]]) -> bytes:
+    """A greyscale PNG of some bits a pixel, written from its specification."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        check = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+    lines = b""
+    for row in rows:
+        digits = "".join(f"{value:0{bits}b}" for value in row)
+        digits += "0" * (-len(digits) % 8)
+        lines += b"\0" + int(digits, 2).to_bytes(len(digits) // 8, "big")
+    header = struct.pack(">IIBBBBB", len(rows[0]), len(rows), bits, 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*parts) for parts in chunks)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_grey_of_any_depth_gives_its_numbers(put, bits):
+    rows = [[0, 1, 2**bits - 1], [1, 2 ** (bits - 1), 0]]
+    assert read_indexed_mask(put("mask.png", grey_png(bits, rows))).tolist() == rows
+
+
+def test_grey_that_is_turned_around_is_refused(put):
+    white_is_zero = {262: 0}
+    path = put("mask.tif", Image.new("L", (2, 2), 3), tiffinfo=white_is_zero)
+    with pytest.raises(
+        DataError, match=r"mask\.tif: grey stored as L;I is not read as the numbers"
+    ):
+        read_indexed_mask(path)
 
 
 def test_color_masks_are_rgb(put):

@@ -18,6 +18,7 @@ IMAGE_SUFFIXES = frozenset(
 
 _DIRECT_MODES = frozenset({"RGB", "L", "1", "P", "CMYK", "YCbCr", "RGBX"})
 _ALPHA_MODES = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
+_GREY_STEPS = {"L;2": 85, "L;4": 17}
 _BACKGROUND = (255, 255, 255)
 
 
@@ -93,19 +94,37 @@ def read_image_size(path: Path) -> tuple[int, int]:
 
 
 def read_indexed_mask(path: Path) -> Integer[np.ndarray, "y x"]:
-    """Decodes a mask whose pixel values are class numbers: palette, greyscale, 1- or 16-bit.
+    """Decodes a mask whose pixel values are class numbers: palette or greyscale of 1 to 16 bits.
 
     Raises:
         DataError: the file is missing, damaged, or holds colours instead of numbers.
     """
     with _opened(path) as image:
+        stored = _stored_as(image)
         image.load()
         if image.mode not in ("P", "L", "1", "I") and not image.mode.startswith("I;16"):
             raise DataError(
                 f"{path}: pixels of kind {image.mode}; a mask of class numbers is a palette or "
                 "greyscale image"
             )
-        return np.asarray(image).astype(np.int32)
+        values = np.asarray(image).astype(np.int32)
+        # Pillow spreads 2 and 4 bits of grey over 0 to 255.
+        if stored in _GREY_STEPS:
+            return values // _GREY_STEPS[stored]
+        if stored.startswith("L;"):
+            raise DataError(
+                f"{path}: grey stored as {stored} is not read as the numbers in it; save the mask "
+                "as an 8-bit PNG"
+            )
+        return values
+
+
+def _stored_as(image: Image.Image) -> str:
+    """What Pillow calls the way in which the pixels of a file lie; nothing once it is loaded."""
+    tiles = getattr(image, "tile", None)
+    arguments = tiles[0][3] if tiles else None
+    mode = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
+    return mode if isinstance(mode, str) else ""
 
 
 def read_color_mask(path: Path) -> UInt8[np.ndarray, "y x 3"]:
