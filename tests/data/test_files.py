@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from net2vec.data.files import (
@@ -122,6 +124,17 @@ def test_what_cannot_be_filled_is_said(tmp_path):
     with pytest.raises(DataError, match=r"out: cannot be written \(No space left on device\)"):
         fill()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_may_not_be_read_are_said(put, tmp_path, monkeypatch):
+    put("a.png", "content")
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(DataError, match=r"a\.png: cannot be read \(Permission denied\)$"):
+        digest_files(tmp_path, (), ["a.png"])
 
 
 def test_links_to_folders_are_followed(put, tmp_path):

@@ -64,9 +64,17 @@ def split_in_path(name: str) -> str | None:
 
 
 def list_files(folder: Path, suffixes: Container[str]) -> list[str]:
-    """Files of some kinds under a folder, by their paths relative to it, in order."""
+    """Files of some kinds under a folder, by their paths relative to it, in order.
+
+    Raises:
+        OSError: a folder cannot be listed.
+    """
+
+    def refuse(fault: OSError) -> None:
+        raise fault  # else `walk` passes over the folder
+
     found = []
-    for place, inner, files in os.walk(folder, followlinks=True):
+    for place, inner, files in os.walk(folder, onerror=refuse, followlinks=True):
         inner[:] = [name for name in inner if not name.startswith(".")]
         prefix = Path(place).relative_to(folder)
         found += [
@@ -105,6 +113,9 @@ def digest_files(
 
     Returns:
         Hexadecimal SHA-256.
+
+    Raises:
+        DataError: a file is there but cannot be read.
     """
     state = hashlib.sha256(repr(settings).encode())
     heavy = {name: _size(f"{root}/{name}") for name in files}
@@ -113,8 +124,15 @@ def digest_files(
     read = [] if sum(heavy.values()) > READ_BYTES else [n for n, size in heavy.items() if size > 0]
     for name in (*tables, *read):
         state.update(f"{name}\0".encode())
-        state.update(hashlib.sha256((root / name).read_bytes()).digest())
+        state.update(hashlib.sha256(_read_bytes(root / name)).digest())
     return state.hexdigest()
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as fault:
+        raise DataError(f"{path}: cannot be read ({fault.strerror or fault})") from None
 
 
 def _size(path: str) -> int:
@@ -126,6 +144,16 @@ def _size(path: str) -> int:
         return -1
 
 
+def refuse_filled(out: Path) -> None:
+    """Refuses a folder to make that is there already, unless it is empty.
+
+    Raises:
+        DataError: so.
+    """
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise DataError(f"{out}: something is here already; name a folder that does not exist")
+
+
 @contextmanager
 def folder_in_one_stroke(out: Path) -> Iterator[Path]:
     """A folder to fill, which takes the name `out` once the block ends without an error.
@@ -133,8 +161,7 @@ def folder_in_one_stroke(out: Path) -> Iterator[Path]:
     Raises:
         DataError: `out` is there already and not an empty folder, or it cannot be made or filled.
     """
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise DataError(f"{out}: something is here already; name a folder that does not exist")
+    refuse_filled(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))

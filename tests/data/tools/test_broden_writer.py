@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from net2vec.data.images import resize_labels
 from net2vec.data.protocol import Annotation, Plane
 from net2vec.data.readers import BrodenDataset
-from net2vec.data.tools import find_faults, write_broden
+from net2vec.data.tools import convert_dataset, find_faults, write_broden
 from net2vec.errors import DataError
 
 
@@ -92,6 +92,39 @@ def test_awkward_names_and_categories(street, tmp_path):
     dataset = BrodenDataset(write_broden(awkward, tmp_path / "out", size=4))
     assert [dataset.annotation(index).planes[0].labels[0, 0] for index in range(3)] == [1, 2, 3]
     assert dataset.annotation(0).planes[0].category == "a/b;c"
+
+
+def test_no_file_takes_the_place_of_another(street, tmp_path):
+    """Categories and images whose masks would all be called alike."""
+    categories = ("a/b", "a:b", "a-b-", "1", "a_1")
+    images = ("x.jpg", "x_a.jpg", "x_1_1.png", "x_1_2.png", "x_a-b_1.png")
+    planes = [
+        Plane(category, np.full((2, 2), number, np.int32))
+        for number, category in enumerate(categories, start=1)
+    ]
+    many = replace(
+        street,
+        categories=categories,
+        images=images,
+        splits=("train",) * 5,
+        annotations=[Annotation((*planes, planes[0]))] * 5,
+    )
+    out = write_broden(many, tmp_path / "out", size=4)
+    dataset = BrodenDataset(out)
+    for index in range(5):
+        found = [(p.category, p.labels[0, 0]) for p in dataset.annotation(index).planes]
+        assert found == [("a/b", 1), ("a/b", 1), ("a:b", 2), ("a-b-", 3), ("1", 4), ("a_1", 5)]
+        assert dataset.image(index).size == (4, 4)
+    assert len(list((out / "images").iterdir())) == 5 + 5 * 6
+    assert [len(read(path)) for path in out.glob("c_*.csv")] == [1] * 5
+
+
+@pytest.mark.parametrize("name", ["image", "ih", ""])
+def test_a_category_cannot_be_called_as_another_column(street, tmp_path, name):
+    odd = replace(street, categories=(name, "part", "material", "scene"), annotations=[])
+    for write in (write_broden, convert_dataset):
+        with pytest.raises(DataError, match=f"the category '{name}' cannot be a column"):
+            write(odd, tmp_path / "out", size=8)
 
 
 def test_nothing_is_left_of_a_failure(street, tmp_path):

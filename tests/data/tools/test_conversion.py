@@ -59,6 +59,17 @@ def test_a_label_is_counted_once_an_image_over_planes_and_categories(street, tmp
     assert names(out) == ("car",)
 
 
+def test_what_cannot_be_written_is_refused_before_anything_is_read(street, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").touch()
+    done = []
+    with pytest.raises(DataError, match="something is here already"):
+        convert_dataset(street, tmp_path / "out", size=8, progress=done.append)
+    with pytest.raises(DataError, match="at least one pixel"):
+        convert_dataset(street, tmp_path / "new", size=1, progress=done.append)
+    assert done == []
+
+
 def test_progress_counts_both_passes(street, tmp_path):
     done = []
     convert_dataset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,10 +13,10 @@ import pandas as pd
 from jaxtyping import Integer, UInt8
 from PIL import Image
 
-from net2vec.data.files import folder_in_one_stroke, in_threads, inside
+from net2vec.data.files import folder_in_one_stroke, in_threads, inside, refuse_filled
 from net2vec.data.images import resize_labels
 from net2vec.data.protocol import Annotation, ProbeDataset
-from net2vec.data.readers.broden_tables import MAX_NUMBER
+from net2vec.data.readers.broden import MAX_NUMBER, RESERVED
 from net2vec.errors import DataError
 
 _JPEG_QUALITY = 95
@@ -47,16 +48,17 @@ def write_broden(
         The folder.
 
     Raises:
-        DataError: `out` holds something already, the dataset has more labels than two channels can
+        DataError: what `check_writable` raises, the dataset has more labels than two channels can
             number, or one of its images or masks cannot be read.
     """
     out = Path(out)
     side = size // 2 if mask_size is None else mask_size
-    if size < 1 or side < 1:
-        raise DataError(f"size {size} with masks of {side}: both must be at least one pixel")
+    check_writable(dataset, out, size, side)
     if len(dataset.labels) - 1 > MAX_NUMBER:
         raise DataError(f"{len(dataset.labels) - 1} labels; Broden's masks can number {MAX_NUMBER}")
     names = _image_names(dataset.images)
+    parts = _file_parts(dataset.categories)
+    stems = _mask_stems(names, parts)
     with folder_in_one_stroke(out) as folder:
         for parent in {(folder / "images" / name).parent for name in names}:
             parent.mkdir(parents=True, exist_ok=True)
@@ -65,15 +67,40 @@ def write_broden(
             picture = dataset.image(index).resize((size, size), Image.Resampling.BILINEAR)
             _save_image(picture, inside(folder / "images", names[index]))
             annotation = dataset.annotation(index)
-            return _write_annotation(annotation, folder / "images", names[index], side)
+            return _write_annotation(annotation, folder / "images", stems[index], side)
 
         rows: list[_Row] = []
         for row in in_threads(write, range(len(names)), workers):
             rows.append(row)
             progress(1)
         _index_table(dataset, names, rows, size, side).to_csv(folder / "index.csv", index=False)
-        _write_label_tables(folder, dataset, rows)
+        _write_label_tables(folder, dataset, rows, parts)
     return out
+
+
+def check_writable(dataset: ProbeDataset, out: Path, size: int, side: int) -> None:
+    """Refuses before anything is read what could not be written in the end.
+
+    Args:
+        dataset: what to write.
+        out: the folder to make.
+        size: side of the images in pixels.
+        side: side of the masks in pixels.
+
+    Raises:
+        DataError: `out` holds something already, a side is no pixel long, a category is called as
+            another column of the index, or two images would be one file.
+    """
+    refuse_filled(out)
+    if size < 1 or side < 1:
+        raise DataError(f"size {size} with masks of {side}: both must be at least one pixel")
+    for category in dataset.categories:
+        if category in RESERVED or not category:
+            raise DataError(
+                f"{dataset.name}: the category {category!r} cannot be a column of Broden's index; "
+                "give it another name"
+            )
+    _image_names(dataset.images)
 
 
 @dataclass(frozen=True)
@@ -103,7 +130,40 @@ def _save_image(image: Image.Image, path: Path) -> None:
         image.save(path, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
 
 
-def _write_annotation(annotation: Annotation, root: Path, image: str, side: int) -> _Row:
+def _file_parts(categories: Iterable[str]) -> dict[str, str]:
+    """What stands for each category in names of files, of no two the same."""
+    parts: dict[str, str] = {}
+    for category in categories:
+        part = "".join("-" if letter in '/\\:;*?"<>|' else letter for letter in category)
+        while part in parts.values():
+            part += "-"
+        parts[category] = part
+    return parts
+
+
+def _mask_stems(names: list[str], parts: dict[str, str]) -> list[dict[str, str]]:
+    """What the names of an image's masks begin with, by category; numbers and `.png` follow.
+
+    So chosen that no mask gets the name of another or of an image (`dog.jpg` with masks of the
+    category `part` beside an image `dog_part_1.png`).
+    """
+    taken = {match[1] for name in names if (match := re.fullmatch(r"(.*)_[0-9]+\.png", name))}
+    stems = []
+    for name in names:
+        # Semicolons separate the masks of a cell.
+        image = name.removesuffix(".jpg").replace(";", "%3B")
+        mine = {}
+        for category, part in parts.items():
+            stem = f"{image}_{part}"
+            while stem in taken:
+                stem += "-"
+            taken.add(stem)
+            mine[category] = stem
+        stems.append(mine)
+    return stems
+
+
+def _write_annotation(annotation: Annotation, root: Path, stems: dict[str, str], side: int) -> _Row:
     cells: dict[str, list[str]] = {}
     present: dict[tuple[str, int], np.ndarray | bool] = {}
     for plane in annotation.planes:
@@ -112,7 +172,7 @@ def _write_annotation(annotation: Annotation, root: Path, image: str, side: int)
         if not numbers.any():
             continue
         tokens = cells.setdefault(plane.category, [])
-        tokens.append(_mask_name(image, plane.category, len(tokens) + 1))
+        tokens.append(f"{stems[plane.category]}_{len(tokens) + 1}.png")
         Image.fromarray(_two_channels(labels)).save(root / tokens[-1])
         for number in numbers[numbers > 0].tolist():
             key = (plane.category, number)
@@ -122,16 +182,6 @@ def _write_annotation(annotation: Annotation, root: Path, image: str, side: int)
         present[category, number] = True
     shares = {key: float(np.mean(where)) for key, where in present.items()}
     return _Row({category: ";".join(tokens) for category, tokens in cells.items()}, shares)
-
-
-def _mask_name(image: str, category: str, number: int) -> str:
-    # Semicolons separate the masks of a cell, slashes the folders of a name.
-    stem = image.removesuffix(".jpg").replace(";", "%3B")
-    return f"{stem}_{_file_part(category)}_{number}.png"
-
-
-def _file_part(category: str) -> str:
-    return "".join("-" if letter in '/\\:;*?"<>|' else letter for letter in category)
 
 
 def _two_channels(labels: Integer[np.ndarray, "y x"]) -> UInt8[np.ndarray, "y x 3"]:
@@ -151,7 +201,9 @@ def _index_table(
     return pd.DataFrame(columns)
 
 
-def _write_label_tables(folder: Path, dataset: ProbeDataset, rows: list[_Row]) -> None:
+def _write_label_tables(
+    folder: Path, dataset: ProbeDataset, rows: list[_Row], parts: dict[str, str]
+) -> None:
     """`label.csv`, `category.csv` and one dense coding a category, `c_*.csv`.
 
     Frequency is the number of images with the label, coverage the sum of its shares of them.
@@ -199,5 +251,5 @@ def _write_label_tables(folder: Path, dataset: ProbeDataset, rows: list[_Row]) -
             "frequency": [frequency[key] for key in mine],
             "coverage": [f"{coverage[key]:.6f}" for key in mine],
         }
-        pd.DataFrame(coding).to_csv(folder / f"c_{_file_part(category)}.csv", index=False)
+        pd.DataFrame(coding).to_csv(folder / f"c_{parts[category]}.csv", index=False)
     pd.DataFrame(category_rows).to_csv(folder / "category.csv", index=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from net2vec.data.annotations import Annotations, compile_annotations
 from net2vec.data.protocol import ProbeDataset
-from net2vec.data.tools.broden_writer import write_broden
+from net2vec.data.tools.broden_writer import check_writable, write_broden
 from net2vec.data.views import without_labels
 from net2vec.errors import DataError
 
@@ -60,10 +60,10 @@ def convert_dataset(
             twice where labels may be dropped, once for counting.
 
     Raises:
-        DataError: `out` holds something already, no label is frequent enough, or an image or mask
-            cannot be read.
+        DataError: what `write_broden` raises, or no label is frequent enough.
     """
     side = size // 2 if mask_size is None else mask_size
+    check_writable(dataset, Path(out), size, side)  # the counting can take hours
     rare: list[str] = []
     if min_frequency > 0 or min_coverage > 0:
         with tempfile.TemporaryDirectory(prefix="net2vec-") as store:
