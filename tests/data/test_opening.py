@@ -15,6 +15,7 @@ from net2vec.data.readers import (
     FolderDataset,
     MaskDataset,
 )
+from net2vec.data.tools import find_faults
 from net2vec.errors import DataError
 
 
@@ -122,6 +123,28 @@ def test_several_are_joined_merged_thinned_and_coloured(masks, folders, put):
     assert things.labels.tolist() == [[0] * 3, [car] * 3]
     assert colors.labels[2:].tolist() == [[red] * 6] * 2
     assert dataset.annotation(2).image_labels == (("object", car),)
+
+
+def test_synonyms_must_be_there(masks, put):
+    synonyms = put("synonyms.txt", "auto = car\nheaven = ski")
+    with pytest.raises(DataError, match=r"no label 'ski' to replace \(.*txt\); did you mean 'sky'"):
+        open_datasets([masks], synonyms=synonyms)
+
+
+def test_a_label_may_be_called_void(masks, put):
+    dataset = open_datasets([masks], synonyms=put("synonyms.txt", "background = sky"))
+    assert dataset.labels == ("", "car")
+
+
+def test_what_may_not_be_read_is_said(masks, monkeypatch):
+    def refuse(place, *_, **__):
+        raise PermissionError(13, "Permission denied", str(place))
+
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(DataError, match=r"cannot be read \(Permission denied\)$"):
+        open_dataset(masks)
+    (fault,) = find_faults(masks)
+    assert fault.endswith(": cannot be read (Permission denied)")
 
 
 def test_a_category_is_for_the_sources_that_leave_it_open(broden, masks, folders):

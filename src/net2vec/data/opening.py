@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from net2vec.data.files import split_in_path
-from net2vec.data.labels import read_synonyms
+from net2vec.data.labels import concept_name, read_synonyms
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.readers.ade20k import Ade20kDataset, is_ade20k
 from net2vec.data.readers.broden import INDEX, LABELS, BrodenDataset, is_broden
 from net2vec.data.readers.coco import CocoDataset, is_coco
 from net2vec.data.readers.folders import FolderDataset, has_class_folders
 from net2vec.data.readers.masks import MaskDataset, has_mask_folders
-from net2vec.data.views import JoinedDataset, RelabelledDataset, with_colors, without_labels
+from net2vec.data.views import (
+    JoinedDataset,
+    RelabelledDataset,
+    check_label,
+    with_colors,
+    without_labels,
+)
 from net2vec.errors import DataError
 
 DIORAMA = "diorama"
@@ -89,7 +96,7 @@ def open_datasets(
 
     Raises:
         DataError: a source cannot be opened, no source leaves the category open, or a label to
-            ignore is not there.
+            replace or to ignore is not there.
     """
     opened = [_open(source, category) for source in sources]
     if category is not None and not any(took_category for _, took_category in opened):
@@ -99,8 +106,21 @@ def open_datasets(
         datasets = [with_colors(dataset) for dataset in datasets]
     dataset = datasets[0] if len(datasets) == 1 else JoinedDataset(datasets)
     if synonyms is not None:
-        dataset = RelabelledDataset(dataset, read_synonyms(synonyms))
+        dataset = with_synonyms(dataset, synonyms)
     return without_labels(dataset, ignore)
+
+
+def with_synonyms(dataset: ProbeDataset, path: Path) -> ProbeDataset:
+    """The dataset with the names that a file of synonyms keeps; labels called void are dropped.
+
+    Raises:
+        DataError: the file does not say what it should, or the dataset lacks a name in it.
+    """
+    kept_names = read_synonyms(path)
+    for name in kept_names:
+        check_label(dataset, name, f"replace ({path})")
+    changes = {name: concept_name(kept) or None for name, kept in kept_names.items()}
+    return RelabelledDataset(dataset, changes)
 
 
 def _open(source: str | Path, category: str | None) -> tuple[ProbeDataset, bool]:
@@ -112,10 +132,21 @@ def _open(source: str | Path, category: str | None) -> tuple[ProbeDataset, bool]
     folder = Path(source).expanduser()
     if not folder.is_dir():
         raise DataError(_no_such_folder(folder))
-    layout, folder = recognise(folder)
-    if category is None or not layout.takes_category:
-        return layout.reader(folder), False
-    return layout.reader(folder, category=category), True
+    with readable(folder):
+        layout, folder = recognise(folder)
+        if category is None or not layout.takes_category:
+            return layout.reader(folder), False
+        return layout.reader(folder, category=category), True
+
+
+@contextmanager
+def readable(folder: Path) -> Iterator[None]:
+    """Turns a folder or file within that may not be read into a `DataError`."""
+    try:
+        yield
+    except OSError as fault:
+        place = fault.filename or folder
+        raise DataError(f"{place}: cannot be read ({fault.strerror or fault})") from None
 
 
 def recognise(folder: Path) -> tuple[Layout, Path]:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from net2vec.data.files import in_threads
-from net2vec.data.opening import DIORAMA, open_dataset, recognise
+from net2vec.data.opening import DIORAMA, open_dataset, readable, recognise
 from net2vec.data.protocol import ProbeDataset
-from net2vec.data.readers.broden import BrodenDataset, BrodenTables
+from net2vec.data.readers.broden import BrodenDataset, BrodenTables, one_line
 from net2vec.errors import DataError
 
 
@@ -39,15 +39,17 @@ def find_faults(
     folder = Path(source).expanduser()
     if not folder.is_dir():
         open_dataset(folder)  # says what is there instead
-    layout, folder = recognise(folder)
+    with readable(folder):
+        layout, folder = recognise(folder)
     try:
-        if layout.reader is BrodenDataset:
-            tables = BrodenTables.read(folder)
-            dataset: ProbeDataset = BrodenDataset(folder, tables)
-            return _faults_of(dataset, tables.faults(), workers, progress)
-        dataset = layout.reader(folder)
+        with readable(folder):
+            if layout.reader is BrodenDataset:
+                tables = BrodenTables.read(folder)
+                dataset: ProbeDataset = BrodenDataset(folder, tables)
+                return _faults_of(dataset, tables.faults(), workers, progress)
+            dataset = layout.reader(folder)
     except DataError as fault:
-        return [str(fault)]
+        return [one_line(str(fault))]
     passed_over: Callable[[], Iterator[str]] = getattr(dataset, "faults", lambda: iter(()))
     return _faults_of(dataset, list(passed_over()), workers, progress)
 
@@ -65,7 +67,7 @@ def _faults_of(
     for found in in_threads(lambda index: list(image_faults(index)), range(total), workers):
         faults += found
         progress(1, total)
-    return list(dict.fromkeys(faults))
+    return list(dict.fromkeys(map(one_line, faults)))
 
 
 def _image_faults(dataset: ProbeDataset, index: int) -> Iterator[str]:

@@ -2,12 +2,18 @@
 
 from net2vec.data.views.coloring import with_colors
 from net2vec.data.views.joining import JoinedDataset
-from net2vec.data.views.relabelling import RelabelledDataset, image_size, without_labels
+from net2vec.data.views.relabelling import (
+    RelabelledDataset,
+    check_label,
+    image_size,
+    without_labels,
+)
 from net2vec.data.views.sources import count_sources, image_sources, sources_as_json
 
 __all__ = [
     "JoinedDataset",
     "RelabelledDataset",
+    "check_label",
     "count_sources",
     "image_size",
     "image_sources",

@@ -74,11 +74,25 @@ def without_labels(dataset: ProbeDataset, names: Collection[str]) -> ProbeDatase
         DataError: the dataset has no label of such a name.
     """
     for name in names:
-        if name not in dataset.labels[1:]:
-            close = difflib.get_close_matches(name, dataset.labels[1:], n=3)
-            hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
-            raise DataError(f"{dataset.name}: no label {name!r} to ignore{hint}")
+        check_label(dataset, name, "ignore")
     return RelabelledDataset(dataset, dict.fromkeys(names)) if names else dataset
+
+
+def check_label(dataset: ProbeDataset, name: str, purpose: str) -> None:
+    """Refuses the name of a label that a dataset does not have.
+
+    Args:
+        dataset: which should have it.
+        name: the label's.
+        purpose: what is asked to be done with it, for the message.
+
+    Raises:
+        DataError: so.
+    """
+    if name not in dataset.labels[1:]:
+        close = difflib.get_close_matches(name, dataset.labels[1:], n=3)
+        hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+        raise DataError(f"{dataset.name}: no label {name!r} to {purpose}{hint}")
 
 
 def renumber(annotation: Annotation, number: Integer[np.ndarray, " label"]) -> Annotation:
