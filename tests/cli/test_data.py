@@ -127,6 +127,27 @@ def test_joined_datasets_tell_where_a_concept_comes_from(data, meadow, run, tmp_
     assert sources["null"] == {"data": 8}
 
 
+def test_images_left_out_are_told(meadow, data, capsys):
+    (meadow / "trainannot" / "0.png").unlink()
+    assert call("data", "info", data, meadow, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["passed_over"] == [
+        {
+            "what": "images",
+            "reason": "no mask of the same name",
+            "count": 1,
+            "example": "meadow/train/0.png",
+        }
+    ]
+    assert call("data", "info", meadow, "--colors") == 0
+    shown = capsys.readouterr().out
+    assert "What would be left out" in shown
+    assert "no mask of the same name" in shown
+    assert call("data", "check", meadow) == 1
+    told, said = capsys.readouterr()
+    assert told == f"{meadow}/train/0.png: has no mask of the same name\n"
+    assert said == "left out (images, no mask of the same name): 1, such as train/0.png\n"
+
+
 def test_ignored_labels_are_gone(meadow, capsys):
     assert call("data", "info", meadow, "--ignore", "grass", "--json") == 0
     told = json.loads(capsys.readouterr().out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -14,12 +15,13 @@ from net2vec.cli.display import AsJson, TerminalProgress, show_lines, show_table
 from net2vec.data import open_datasets
 from net2vec.data.annotations import compile_annotations
 from net2vec.data.diorama import Diorama
+from net2vec.data.left_out import LeftOut, left_out_of
 from net2vec.data.tools import (
     PUBLICATIONS,
     Survey,
+    check_dataset,
     convert_dataset,
     fetch_dataset,
-    find_faults,
     survey_dataset,
     write_broden,
 )
@@ -73,14 +75,20 @@ def info(
         ],
         columns=["task", "concept", "reason"],
     )
+    passed_over = left_out_of(dataset)
     if as_json:
-        whole = {**survey.as_json(), "left_out": left_out.to_dict(orient="records")}
+        whole = {
+            **survey.as_json(),
+            "left_out": left_out.to_dict(orient="records"),
+            "passed_over": [asdict(item) for item in passed_over],
+        }
         typer.echo(json.dumps(whole, ensure_ascii=False, indent=2))
         return
-    _show_survey(survey, left_out, n)
+    _show_survey(survey, n)
+    _show_left_out(left_out, passed_over)
 
 
-def _show_survey(survey: Survey, left_out: pd.DataFrame, n: int) -> None:
+def _show_survey(survey: Survey, n: int) -> None:
     common = list(survey.image_sizes.items())[:3]
     sizes = ", ".join(f"{width}x{height} ({count})" for (height, width), count in common)
     more = f" and {len(survey.image_sizes) - 3} more" if len(survey.image_sizes) > 3 else ""
@@ -103,10 +111,16 @@ def _show_survey(survey: Survey, left_out: pd.DataFrame, n: int) -> None:
             show_table(shown, title=title, digits=4)
     if len(survey.sources.columns) > 1:
         _show_sources(survey.sources, n)
-    if len(left_out):
-        counted = left_out.groupby(["task", "reason"], sort=False)["concept"]
-        table = counted.agg(concepts="size", example="first").reset_index()
-        show_table(table, title="What would be left out")
+
+
+def _show_left_out(left_out: pd.DataFrame, passed_over: Sequence[LeftOut]) -> None:
+    """Concepts that a task leaves out, and images and annotations that the dataset does."""
+    rows = [asdict(item) for item in passed_over]
+    for (task, reason), names in left_out.groupby(["task", "reason"], sort=False)["concept"]:
+        what = f"concepts of {task}"
+        rows.append({"what": what, "reason": reason, "count": len(names), "example": names.iloc[0]})
+    if rows:
+        show_table(pd.DataFrame(rows), title="What would be left out")
 
 
 def _show_sources(sources: pd.DataFrame, n: int) -> None:
@@ -210,11 +224,15 @@ def check(
 ) -> None:
     """Read everything and list every fault with file and reason; exit code 1 if there is any."""
     with TerminalProgress() as progress:
-        faults = find_faults(
+        checked = check_dataset(
             data, workers=default_workers(), progress=progress.counted_stage("reading")
         )
-    for fault in faults:
+        for item in checked.left_out:
+            progress.say(
+                f"left out ({item.what}, {item.reason}): {item.count}, such as {item.example}"
+            )
+    for fault in checked.faults:
         typer.echo(fault)
-    if faults:
+    if checked.faults:
         raise typer.Exit(1)
     typer.echo("no faults")

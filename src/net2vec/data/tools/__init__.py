@@ -1,17 +1,19 @@
 """What the `net2vec data` commands do: survey, convert, check, fetch."""
 
 from net2vec.data.tools.broden_writer import write_broden
-from net2vec.data.tools.checking import find_faults
+from net2vec.data.tools.checking import Checked, check_dataset, find_faults
 from net2vec.data.tools.conversion import Converted, convert_dataset
 from net2vec.data.tools.fetching import PUBLICATIONS, Fetched, Publication, fetch_dataset
 from net2vec.data.tools.survey import Survey, survey_dataset
 
 __all__ = [
     "PUBLICATIONS",
+    "Checked",
     "Converted",
     "Fetched",
     "Publication",
     "Survey",
+    "check_dataset",
     "convert_dataset",
     "fetch_dataset",
     "find_faults",

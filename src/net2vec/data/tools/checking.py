@@ -2,40 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from net2vec.data.files import in_threads
+from net2vec.data.left_out import LeftOut, left_out_of
 from net2vec.data.opening import DIORAMA, open_dataset, readable, recognise
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.readers.broden import BrodenDataset, BrodenTables, one_line
 from net2vec.errors import DataError
 
 
-def find_faults(
+@dataclass(frozen=True)
+class Checked:
+    """What reading all of a dataset has shown.
+
+    Attributes:
+        faults: each as `file: reason`, none twice.
+        left_out: what is no part of the dataset, and why; no fault by itself.
+    """
+
+    faults: list[str]
+    left_out: Sequence[LeftOut] = ()
+
+
+def check_dataset(
     source: str | Path,
     *,
     workers: int = 2,
     progress: Callable[[int, int], object] = lambda images, total: None,
-) -> list[str]:
+) -> Checked:
     """Reads every image and mask of a dataset.
 
-    What a reader refuses, it refuses here as well; in Broden's layout every row and file is looked
-    at even after a fault.
+    What a reader refuses, it refuses here as well, and what readers pass over although it cannot be
+    meant so is a fault here; in Broden's layout every row and file is looked at even after a fault.
 
     Args:
         source: as `open_dataset` takes it.
         workers: threads.
         progress: called with the number of images read since the last call, and of all images.
 
-    Returns:
-        The faults, each as `file: reason`, none twice.
-
     Raises:
         DataError: there is no such dataset, or its layout is not recognised.
     """
     if str(source) == DIORAMA:
-        return _faults_of(open_dataset(source), [], workers, progress)
+        return Checked(_faults_of(open_dataset(source), [], workers, progress))
     folder = Path(source).expanduser()
     if not folder.is_dir():
         open_dataset(folder)  # says what is there instead
@@ -46,12 +58,28 @@ def find_faults(
             if layout.reader is BrodenDataset:
                 tables = BrodenTables.read(folder)
                 dataset: ProbeDataset = BrodenDataset(folder, tables)
-                return _faults_of(dataset, tables.faults(), workers, progress)
-            dataset = layout.reader(folder)
+                known = tables.faults()
+            else:
+                dataset = layout.reader(folder)
+                passed_over: Callable[[], Iterator[str]] = getattr(dataset, "faults", _none)
+                known = list(passed_over())
     except DataError as fault:
-        return [one_line(str(fault))]
-    passed_over: Callable[[], Iterator[str]] = getattr(dataset, "faults", lambda: iter(()))
-    return _faults_of(dataset, list(passed_over()), workers, progress)
+        return Checked([one_line(str(fault))])
+    return Checked(_faults_of(dataset, known, workers, progress), left_out_of(dataset))
+
+
+def find_faults(
+    source: str | Path,
+    *,
+    workers: int = 2,
+    progress: Callable[[int, int], object] = lambda images, total: None,
+) -> list[str]:
+    """The faults that `check_dataset` finds, with the same arguments and errors."""
+    return check_dataset(source, workers=workers, progress=progress).faults
+
+
+def _none() -> Iterator[str]:
+    return iter(())
 
 
 def _faults_of(
