@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from net2vec.kernels import nodes
-from net2vec.kernels.nodes import LEVELS, NodeBlock, NodeGrid, Samples
+from net2vec.kernels.balanced import PixelProblem
+from net2vec.kernels.balanced_nodes import NodeProblem
+from net2vec.kernels.nodes import LEVELS, MaskSums, NodeBlock, NodeGrid, Samples
 from net2vec.kernels.strips import Strips
 from net2vec.kernels.upsample import aligned_axis
 
@@ -31,10 +33,8 @@ def block_of(B: np.ndarray, L: np.ndarray, background: float, slope: float) -> N
     grid = NodeGrid.of(B.shape[2:], L.shape[1:])
     assert grid is not None
     masks = grid.strips.pack(torch.from_numpy(L))
-    sums = grid.sums(masks.flatten(0, 1), torch.arange(len(grid.strips)).repeat(len(L)), 0)
-    return NodeBlock(
-        grid, [sparse_maps(B)], masks, 0, len(L), sums, background=background, slope=slope
-    )
+    sums = MaskSums(grid, masks)
+    return NodeBlock([sparse_maps(B)], 0, len(L), sums, background=background, slope=slope)
 
 
 def true_gradient(
@@ -140,3 +140,24 @@ def test_sums_at_nodes_give_sums_of_polynomials_exactly(seed, geometry):
         found = grid.sums(masks, torch.arange(len(strips)), level) * at_nodes
         assert float(found.sum()) == pytest.approx(float(z[L[0]].sum()), abs=1e-3)
         assert float((samples.whole * at_nodes).sum()) == pytest.approx(float(z.sum()), abs=1e-3)
+
+
+@pytest.mark.parametrize("scale", [0.3, 6.0])
+def test_a_log_loss_at_nodes_has_the_gradient_of_its_pixels(scale):
+    rng = np.random.default_rng(5)
+    B = rng.random((70, 5, 3, 3)) < 0.2  # more images than a block has
+    L = rng.random((70, 24, 25)) < np.linspace(0.05, 0.6, 70)[:, None, None]
+    maps, strips = sparse_maps(B), Strips.of((3, 3), (24, 25))
+    masks = strips.pack(torch.from_numpy(L))
+    pixels = PixelProblem(strips, [(maps, masks)])
+    balance = pixels.balance([0])
+    grid = NodeProblem.fits(strips, maps)
+    assert grid is not None
+    problem = NodeProblem(grid, maps, masks, balance, pixels.pull([0], balance))
+    kept = torch.tensor([[1, 1, 1, 1, 1], [0, 1, 0, 0, 1], [0, 0, 1, 0, 0]]).bool()
+    weight = torch.from_numpy(rng.normal(0, scale, (3, 5))) * kept
+    found = problem.gradient_of(list(kept))(weight)
+    for row, some, one in zip(found, kept, weight, strict=True):
+        true = pixels.gradient(one, [0], balance)
+        assert float((row - true)[some].abs().max()) <= 1e-6
+        assert float(true[some].abs().max()) > 1e-3

@@ -118,6 +118,13 @@ class PixelProblem:
             block.add_back(gradient, error)
         return gradient.double()
 
+    def pull(self, chosen: Sequence[int], balance: Balance) -> Float[Tensor, "filter"]:
+        """What the masks alone add to minus the gradient, whatever the weights are."""
+        total = torch.zeros(self.filters, device=self.device)
+        for block in self._blocks(chosen):
+            block.add_back(total, block.mask.float().mul_(balance.foreground))
+        return total
+
     def curvature(self, chosen: Sequence[int], balance: Balance) -> Float[Tensor, "filter"]:
         """The largest that the second derivative along each weight can be, nearly.
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from net2vec.kernels.blocks import Block, lay_out
 from net2vec.kernels.maps import SparseMaps
-from net2vec.kernels.nodes import NodeBlock, NodeGrid
+from net2vec.kernels.nodes import MaskSums, NodeBlock, NodeGrid
 from net2vec.kernels.strips import Strips
 
 # Pixels of a block on a CPU: fewer cost more calls, more fall out of the caches.
@@ -53,7 +53,7 @@ class SegmentationProblem:
         self._bounds = [
             (first, min(first + batch, len(maps))) for first in range(0, len(maps), batch)
         ]
-        self._sums: dict[int, Tensor] = {}
+        self._sums: dict[int, MaskSums] = {}
         self._laid_out: dict[int, list[Block]] = {}
         self._room = torch.empty(0, device=maps.cell.device)
 
@@ -121,23 +121,11 @@ class SegmentationProblem:
                 self._laid_out[number] = list(self._pixels(number, _CPU_BLOCK))
             return _PixelBatch(self._laid_out[number], self._room_for, background, slope)
         first, last = self._bounds[number]
-        sums = self._sums.get(number)
-        if sums is None:
-            masks = self._masks[first:last].flatten(0, 1)
-            strip = torch.arange(len(self._strips), device=masks.device).repeat(last - first)
-            sums = grid.sums(masks, strip, 0)
-            if (number + 1) * sums.nbytes <= _SHARED:
-                self._sums[number] = sums
-        return NodeBlock(
-            grid,
-            [problem._maps for problem in problems],
-            self._masks,
-            first,
-            last,
-            sums,
-            background=background,
-            slope=slope,
-        )
+        sums = self._sums.get(number) or MaskSums(grid, self._masks[first:last])
+        if (number + 1) * 4 * grid.levels[0][0] ** 2 * grid.squares * (last - first) <= _SHARED:
+            self._sums[number] = sums
+        maps = [problem._maps for problem in problems]
+        return NodeBlock(maps, first, last, sums, background=background, slope=slope)
 
     @property
     def _grid(self) -> NodeGrid | None:
@@ -203,17 +191,26 @@ def fit_side_by_side(
 
 
 def _together(problems: Sequence[SegmentationProblem]) -> list[list[int]]:
-    """Which problems take their steps together, those of few active cells first."""
+    """Which problems take their steps together; by pixels each lies in memory on its own."""
+    by_pixel = bool(problems) and problems[0]._grid is None
     entries = [len(problem._maps.cell) for problem in problems]
-    order = sorted(range(len(problems)), key=lambda i: (entries[i], i))
-    if problems and problems[0]._grid is None:  # by pixels each lies in memory on its own
-        return [[i] for i in order]
+    return alike(entries, 1 if by_pixel else len(problems))
+
+
+def alike(entries: Sequence[int], most: int) -> list[list[int]]:
+    """Groups of problems to take side by side, those of few active cells first.
+
+    Args:
+        entries: active cells of each; no group has more than half of the largest number, unless
+            it is one problem alone.
+        most: problems of a group.
+    """
     groups: list[list[int]] = []
     room = 0
-    for i in order:
-        if not groups or entries[i] > room:
+    for i in sorted(range(len(entries)), key=lambda i: (entries[i], i)):
+        if not groups or entries[i] > room or len(groups[-1]) == most:
             groups.append([])
-            room = max(entries, default=0) // 2
+            room = max(entries) // 2
         groups[-1].append(i)
         room -= entries[i]
     return groups

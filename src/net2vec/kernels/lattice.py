@@ -119,9 +119,11 @@ class Lattice:
         """The losses over some images, without the L2 terms."""
         total = self._zero(len(counts))[:, 0]
         for block in self._blocks(len(counts)):
-            value = self._value(weight, block)
-            lost = (softplus(value) - block.target * value) * block.share
-            total += (lost.sum(0) * counts[:, block.images]).sum(1)
+            problem, image = torch.nonzero(counts[:, block.images], as_tuple=True)
+            value = self._value(weight, block)[:, problem, image]
+            lost = softplus(value) - block.target[:, 0, image] * value
+            by_image = (lost * block.share[:, 0, image]).sum(0)
+            total.index_add_(0, problem, by_image.double())
         return total
 
     def histogram(

@@ -8,15 +8,16 @@ multiplies p (1 - p) in the loss's gradient,
     sum_y t(y) a(y) p(y) (1 - p(y)) = sum_n [sum_y t(y) l_n(y)] a(n) p(n) (1 - p(n))
 
 but for the error of interpolation, which falls with the m-th power of how far z ranges over the
-square. So steep squares get more nodes. `LEVELS` bounds the error of a p (1 - p) along either side
-by 3e-5 of its largest value, at the worst pixel of the steepest square; its sign changes from pixel
-to pixel, and weights end where pixels would take them but for rounding. Squares that are steeper,
-or would need more nodes than they have pixels, are taken pixel by pixel.
+square. A log loss asks for the same sums with p in the place of p (1 - p). Steep squares get more
+nodes: `LEVELS` bounds the error of a p (1 - p) along either side by 3e-5 of its largest value, at
+the worst pixel of the steepest square; its sign changes from pixel to pixel, and weights end where
+pixels would take them but for rounding. Squares that are steeper, or would need more nodes than
+they have pixels, are taken pixel by pixel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import inf
@@ -40,6 +41,8 @@ _AHEAD = 2.0
 _FEWEST_PIXELS = 50
 # Strips whose masks are unpacked at a time.
 _PORTION = 256
+# Bytes of sums at more nodes than the fewest that are made for all squares at once, and kept.
+_KEPT = 1 << 23
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,6 +210,54 @@ def _lagrange(axis: Axis, nodes: int) -> Float[Tensor, "out node"]:
     return torch.from_numpy(found)
 
 
+class MaskSums:
+    """What the masks of some images come to at the samples of their squares; kept as asked for.
+
+    Args:
+        grid: geometry of the masks.
+        masks: the images' masks, from `Strips.pack`.
+    """
+
+    def __init__(self, grid: NodeGrid, masks: UInt8[Tensor, "image strip byte"]) -> None:
+        self.grid, self._images = grid, len(masks)
+        self._masks = masks.flatten(0, 1)
+        self._strip = torch.arange(len(grid.strips), device=masks.device).repeat(len(masks))
+        self._kept: dict[int, Tensor] = {}
+
+    def at(self, level: int, square: Int[Tensor, "square"]) -> Shaped[Tensor, "sample square"]:
+        """The samples of some squares, counted through the images, at one level."""
+        levels, along = self.grid.levels, len(self.grid.window)
+        row = torch.div(square, along, rounding_mode="floor")
+        if level < len(levels):
+            size = 4 * levels[level][0] ** 2 * along * len(self._strip)
+            if level == 0 or size <= _KEPT:
+                if level not in self._kept:
+                    self._kept[level] = self.grid.sums(self._masks, self._strip, level)
+                return torch.index_select(self._kept[level], 1, square)
+        needed, number = torch.unique(row, return_inverse=True)
+        masks = torch.index_select(self._masks, 0, needed)
+        if level == len(levels):
+            return self.grid.pixels(masks, number, square % along)
+        sums = self.grid.sums(masks, self._strip[needed], level)
+        return torch.index_select(sums, 1, number * along + square % along)
+
+
+Response = Callable[[Tensor, Tensor], Tensor]
+
+
+def slope_of_likeness(z: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"]) -> Tensor:
+    """Target p (1 - p): the derivative of the paper's loss, which has no logarithm."""
+    value = z.sigmoid_()
+    # In one pass over memory.
+    torch.ops.aten.sigmoid_backward.grad_input(target, value, grad_input=value)
+    return value
+
+
+def weighted_probability(z: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"]) -> Tensor:
+    """Target p: what a log loss pushes down; what it pulls up does not depend on z."""
+    return z.sigmoid_().mul_(target)
+
+
 @dataclass(frozen=True)
 class _Group:
     """Squares of a block with the same samples.
@@ -216,6 +267,7 @@ class _Group:
         corner: the cells of each square, counted through the block.
         target: sums of the nodes' polynomials over what multiplies p (1 - p).
         down, across, reduce: see `Samples`.
+        response: what z and `target` come to at every sample; it may use z's memory.
     """
 
     steepest: float
@@ -224,6 +276,7 @@ class _Group:
     down: Float[Tensor, "row 1 own"]
     across: Float[Tensor, "column own"]
     reduce: Float[Tensor, "two two node"]
+    response: Response
 
     def corners(self, grid: Float[Tensor, "cell"]) -> Float[Tensor, "two two square"]:
         """Z at the squares' corners."""
@@ -242,9 +295,7 @@ class _Group:
     ) -> None:
         """Add to the cells' gradient what the squares give."""
         rows = torch.lerp(corners[:, :1], corners[:, 1:], self.across)
-        value = torch.lerp(rows[:1], rows[1:], self.down).sigmoid_()
-        # target * p * (1 - p) in one pass over memory.
-        torch.ops.aten.sigmoid_backward.grad_input(self.target, value, grad_input=value)
+        value = self.response(torch.lerp(rows[:1], rows[1:], self.down), self.target)
         by_cell.scatter_add_(0, self.corner, self._reduced(value).view(-1))
 
     def _reduced(
@@ -267,29 +318,28 @@ class NodeBlock:
     of them reaches does not depend on the others.
 
     Args:
-        grid: geometry of the masks.
         maps: for each vector the thresholded maps of all images.
-        masks: their masks, from `Strips.pack`.
         first: the first image of the mini-batch.
         last: the image after the last one.
-        sums: from `NodeGrid.sums`, at the first level, for all strips of the mini-batch.
-        background, slope: what multiplies p (1 - p) is `background - slope * mask`.
+        sums: of the mini-batch's masks.
+        background, slope: what multiplies the response to z is `background - slope * mask`.
+        response: p (1 - p) or p, times that.
     """
 
     def __init__(
         self,
-        grid: NodeGrid,
         maps: Sequence[SparseMaps],
-        masks: UInt8[Tensor, "image strip byte"],
         first: int,
         last: int,
-        sums: Float[Tensor, "node2 squares"],
+        sums: MaskSums,
         *,
         background: float,
         slope: float,
+        response: Response = slope_of_likeness,
     ) -> None:
-        self._grid, self._masks = grid, masks[first:last].flatten(0, 1)
+        self._grid, self._sums, self._response = sums.grid, sums, response
         self._background, self._slope = background, slope
+        self._squares = self._grid.squares * (last - first)
         height, width = maps[0].grid
         self._per_image = height * width
         cells = self._per_image * (last - first)
@@ -297,15 +347,14 @@ class NodeBlock:
         self._filter = torch.cat([k + i * maps[i].filters for i, k in enumerate(who)])
         self._cell = torch.cat([cell + i * cells for i, cell in enumerate(where)])
         self._cells = cells * len(maps)
-        corner = grid.corner.to(self._cell.device)
+        corner = self._grid.corner.to(self._cell.device)
         active = torch.zeros(self._cells, dtype=torch.bool, device=self._cell.device)
         active[self._cell] = True
         at_corners = torch.index_select(active.view(-1, self._per_image), 1, corner.flatten())
         reached = at_corners.view(-1, *corner.shape).any(1)
         self._square = torch.nonzero(reached.flatten())[:, 0]
         self._level = torch.zeros_like(self._square)
-        inside = torch.index_select(sums, 1, self._square % sums.shape[1])
-        self._groups = {0: self._group(0, self._square, inside)}
+        self._groups = {0: self._group(0, self._square)}
 
     def add_gradient(
         self, gradient: Float[Tensor, "vector_filter"], weight: Float[Tensor, "vector_filter"]
@@ -345,7 +394,7 @@ class NodeBlock:
                 self._groups[0] = self._groups[0].only(here[self._level == 0])
             else:
                 square = self._square[here]
-                self._groups[number] = self._group(number, square, self._inside(number, square))
+                self._groups[number] = self._group(number, square)
         self._level = level
 
     def _corners(self, square: Int[Tensor, "square"]) -> Int[Tensor, "corner"]:
@@ -355,24 +404,9 @@ class NodeBlock:
         place = torch.index_select(corner, 1, square % self._grid.squares)
         return (place + image * self._per_image).flatten()
 
-    def _inside(self, level: int, square: Int[Tensor, "square"]) -> Shaped[Tensor, "sample square"]:
-        """What the masks come to at the samples of some squares."""
-        along = len(self._grid.window)
-        strip, number = torch.unique(
-            torch.div(square, along, rounding_mode="floor"), return_inverse=True
-        )
-        masks = torch.index_select(self._masks, 0, strip % len(self._masks))
-        if level == len(self._grid.levels):
-            return self._grid.pixels(masks, number, square % along)
-        sums = self._grid.sums(masks, strip % len(self._grid.strips), level)
-        return torch.index_select(sums, 1, number * along + square % along)
-
-    def _group(
-        self,
-        level: int,
-        square: Int[Tensor, "square"],
-        inside: Shaped[Tensor, "sample square"],
-    ) -> _Group:
+    def _group(self, level: int, square: Int[Tensor, "square"]) -> _Group:
+        # All vectors look at the same masks.
+        inside = self._sums.at(level, square % self._squares)
         samples = Samples.of(self._grid, level)
         place = square % self._grid.squares
         target = torch.index_select(samples.whole.to(square.device), 1, place)
@@ -391,6 +425,7 @@ class NodeBlock:
             down,
             across,
             samples.reduce.to(square.device),
+            self._response,
         )
 
 

@@ -15,16 +15,19 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from net2vec.data.annotations import Annotations
-from net2vec.kernels.balanced import PixelProblem
+from net2vec.kernels.balanced import Balance, PixelProblem
+from net2vec.kernels.balanced_nodes import NodeProblem
 from net2vec.kernels.bins import best_cut
 from net2vec.kernels.converge import ROUGH, STRENGTHS, solve
+from net2vec.kernels.fit import alike
 from net2vec.kernels.lasso import entry_order
 from net2vec.kernels.lattice import Lattice
 from net2vec.kernels.logistic import largest_weights
+from net2vec.kernels.maps import SparseMaps
 from net2vec.kernels.strips import Strips
 from net2vec.recording import LayerRecording
 from net2vec.tasks.segment import Segmented, single_counts
@@ -32,6 +35,8 @@ from net2vec.tasks.segment import Segmented, single_counts
 FOLDS = 5
 # A lattice of every so many rows and columns is enough to choose by: neighbours are alike.
 _STRIDES = (8, 4, 2)
+# Choices of filters that are solved side by side, at the most.
+_TOGETHER = 6
 # Pixels of the concept that a lattice should have, where it can.
 _ENOUGH = 250
 
@@ -59,17 +64,18 @@ def segment_converged(
         device: where to learn.
     """
     train, val = (annotations.pairs(label, train=split) for split in (True, False))
+    parts = [_part(recording, annotations, pairs, device) for pairs in (train, val)]
     learner = _Learner(
-        _problem(recording, annotations, [train, val], device),
+        Strips.of(_grid(recording), annotations.size),
+        parts,
         _lattice(recording, annotations, train, device),
     )
     filters = recording.filters
     full = learner.learn_all()
     by_weight = [largest_weights(full.vector, size) for size in subset_sizes]
     by_path = learner.path(subset_sizes)
-    # Both of a size side by side.
-    both = [learner.learn(kept, full.vector) for kept in zip(by_weight, by_path, strict=True)]
-    subsets, path = [pair[0] for pair in both], [pair[1] for pair in both]
+    found = learner.learn([*by_weight, *by_path], full.vector)
+    subsets, path = found[: len(by_weight)], found[len(by_weight) :]
     pairs = np.concatenate([train, val])
     order = np.argsort(pairs)
     predicted, hit = (np.concatenate(counts)[order] for counts in zip(*full.counts, strict=True))
@@ -121,10 +127,17 @@ class _Learned:
 class _Learner:
     """One concept's problem on all pixels, by split, and on the lattice of its training images."""
 
-    def __init__(self, fine: PixelProblem, lattice: Lattice) -> None:
-        self.fine = fine
+    def __init__(
+        self,
+        strips: Strips,
+        parts: Sequence[tuple[SparseMaps, UInt8[Tensor, "_ strip byte"]]],
+        lattice: Lattice,
+    ) -> None:
+        self.strips = strips
+        self.train_maps, self.train_masks = parts[0]
+        self.fine = PixelProblem(strips, parts)
         self.lattice = lattice
-        images, device = len(lattice.maps), fine.device
+        images, device = len(lattice.maps), self.fine.device
         # Folds are stretches of the dataset: neighbours, such as frames of a film, stay together.
         folds = np.array_split(np.arange(images), min(FOLDS, images))
         fold = torch.from_numpy(np.repeat(np.arange(len(folds)), [len(part) for part in folds]))
@@ -150,17 +163,21 @@ class _Learner:
             if lost >= least:
                 break
             self.l2, best, least = l2, at, lost
-        return self._finish(kept, best)
+        return self._finish([kept], best)[0]
 
     def learn(
         self, kept: Sequence[Bool[Tensor, "filter"]], start: Float[Tensor, "filter"]
     ) -> list[_Learned]:
         """Solve with each of several choices of filters."""
-        at = self._zero(len(kept)) + start
-        if self.can_hold_out:
-            at = self._solve_lattice(kept, at, self.l2)
-        each = at.view(len(kept), -1, self.fine.filters)
-        return [self._finish(chosen, found) for chosen, found in zip(kept, each, strict=True)]
+        found: list[_Learned | None] = [None] * len(kept)
+        for some in alike([int((self._entries * one).sum()) for one in kept], _TOGETHER):
+            chosen = [kept[i] for i in some]
+            at = self._zero(len(chosen)) + start
+            if self.can_hold_out:
+                at = self._solve_lattice(chosen, at, self.l2)
+            for i, learned in zip(some, self._finish(chosen, at), strict=True):
+                found[i] = learned
+        return [learned for learned in found if learned is not None]
 
     def path(self, sizes: Sequence[int]) -> list[Bool[Tensor, "filter"]]:
         """For each size the filters that an L1 path on the lattice lets in first."""
@@ -175,10 +192,19 @@ class _Learner:
         return [torch.isin(filters, order[:size]) for size in sizes]
 
     def _finish(
-        self, kept: Bool[Tensor, "filter"], near: Float[Tensor, "problem filter"]
+        self,
+        kept: Sequence[Bool[Tensor, "filter"]],
+        near: Float[Tensor, "problem filter"],
+    ) -> list[_Learned]:
+        """From the solutions without each fold to those of all images, with cuts and counts."""
+        by_choice = near.view(len(kept), -1, self.fine.filters)
+        vectors = self._solve(torch.stack(list(kept)), by_choice.mean(1))
+        return [self._judge(*each) for each in zip(vectors, by_choice, strict=True)]
+
+    def _judge(
+        self, vector: Float[Tensor, "filter"], near: Float[Tensor, "fold filter"]
     ) -> _Learned:
-        """From the solutions without each fold to that of all images, its cut and its counts."""
-        vector = self._solve(kept, near.mean(0))
+        """The cut of a solution, chosen by those without each fold, and its counts."""
         if self.can_hold_out:
             cut = best_cut(self.lattice.histogram(near, self.held_out))
         else:
@@ -193,22 +219,48 @@ class _Learner:
         return _Learned(vector, cut, as_arrays, np.array(score))
 
     def _solve(
-        self, kept: Bool[Tensor, "filter"], start: Float[Tensor, "filter"]
-    ) -> Float[Tensor, "filter"]:
-        """The solution on all pixels of the training images."""
-        balance = self.fine.balance([0])
-        if balance is None:  # everything is the concept: there is nothing to tell apart
+        self, kept: Bool[Tensor, "choice filter"], start: Float[Tensor, "choice filter"]
+    ) -> Float[Tensor, "choice filter"]:
+        """The solutions on all pixels of the training images."""
+        if self._balance is None:  # everything is the concept: there is nothing to tell apart
             return torch.zeros_like(start)
-        return solve(
-            lambda x: self.fine.gradient(x[0], [0], balance)[None],
-            start[None],
-            (self._curvature * kept)[None],
-            torch.full_like(start, self.l2)[None],
-        ).x[0]
+        l2 = torch.full_like(start, self.l2)
+        # Of many steep squares nodes save little, of filters that reach few squares much.
+        few = 2 * int((self._entries * kept).sum()) <= int(self._entries.sum())
+        if self._nodes is not None and (few or self._nodes.has_levels):
+            gradient = self._nodes.gradient_of(list(kept))
+            return solve(gradient, start, self._curvature * kept, l2).x
+        found = [
+            solve(self._by_pixel, begin[None], (self._curvature * some)[None], l2[:1]).x
+            for some, begin in zip(kept, start, strict=True)
+        ]
+        return torch.cat(found)
+
+    def _by_pixel(self, x: Float[Tensor, "1 filter"]) -> Float[Tensor, "1 filter"]:
+        balance = self._balance
+        return x if balance is None else self.fine.gradient(x[0], [0], balance)[None]
+
+    @cached_property
+    def _balance(self) -> Balance | None:
+        return self.fine.balance([0])
+
+    @cached_property
+    def _nodes(self) -> NodeProblem | None:
+        """The problem at nodes, where these are fewer than pixels."""
+        grid = NodeProblem.fits(self.strips, self.train_maps)
+        if grid is None or self._balance is None:
+            return None
+        pull = self.fine.pull([0], self._balance)
+        return NodeProblem(grid, self.train_maps, self.train_masks, self._balance, pull)
+
+    @cached_property
+    def _entries(self) -> Int[Tensor, "filter"]:
+        """Active cells of every filter in the training images."""
+        return torch.bincount(self.train_maps.filter.long(), minlength=self.fine.filters)
 
     @cached_property
     def _curvature(self) -> Float[Tensor, "filter"]:
-        balance = self.fine.balance([0])
+        balance = self._balance
         return self._zero(1)[0] if balance is None else self.fine.curvature([0], balance)
 
     def _solve_lattice(
@@ -232,20 +284,16 @@ class _Learner:
         return torch.zeros(shape, dtype=torch.float64, device=self.fine.device)
 
 
-def _problem(
+def _part(
     recording: LayerRecording,
     annotations: Annotations,
-    parts: Sequence[Int[np.ndarray, "_"]],
+    pairs: Int[np.ndarray, "pair"],
     device: torch.device | str,
-) -> PixelProblem:
-    """All pixels of a concept."""
+) -> tuple[SparseMaps, UInt8[Tensor, "pair strip byte"]]:
+    """All pixels of a concept in some images."""
     strips = Strips.of(_grid(recording), annotations.size)
-    laid_out = []
-    for pairs in parts:
-        masks = [strips.pack(_masks(annotations, some)) for some in _portions(pairs)]
-        maps = recording.maps(annotations.image[pairs]).to(device)
-        laid_out.append((maps, torch.cat(masks).to(device)))
-    return PixelProblem(strips, laid_out)
+    masks = [strips.pack(_masks(annotations, some)) for some in _portions(pairs)]
+    return recording.maps(annotations.image[pairs]).to(device), torch.cat(masks).to(device)
 
 
 def _lattice(

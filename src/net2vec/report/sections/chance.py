@@ -75,8 +75,8 @@ def _intervals(study: Study, table: pd.DataFrame) -> list[Block]:
             "A score is measured on some validation images; on others it would be another. Of the"
             " intervals 95 % hold the score over all images like these."
             f" {' '.join(_decided(rows, task) for task in tasks)} Where there is no difference at"
-            " all, one interval in twenty would still claim one. Images count as independent of each"
-            " other: where they are not, as frames of a film, intervals are too narrow."
+            " all, one interval in twenty would still claim one. Images count as independent of"
+            " each other: where they are not, as frames of a film, intervals are too narrow."
         ),
         FigureRow(
             tuple(
