@@ -134,6 +134,24 @@ def test_the_choice_of_concepts_moves_no_number(run, paths):
     assert found.attrs["null"].startswith("random mixtures")
 
 
+def test_vectors_learned_on_shuffled_annotations_are_the_null_where_a_run_has_them(paths, tmp_path):
+    shuffled = probe_small(tmp_path / "run", tasks=("classify",), nulls=7)
+    found = bridge.sensitivities(shuffled, paths, TARGET, ["square", "red"], **GIVEN)
+    assert found.attrs["null"] == "vectors learned on shuffled annotations"
+    assert found.attrs["nulls"] == 7
+    null = shuffled.arrays(task="classify")["null_weight"]
+    assert null.dims == ("null", "concept", "filter")
+    weights = small_network()[6].weight[TARGET].detach().double().numpy()
+    for concept in ("square", "red-c"):
+        vectors = [shuffled.vectors(task="classify"), *null]
+        steep = [
+            abs(float(np.dot(row, weights))) / float(np.linalg.norm(row))
+            for row in (each.sel(concept=concept).values.astype(float) for each in vectors)
+        ]
+        beaten = sum(other >= steep[0] for other in steep[1:])
+        assert found["p"].sel(concept=concept).item() == pytest.approx((1 + beaten) / 8)
+
+
 class Tokens(nn.Module):
     """Patches as tokens behind a class token, as transformers have them."""
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from net2vec.bridges.nulls import p_values, vectors_by_chance
 from net2vec.errors import ConfigError, NetworkError
 from net2vec.networks import Network, evaluating, run_layers, to_grid
-from net2vec.prediction import Encoding, Looking, gather_images
+from net2vec.prediction import Encoding, Looking, gather_images, torch_device
 from net2vec.runs import Run
 from net2vec.runs.apply import Applied, concept_names, open_applied
 
@@ -143,6 +143,7 @@ def captum_concepts(
         {number: float(encoding.bias[number]) for number in numbers.values()},
     )
     # captum makes a folder for vectors that it trains, and looks in it for none of these.
+    network.module.to(torch_device(applied.looking.device))
     with TemporaryDirectory() as folder:
         tcav = TCAV(network.module, path, classifier=classifier, save_path=folder)
     pairs = [[concept, other] for concept in known.values()]
@@ -169,7 +170,8 @@ def sensitivities(
     """Derivatives of an output along concept vectors, and whether chance does as well.
 
     The derivative is that of the output by the layer's activations times the spread vector. Its
-    mean over the images is held against that of random vectors of the same length: p = (1 + how
+    mean over the images is held against that of vectors of the same length that mean nothing: what
+    the concept's fit gives on shuffled annotations, where the run has learned that. p = (1 + how
     many have as large a mean, of either sign) / (1 + how many there are).
 
     Args:
@@ -179,10 +181,12 @@ def sensitivities(
         concepts: names; None for all of the layer.
         layer: by default the last.
         task: whose vectors, see `captum_concepts`.
-        nulls: how many random vectors to draw: mixtures of the vectors of all concepts of the layer
-            made unit length, with normally distributed factors. So they lie in the span of the
-            concepts, and p asks whether the class follows this concept more than any mixture.
-        null_vectors: vectors to take in their place, such as those learned on shuffled labels.
+        nulls: how many random vectors to draw where the run has no vectors learned on shuffled
+            annotations (`net2vec run --nulls`, of `classify`): mixtures of the vectors of all
+            concepts of the layer made unit length, with normally distributed factors. So they lie
+            in the span of the concepts, and p asks whether the class follows this concept more
+            than any mixture.
+        null_vectors: vectors to take in the place of either.
         seed: of the draws.
         **options: `fit`, `network`, `transform`, `device`, `batch`, as for `Run.classify`.
 
@@ -205,7 +209,12 @@ def sensitivities(
     )
     weight = encoding.weight.double().numpy()
     chosen = weight[[encoding.names.index(name) for name in names]]
-    null, told = vectors_by_chance(weight, null_vectors, nulls, seed)
+    arrays = run.arrays(encoding.layer, task=task, fit=encoding.fit)
+    learned = None
+    if "null_weight" in arrays:
+        learned = arrays["null_weight"].sel(concept=names).transpose("null", "concept", "filter")
+    shuffled = None if learned is None else learned.values.astype(np.float64)
+    null, told = vectors_by_chance(weight, null_vectors, shuffled, nulls, seed)
     derivative = chosen @ gradient.T
     p = p_values(chosen, gradient.mean(axis=0), null)
     return xr.Dataset(

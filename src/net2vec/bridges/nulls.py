@@ -11,15 +11,21 @@ from net2vec.errors import ConfigError
 def p_values(
     vectors: Float[np.ndarray, "concept filter"],
     gradient: Float[np.ndarray, "filter"],
-    null: Float[np.ndarray, "null filter"],
+    null: Float[np.ndarray, "null concept_or_one filter"],
 ) -> Float[np.ndarray, "concept"]:
     """How often chance does as well: (1 + how many null vectors) / (1 + all of them).
 
     What is counted are null vectors along which the slope is as steep, up or down; only the
     directions of vectors matter. NaN for a vector that has none.
+
+    Args:
+        vectors: of the concepts.
+        gradient: of the output by the filters.
+        null: vectors that mean nothing: each concept's own, or the same for all.
     """
     steep, by_chance = np.abs(_unit(vectors) @ gradient), np.abs(_unit(null) @ gradient)
-    count = (by_chance >= steep[:, None]).sum(axis=1)
+    # A null vector without a direction is no steeper than anything.
+    count = (np.nan_to_num(by_chance, nan=-1.0) >= steep).sum(axis=0)
     p: Float[np.ndarray, "concept"] = np.where(
         np.isfinite(steep), (1 + count) / (1 + len(null)), np.nan
     )
@@ -29,21 +35,35 @@ def p_values(
 def vectors_by_chance(
     weight: Float[np.ndarray, "concept filter"],
     given: np.ndarray | None,
+    learned: Float[np.ndarray, "null asked filter"] | None,
     count: int,
     seed: int,
-) -> tuple[Float[np.ndarray, "null filter"], str]:
-    """Vectors to hold a concept's against, and what they are."""
+) -> tuple[Float[np.ndarray, "null asked_or_one filter"], str]:
+    """Vectors to hold a concept's against, and what they are.
+
+    Args:
+        weight: the vectors of all concepts.
+        given: what the user wants them held against.
+        learned: those that the run has learned on shuffled annotations, of the concepts asked for.
+        count: how many to draw where there are neither.
+        seed: of the draws.
+
+    Raises:
+        ConfigError: the count is not positive, or what is given is of another shape.
+    """
     if given is None:
+        if learned is not None:
+            return learned, "vectors learned on shuffled annotations"
         if count < 1:
             raise ConfigError(f"nulls must be 1 or more, got {count}; 999 is usual")
-        return mixtures(weight, count, seed), "random mixtures of the layer's vectors"
+        return mixtures(weight, count, seed)[:, None], "random mixtures of the layer's vectors"
     vectors = np.asarray(given, dtype=np.float64)
     if vectors.ndim != 2 or vectors.shape[1] != weight.shape[1] or not len(vectors):
         raise ConfigError(
             f"null vectors must be rows of {weight.shape[1]} filters, got an array of shape "
             f"{vectors.shape}"
         )
-    return vectors, "vectors given"
+    return vectors[:, None], "vectors given"
 
 
 def mixtures(
@@ -56,7 +76,7 @@ def mixtures(
     return mixed
 
 
-def _unit(vectors: Float[np.ndarray, "row filter"]) -> Float[np.ndarray, "row filter"]:
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Float[np.ndarray, "row filter"] = vectors / np.where(length > 0, length, np.nan)
+def _unit(vectors: Float[np.ndarray, "*row filter"]) -> Float[np.ndarray, "*row filter"]:
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    unit: Float[np.ndarray, "*row filter"] = vectors / np.where(length > 0, length, np.nan)
     return unit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -39,6 +40,19 @@ def layer_results(recording: LayerRecording, inputs: Inputs, layer: str) -> xr.D
     )
 
 
+@dataclass(frozen=True)
+class NullDraws:
+    """What was learned on shuffled annotations.
+
+    Attributes:
+        score: validation scores.
+        weight: the combinations' vectors, where they are kept.
+    """
+
+    score: Float[np.ndarray, "draw method concept"]
+    weight: Float[np.ndarray, "draw concept filter"] | None = None
+
+
 def segment_results(
     annotations: Annotations,
     dataset: ProbeDataset,
@@ -49,7 +63,7 @@ def segment_results(
     *,
     fit: str = results.PAPER,
     seeds: Mapping[int, Mapping[int, Segmented]] | None = None,
-    null_score: Float[np.ndarray, "draw method concept"] | None = None,
+    nulls: NullDraws | None = None,
 ) -> xr.Dataset:
     """The arrays of `LAYER/segment`, or of another fit beside them.
 
@@ -62,7 +76,7 @@ def segment_results(
         sizes: the subset sizes.
         fit: how it was learned.
         seeds: by seed, the run's own first, what was learned; none where that is all there is.
-        null_score: validation scores on shuffled annotations.
+        nulls: what was learned on shuffled annotations.
     """
     found = [learned[label] for label in labels]
     filters = counts.set_iou.shape[2]
@@ -104,7 +118,7 @@ def segment_results(
             "pair_union": _joined([item.pair_union for item in found]).astype(np.int32),
             **path,
             **again,
-            **_nulls(null_score),
+            **_nulls(nulls),
         },
     )
 
@@ -119,7 +133,7 @@ def classify_results(
     *,
     fit: str = results.PAPER,
     seeds: Mapping[int, Mapping[int, Classified]] | None = None,
-    null_score: Float[np.ndarray, "draw method concept"] | None = None,
+    nulls: NullDraws | None = None,
 ) -> xr.Dataset:
     """The arrays of `LAYER/classify`, or of another fit beside them.
 
@@ -132,7 +146,7 @@ def classify_results(
         filters: of the layer.
         fit: how it was learned.
         seeds: by seed, the run's own first, what was learned; none where that is all there is.
-        null_score: validation scores on shuffled annotations.
+        nulls: what was learned on shuffled annotations.
     """
     found = [learned[label] for label in labels]
     images = np.array(dataset.images, dtype=object)
@@ -166,7 +180,7 @@ def classify_results(
             "trial_positive": positive,
             **_path(found, len(sizes), filters, fit),
             **again,
-            **_nulls(null_score),
+            **_nulls(nulls),
         },
     )
 
@@ -203,10 +217,11 @@ def _seeds(
     }
 
 
-def _nulls(null_score: Float[np.ndarray, "draw method concept"] | None) -> dict[str, np.ndarray]:
-    if null_score is None:
+def _nulls(nulls: NullDraws | None) -> dict[str, np.ndarray]:
+    if nulls is None:
         return {}
-    return {"null": np.arange(len(null_score)), "null_score": null_score}
+    weight = {} if nulls.weight is None else {"null_weight": nulls.weight}
+    return {"null": np.arange(len(nulls.score)), "null_score": nulls.score, **weight}
 
 
 def concepts_of(annotations: Annotations, labels: Sequence[int]) -> results.Concepts:

@@ -37,6 +37,7 @@ MORE: Mapping[str, tuple[tuple[str, ...], str]] = {
         ("null", "method", "concept"),
         "validation SCORE of the fit on shuffled annotations",
     ),
+    "null_weight": (("null", "concept", "filter"), "weights learned on shuffled annotations"),
     "seed_weight": (("seed", "concept", "filter"), "weights learned with this seed"),
     "seed_bias": (("seed", "concept"), "constant term learned with this seed"),
     "seed_start_distance": (("seed", "concept"), "norm(w - w0) / norm(w0) with this seed"),

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
 
 from net2vec.config import CONVERGED, PAPER
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.logistic import concepts_in_block
 from net2vec.kernels.standardised import Standardised
-from net2vec.pipeline.collect import classify_results
+from net2vec.pipeline.collect import NullDraws, classify_results
 from net2vec.pipeline.folder import Shelf
-from net2vec.pipeline.learning.workplace import NullScores, Workplace, kept_draws
+from net2vec.pipeline.learning.workplace import NullFits, Workplace
 from net2vec.recording import LayerRecording
 from net2vec.tasks import (
     Classified,
@@ -59,7 +58,7 @@ def learn_to_classify(
             recording.filters,
             fit=fit,
             seeds={settings.seed: learned[fit], **again} if fit == PAPER and again else {},
-            null_score=nulls.get(fit),
+            nulls=nulls.get(fit),
         )
         for fit in settings.fits
     ]
@@ -127,15 +126,18 @@ class _Layer:
             learned[seed].update(zip(labels, found, strict=True))
         return learned
 
-    def nulls(self, fit: str) -> Float[np.ndarray, "draw method concept"]:
-        """Validation scores of the fit, without subsets, on images drawn at random."""
+    def nulls(self, fit: str) -> NullDraws:
+        """The fit, without subsets, on images drawn at random."""
         place, draws, seed = self.place, self.place.settings.nulls, self.place.settings.seed
         shelf = self._shelf(fit, seed, sizes=(), null="images")
-        scores = {label: kept_draws(shelf, str(label), draws, columns=2) for label in self.labels}
+        none = NullFits(np.zeros((0, 2)), np.zeros((0, self.recording.filters), dtype=np.float32))
+        known = {
+            label: (shelf.get(str(label), NullFits) or none).first(draws) for label in self.labels
+        }
         images = place.work_of(self.labels)
 
-        def learn(labels: tuple[int, ...]) -> list[Float[np.ndarray, "draw method"]]:
-            done = min(len(scores[label]) for label in labels)
+        def learn(labels: tuple[int, ...]) -> list[NullFits]:
+            done = min(len(known[label].score) for label in labels)
             found = []
             for draw in range(done, draws):
                 shuffled = shuffle_images(
@@ -145,18 +147,18 @@ class _Layer:
                     dataset=place.inputs.dataset.digest,
                     draw=draw,
                 )
-                learned = self._learn(fit, shuffled, labels, seed, ())
-                found.append([(one.single_score[1], one.score[1]) for one in learned])
-            by_label = np.swapaxes(np.array(found, dtype=np.float64), 0, 1)
-            joined = [
-                np.concatenate([scores[label][:done], new])
-                for label, new in zip(labels, by_label, strict=True)
-            ]
-            for label, score in zip(labels, joined, strict=True):
-                shelf.put(str(label), NullScores(score))
+                found.append(self._learn(fit, shuffled, labels, seed, ()))
+            joined = []
+            for label, learned in zip(labels, zip(*found, strict=True), strict=True):
+                more = NullFits(
+                    np.array([(one.single_score[1], one.score[1]) for one in learned]),
+                    np.stack([one.weight for one in learned]),
+                )
+                joined.append(known[label].first(done).followed_by(more))
+                shelf.put(str(label), joined[-1])
             return joined
 
-        left = {label for label in self.labels if len(scores[label]) < draws}
+        left = {label for label in self.labels if len(known[label].score) < draws}
         work = {
             labels: sum(draws * images[label] for label in labels)
             for labels in self._blocks(fit, left, images)
@@ -170,9 +172,11 @@ class _Layer:
             draws * sum(images.values()) - sum(work.values()),
         )
         for labels, found in made.items():
-            scores.update(zip(labels, found, strict=True))
-        none = np.zeros((draws, 2, 0))
-        return np.stack([scores[label] for label in self.labels], 2) if self.labels else none
+            known.update(zip(labels, found, strict=True))
+        each = [known[label] for label in self.labels]
+        return NullDraws(
+            np.stack([one.score for one in each], 2), np.stack([one.weight for one in each], 1)
+        )
 
     def _blocks(self, fit: str, labels: set[int], work: Mapping[int, int]) -> list[tuple[int, ...]]:
         """Labels in the blocks in which they are learned side by side."""

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from net2vec.config import PAPER
 from net2vec.data.annotations import Annotations
-from net2vec.pipeline.collect import segment_results
+from net2vec.pipeline.collect import NullDraws, segment_results
 from net2vec.pipeline.folder import Shelf
 from net2vec.pipeline.learning.workplace import NullScores, Workplace, kept_draws, longest_first
 from net2vec.recording import LayerRecording
@@ -62,7 +62,7 @@ def learn_to_segment(
             sizes,
             fit=fit,
             seeds={settings.seed: learned[fit], **again} if fit == PAPER and again else {},
-            null_score=nulls.get(fit),
+            nulls=nulls.get(fit),
         )
         for fit in settings.fits
     ]
@@ -112,13 +112,13 @@ class _Layer:
         )
         return {seed: {label: found[seed, label] for label in self.labels} for seed in seeds}
 
-    def nulls(self) -> dict[str, Float[np.ndarray, "draw method concept"]]:
+    def nulls(self) -> dict[str, NullDraws]:
         """By fit, validation scores on masks paired with other images of their concept."""
         single = self._null_single()
         found = {}
         for fit in self.place.settings.fits:
             combined = self._null_combined(fit)
-            found[fit] = np.stack([single, combined], axis=1)
+            found[fit] = NullDraws(np.stack([single, combined], axis=1))
         return found
 
     def _null_single(self) -> Float[np.ndarray, "draw concept"]:

@@ -18,7 +18,7 @@ from net2vec.pipeline.progress import Ledger, Progress
 from net2vec.tasks import map_in_threads
 
 # What the numbers of a work item depend on besides its inputs; raised when the method changes.
-_METHOD = 1
+_METHOD = 2
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -121,6 +121,29 @@ class NullScores:
     """
 
     score: Float[np.ndarray, "draw column"]
+
+
+@dataclass(frozen=True)
+class NullFits:
+    """Fits of a concept on shuffled annotations, draw by draw.
+
+    Attributes:
+        score: validation scores; columns are methods.
+        weight: the vectors.
+    """
+
+    score: Float[np.ndarray, "draw method"]
+    weight: Float[np.ndarray, "draw filter"]
+
+    def first(self, draws: int) -> NullFits:
+        """No more than so many draws."""
+        return NullFits(self.score[:draws], self.weight[:draws])
+
+    def followed_by(self, more: NullFits) -> NullFits:
+        """These draws, and then more of them."""
+        return NullFits(
+            np.concatenate([self.score, more.score]), np.concatenate([self.weight, more.weight])
+        )
 
 
 def kept_draws(
