@@ -306,18 +306,19 @@ def converged_segmentation(B: Bools, L: Bools, l2: float) -> Floats:
 def converged_classification(
     features: NDArray, labels: Bools, l2: float, kept: NDArray | None = None
 ) -> tuple[Floats, float]:
-    """Weights [K] and bias of least balanced log loss plus l2 / 2 sum_k (w_k s_k)^2.
+    """Weights [K] and bias of least balanced log loss plus l2 / 2 sum_k (w_k s)^2.
 
-    features [N, K] are of the training images, s their standard deviations; what is constant or not
-    in `kept` stays at weight 0.
+    features [N, K] are of the training images, s is the root of their mean variance; what is
+    constant or not in `kept` stays at weight 0.
     """
     x = np.asarray(features, np.float64)
-    mean, s = x.mean(axis=0), np.where(np.ptp(x, axis=0) > 0, x.std(axis=0), 0)
-    used = np.flatnonzero(s) if kept is None else np.array([k for k in kept if s[k] > 0], int)
-    inputs = np.column_stack([(x[:, used] - mean[used]) / s[used], np.ones(len(x))])
+    mean, varies = x.mean(axis=0), np.ptp(x, axis=0) > 0
+    s = np.sqrt(x.var(axis=0).mean())
+    used = np.array([k for k in (range(x.shape[1]) if kept is None else kept) if varies[k]], int)
+    inputs = np.column_stack([(x[:, used] - mean[used]) / s, np.ones(len(x))])
     found = balanced_optimum(inputs, labels, np.append(np.full(len(used), l2), 0.0))
     w = np.zeros(x.shape[1])
-    w[used] = found[:-1] / s[used]
+    w[used] = found[:-1] / s
     return w, float(found[-1] - w @ mean)
 
 
@@ -327,8 +328,7 @@ def held_out_loss(features: NDArray, labels: Bools, l2: float, folds: int) -> fl
     Fold f of either side is its f-th stretch of `folds`, in the order of the images.
     """
     x = np.asarray(features, np.float64)
-    s = x.std(axis=0)
-    x = (x - x.mean(axis=0)) / np.where(s > 0, s, 1)
+    x = (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0).mean())
     inputs, penalty = np.column_stack([x, np.ones(len(x))]), np.append(np.full(x.shape[1], l2), 0.0)
     fold = np.zeros(len(x), int)
     for side in (labels, ~labels):

@@ -1,6 +1,10 @@
 """Features on a common footing: centred, in units of their spread, along their main directions.
 
-An L2 term on weights in units of the features' spread does not change when the space is turned. In
+The unit is one for all filters, so that weights keep their proportions: in units of its own, a
+filter that hardly varies would count as much as any, and have by far the largest weight as
+recorded.
+
+An L2 term on weights does not change when the space is turned. In
 the directions of the covariance the loss has its curvature along the axes, nearly, which is what a
 search for its minimum asks for. Directions in which no image differs are left out: no data can move
 a weight along them, and the L2 term keeps it at 0.
@@ -11,11 +15,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 # Shares of the largest variance below this are rounding.
-_NOTHING = 1e-9
+_NOTHING = 1e-12
 
 
 # Rows and columns come in multiples of these, filled up with zeros: then every row begins at an
@@ -33,15 +37,17 @@ class Standardised:
     Attributes:
         images: how many there are.
         mean: of every filter over the images.
-        spread: standard deviation of every filter; 0 if it is constant.
-        own: features less their mean, over their spread; 0 if constant.
+        varies: whether a filter is not constant.
+        spread: root mean square of the filters' standard deviations; 1 if all are constant.
+        own: features less their mean, over the spread; 0 if constant.
         turned: the same along the main directions, that of most variance first.
         turn: variables of `own` from those of `turned`.
     """
 
     images: int
     mean: Float[Tensor, "filter"]
-    spread: Float[Tensor, "filter"]
+    varies: Bool[Tensor, "filter"]
+    spread: float
     own: Float[Tensor, "row variable"]
     turned: Float[Tensor, "row direction"]
     turn: Float[Tensor, "variable direction"]
@@ -52,15 +58,16 @@ class Standardised:
         x = features.double()
         mean = x.mean(0)
         # The mean of a constant may differ from it in the last bit.
-        constant = x.amax(0) == x.amin(0)
-        spread = torch.where(constant, 0.0, x.std(0, correction=0))
-        x = torch.where(constant, 0.0, (x - mean) / torch.where(constant, 1.0, spread))
+        varies = x.amax(0) != x.amin(0)
+        x = torch.where(varies, x - mean, 0.0)
+        spread = float(x.square().mean().sqrt()) or 1.0
+        x /= spread
         directions = _main_directions(x)
         own, turned = _filled_up(x), _filled_up(x @ directions)
         turn = x.new_zeros(own.shape[1], turned.shape[1])
         turn[: directions.shape[0], : directions.shape[1]] = directions
         turn[-1, -1] = 1
-        return cls(len(x), mean, spread, own.float(), turned.float(), turn)
+        return cls(len(x), mean, varies, spread, own.float(), turned.float(), turn)
 
     def unturned(self, x: Float[Tensor, "problem direction"]) -> Float[Tensor, "problem variable"]:
         """Variables of `own` from those of `turned`, in double precision."""
@@ -70,9 +77,7 @@ class Standardised:
         self, x: Float[Tensor, "*problem variable"]
     ) -> tuple[Float[Tensor, "*problem filter"], Float[Tensor, "*problem"]]:
         """Weights and biases for features as they were recorded, from variables of `own`."""
-        constant = self.spread == 0
-        weight = x[..., : len(self.mean)].double() / torch.where(constant, 1.0, self.spread)
-        weight = torch.where(constant, 0.0, weight)
+        weight = x[..., : len(self.mean)].double() * self.varies / self.spread
         return weight, x[..., -1].double() - (weight * self.mean).sum(-1)
 
 

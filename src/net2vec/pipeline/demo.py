@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from net2vec.config import BOTH, ClassifySettings, SegmentSettings, Settings
+from net2vec.config import BOTH, PAPER, ClassifySettings, SegmentSettings, Settings
 from net2vec.data import open_dataset
 from net2vec.pipeline.progress import Progress, SilentProgress
 from net2vec.pipeline.reporting import write_report
@@ -38,9 +38,10 @@ def run_demo(out: Path, *, workers: int | None = None, progress: Progress | None
         settings = Settings(
             network=NETWORK, data=(DATA,), weights=weights, layers=LAYERS, device="cpu", fit=BOTH
         )
-        if weights is not None:  # a control needs no subsets
+        if weights is not None:  # a control needs no subsets and no second fit
             settings = replace(
                 settings,
+                fit=PAPER,
                 segment=SegmentSettings(subsets=()),
                 classify=ClassifySettings(subsets=()),
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -49,12 +50,14 @@ class Run:
         tree: xr.DataTree | None = None,
         fit: str | None = None,
         seed: int | None = None,
+        made: dict[tuple[str, int | None, str], pd.DataFrame] | None = None,
     ) -> None:
         self.path = path
         self.tree = results.load_tree(path / "results.zarr") if tree is None else tree
         self._viewed = fit
         self.fit = results.fits_of(self.tree)[0] if fit is None else fit
         self.seed = seed
+        self._made = {} if made is None else made
         self.network = str(self.tree.attrs["network"])
         self.layers = tuple(results.layers_of(self.tree))
         if not self.layers:
@@ -93,11 +96,19 @@ class Run:
         """
         if fit is None and seed is None:
             seed = self.seed
-        view = Run(self.path, tree=self.tree, fit=fit or self.fit, seed=seed)
+        fit = fit or self.fit
+        view = Run(self.path, tree=self.tree, fit=fit, seed=seed, made=self._made)
         for layer in self.layers:
             for task in self.tasks(layer):
                 view.arrays(layer, task=task)  # says what is missing
         return view
+
+    def once(self, name: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """A table of this fit and seed, made the first time that a view of the run is asked."""
+        key = (self.fit, self.seed, name)
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
 
     @cached_property
     def scores(self) -> pd.DataFrame:

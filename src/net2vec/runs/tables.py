@@ -66,7 +66,7 @@ def make_tables(run: Run, names: Sequence[str] | None = None) -> dict[str, pd.Da
 
 
 def _make(run: Run, name: str) -> pd.DataFrame:
-    table = TABLES[name].make(run)
+    table = run.once(name, lambda: TABLES[name].make(run))
     wanted = pd.DataFrame(index=table.index, columns=["network", *TABLES[name].columns])
     if len(table):
         wanted = table.assign(network=run.network)[list(wanted.columns)]

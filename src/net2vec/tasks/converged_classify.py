@@ -2,9 +2,9 @@
 
 The model is the paper's (section 3.2): spatial means, weights, a bias. The loss is the log loss
 over all training images, those with the concept and those without weighing one half each, with an
-L2 term on weights in units of each feature's spread. Its strength is chosen by cross-validation:
-from the strongest down, until the loss of held-out images falls no further by more than a trifle.
-Nothing is drawn.
+L2 term on weights in units of the features' spread, one for all. Its strength is chosen by
+cross-validation: from the strongest down, until the loss of held-out images falls no further by
+more than a trifle. Nothing is drawn.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def classify_converged(
     """Learn to classify concepts with all filters of a layer, one filter and subsets of them.
 
     Subsets are chosen by two rules, of which each is solved again with its filters alone, and with
-    the strength that was chosen for all: the largest absolute weights in units of the features'
-    spread, and the order in which an L1 path lets filters in.
+    the strength that was chosen for all: the largest absolute weights, and the order in which an L1
+    path lets filters in.
 
     Args:
         recording: the layer.
@@ -92,8 +92,7 @@ def classify_converged(
     learner = _Learner(features, positive, device)
     full = learner.learn_all()
     sizes = [1, *(min(size, recording.filters) for size in subset_sizes)]
-    # As the penalty measures them: as recorded, a feature that hardly varies has a large weight.
-    by_weight = [largest_weights(full.weight * features.spread, size) for size in sizes]
+    by_weight = [largest_weights(full.weight, size) for size in sizes]
     by_path = learner.path(sizes[1:])
     kept = torch.stack([*by_weight, *by_path], 1)
     smaller = learner.learn(kept)
