@@ -44,7 +44,7 @@ def converged(*, small: bool, pairs: int) -> list[Line]:
             for task, learn in (("segment", _segment), ("classify", _classify)):
                 labels = choose_concepts(annotations, task, min_train=2 if small else 1).labels
                 # Every so many concepts, all sizes of them.
-                labels = labels[:2] if small else labels[::2]
+                labels = labels[:2] if small else labels[::8]
                 for sizes in ((), SEGMENT_SIZES if task == "segment" else CLASSIFY_SIZES[1:]):
                     work = partial(learn, recording, annotations, labels, sizes)
                     lines.append(_line(work, layer, task, labels, sizes, pairs))

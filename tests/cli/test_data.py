@@ -185,3 +185,21 @@ def test_a_copy_of_an_archive_is_unpacked(data, tmp_path, capsys):
     assert call("data", "check", tmp_path / "sets" / "broden1_224") == 0
     assert call("data", "fetch", "broden1_225", "--out", tmp_path) == 2
     assert "did you mean broden1_2" in capsys.readouterr().err
+
+
+def test_brackets_in_names_are_no_markup(put_masks, capsys):
+    folder = put_masks("brackets", "void\n[red]scarlet\n[/b]")
+    assert call("data", "info", folder) == 0
+    out = capsys.readouterr().out
+    assert "[red]scarlet" in out
+    assert "[/b]" in out
+
+
+def test_a_place_that_cannot_be_made_is_one_line(place, data, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    network = f"{place / 'networks_of_mine.py'}:small"
+    out = tmp_path / "file" / "run"
+    assert call("run", "--network", network, "--data", data, *FAST, "--out", out) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "Not a directory" in error

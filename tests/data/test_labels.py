@@ -58,6 +58,9 @@ def test_the_table_of_scene_parsing(put):
 def test_lists_without_sense_are_refused(put, tmp_path):
     with pytest.raises(DataError, match=r"classes\.txt: the value 3 is named twice"):
         read_class_names(put("classes.txt", "3 cat\n3 dog"))
+    for text, line in (("1 red\n2 blue\n4\n", "line 3"), ("# classes\n1 red\n2 blue", "line 1")):
+        with pytest.raises(DataError, match=f"{line}: wanted a number and a name"):
+            read_class_names(put("classes.txt", text))
     with pytest.raises(DataError, match="empty"):
         read_class_names(put("classes.txt", "\n"))
     with pytest.raises(DataError, match="cannot be read as text"):
@@ -87,3 +90,8 @@ def test_synonyms(put):
 def test_synonyms_that_contradict_are_refused(put, text, reason):
     with pytest.raises(DataError, match=reason):
         read_synonyms(put("synonyms.txt", text))
+
+
+def test_names_hold_no_control_characters():
+    assert concept_name(" bl\tue\x1b[31m\x00 sky ") == "bl ue [31m sky"
+    assert concept_name("Caf\u00e9 \u5bb6") == "Caf\u00e9 \u5bb6"

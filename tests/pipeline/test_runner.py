@@ -78,6 +78,15 @@ def test_a_task_without_concepts_is_left_out(tmp_path):
     assert (some.path / "report" / "index.html").is_file()
 
 
+def test_a_run_that_could_not_begin_does_not_stand_in_the_way(tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(DataError, match="no concept that can be learned"):
+        make(out, concepts=("day-s",), tasks=("segment",))
+    assert not (out / "run.toml").exists()
+    some = make(out, concepts=("day-s",), tasks=("classify",))
+    assert some.tasks() == ("classify",)
+
+
 def test_a_concept_named_null_survives(run):
     assert "null" in run.scores["concept"].tolist()
     assert "null" in run.vectors()["concept"].values.tolist()

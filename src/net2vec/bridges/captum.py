@@ -162,7 +162,7 @@ def sensitivities(
     *,
     layer: str | None = None,
     task: str = "classify",
-    nulls: int = 999,
+    nulls: int | None = None,
     null_vectors: np.ndarray | None = None,
     seed: int = 0,
     **options: Any,
@@ -181,11 +181,11 @@ def sensitivities(
         concepts: names; None for all of the layer.
         layer: by default the last.
         task: whose vectors, see `captum_concepts`.
-        nulls: how many random vectors to draw where the run has no vectors learned on shuffled
-            annotations (`net2vec run --nulls`, of `classify`): mixtures of the vectors of all
-            concepts of the layer made unit length, with normally distributed factors. So they lie
-            in the span of the concepts, and p asks whether the class follows this concept more
-            than any mixture.
+        nulls: how many random vectors to draw: mixtures of the vectors of all concepts of the layer
+            made unit length, with normally distributed factors. So they lie in the span of the
+            concepts, and p asks whether the class follows this concept more than any mixture.
+            None for the vectors that the run has learned on shuffled annotations (`net2vec run
+            --nulls`, of `classify`), or 999 mixtures where it has none.
         null_vectors: vectors to take in the place of either.
         seed: of the draws.
         **options: `fit`, `network`, `transform`, `device`, `batch`, as for `Run.classify`.
@@ -201,6 +201,8 @@ def sensitivities(
     applied, names = _open(run, concepts, layer, task, options)
     encoding = applied.encodings[0]
     found = gather_images(images)
+    if not found:
+        raise ConfigError("no image given; sensitivities are means over images, usually of a class")
     gradient = np.concatenate(
         [
             _gradients(applied.looking, batch, encoding.layer, target)

@@ -7,6 +7,8 @@ from jaxtyping import Float
 
 from net2vec.errors import ConfigError
 
+_USUAL = 999
+
 
 def p_values(
     vectors: Float[np.ndarray, "concept filter"],
@@ -24,8 +26,8 @@ def p_values(
         null: vectors that mean nothing: each concept's own, or the same for all.
     """
     steep, by_chance = np.abs(_unit(vectors) @ gradient), np.abs(_unit(null) @ gradient)
-    # A null vector without a direction is no steeper than anything.
-    count = (np.nan_to_num(by_chance, nan=-1.0) >= steep).sum(axis=0)
+    # A null vector without a direction counts against the concept.
+    count = (np.nan_to_num(by_chance, nan=np.inf) >= steep).sum(axis=0)
     p: Float[np.ndarray, "concept"] = np.where(
         np.isfinite(steep), (1 + count) / (1 + len(null)), np.nan
     )
@@ -36,7 +38,7 @@ def vectors_by_chance(
     weight: Float[np.ndarray, "concept filter"],
     given: np.ndarray | None,
     learned: Float[np.ndarray, "null asked filter"] | None,
-    count: int,
+    count: int | None,
     seed: int,
 ) -> tuple[Float[np.ndarray, "null asked_or_one filter"], str]:
     """Vectors to hold a concept's against, and what they are.
@@ -45,19 +47,23 @@ def vectors_by_chance(
         weight: the vectors of all concepts.
         given: what the user wants them held against.
         learned: those that the run has learned on shuffled annotations, of the concepts asked for.
-        count: how many to draw where there are neither.
+        count: how many to draw where none are given; None for those learned, or for 999.
         seed: of the draws.
 
     Raises:
         ConfigError: the count is not positive, or what is given is of another shape.
     """
     if given is None:
-        if learned is not None:
+        if learned is not None and count is None:
             return learned, "vectors learned on shuffled annotations"
+        count = _USUAL if count is None else count
         if count < 1:
-            raise ConfigError(f"nulls must be 1 or more, got {count}; 999 is usual")
+            raise ConfigError(f"nulls must be 1 or more, got {count}; {_USUAL} is usual")
         return mixtures(weight, count, seed)[:, None], "random mixtures of the layer's vectors"
-    vectors = np.asarray(given, dtype=np.float64)
+    try:
+        vectors = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"null vectors must be an array of numbers, got {given!r}") from error
     if vectors.ndim != 2 or vectors.shape[1] != weight.shape[1] or not len(vectors):
         raise ConfigError(
             f"null vectors must be rows of {weight.shape[1]} filters, got an array of shape "

@@ -70,6 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # whoever read the output has seen enough
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:  # a path that cannot be made or written, a full disk
+        if error.strerror is None or error.filename is None:
+            raise
+        _fail(f"{error.filename}: {error.strerror}; choose another place, or make room there", 2)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -17,6 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from net2vec.pipeline.progress import Advance
 
@@ -29,7 +30,7 @@ class TerminalProgress:
     def __init__(self) -> None:
         self._console = Console(stderr=True)
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
@@ -73,12 +74,14 @@ def show_table(
     if as_json:
         typer.echo(json.dumps(records(table), ensure_ascii=False, indent=2))
         return
-    shown = Table(title=title, title_justify="left", header_style="bold")
+    # Names come from data: as text they are printed as they are, whatever brackets they hold.
+    heading = None if title is None else Text(title)
+    shown = Table(title=heading, title_justify="left", header_style="bold")
     for column in table.columns:
         numeric = pd.api.types.is_numeric_dtype(table[column])
-        shown.add_column(str(column), justify="right" if numeric else "left", overflow="fold")
+        shown.add_column(Text(str(column)), justify="right" if numeric else "left", overflow="fold")
     for row in table.itertuples(index=False):
-        shown.add_row(*(_cell(value, digits) for value in row))
+        shown.add_row(*(Text(_cell(value, digits)) for value in row))
     console = Console()
     if not console.is_terminal:  # no terminal says how wide a line may be
         console = Console(width=160)

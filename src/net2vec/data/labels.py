@@ -28,8 +28,11 @@ _NUMBERED = re.compile(r"(\d+)[\s:,;=]+(\S.*)")
 
 
 def concept_name(name: str) -> str:
-    """The name without surrounding space; empty where it says that nothing is annotated."""
-    name = name.strip()
+    """The name as it is shown; empty where it says that nothing is annotated.
+
+    Control characters would reach terminals and pages: they and other space become single spaces.
+    """
+    name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
     return "" if name.lower() in VOID_NAMES else name
 
 
@@ -58,7 +61,8 @@ def read_class_names(path: Path) -> dict[int, str]:
     (`objectInfo150.txt`), of whose names the first synonym is taken.
 
     Raises:
-        DataError: the file cannot be read, is empty or names a value twice.
+        DataError: the file cannot be read, is empty, names a value twice, or numbers most of its
+            lines but not all.
     """
     lines = read_lines(path)
     if not lines:
@@ -68,6 +72,12 @@ def read_class_names(path: Path) -> dict[int, str]:
         return {int(row[0]): first_synonym(row[-1]) for row in rows if row[0].strip().isdecimal()}
     matches = [_NUMBERED.fullmatch(line.strip()) for line in lines]
     if not all(matches):
+        if 2 * sum(match is not None for match in matches) > len(matches):
+            number = 1 + matches.index(None)
+            raise DataError(
+                f"{path}, line {number}: wanted a number and a name as on most lines, got "
+                f"{lines[number - 1].strip()!r}"
+            )
         return {value: line.strip() for value, line in enumerate(lines)}
     names: dict[int, str] = {}
     for match in matches:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from net2vec.storage import save_arrays
 SETTINGS = "run.toml"
 PROVENANCE = "provenance.json"
 CACHE = "cache"
+LEDGER = "ledger.json"
 
 Value = TypeVar("Value")
 
@@ -61,6 +63,16 @@ def claim(folder: Path, settings: Settings) -> None:
             f"{folder} is not empty and holds no run; choose an --out that is new or empty"
         )
     save_text(settings.to_toml(), existing)
+
+
+def release(folder: Path) -> None:
+    """Give up a folder in which nothing was done yet, so that a corrected run may have it."""
+    if is_finished(folder):
+        return
+    kept = [path for path in (folder / CACHE).rglob("*") if path.is_file()]
+    if all(path.name == LEDGER for path in kept):
+        shutil.rmtree(folder / CACHE, ignore_errors=True)
+        (folder / SETTINGS).unlink(missing_ok=True)
 
 
 def cache_folder() -> Path:

@@ -16,17 +16,19 @@ from net2vec import results
 from net2vec.config import Settings
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
-from net2vec.errors import DataError
+from net2vec.errors import DataError, Net2VecError
 from net2vec.networks import Network
 from net2vec.pipeline.collect import layer_results
 from net2vec.pipeline.folder import (
     CACHE,
+    LEDGER,
     PROVENANCE,
     SETTINGS,
     cache_folder,
     claim,
     is_finished,
     is_made,
+    release,
 )
 from net2vec.pipeline.inputs import (
     Inputs,
@@ -137,7 +139,11 @@ def probe(
         return out
     inputs = open_inputs(settings, network, dataset)
     claim(out, settings)
-    probed = _Run(settings, inputs, out, workers or default_workers(), progress).make()
+    try:
+        probed = _Run(settings, inputs, out, workers or default_workers(), progress).make()
+    except Net2VecError:
+        release(out)
+        raise
     write_report(
         [out], out / "report", network=probed.network, dataset=probed.dataset, progress=progress
     )
@@ -153,7 +159,7 @@ class _Run:
         self.out = out
         self.workers = workers
         self.progress = progress
-        self.ledger = Ledger(out / CACHE / "ledger.json")
+        self.ledger = Ledger(out / CACHE / LEDGER)
         self.skipped: list[tuple[str, str, Skipped]] = []
 
     def make(self) -> Inputs:
@@ -169,7 +175,8 @@ class _Run:
             )
             raise DataError(
                 f"{self.inputs.dataset.name} has no concept that can be learned ({reasons}); "
-                f"each needs training and validation images"
+                f"each needs training and validation images, and to be classified also such "
+                f"without it"
             )
         # A task without concepts has no results; why is in skipped.csv.
         choices = {task: choice for task, choice in choices.items() if choice.labels}

@@ -23,6 +23,11 @@ from net2vec.report.content import (
 from net2vec.report.study import Study, count, listing, percent
 from net2vec.runs import HARDLY_MOVED, Run
 
+_QUESTIONS = {
+    "segment": Markup("can the filters <b>segment</b> it, that is say which pixels show it"),
+    "classify": Markup("can they <b>classify</b> it, that is say which images contain it"),
+}
+
 
 def probe_section(study: Study) -> Section:
     """The network, its layers, the images and concepts, and the words of the report."""
@@ -45,14 +50,13 @@ def probe_section(study: Study) -> Section:
             Markup(
                 "The network <b>{network}</b>{weights} looked at {images} of the probe dataset"
                 " <b>{data}</b>{splits}, in which it is marked what is where. At {layers} we"
-                " recorded where each filter responds most, and asked two things of each concept:"
-                " can the filters <b>segment</b> it, that is say which pixels show it, and can"
-                " they <b>classify</b>, that is say which images contain it? Each is asked twice:"
-                " of the single filter that does it best, and of a weighted combination of all"
-                " the filters of the layer, learned on the training images. The learned weights"
-                " are the concept’s vector. All scores are of validation images, which nothing was"
-                " learned or chosen on."
+                " recorded where each filter responds most, and asked of each concept: {questions}?"
+                " Each question is asked twice: of the single filter that does it best, and of a"
+                " weighted combination of all the filters of the layer, learned on the training"
+                " images. The learned weights are the concept’s vector. All scores are of"
+                " validation images, which nothing was learned or chosen on."
             ).format(
+                questions=Markup(", and ").join(_QUESTIONS[task] for task in study.tasks),
                 network=study.label,
                 weights=_weights(run),
                 images=count(images, "image"),

@@ -6,7 +6,6 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 
 from net2vec.report.content import (
     MARK,
@@ -42,11 +41,9 @@ def sufficiency_section(study: Study) -> Section:
                 )
                 for task in study.tasks
             ),
-            Markup(
-                "Mean score of each category’s concepts at each layer, from the image (left) to"
-                " the output (right). Bars are standard errors over the n concepts. Chance is an"
-                " accuracy of 0.5 (dotted)."
-            ),
+            "Mean score of each category’s concepts at each layer, from the image (left) to the"
+            " output (right). Bars are standard errors over the n concepts."
+            + (" Chance is an accuracy of 0.5 (dotted)." if "classify" in study.tasks else ""),
             "by_category",
         )
     )
