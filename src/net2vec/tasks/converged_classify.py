@@ -32,8 +32,10 @@ from net2vec.tasks.folds import FOLDS, Folded, hold_out
 STRENGTHS = (10.0, 1.0, 1e-1, 1e-2, 1e-3)
 """L2 strengths to choose from, from the strongest."""
 
-# Nats; log 2 is what knowing nothing loses. A weaker L2 term must save more than this.
+# Nats, of which knowing nothing loses log 2. A weaker L2 term must save more than this.
 _TRIFLE = 0.02
+# Under the strongest terms there may be nothing to see yet: so many more are always tried.
+_ALWAYS = 2
 # How near its optimum a fold is solved, relative and in scaled variables. Under weak L2 terms its
 # held-out loss then is off by a few hundredths: a strength may come out one step too weak.
 _ROUGH = 0.1
@@ -199,17 +201,17 @@ class _Learner:
         inputs = self.features.turned
         at = inputs.new_zeros(len(self.held), FOLDS, inputs.shape[1])
         start = at[:, 0].clone()
-        # Where the strongest is no better than knowing nothing, there is nothing to look for.
-        least = [math.log(2) + _TRIFLE] * len(self.held)
+        least = [math.inf] * len(self.held)
         # What cannot be held out is not looked at: it keeps the strongest.
         looking = [place for place, held in enumerate(self.held) if held.folds > 1]
-        for l2 in STRENGTHS:
+        for number, l2 in enumerate(STRENGTHS):
             lost = self._lose(looking, l2, at)
             better = [place for place in looking if lost[place] < least[place] - _TRIFLE]
-            for place in looking if l2 == STRENGTHS[0] else better:
+            for place in better:
                 self.l2[place], least[place] = l2, lost[place]
                 start[place] = at[place].sum(0) / self.held[place].folds
-            looking = better
+            if number >= _ALWAYS:
+                looking = better
         return start
 
     def _lose(
