@@ -19,6 +19,9 @@ from net2vec.tasks import map_in_threads
 
 # What the numbers of a work item depend on besides its inputs; raised when the method changes.
 _METHOD = 2
+# Threads that learn: the steps of small concepts take so little time that threads mostly wait for
+# Python's lock, and many of them are slower than one.
+_MOST_THREADS = 4
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -86,7 +89,7 @@ class Workplace:
             advance(done)
         found = {}
         with self.ledger.stage(name):
-            for item, result in map_in_threads(function, work, self.workers):
+            for item, result in map_in_threads(function, work, min(self.workers, _MOST_THREADS)):
                 found[item] = result
                 advance(work[item])
         return found
