@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from net2vec.kernels import nodes
+from net2vec.kernels import node_grid
 from net2vec.kernels.balanced import PixelProblem
 from net2vec.kernels.balanced_nodes import NodeProblem
-from net2vec.kernels.nodes import LEVELS, MaskSums, NodeBlock, NodeGrid, Samples
+from net2vec.kernels.node_grid import LEVELS, MaskSums, NodeGrid, Samples
+from net2vec.kernels.nodes import NodeBlock
 from net2vec.kernels.strips import Strips
 from net2vec.kernels.upsample import aligned_axis
 
@@ -53,8 +54,8 @@ def true_gradient(
 def test_nodes_are_enough_for_the_steepest_square(count, steepest):
     # p (1 - p) along a side on which z rises by `steepest`, at 401 pixels, times a cell's share.
     share = np.linspace(0, 1, 401)
-    polynomials = nodes._lagrange(aligned_axis(2, 401), count).numpy()
-    places = nodes._places(count)
+    polynomials = node_grid._lagrange(aligned_axis(2, 401), count).numpy()
+    places = node_grid._places(count)
 
     def f(at: np.ndarray, middle: float) -> np.ndarray:
         p = 1 / (1 + np.exp(-(middle + steepest * (at - 0.5))))

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from net2vec.kernels.balanced import Balance
 from net2vec.kernels.maps import SparseMaps
-from net2vec.kernels.nodes import MaskSums, NodeBlock, NodeGrid, weighted_probability
+from net2vec.kernels.node_grid import MaskSums, NodeGrid
+from net2vec.kernels.nodes import NodeBlock, weighted_probability
 from net2vec.kernels.strips import Strips
 
 # Images of a block: fewer cost more calls, more fall out of the caches.

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from net2vec.kernels.blocks import Block, lay_out
 from net2vec.kernels.maps import SparseMaps
-from net2vec.kernels.nodes import MaskSums, NodeBlock, NodeGrid
+from net2vec.kernels.node_grid import MaskSums, NodeGrid
+from net2vec.kernels.nodes import NodeBlock
 from net2vec.kernels.strips import Strips
 
 # Pixels of a block on a CPU: fewer cost more calls, more fall out of the caches.
