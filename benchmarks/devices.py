@@ -18,7 +18,7 @@ import torch
 import probes
 from measure import threads, timed
 from net2vec.recording import image_batches, record
-from net2vec.tasks import choose_concepts, draw_sample, map_in_threads, segment_concept
+from net2vec.tasks import Asked, choose_concepts, draw_sample, map_in_threads, segment_concepts
 from net2vec.tasks.classify import classify_concepts
 from net2vec.tasks.converged_classify import classify_converged
 from net2vec.tasks.converged_segment import segment_converged
@@ -52,14 +52,10 @@ def main() -> int:
     ]
 
     def segment(device: str) -> list[Any]:
-        def one(label: int) -> Any:
-            return segment_concept(
-                recording, annotations, label, best_filter=0, subset_sizes=(), training=SEGMENT,
-                seed=0, device=device,
-            )  # fmt: skip
-
-        found = dict(map_in_threads(one, few, asked.workers))
-        return [found[label] for label in few]
+        concepts = [Asked(annotations, label) for label in few]
+        return segment_concepts(
+            recording, concepts, subset_sizes=(), training=SEGMENT, device=device
+        )
 
     def converge(device: str) -> list[Any]:
         def one(label: int) -> Any:

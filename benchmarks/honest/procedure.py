@@ -9,11 +9,12 @@ import numpy as np
 from honest.worlds import World
 from net2vec.data.annotations import Annotations
 from net2vec.tasks import (
+    Asked,
     Training,
     classify_concepts,
     count_single_filters,
     draw_sample,
-    segment_concept,
+    segmentation_scores,
     shuffle_images,
     shuffle_masks,
 )
@@ -44,16 +45,16 @@ def _segment(world: World, annotations: Annotations, seed: int, fit: str) -> np.
     counts = count_single_filters(recording, annotations, labels)
     best = counts.best_filter
     single = counts.set_iou[1, np.arange(len(labels)), best]
-    combined = []
-    for label, filter_ in zip(labels, best.tolist(), strict=True):
-        asked = {"best_filter": filter_, "subset_sizes": []}
-        if fit == "paper":
-            found = segment_concept(
-                recording, annotations, label, **asked, training=SEGMENT, seed=seed
-            )
-        else:
-            found = segment_converged(recording, annotations, label, **asked)
-        combined.append(found.score[1])
+    if fit == "paper":
+        asked = [Asked(annotations, label, seed=seed) for label in labels]
+        combined = segmentation_scores(recording, asked, training=SEGMENT)
+    else:
+        combined = [
+            segment_converged(
+                recording, annotations, label, best_filter=filter_, subset_sizes=[]
+            ).score[1]
+            for label, filter_ in zip(labels, best.tolist(), strict=True)
+        ]
     return np.array([single, combined])
 
 

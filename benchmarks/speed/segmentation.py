@@ -10,7 +10,7 @@ import torch
 import plain
 import probes
 from measure import Line, alternate, threads
-from net2vec.kernels.fit import SegmentationProblem
+from net2vec.kernels.fit import SegmentationProblem, fit_side_by_side
 from net2vec.kernels.strips import Strips
 from net2vec.tasks import Training, map_in_threads, segment_concept
 
@@ -31,19 +31,19 @@ def learning(*, small: bool, pairs: int) -> list[Line]:
     start = torch.from_numpy(rng.uniform(-1 / 16, 1 / 16, filters).astype(np.float32))
     strips = Strips.of(grid, probes.MASK)
     dense, targets = maps.dense().float(), masks.float()
+    alpha = 1 - float(targets.mean())
     settings = {
-        "alpha": 1 - float(targets.mean()),
         "learning_rate": 1e-4,
         "momentum": 0.9,
         "epochs": 30,
     }
 
     def ours(_: int = 0) -> torch.Tensor:
-        problem = SegmentationProblem(maps, strips, strips.pack(masks), batch=64)
-        return problem.fit(start, **settings)
+        problem = SegmentationProblem(maps, strips, strips.pack(masks), 64, alpha)
+        return fit_side_by_side([problem], start[None], **settings)[0]
 
     def theirs() -> torch.Tensor:
-        return plain.fit_segmentation(dense, targets, start, batch=64, **settings)
+        return plain.fit_segmentation(dense, targets, start, batch=64, alpha=alpha, **settings)
 
     lines = []
     for count in (1, 2):

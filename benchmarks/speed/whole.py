@@ -11,13 +11,16 @@ from net2vec.data.annotations import Annotations
 from net2vec.kernels.logistic import concepts_in_block
 from net2vec.recording import LayerRecording, record
 from net2vec.tasks import (
+    Asked,
     Training,
     choose_concepts,
     classify_concepts,
     count_single_filters,
     draw_sample,
+    images_together,
     map_in_threads,
-    segment_concept,
+    segment_concepts,
+    side_by_side,
 )
 from speed.classification import PAPER as CLASSIFY
 from speed.recording import BATCH, LAYERS, Pictures, alexnet, forward
@@ -41,21 +44,14 @@ def everything_after(
     )
     best = dict(zip(labels, counts.best_filter.tolist(), strict=True))
 
-    def segment(label: int) -> object:
-        return segment_concept(
-            recording,
-            annotations,
-            label,
-            best_filter=best[label],
-            subset_sizes=(),
-            training=SEGMENT,
-            seed=0,
-            device=device,
-        )
+    def segment(labels: tuple[int, ...]) -> object:
+        asked = [Asked(annotations, label, best[label]) for label in labels]
+        return segment_concepts(recording, asked, subset_sizes=(), training=SEGMENT, device=device)
 
-    labels.sort(key=lambda label: -len(annotations.pairs(label, train=True)))
+    images = {label: len(annotations.pairs(label, train=True)) for label in labels}
+    groups = side_by_side(images, images_together(device))
     seconds["segment"], _ = timed(
-        lambda: _drain(map_in_threads(segment, labels, workers), "segment", len(labels), progress)
+        lambda: _drain(map_in_threads(segment, groups, workers), "segment", len(groups), progress)
     )
     chosen = choose_concepts(annotations, "classify").labels
     chosen.sort(key=lambda label: -len(annotations.pairs(label, train=True)))

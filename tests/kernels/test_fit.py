@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from net2vec.kernels import fit
-from net2vec.kernels.fit import SegmentationProblem, fit_side_by_side
+from net2vec.kernels.fit import SegmentationProblem, count_side_by_side, fit_side_by_side
 from net2vec.kernels.strips import Strips
 
 import oracle
@@ -46,11 +46,20 @@ def case(seed: int, images: int, filters: int, grid, size, share: float = 0.3):
     return B, L, generator.uniform(-1, 1, filters).astype(np.float32)
 
 
-def problem_of(B: np.ndarray, L: np.ndarray, batch: int = 64) -> SegmentationProblem:
+def problem_of(
+    B: np.ndarray, L: np.ndarray, batch: int = 64, alpha: float = 0.5
+) -> SegmentationProblem:
     strips = Strips.of(B.shape[2:], L.shape[1:])
-    return SegmentationProblem(
-        sparse_maps(B), strips, strips.pack(torch.from_numpy(L)), batch=batch
-    )
+    masks = strips.pack(torch.from_numpy(L))
+    return SegmentationProblem(sparse_maps(B), strips, masks, batch, alpha)
+
+
+def fit_alone(problem: SegmentationProblem, start: torch.Tensor, **how: float) -> torch.Tensor:
+    return fit_side_by_side([problem], start[None], **how)[0]
+
+
+def counts_of(problem: SegmentationProblem, weight: torch.Tensor) -> tuple:
+    return count_side_by_side([problem], weight[None])[0]
 
 
 def learned(
@@ -64,9 +73,9 @@ def learned(
     momentum: float = 0.9,
     epochs: int = 30,
 ) -> np.ndarray:
-    weight = problem_of(B, L, batch).fit(
+    weight = fit_alone(
+        problem_of(B, L, batch, 1 - float(L.mean()) if alpha is None else alpha),
         torch.from_numpy(w0),
-        alpha=1 - float(L.mean()) if alpha is None else alpha,
         learning_rate=learning_rate,
         momentum=momentum,
         epochs=epochs,
@@ -141,7 +150,7 @@ def test_counts_are_exact(grid, size):
     B, L, _ = case(3, 11, 4, grid, size)
     L[0], L[1] = False, True
     weight = np.random.default_rng(4).normal(size=4).astype(np.float32)
-    predicted, hit = problem_of(B, L, batch=4).counts(torch.from_numpy(weight))
+    predicted, hit = counts_of(problem_of(B, L, batch=4), torch.from_numpy(weight))
     M = oracle.predicted_mask(B, weight, *size)
     assert M.any()
     assert predicted.tolist() == M.sum(axis=(1, 2)).tolist()
@@ -152,10 +161,10 @@ def test_a_sum_of_exactly_zero_is_not_predicted():
     B = np.zeros((1, 2, 2, 2), dtype=bool)
     B[0, 0, 0], B[0, 1, 1] = True, True  # the upper row, the lower row
     L = np.ones((1, 3, 2), dtype=bool)
-    predicted, hit = problem_of(B, L).counts(torch.tensor([1.0, -1.0]))
+    predicted, hit = counts_of(problem_of(B, L), torch.tensor([1.0, -1.0]))
     # z is 1, 0, -1 down the rows.
     assert (predicted.tolist(), hit.tolist()) == ([2], [2])
-    nothing = problem_of(B & False, L).counts(torch.tensor([1.0, 1.0]))
+    nothing = counts_of(problem_of(B & False, L), torch.tensor([1.0, 1.0]))
     assert [count.tolist() for count in nothing] == [[0], [0]]
 
 
@@ -200,8 +209,8 @@ def test_images_without_active_filters_only_thin_the_batch(seed, geometry, added
     alone = {"alpha": 0.7, "batch": 6, "momentum": 0.0, "epochs": 5}
     np.testing.assert_array_equal(learned(*with_empty, w0, **alone), learned(B, L, w0, **alone))
     # They are predicted nowhere and leave the counts of the others alone.
-    predicted, hit = problem_of(*with_empty).counts(torch.from_numpy(w0))
-    expected = problem_of(B, L).counts(torch.from_numpy(w0))
+    predicted, hit = counts_of(problem_of(*with_empty), torch.from_numpy(w0))
+    expected = counts_of(problem_of(B, L), torch.from_numpy(w0))
     assert predicted.tolist() == expected[0].tolist() + [0] * added
     assert hit.tolist() == expected[1].tolist() + [0] * added
 
@@ -212,11 +221,9 @@ def test_the_size_of_blocks_moves_only_rounding(grid, size, monkeypatch):
     found = []
     for pixels in (1, 3 * size[0] * size[1], 1 << 20):  # one image a block, a few, the whole batch
         monkeypatch.setattr(fit, "_CPU_BLOCK", pixels)
-        problem = problem_of(B, L, batch=8)
-        w = problem.fit(
-            torch.from_numpy(w0), alpha=0.6, learning_rate=0.02, momentum=0.9, epochs=10
-        )
-        found.append((w.numpy(), [count.tolist() for count in problem.counts(w)]))
+        problem = problem_of(B, L, batch=8, alpha=0.6)
+        w = fit_alone(problem, torch.from_numpy(w0), learning_rate=0.02, momentum=0.9, epochs=10)
+        found.append((w.numpy(), [count.tolist() for count in counts_of(problem, w)]))
     for w, counts in found[1:]:
         np.testing.assert_allclose(w, found[0][0], atol=2e-6)
         assert counts == found[0][1]
@@ -224,11 +231,11 @@ def test_the_size_of_blocks_moves_only_rounding(grid, size, monkeypatch):
 
 def test_a_problem_can_be_learned_again_from_another_start():
     B, L, w0 = case(7, 9, 3, (4, 5), (11, 9))
-    settings = {"alpha": 0.5, "learning_rate": 0.02, "momentum": 0.9, "epochs": 5}
+    settings = {"learning_rate": 0.02, "momentum": 0.9, "epochs": 5}
     problem, start = problem_of(B, L), torch.from_numpy(w0)
-    first = problem.fit(start, **settings)
-    problem.fit(-start, **settings)
-    torch.testing.assert_close(problem.fit(start, **settings), first, rtol=0, atol=0)
+    first = fit_alone(problem, start, **settings)
+    fit_alone(problem, -start, **settings)
+    torch.testing.assert_close(fit_alone(problem, start, **settings), first, rtol=0, atol=0)
     np.testing.assert_array_equal(start.numpy(), w0)
 
 
@@ -238,28 +245,29 @@ def test_a_problem_can_be_learned_again_from_another_start():
 def test_a_subset_is_learned_as_if_there_were_no_other_filters(grid, size):
     B, L, w0 = case(8, 9, 5, grid, size)
     kept = torch.tensor([True, False, True, False, False])
-    settings = {"alpha": 0.5, "learning_rate": 0.02, "momentum": 0.9, "epochs": 5}
+    settings = {"learning_rate": 0.02, "momentum": 0.9, "epochs": 5}
     whole, start = problem_of(B, L, batch=4), torch.from_numpy(w0)
-    full = whole.fit(start, **settings)
+    full = fit_alone(whole, start, **settings)
     subset = whole.only(kept)
-    w = subset.fit(start * kept, **settings)
+    w = fit_alone(subset, start * kept, **settings)
     alone = B & kept.numpy()[None, :, None, None]
     expected = problem_of(alone, L, batch=4)
-    torch.testing.assert_close(w, expected.fit(start * kept, **settings), rtol=0, atol=0)
+    torch.testing.assert_close(w, fit_alone(expected, start * kept, **settings), rtol=0, atol=0)
     assert w[~kept].tolist() == [0, 0, 0]
-    for count, other in zip(subset.counts(w), expected.counts(w), strict=True):
+    for count, other in zip(counts_of(subset, w), counts_of(expected, w), strict=True):
         assert count.tolist() == other.tolist()
     # The whole problem does not notice.
-    torch.testing.assert_close(whole.fit(start, **settings), full, rtol=0, atol=0)
+    torch.testing.assert_close(fit_alone(whole, start, **settings), full, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(("grid", "size"), [((3, 3), (40, 41)), ((7, 7), (56, 57))])
 def test_nodes_learn_what_pixels_learn(grid, size, monkeypatch):
     B, L, w0 = case(9, 20, 6, grid, size)
-    settings = {"alpha": 0.6, "learning_rate": 0.002, "momentum": 0.9, "epochs": 30}
-    w = problem_of(B, L, batch=8).fit(torch.from_numpy(w0), **settings)
+    settings = {"learning_rate": 0.002, "momentum": 0.9, "epochs": 30}
+    problem, start = problem_of(B, L, batch=8, alpha=0.6), torch.from_numpy(w0)
+    w = fit_alone(problem, start, **settings)
     monkeypatch.setattr(fit.NodeGrid, "of", lambda *_: None)
-    by_pixel = problem_of(B, L, batch=8).fit(torch.from_numpy(w0), **settings)
+    by_pixel = fit_alone(problem, start, **settings)
     assert (w - torch.from_numpy(w0)).abs().max() > 0.5
     torch.testing.assert_close(w, by_pixel, rtol=0, atol=2e-6)
 
@@ -269,12 +277,41 @@ def test_choices_of_filters_side_by_side_are_those_of_each_alone(grid, size):
     B, L, w0 = case(11, 13, 6, grid, size)
     chosen = [[2], [0, 4], [], [1, 2, 3], [0, 1, 2, 3, 5], [0, 1, 2, 3, 4, 5]]
     kept = torch.stack([torch.isin(torch.arange(6), torch.tensor(k)) for k in chosen])
-    settings = {"learning_rate": 0.02, "momentum": 0.9, "epochs": 12, "alpha": 0.6}
-    whole = problem_of(B, L, batch=5)
+    settings = {"learning_rate": 0.02, "momentum": 0.9, "epochs": 12}
+    whole = problem_of(B, L, batch=5, alpha=0.6)
     problems = [whole.only(some) for some in kept]
     start = torch.from_numpy(w0) * kept
     together = fit_side_by_side(problems, start, **settings)
     for problem, some, begin, found in zip(problems, kept, start, together, strict=True):
-        np.testing.assert_allclose(found, problem.fit(begin, **settings), atol=2e-6)
+        np.testing.assert_array_equal(found, fit_alone(problem, begin, **settings))
         assert not found[~some].any()
     assert (together - start).abs().max() > 0.05
+
+
+@pytest.mark.parametrize("together", [1, 1 << 12, 1 << 30])
+@pytest.mark.parametrize(("grid", "size"), [*GEOMETRIES, ((6, 7), (45, 60))])
+def test_concepts_side_by_side_learn_the_same_bits_as_alone(grid, size, together, monkeypatch):
+    # One, two, three and five batches, masks of any size, and weights that some squares grow
+    # steep by and others do not.
+    cases = [case(n, images, 5, grid, size) for n, images in enumerate([3, 9, 1, 20, 12, 8])]
+    problems = [
+        problem_of(B, L, batch=4, alpha=alpha)
+        for (B, L, _), alpha in zip(cases, [0.9, 0.5, 0.0, 0.7, 0.99, 0.3], strict=True)
+    ]
+    start = torch.from_numpy(np.stack([scale * w0 for scale, (*_, w0) in enumerate(cases, 1)]))
+    settings = {"learning_rate": 0.01, "momentum": 0.9, "epochs": 8}
+    alone = torch.stack(
+        [fit_alone(*each, **settings) for each in zip(problems, start, strict=True)]
+    )
+    monkeypatch.setattr(fit, "_CPU_TOGETHER", together)
+    for order in ([0, 1, 2, 3, 4, 5], [4, 2, 5, 0, 3, 1], [3, 5]):
+        chosen = [problems[i] for i in order]
+        found = fit_side_by_side(chosen, start[order], **settings)
+        np.testing.assert_array_equal(found, alone[order])
+        counts = count_side_by_side(chosen, found)
+        for i, (predicted, hit) in zip(order, counts, strict=True):
+            M = oracle.predicted_mask(cases[i][0], alone[i].numpy(), *size)
+            assert np.abs(predicted.numpy() - M.sum(axis=(1, 2))).max() <= 1
+            expected = counts_of(problems[i], alone[i])
+            assert [predicted.tolist(), hit.tolist()] == [part.tolist() for part in expected]
+    assert (alone - start).abs().amax(1).min() > 1e-3

@@ -13,7 +13,7 @@ from net2vec.kernels import node_grid
 from net2vec.kernels.balanced import PixelProblem
 from net2vec.kernels.balanced_nodes import NodeProblem
 from net2vec.kernels.node_grid import LEVELS, MaskSums, NodeGrid, Samples
-from net2vec.kernels.nodes import NodeBlock
+from net2vec.kernels.nodes import NodeBlock, Shown
 from net2vec.kernels.strips import Strips
 from net2vec.kernels.upsample import aligned_axis
 
@@ -34,8 +34,11 @@ def block_of(B: np.ndarray, L: np.ndarray, background: float, slope: float) -> N
     grid = NodeGrid.of(B.shape[2:], L.shape[1:])
     assert grid is not None
     masks = grid.strips.pack(torch.from_numpy(L))
-    sums = MaskSums(grid, masks)
-    return NodeBlock([sparse_maps(B)], 0, len(L), sums, background=background, slope=slope)
+    images = torch.arange(len(L))
+    shown = Shown(
+        images, images * 0, torch.full((len(L),), background), torch.full((len(L),), slope)
+    )
+    return NodeBlock(sparse_maps(B), MaskSums(grid, masks), shown)
 
 
 def true_gradient(
@@ -91,15 +94,13 @@ def test_gradients_are_those_of_the_pixels_however_steep(seed, geometry, steep):
     w = (steep * generator.normal(size=3)).astype(np.float32)
     background, slope = generator.uniform(0, 1), generator.uniform(0.5, 2)
     block = block_of(B, L, background, slope)
-    gradient = torch.ones(3)
-    block.add_gradient(gradient, torch.from_numpy(w))
+    gradient = block.gradient(torch.from_numpy(w))
     pixels = L.shape[1] * L.shape[2] * len(L)
-    expected = 1 + true_gradient(B, L, w, background, slope)
+    expected = true_gradient(B, L, w, background, slope)
     # 1e-5 of what the pixels could come to if all of them pulled the same way.
     np.testing.assert_allclose(gradient.numpy(), expected, atol=1e-5 * pixels / 4)
     # Squares keep what they have been given: the second time is the first.
-    again = torch.ones(3)
-    block.add_gradient(again, torch.from_numpy(w))
+    again = block.gradient(torch.from_numpy(w))
     torch.testing.assert_close(again, gradient, rtol=0, atol=0)
 
 
@@ -113,8 +114,7 @@ def test_squares_are_taken_at_more_nodes_as_they_grow_steeper_and_at_pixels_at_l
     for level, weight in enumerate([1.0, 1.5, 3.0, 6.0, 10.0]):
         block = block_of(B, L, 0.5, 1.0)
         w = np.array([weight], dtype=np.float32)
-        gradient = torch.zeros(1)
-        block.add_gradient(gradient, torch.from_numpy(w))
+        gradient = block.gradient(torch.from_numpy(w))
         assert block._level.tolist() == [level]
         np.testing.assert_allclose(gradient, true_gradient(B, L, w, 0.5, 1.0), rtol=2e-4, atol=1e-4)
 

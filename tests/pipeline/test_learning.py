@@ -24,6 +24,8 @@ from net2vec.tasks import (
     count_single_filters,
     draw_sample,
     segment_concept,
+    segment_concepts,
+    segmentation_scores,
     shuffle_images,
     shuffle_masks,
 )
@@ -102,11 +104,13 @@ def calls():
     """What the tasks are called with; no report, and quick fits in the place of converged ones."""
     with pytest.MonkeyPatch.context() as patch:
         kept = SimpleNamespace(
-            segment=Called(segment_concept),
+            segment=Called(segment_concepts),
+            scores=Called(segmentation_scores),
             classify=Called(classify_concepts),
             single=Called(count_single_filters),
         )
-        patch.setattr(segment, "segment_concept", kept.segment)
+        patch.setattr(segment, "segment_concepts", kept.segment)
+        patch.setattr(segment, "segmentation_scores", kept.scores)
         patch.setattr(segment, "count_single_filters", kept.single)
         patch.setattr(classify, "classify_concepts", kept.classify)
         patch.setattr(segment, "segment_converged", quick_segment)
@@ -155,17 +159,16 @@ def test_fits_are_not_made_again_for_nulls_and_seeds(plain, calls, tmp_path):
     shutil.copytree(plain.path, tmp_path / "run")
     make(tmp_path / "run", **MORE)
     concepts = plain.arrays().sizes["concept"]
-    assert len(calls.segment.calls) == concepts * (1 + 2)
+    assert [one.seed for one in asked(calls.segment)] == [1] * concepts
+    assert [one.seed for one in asked(calls.scores)] == [0] * concepts * 2
     assert len(calls.single.calls) == 1 + 2
-    seeds = [named["seed"] for _, named in calls.segment.calls]
-    assert seeds.count(1) == concepts
     assert [named["seed"] for _, named in calls.classify.calls].count(0) == 2  # one block, 2 draws
     # An equal run once more: all is on the shelf but the counts of single filters.
     (tmp_path / "run" / "provenance.json").unlink()
     for called in vars(calls).values():
         called.calls.clear()
     make(tmp_path / "run", **MORE)
-    assert [len(called.calls) for called in vars(calls).values()] == [0, 0, 1]
+    assert [len(called.calls) for called in vars(calls).values()] == [0, 0, 0, 1]
 
 
 def test_what_a_seed_gives_is_what_a_run_with_it_gives(run, tmp_path):
@@ -183,8 +186,13 @@ def test_what_a_seed_gives_is_what_a_run_with_it_gives(run, tmp_path):
 
 def known(calls):
     """The recording and the annotations that fits were called with."""
-    recording, annotations, *_ = calls.segment.calls[0][0]
-    return recording, annotations
+    recording, (one, *_) = calls.segment.calls[0][0]
+    return recording, one.annotations
+
+
+def asked(called):
+    """All concepts that fits were asked for, in whatever company."""
+    return [one for (_, some), _ in called.calls for one in some]
 
 
 def test_nulls_are_the_whole_procedure_on_shuffled_annotations(run, calls, tmp_path):
@@ -280,7 +288,8 @@ def test_more_nulls_go_on_where_there_are_some(run, calls, tmp_path):
     shutil.copytree(run.path, tmp_path / "run")
     again = make(tmp_path / "run", **{**MORE, "nulls": 3})
     concepts = run.arrays().sizes["concept"]
-    assert len(calls.segment.calls) == concepts
+    assert asked(calls.segment) == []
+    assert len(asked(calls.scores)) == concepts
     assert len(calls.single.calls) == 1 + 1
     for task in ("segment", "classify"):
         found = again.arrays(task=task)["null_score"]
@@ -340,7 +349,7 @@ def test_items_of_an_older_version_are_made_again(plain, calls, tmp_path):
             kept = {name: file[name] for name in file.files if not name.startswith("path")}
         np.savez(path, **kept)
     again = make(folder)
-    assert len(calls.segment.calls) == plain.arrays().sizes["concept"]
+    assert len(asked(calls.segment)) == plain.arrays().sizes["concept"]
     assert (again.path / "scores.csv").read_bytes() == (plain.path / "scores.csv").read_bytes()
 
 

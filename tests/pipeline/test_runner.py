@@ -142,9 +142,9 @@ def test_a_finished_item_is_not_learned_again(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         make(out, workers=1, progress=Interrupting("3: learning to classify"))
     learned = []
-    original = segment.segment_concept
+    original = segment.segment_concepts
     monkeypatch.setattr(
-        segment, "segment_concept", lambda *a, **k: learned.append(a) or original(*a, **k)
+        segment, "segment_concepts", lambda *a, **k: learned.append(a) or original(*a, **k)
     )
     make(out, workers=1)
     assert learned == []

@@ -19,7 +19,7 @@ from torch import Tensor
 from net2vec.kernels.balanced import Balance
 from net2vec.kernels.maps import SparseMaps
 from net2vec.kernels.node_grid import MaskSums, NodeGrid
-from net2vec.kernels.nodes import NodeBlock, weighted_probability
+from net2vec.kernels.nodes import NodeBlock, Shown, weighted_probability
 from net2vec.kernels.strips import Strips
 
 # Images of a block: fewer cost more calls, more fall out of the caches.
@@ -72,11 +72,9 @@ class NodeProblem:
         maps = [self._maps.only(some) for some in kept]
         blocks = [
             NodeBlock(
-                maps,
-                *bounds,
+                SparseMaps.joined([some.stretch(*bounds) for some in maps]),
                 sums,
-                background=self._balance.background,
-                slope=self._balance.background - self._balance.foreground,
+                self._shown(bounds[1] - bounds[0], len(kept)),
                 response=weighted_probability,
             )
             for bounds, sums in zip(self._bounds, self._sums, strict=True)
@@ -86,7 +84,18 @@ class NodeProblem:
             flat = weight.float().flatten()
             total = torch.zeros_like(flat)
             for block in blocks:
-                block.add_gradient(total, flat)
+                total += block.gradient(flat)
             return (total.view(weight.shape) - self._pull).double()
 
         return gradient
+
+    def _shown(self, images: int, choices: int) -> Shown:
+        """Every choice of filters looks at the same masks."""
+        balance, device = self._balance, self._pull.device
+        mask = torch.arange(images, device=device).repeat(choices)
+        return Shown(
+            mask,
+            torch.arange(choices, device=device).repeat_interleave(images),
+            torch.full(mask.shape, balance.background, device=device),
+            torch.full(mask.shape, balance.background - balance.foreground, device=device),
+        )

@@ -17,12 +17,25 @@ from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from torch import Tensor
 
 from net2vec.kernels.maps import SparseMaps
-from net2vec.kernels.strips import BYTE, Strips, pack_bits, unpack_bits
+from net2vec.kernels.sparse import ScatteredSum
+from net2vec.kernels.strips import BYTE, Strips, count_bits, pack_bits, unpack_bits
+
+# Numbers that a processor takes at once, several vectors of the widest kind.
+_VECTOR = 64
 
 
 def _above(value: Float[Tensor, "*shape"], cut: float) -> Bool[Tensor, "*shape"]:
     # NumPy compares several times as fast as PyTorch does on a CPU.
     return value > cut if value.is_cuda else torch.from_numpy(value.numpy() > np.float32(cut))
+
+
+def whole_vectors(numbers: int) -> int:
+    """So many numbers, filled up to the widest vectors that a processor computes with.
+
+    What is left at the end of an array is computed in another way, which may differ in the last
+    bit; nobody's numbers should hang on who comes after them.
+    """
+    return -(-numbers // _VECTOR) * _VECTOR
 
 
 @dataclass(frozen=True)
@@ -33,10 +46,9 @@ class StripBlock:
         images: number of images.
         packed: the concept's mask on the strips that have an active filter, eight pixels a byte.
         whole: all pixels of these strips; padding is none.
-        height: rows of the grid.
-        filter, cell: entries of the maps; cells are counted through the block.
+        to_cells, to_filters: sums over the maps' entries; cells are counted through the block.
         lower, upper: the two grid rows of each strip, counted through the block.
-        both: the two together.
+        to_rows: sums of what strips give to their two rows.
         share, reduce, across, back: see `Strips`; `back` is `across` transposed.
         image: the image of each strip.
     """
@@ -44,12 +56,11 @@ class StripBlock:
     images: int
     packed: UInt8[Tensor, "strip byte"]
     whole: UInt8[Tensor, "strip byte"]
-    height: int
-    filter: Int[Tensor, "entry"]
-    cell: Int[Tensor, "entry"]
+    to_cells: ScatteredSum
+    to_filters: ScatteredSum
     lower: Int[Tensor, "strip"]
     upper: Int[Tensor, "strip"]
-    both: Int[Tensor, "two_strips"]
+    to_rows: ScatteredSum
     share: Float[Tensor, "strip row 1"]
     reduce: Float[Tensor, "strip 2 row"]
     across: Float[Tensor, "x column"]
@@ -75,11 +86,10 @@ class StripBlock:
             weight: a weight a filter.
             room: memory for the result.
         """
-        width = len(self.across)
-        summed = weight.new_zeros(self.images * self.height * width)
-        # `index_select` and `scatter_add_` are faster than indexing and `index_add_`.
-        summed.scatter_add_(0, self.cell, torch.index_select(weight, 0, self.filter))
-        wide = summed.view(-1, width) @ self.across
+        height = self.to_rows.places // max(self.images, 1)
+        cells = self.to_cells.sums(weight).view(self.images, height, len(self.across))
+        # Image by image: products of other shapes may differ in the last bit.
+        wide = torch.bmm(cells, self.across.expand(self.images, -1, -1)).flatten(0, 1)
         lower = torch.index_select(wide, 0, self.lower)[:, None]
         upper = torch.index_select(wide, 0, self.upper)[:, None]
         out = room[: math.prod(self.shape)].view(self.shape)
@@ -89,10 +99,9 @@ class StripBlock:
         self, gradient: Float[Tensor, "filter"], by_pixel: Float[Tensor, "strip row column"]
     ) -> None:
         """Add to the weights' gradient what the gradient by pixels gives."""
-        rows = by_pixel.new_zeros(self.images * self.height, by_pixel.shape[2])
-        rows.index_add_(0, self.both, torch.bmm(self.reduce, by_pixel).flatten(0, 1))
-        by_cell = (rows @ self.back).view(-1)
-        gradient.scatter_add_(0, self.filter, torch.index_select(by_cell, 0, self.cell))
+        rows = by_pixel.new_zeros(self.to_rows.places, by_pixel.shape[2])
+        self.to_rows.add_to(rows, torch.bmm(self.reduce, by_pixel).flatten(0, 1))
+        self.to_filters.add_to(gradient, (rows @ self.back).view(-1))
 
     @property
     def is_pixel(self) -> Bool[Tensor, "strip row column"]:
@@ -113,7 +122,7 @@ class StripBlock:
         return self._by_image(predicted), self._by_image(hit)
 
     def _by_image(self, packed: UInt8[Tensor, "strip byte"]) -> Int[Tensor, "image"]:
-        by_strip = np.bitwise_count(packed.cpu().numpy()).sum(1, dtype=np.int64)
+        by_strip = count_bits(packed).numpy()
         total = np.bincount(self.image.cpu().numpy(), by_strip, minlength=self.images)
         return torch.from_numpy(total.astype(np.int64))
 
@@ -125,14 +134,14 @@ class CellBlock:
     Attributes:
         images: number of images.
         mask: the concept's mask on the cells that have an active filter.
-        filter, pixel: entries of the maps; pixels are counted through `mask`.
+        to_pixels, to_filters: sums over the maps' entries; pixels are counted through `mask`.
         image: the image of each pixel.
     """
 
     images: int
     mask: UInt8[Tensor, "pixel"]
-    filter: Int[Tensor, "entry"]
-    pixel: Int[Tensor, "entry"]
+    to_pixels: ScatteredSum
+    to_filters: ScatteredSum
     image: Int[Tensor, "pixel"]
 
     @property
@@ -150,11 +159,12 @@ class CellBlock:
             room: memory for the result.
         """
         value = room[: len(self.mask)].zero_()
-        return value.scatter_add_(0, self.pixel, torch.index_select(weight, 0, self.filter))
+        self.to_pixels.add_to(value, weight)
+        return value
 
     def add_back(self, gradient: Float[Tensor, "filter"], by_pixel: Float[Tensor, "pixel"]) -> None:
         """Add to the weights' gradient what the gradient by pixels gives."""
-        gradient.scatter_add_(0, self.filter, torch.index_select(by_pixel, 0, self.pixel))
+        self.to_filters.add_to(gradient, by_pixel)
 
     @property
     def is_pixel(self) -> Bool[Tensor, "pixel"]:
@@ -182,17 +192,10 @@ Block = StripBlock | CellBlock
 """Some images of a mini-batch: the pixels that count, and the way from weights to them and back."""
 
 
-def entries(
-    maps: SparseMaps, first: int, last: int
-) -> tuple[Int[Tensor, "entry"], Int[Tensor, "entry"]]:
-    """Filters and cells that are on in images `first` to `last`; cells counted through these."""
-    bounds = maps.starts[first : last + 1]
-    images, (height, width) = last - first, maps.grid
-    chosen = slice(int(bounds[0]), int(bounds[-1]))
-    image = torch.repeat_interleave(
-        torch.arange(images, device=bounds.device), bounds[1:] - bounds[:-1]
-    )
-    return maps.filter[chosen].long(), maps.cell[chosen].long() + image * (height * width)
+def entries(maps: SparseMaps) -> tuple[Int[Tensor, "entry"], Int[Tensor, "entry"]]:
+    """Filters and cells that are on; cells are counted through the images."""
+    height, width = maps.grid
+    return maps.filter.long(), maps.cell.long() + maps.image() * (height * width)
 
 
 def lay_out(
@@ -214,7 +217,7 @@ def lay_out(
     device = maps.cell.device
     images = last - first
     height, width = maps.grid
-    filters, cell = entries(maps, first, last)
+    filters, cell = entries(maps.stretch(first, last))
     if strips.is_identity:
         pixel, place = torch.unique(cell, return_inverse=True)
         image = torch.div(pixel, height * width, rounding_mode="floor")
@@ -222,7 +225,13 @@ def lay_out(
         column = pixel % width
         byte = masks[first:last][image, row, torch.div(column, BYTE, rounding_mode="floor")]
         mask = (byte >> (column % BYTE)) & 1
-        return CellBlock(images, mask.to(torch.uint8), filters, place, image)
+        return CellBlock(
+            images,
+            mask.to(torch.uint8),
+            ScatteredSum.of(filters, place, len(pixel)),
+            ScatteredSum.of(place, filters, maps.filters),
+            image,
+        )
     active = torch.zeros(images * height, dtype=torch.bool, device=device)
     active[torch.div(cell, width, rounding_mode="floor")] = True
     active = active.view(images, height)
@@ -235,12 +244,11 @@ def lay_out(
         images=images,
         packed=torch.index_select(bytes_of, 0, image * len(strips) + strip),
         whole=torch.index_select(strips.whole.to(device), 0, strip),
-        height=height,
-        filter=filters,
-        cell=cell,
+        to_cells=ScatteredSum.of(filters, cell, images * height * width),
+        to_filters=ScatteredSum.of(cell, filters, maps.filters),
         lower=low,
         upper=high,
-        both=torch.stack([low, high], 1).flatten(),
+        to_rows=ScatteredSum.of(None, torch.stack([low, high], 1).flatten(), images * height),
         share=torch.index_select(strips.share.to(device), 0, strip)[:, :, None],
         reduce=torch.index_select(strips.reduce.to(device), 0, strip),
         across=across,

@@ -1,8 +1,12 @@
-"""Learning to segment a concept: SGD on the weights of thresholded, upsampled maps.
+"""Learning to segment concepts: SGD on the weights of thresholded, upsampled maps.
 
 Upsampling is linear, so filters are summed on the small grid first and one map is upsampled: to a
 few nodes between its cells where there are many pixels to a cell, else to the pixels. The gradient
 takes the same way back, in place and without a graph.
+
+A step of a concept in few images, or of few filters, costs more calls than numbers: such problems
+take their steps together, one behind the other in memory. What each of them learns is the same to
+the last bit whoever is beside it.
 
 Source: paper, section 3.1.2 and equations 2 and 4. The loss has no logarithm.
 """
@@ -10,17 +14,18 @@ Source: paper, section 3.1.2 and equations 2 and 4. The loss has no logarithm.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from net2vec.kernels.blocks import Block, lay_out
+from net2vec.kernels.blocks import Block, StripBlock, lay_out, whole_vectors
 from net2vec.kernels.maps import SparseMaps
 from net2vec.kernels.node_grid import MaskSums, NodeGrid
-from net2vec.kernels.nodes import NodeBlock
+from net2vec.kernels.nodes import NodeBlock, Shown
 from net2vec.kernels.strips import Strips
 
 # Pixels of a block on a CPU: fewer cost more calls, more fall out of the caches.
@@ -28,18 +33,229 @@ _CPU_BLOCK = 16 * 1024 * 24
 # Where blocks are laid out to be counted once, calls matter more.
 _CPU_COUNTED = 1 << 20
 _GPU_BLOCK = 1 << 25
-# Bytes of what subsets share: a concept of very many images takes it again for each of them.
-_SHARED = 1 << 28
+# Nodes or pixels of a step that problems take together: no more than a block.
+_CPU_TOGETHER = 1 << 17
+_GPU_TOGETHER = _GPU_BLOCK
 
 
+@dataclass(frozen=True)
 class SegmentationProblem:
-    """One concept's images and masks, for learning and for counting.
+    """One concept's images and masks, on the CPU.
 
-    Args:
+    Attributes:
         maps: thresholded maps of the images that contain the concept, in the dataset's order.
         strips: geometry of the masks.
         masks: the concept's masks, from `Strips.pack`.
         batch: images of a mini-batch.
+        alpha: 1 minus the mean share of the mask that the concept covers. Where it is 0 the
+            concept fills every mask and foreground and background both weigh 1.
+    """
+
+    maps: SparseMaps
+    strips: Strips
+    masks: UInt8[Tensor, "image strip byte"]
+    batch: int
+    alpha: float
+
+    def only(self, kept: Bool[Tensor, "filter"]) -> SegmentationProblem:
+        """The same problem with all filters but the kept ones off; it shares the masks."""
+        return replace(self, maps=self.maps.only(kept))
+
+    @property
+    def batches(self) -> int:
+        """Mini-batches of an epoch."""
+        return -(-len(self.maps) // self.batch)
+
+    def bounds(self, number: int) -> tuple[int, int]:
+        """The first image of a mini-batch, and the one after its last."""
+        return number * self.batch, min((number + 1) * self.batch, len(self.maps))
+
+    @property
+    def factors(self) -> tuple[float, float]:
+        """What multiplies p (1 - p) in the loss's slope: the first, less the second in the mask."""
+        # d loss / d z is p (1 - p) times (1 - a) - t, or 1 - 2 t with equal weights.
+        return (1 - self.alpha, 1.0) if self.alpha > 0 else (1.0, 2.0)
+
+    @property
+    def grid(self) -> NodeGrid | None:
+        """The squares whose nodes stand for pixels; None where there are too few pixels."""
+        return NodeGrid.of(self.maps.grid, self.strips.size)
+
+    @cached_property
+    def size(self) -> int:
+        """Nodes or pixels of its largest step, at the most."""
+        images = min(self.batch, len(self.maps))
+        grid = self.grid
+        if grid is None or not grid.levels:
+            return images * len(self.strips) * self.strips.pixels
+        per_image = self.maps.starts.diff()
+        # A cell is a corner of four squares.
+        reached = (4 * per_image).clamp(max=grid.squares)
+        return int(reached.topk(images).values.sum()) * grid.levels[0][0] ** 2
+
+
+def fit_side_by_side(
+    problems: Sequence[SegmentationProblem],
+    start: Float[Tensor, "problem filter"],
+    *,
+    learning_rate: float,
+    momentum: float,
+    epochs: int,
+    device: torch.device | str = "cpu",
+) -> Float[Tensor, "problem filter"]:
+    """Weights after `epochs` passes of SGD with momentum over each problem's batches, in order.
+
+    Args:
+        problems: concepts of a layer, or choices of filters for them.
+        start: initial weights of each; a filter that is off everywhere keeps its own.
+        learning_rate: step size, for a loss that is summed over pixels.
+        momentum: share of the last step that is taken again.
+        epochs: passes over all batches.
+        device: where to learn.
+
+    Returns:
+        The weights, on the CPU.
+    """
+    found = torch.empty_like(start)
+    for some in _together(problems, device):
+        # Who has more batches comes first: those that have one at a place are then the first few.
+        some.sort(key=lambda i: -problems[i].batches)
+        chosen = [problems[i] for i in some]
+        weight = start[some].to(device)
+        velocity = torch.zeros_like(weight)
+        steps = [_Step.of(chosen, n, device) for n in range(chosen[0].batches)]
+        for _ in range(epochs):
+            for step in steps:
+                step.take(weight, velocity, learning_rate, momentum)
+        found[some] = weight.cpu()
+    return found
+
+
+def count_side_by_side(
+    problems: Sequence[SegmentationProblem],
+    weight: Float[Tensor, "problem filter"],
+    *,
+    device: torch.device | str = "cpu",
+) -> list[tuple[Int[Tensor, "_"], Int[Tensor, "_"]]]:
+    """Pixels predicted (z > 0), and those of them in the mask, for every image of each problem.
+
+    Args:
+        problems: concepts of a layer, or choices of filters for them.
+        weight: the weights of each.
+        device: where to count.
+    """
+    if not any(len(problem.maps) for problem in problems):
+        return [(torch.zeros(0, dtype=torch.int64),) * 2 for _ in problems]
+    flat = weight.to(device).flatten()
+    strips = problems[0].strips
+    maps = SparseMaps.joined([problem.maps for problem in problems])
+    masks = torch.cat([problem.masks for problem in problems])
+    room = _Room(device)
+    counts = [
+        block.counts(room.value(block, flat))
+        for block in _pixel_blocks(maps, strips, masks, device, _CPU_COUNTED)
+    ]
+    images = [len(problem.maps) for problem in problems]
+    predicted, hit = (torch.split(torch.cat(part), images) for part in zip(*counts, strict=True))
+    return list(zip(predicted, hit, strict=True))
+
+
+def _together(
+    problems: Sequence[SegmentationProblem], device: torch.device | str
+) -> list[list[int]]:
+    """Which problems take their steps together: those of equally many, few of them at a time."""
+    if torch.device(device).type == "cuda":
+        most = _GPU_TOGETHER
+    else:
+        # By pixels steps are long, and products of another size may differ in the last bit.
+        most = 0 if any(problem.grid is None for problem in problems) else _CPU_TOGETHER
+    groups: list[list[int]] = []
+    room = 0
+    order = sorted(range(len(problems)), key=lambda i: (problems[i].batches, problems[i].size, i))
+    for i in order:
+        size = problems[i].size
+        if not groups or size > room:
+            groups.append([])
+            room = most
+        groups[-1].append(i)
+        room -= size
+    return groups
+
+
+@dataclass(frozen=True)
+class _Step:
+    """The step that the first few problems of a group take together.
+
+    Attributes:
+        learner: their mini-batches.
+        images: of each problem, images of its mini-batch.
+    """
+
+    learner: NodeBlock | _PixelBatch
+    images: Float[Tensor, "problem 1"]
+
+    @classmethod
+    def of(
+        cls, problems: Sequence[SegmentationProblem], number: int, device: torch.device | str
+    ) -> _Step:
+        """The mini-batches at one place of the epoch."""
+        chosen = [problem for problem in problems if number < problem.batches]
+        bounds = [problem.bounds(number) for problem in chosen]
+        images = torch.tensor([last - first for first, last in bounds])
+        maps = SparseMaps.joined(
+            [one.maps.stretch(*part) for one, part in zip(chosen, bounds, strict=True)]
+        ).to(device)
+        # Choices of filters for one concept share its masks.
+        masks: dict[int, tuple[int, Tensor]] = {}
+        first, mask = 0, []
+        for one, part in zip(chosen, bounds, strict=True):
+            if id(one.masks) not in masks:
+                masks[id(one.masks)] = first, one.masks[slice(*part)]
+                first += part[1] - part[0]
+            begin, own = masks[id(one.masks)]
+            mask.append(torch.arange(begin, begin + len(own)))
+        background, slope = torch.tensor([one.factors for one in chosen]).T
+        shown = Shown(
+            torch.cat(mask),
+            torch.arange(len(chosen)).repeat_interleave(images),
+            background.repeat_interleave(images),
+            slope.repeat_interleave(images),
+        )
+        strips = chosen[0].strips
+        packed = torch.cat([own for _, own in masks.values()])
+        grid = chosen[0].grid
+        learner: NodeBlock | _PixelBatch
+        if grid is None:
+            learner = _PixelBatch(maps, strips, packed[shown.mask], shown)
+        else:
+            sums = MaskSums(grid, packed.to(device))
+            learner = NodeBlock(maps, sums, shown.to(maps.cell.device))
+        return cls(learner, images.to(device, torch.float32)[:, None])
+
+    def take(
+        self,
+        weight: Float[Tensor, "problem filter"],
+        velocity: Float[Tensor, "problem filter"],
+        learning_rate: float,
+        momentum: float,
+    ) -> None:
+        """Change weights and velocities in place."""
+        now = slice(len(self.images))
+        gradient = self.learner.gradient(weight[now].flatten()).view(len(self.images), -1)
+        # Each product is rounded before it is added, wherever it stands in memory.
+        velocity[now] *= momentum
+        velocity[now] += gradient.div_(self.images)
+        weight[now] -= velocity[now] * learning_rate
+
+
+class _PixelBatch:
+    """Mini-batches by pixels.
+
+    Args:
+        maps: thresholded maps of their images; each problem has filters of its own.
+        strips: geometry of the masks.
+        masks: the images' masks, from `Strips.pack`.
+        shown: what the images show.
     """
 
     def __init__(
@@ -47,198 +263,69 @@ class SegmentationProblem:
         maps: SparseMaps,
         strips: Strips,
         masks: UInt8[Tensor, "image strip byte"],
-        *,
-        batch: int,
+        shown: Shown,
     ) -> None:
-        self._maps, self._strips, self._masks = maps, strips, masks
-        self._bounds = [
-            (first, min(first + batch, len(maps))) for first in range(0, len(maps), batch)
-        ]
-        self._sums: dict[int, MaskSums] = {}
-        self._laid_out: dict[int, list[Block]] = {}
-        self._room = torch.empty(0, device=maps.cell.device)
+        device = maps.cell.device
+        self._room = _Room(device)
+        self._blocks: list[tuple[Block, Tensor, Tensor]] = []
+        first = 0
+        for block in _pixel_blocks(maps, strips, masks, device, _CPU_BLOCK):
+            images = slice(first, first := first + block.images)
+            background, slope = (
+                torch.index_select(part[images].to(device), 0, block.image)
+                for part in (shown.background, shown.slope)
+            )
+            if isinstance(block, StripBlock):
+                background, slope = background[:, None, None], slope[:, None, None]
+            self._blocks.append((block, background, slope))
 
-    def only(self, kept: Bool[Tensor, "filter"]) -> SegmentationProblem:
-        """The same problem with all filters but the kept ones off; it shares what masks need."""
-        problem = SegmentationProblem(
-            self._maps.only(kept.to(self._masks.device)), self._strips, self._masks, batch=1
-        )
-        problem._bounds, problem._sums = self._bounds, self._sums
-        return problem
-
-    def fit(
-        self,
-        start: Float[Tensor, "filter"],
-        *,
-        alpha: float,
-        learning_rate: float,
-        momentum: float,
-        epochs: int,
-    ) -> Float[Tensor, "filter"]:
-        """Weights after `epochs` passes of SGD with momentum over the batches, in order.
-
-        Args:
-            start: initial weights; a filter that is off everywhere keeps its own.
-            alpha: 1 minus the mean share of the mask that the concept covers. Where it is 0 the
-                concept fills every mask and foreground and background both weigh 1.
-            learning_rate: step size, for a loss that is summed over pixels.
-            momentum: share of the last step that is taken again.
-            epochs: passes over all batches.
-        """
-        weight: Tensor = fit_side_by_side(
-            [self],
-            start[None],
-            alpha=alpha,
-            learning_rate=learning_rate,
-            momentum=momentum,
-            epochs=epochs,
-        )[0]
-        return weight
-
-    def counts(
-        self, weight: Float[Tensor, "filter"]
-    ) -> tuple[Int[Tensor, "image"], Int[Tensor, "image"]]:
-        """Pixels predicted (z > 0), and those of them that the mask contains, for every image."""
-        predicted = [torch.zeros(0, dtype=torch.int64)]
-        hit = [torch.zeros(0, dtype=torch.int64)]
-        for number in range(len(self._bounds)):
-            for block in self._laid_out.get(number) or self._pixels(number, _CPU_COUNTED):
-                value = block.value(weight, self._room_for(block))
-                for found, count in zip((predicted, hit), block.counts(value), strict=True):
-                    found.append(count)
-        return torch.cat(predicted), torch.cat(hit)
-
-    def _learner(
-        self,
-        number: int,
-        problems: Sequence[SegmentationProblem],
-        background: float,
-        slope: float,
-    ) -> NodeBlock | _PixelBatch:
-        """A mini-batch of problems; what multiplies p (1 - p) is `background - slope * mask`."""
-        grid = self._grid
-        if grid is None:
-            if number not in self._laid_out:
-                self._laid_out[number] = list(self._pixels(number, _CPU_BLOCK))
-            return _PixelBatch(self._laid_out[number], self._room_for, background, slope)
-        first, last = self._bounds[number]
-        sums = self._sums.get(number) or MaskSums(grid, self._masks[first:last])
-        if (number + 1) * 4 * grid.levels[0][0] ** 2 * grid.squares * (last - first) <= _SHARED:
-            self._sums[number] = sums
-        maps = [problem._maps for problem in problems]
-        return NodeBlock(maps, first, last, sums, background=background, slope=slope)
-
-    @property
-    def _grid(self) -> NodeGrid | None:
-        return NodeGrid.of(self._maps.grid, self._strips.size)
-
-    def _pixels(self, number: int, pixels: int) -> Iterator[Block]:
-        """The pixels of a mini-batch, in blocks of equal size as far as they can be."""
-        first, last = self._bounds[number]
-        if self._masks.is_cuda:
-            pixels = _GPU_BLOCK
-        most = max(1, pixels // (len(self._strips) * self._strips.pixels))
-        block = -(-(last - first) // -(-(last - first) // most))
-        for begin in range(first, last, block):
-            yield lay_out(self._maps, self._strips, self._masks, begin, min(begin + block, last))
-
-    def _room_for(self, block: Block) -> Float[Tensor, "number"]:
-        if len(self._room) < math.prod(block.shape):
-            self._room = torch.empty(math.prod(block.shape), device=self._room.device)
-        return self._room
-
-
-def fit_side_by_side(
-    problems: Sequence[SegmentationProblem],
-    start: Float[Tensor, "problem filter"],
-    *,
-    alpha: float,
-    learning_rate: float,
-    momentum: float,
-    epochs: int,
-) -> Float[Tensor, "problem filter"]:
-    """Weights of several choices of filters for one concept, as `SegmentationProblem.fit` gives.
-
-    Those of few active cells take their steps together, since calls cost them more than numbers do.
-
-    Args:
-        problems: one problem, or several that `SegmentationProblem.only` made of one.
-        start: initial weights of each.
-        alpha: as in `SegmentationProblem.fit`, as are the next three.
-        learning_rate: step size.
-        momentum: share of the last step that is taken again.
-        epochs: passes over all batches.
-    """
-    foreground, background = (alpha, 1 - alpha) if alpha > 0 else (1.0, 1.0)
-    # d loss / d z is p (1 - p) times (1 - a) - t, or 1 - 2 t with equal weights.
-    slope = foreground + background
-    found = torch.empty_like(start)
-    for some in _together(problems):
-        first, *_ = chosen = [problems[i] for i in some]
-        learners = [
-            first._learner(number, chosen, background, slope)
-            for number in range(len(first._bounds))
-        ]
-        weight = start[some].flatten()
-        velocity = torch.zeros_like(weight)
-        for _ in range(epochs):
-            for learner, (begin, end) in zip(learners, first._bounds, strict=True):
-                gradient = torch.zeros_like(weight)
-                learner.add_gradient(gradient, weight)
-                velocity.mul_(momentum).add_(gradient, alpha=1 / (end - begin))
-                weight.sub_(velocity, alpha=learning_rate)
-        found[some] = weight.view(len(some), -1)
-    return found
-
-
-def _together(problems: Sequence[SegmentationProblem]) -> list[list[int]]:
-    """Which problems take their steps together; by pixels each lies in memory on its own."""
-    by_pixel = bool(problems) and problems[0]._grid is None
-    entries = [len(problem._maps.cell) for problem in problems]
-    return alike(entries, 1 if by_pixel else len(problems))
-
-
-def alike(entries: Sequence[int], most: int) -> list[list[int]]:
-    """Groups of problems to take side by side, those of few active cells first.
-
-    Args:
-        entries: active cells of each; no group has more than half of the largest number, unless
-            it is one problem alone.
-        most: problems of a group.
-    """
-    groups: list[list[int]] = []
-    room = 0
-    for i in sorted(range(len(entries)), key=lambda i: (entries[i], i)):
-        if not groups or entries[i] > room or len(groups[-1]) == most:
-            groups.append([])
-            room = max(entries) // 2
-        groups[-1].append(i)
-        room -= entries[i]
-    return groups
-
-
-@dataclass(frozen=True)
-class _PixelBatch:
-    """A mini-batch by pixels.
-
-    Attributes:
-        blocks: its images.
-        room: gives memory for a block's values.
-        background, slope: what multiplies p (1 - p) is `background - slope * mask`.
-    """
-
-    blocks: Sequence[Block]
-    room: Callable[[Block], Tensor]
-    background: float
-    slope: float
-
-    def add_gradient(
-        self, gradient: Float[Tensor, "filter"], weight: Float[Tensor, "filter"]
-    ) -> None:
-        """Add the gradient of the loss, summed over pixels and images."""
-        for block in self.blocks:
-            value = block.value(weight, self.room(block)).sigmoid_()
-            target = torch.mul(block.mask, -self.slope).add_(self.background)
+    def gradient(self, weight: Float[Tensor, "filter"]) -> Float[Tensor, "filter"]:
+        """The gradient of the loss, summed over pixels and images."""
+        gradient = torch.zeros_like(weight)
+        for block, background, slope in self._blocks:
+            value = self._room.probability(block, weight)
+            target = torch.mul(block.mask, slope).neg_().add_(background)
             # target * p * (1 - p) in one pass over memory.
             torch.ops.aten.sigmoid_backward.grad_input(target, value, grad_input=value)
             block.add_back(gradient, value)
+        return gradient
+
+
+class _Room:
+    """Memory for the values of blocks, one at a time."""
+
+    def __init__(self, device: torch.device | str) -> None:
+        self._numbers = torch.empty(0, device=device)
+
+    def value(self, block: Block, weight: Float[Tensor, "filter"]) -> Tensor:
+        """Z on a block's pixels."""
+        size = whole_vectors(math.prod(block.shape))
+        if len(self._numbers) < size:
+            self._numbers = self._numbers.new_zeros(size)
+        return block.value(weight, self._numbers)
+
+    def probability(self, block: Block, weight: Float[Tensor, "filter"]) -> Tensor:
+        """The sigmoid of z."""
+        value = self.value(block, weight)
+        self._numbers[: whole_vectors(value.numel())].sigmoid_()
+        return value
+
+
+def _pixel_blocks(
+    maps: SparseMaps,
+    strips: Strips,
+    masks: UInt8[Tensor, "image strip byte"],
+    device: torch.device | str,
+    pixels: int,
+) -> Iterator[Block]:
+    """The pixels of images, in blocks of equal size as far as they can be."""
+    if torch.device(device).type == "cuda":
+        pixels = _GPU_BLOCK
+    images = len(maps)
+    most = max(1, pixels // (len(strips) * strips.pixels))
+    block = -(-images // -(-images // most))
+    for begin in range(0, images, block):
+        end = min(begin + block, images)
+        yield lay_out(
+            maps.stretch(begin, end).to(device), strips, masks[begin:end].to(device), 0, end - begin
+        )

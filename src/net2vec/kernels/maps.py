@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,13 +45,35 @@ class SparseMaps:
         counts = self.starts[1:] - self.starts[:-1]
         return torch.repeat_interleave(torch.arange(len(self), device=counts.device), counts)
 
+    @classmethod
+    def joined(cls, parts: Sequence[SparseMaps]) -> SparseMaps:
+        """The images of several maps one after the other, each with filters of its own.
+
+        Filters are numbered through the parts: those of the second follow those of the first.
+        """
+        entries = [0, *itertools.accumulate(len(part.cell) for part in parts)]
+        filters = [0, *itertools.accumulate(part.filters for part in parts)]
+        starts = [part.starts[:-1] + before for part, before in zip(parts, entries, strict=False)]
+        last = parts[0].starts.new_tensor([entries[-1]])
+        return cls(
+            torch.cat([*starts, last]),
+            torch.cat([part.filter + n for part, n in zip(parts, filters, strict=False)]),
+            torch.cat([part.cell for part in parts]),
+            parts[0].grid,
+            filters[-1],
+        )
+
+    def stretch(self, first: int, last: int) -> SparseMaps:
+        """The maps of images `first` to `last`, the last not included."""
+        bounds = self.starts[first : last + 1]
+        chosen = slice(int(bounds[0]), int(bounds[-1]))
+        return SparseMaps(
+            bounds - bounds[0], self.filter[chosen], self.cell[chosen], self.grid, self.filters
+        )
+
     def only(self, kept: Bool[Tensor, "filter"]) -> SparseMaps:
         """The same maps with all filters but the kept ones off."""
-        stay = kept[self.filter.long()]
-        before = torch.cat([stay.new_zeros(1, dtype=torch.int64), torch.cumsum(stay, 0)])
-        return SparseMaps(
-            before[self.starts], self.filter[stay], self.cell[stay], self.grid, self.filters
-        )
+        return self._those(kept[self.filter.long()])
 
     def weighted(self, weight: Float[Tensor, "filter"]) -> Float[Tensor, "image y x"]:
         """The sum of the maps of all filters, each by its weight, on the grid."""
@@ -61,10 +85,14 @@ class SparseMaps:
 
     def alone(self, chosen: int) -> SparseMaps:
         """The maps of one filter, as those of a layer with a single filter."""
-        kept = torch.zeros(self.filters, dtype=torch.bool, device=self.cell.device)
-        kept[chosen] = True
-        maps = self.only(kept)
+        maps = self._those(self.filter == chosen)
         return SparseMaps(maps.starts, torch.zeros_like(maps.filter), maps.cell, maps.grid, 1)
+
+    def _those(self, stay: Bool[Tensor, "entry"]) -> SparseMaps:
+        before = torch.cat([stay.new_zeros(1, dtype=torch.int64), torch.cumsum(stay, 0)])
+        return SparseMaps(
+            before[self.starts], self.filter[stay], self.cell[stay], self.grid, self.filters
+        )
 
     def to(self, device: torch.device | str) -> SparseMaps:
         """The maps on a device."""

@@ -22,7 +22,10 @@ LEVELS = ((6, 1.3), (10, 3.6), (16, 6.8), (28, 13.0))
 # Squares of fewer pixels are not worth their calls: strips of pixels are faster.
 _FEWEST_PIXELS = 50
 # Strips whose masks are unpacked at a time.
-_PORTION = 256
+_CPU_PORTION = 256
+_GPU_PORTION = 1 << 14
+# Their number is a multiple of this one.
+_STRIPS = 16
 # Bytes of sums at more nodes than the fewest that are made for all squares at once, and kept.
 _KEPT = 1 << 23
 
@@ -92,8 +95,12 @@ class NodeGrid:
         window = self.window.flatten().to(masks.device)
         all_rows, by_column = samples.by_row.to(masks.device), samples.by_column.to(masks.device)
         found = []
-        for first in range(0, len(masks), _PORTION):
-            chosen = slice(first, first + _PORTION)
+        portion = _GPU_PORTION if masks.is_cuda else _CPU_PORTION
+        # Products of few columns are computed in other ways: no sum hangs on how many there are.
+        strips = len(masks)
+        masks, strip = (_fill_up(part, -strips % _STRIPS) for part in (masks, strip))
+        for first in range(0, len(masks), portion):
+            chosen = slice(first, first + portion)
             pixels = self.strips.unpack(masks[chosen]).to(torch.float32)
             by_row = torch.bmm(torch.index_select(all_rows, 0, strip[chosen]), pixels)
             # Few nodes are slow as columns of a product: they are its rows.
@@ -102,7 +109,7 @@ class NodeGrid:
             nodes = both.shape[1]
             both = both.view(len(both), nodes, -1, nodes).permute(3, 1, 2, 0)
             found.append(both.reshape(nodes * nodes, -1))
-        return torch.cat(found, 1)
+        return torch.cat(found, 1)[:, : strips * len(self.window)]
 
     def pixels(
         self,
@@ -174,6 +181,11 @@ class Samples:
             by_column.transpose(1, 2).float().contiguous(),
             torch.einsum("sym,axn->mnsa", by_row, by_column).flatten(0, 1).flatten(1).float(),
         )
+
+
+def _fill_up(values: Shaped[Tensor, "number *width"], more: int) -> Shaped[Tensor, "_ *width"]:
+    """The same with zeros behind it."""
+    return torch.cat([values, values.new_zeros(more, *values.shape[1:])])
 
 
 def _places(nodes: int) -> Float[np.ndarray, "node"]:

@@ -17,17 +17,19 @@ they have pixels, are taken pixel by pixel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from math import inf
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
-from net2vec.kernels.blocks import entries
+from net2vec.kernels.blocks import entries, whole_vectors
 from net2vec.kernels.maps import SparseMaps
 from net2vec.kernels.node_grid import MaskSums, Samples
+from net2vec.kernels.sparse import ScatteredSum
 
 # A square that has become too steep is prepared for a range this much larger than its own.
 _AHEAD = 2.0
@@ -49,19 +51,44 @@ def weighted_probability(z: Float[Tensor, "*shape"], target: Float[Tensor, "*sha
 
 
 @dataclass(frozen=True)
+class Shown:
+    """What the images of a block show.
+
+    Attributes:
+        mask: which mask each has, among those that sums were taken over.
+        problem: whose image it is, ascending; problems are learned side by side and none depends
+            on another.
+        background, slope: what multiplies the response to z is `background - slope * mask`.
+    """
+
+    mask: Int[Tensor, "image"]
+    problem: Int[Tensor, "image"]
+    background: Float[Tensor, "image"]
+    slope: Float[Tensor, "image"]
+
+    def to(self, device: torch.device) -> Shown:
+        """The same on a device."""
+        return Shown(*(part.to(device) for part in vars(self).values()))
+
+
+@dataclass(frozen=True)
 class _Group:
-    """Squares of a block with the same samples.
+    """Squares of a block with the same samples, filled up with squares of none.
 
     Attributes:
         steepest: the range of z up to which the samples are enough.
-        corner: the cells of each square, counted through the block.
+        square: which of the block's squares each is; -1 for none.
+        corner: the cells of each square, counted through the block; for none one past the last.
+        to_cells: sums of what squares give to their corners.
         target: sums of the nodes' polynomials over what multiplies p (1 - p).
         down, across, reduce: see `Samples`.
         response: what z and `target` come to at every sample; it may use z's memory.
     """
 
     steepest: float
-    corner: Int[Tensor, "corner"]
+    square: Int[Tensor, "square"]
+    corner: Int[Tensor, "four square"]
+    to_cells: ScatteredSum
     target: Float[Tensor, "row column square"]
     down: Float[Tensor, "row 1 own"]
     across: Float[Tensor, "column own"]
@@ -70,15 +97,7 @@ class _Group:
 
     def corners(self, grid: Float[Tensor, "cell"]) -> Float[Tensor, "two two square"]:
         """Z at the squares' corners."""
-        return torch.index_select(grid, 0, self.corner).view(2, 2, -1)
-
-    def only(self, stay: Bool[Tensor, "square"]) -> _Group:
-        """The group without some squares; of one at nodes."""
-        return replace(
-            self,
-            corner=self.corner.view(4, -1)[:, stay].flatten(),
-            target=self.target[:, :, stay],
-        )
+        return torch.index_select(grid, 0, self.corner.flatten()).view(2, 2, -1)
 
     def add_back(
         self, by_cell: Float[Tensor, "cell"], corners: Float[Tensor, "two two square"]
@@ -86,7 +105,7 @@ class _Group:
         """Add to the cells' gradient what the squares give."""
         rows = torch.lerp(corners[:, :1], corners[:, 1:], self.across)
         value = self.response(torch.lerp(rows[:1], rows[1:], self.down), self.target)
-        by_cell.scatter_add_(0, self.corner, self._reduced(value).view(-1))
+        self.to_cells.add_to(by_cell, self._reduced(value).view(-1))
 
     def _reduced(
         self, value: Float[Tensor, "row column square"]
@@ -104,114 +123,130 @@ class _Group:
 class NodeBlock:
     """A mini-batch at the nodes of its squares, but for squares without an active cell.
 
-    Several vectors, each with maps of its own, lie behind each other: calls are few, and what one
-    of them reaches does not depend on the others.
+    Several problems lie behind each other: calls are few, and what one of them reaches does not
+    depend on the others, to the last bit.
 
     Args:
-        maps: for each vector the thresholded maps of all images.
-        first: the first image of the mini-batch.
-        last: the image after the last one.
-        sums: of the mini-batch's masks.
-        background, slope: what multiplies the response to z is `background - slope * mask`.
-        response: p (1 - p) or p, times that.
+        maps: thresholded maps of the mini-batch; each problem has filters of its own.
+        sums: of its masks.
+        shown: what its images show.
+        response: p (1 - p) or p, times what multiplies it.
     """
 
     def __init__(
         self,
-        maps: Sequence[SparseMaps],
-        first: int,
-        last: int,
+        maps: SparseMaps,
         sums: MaskSums,
+        shown: Shown,
         *,
-        background: float,
-        slope: float,
         response: Response = slope_of_likeness,
     ) -> None:
-        self._grid, self._sums, self._response = sums.grid, sums, response
-        self._background, self._slope = background, slope
-        self._squares = self._grid.squares * (last - first)
-        height, width = maps[0].grid
-        self._per_image = height * width
-        cells = self._per_image * (last - first)
-        who, where = zip(*(entries(some, first, last) for some in maps), strict=True)
-        self._filter = torch.cat([k + i * maps[i].filters for i, k in enumerate(who)])
-        self._cell = torch.cat([cell + i * cells for i, cell in enumerate(where)])
-        self._cells = cells * len(maps)
-        corner = self._grid.corner.to(self._cell.device)
-        active = torch.zeros(self._cells, dtype=torch.bool, device=self._cell.device)
-        active[self._cell] = True
-        at_corners = torch.index_select(active.view(-1, self._per_image), 1, corner.flatten())
-        reached = at_corners.view(-1, *corner.shape).any(1)
+        self._grid, self._sums, self._shown, self._response = sums.grid, sums, shown, response
+        filters, cell = entries(maps)
+        self._per_image = maps.grid[0] * maps.grid[1]
+        self._cells = self._per_image * len(maps)
+        # The cell past the last stays 0: it is the corner of squares that are none.
+        self._to_cells = ScatteredSum.of(filters, cell, self._cells + 1)
+        self._to_filters = ScatteredSum.of(cell, filters, maps.filters)
+        self._corner = self._grid.corner.to(cell.device)
+        active = torch.zeros(self._cells, dtype=torch.bool, device=cell.device)
+        active[cell] = True
+        at_corners = torch.index_select(active.view(-1, self._per_image), 1, self._corner.flatten())
+        reached = at_corners.view(-1, *self._corner.shape).any(1)
         self._square = torch.nonzero(reached.flatten())[:, 0]
         self._level = torch.zeros_like(self._square)
-        self._groups = {0: self._group(0, self._square)}
+        everything = torch.arange(len(self._square), device=cell.device)
+        self._groups = {0: self._group(0, everything, None)}
 
-    def add_gradient(
-        self, gradient: Float[Tensor, "vector_filter"], weight: Float[Tensor, "vector_filter"]
-    ) -> None:
-        """Add the gradient of the loss, summed over pixels and images; vectors end to end."""
-        summed = weight.new_zeros(self._cells)
-        summed.scatter_add_(0, self._cell, torch.index_select(weight, 0, self._filter))
+    def gradient(self, weight: Float[Tensor, "filter"]) -> Float[Tensor, "filter"]:
+        """The gradient of the loss, summed over pixels and images."""
+        summed = self._to_cells.sums(weight)
         by_cell = torch.zeros_like(summed)
         for group, corners in self._prepared(summed):
             group.add_back(by_cell, corners)
-        gradient.scatter_add_(0, self._filter, torch.index_select(by_cell, 0, self._cell))
+        return self._to_filters.sums(by_cell)
 
     def _prepared(self, summed: Float[Tensor, "cell"]) -> list[tuple[_Group, Tensor]]:
         """All groups, none of them with too steep a square, and z at their corners."""
         found = [(group, group.corners(summed)) for group in self._groups.values()]
-        if all(
-            group.steepest == inf
-            or not four.numel()
-            or float(_ranges(four).max()) <= group.steepest
+        steep = [
+            group.square[_ranges(four) > group.steepest]
             for group, four in found
-        ):
+            if group.steepest < inf and four.numel() and float(_ranges(four).max()) > group.steepest
+        ]
+        if not steep:
             return found
-        self._regroup(summed)
+        self._regroup(summed, torch.cat(steep))
         return [(group, group.corners(summed)) for group in self._groups.values()]
 
-    def _regroup(self, summed: Float[Tensor, "cell"]) -> None:
-        """Give squares that have become steep more nodes; none ever gets fewer."""
-        corners = torch.index_select(summed, 0, self._corners(self._square)).view(2, 2, -1)
+    def _regroup(self, summed: Float[Tensor, "cell"], steep: Int[Tensor, "steep"]) -> None:
+        """Give more nodes to steep squares, and to those of the same problems that soon will be.
+
+        None ever gets fewer. When a problem's squares get more is its own affair.
+        """
+        of_square = self._shown.problem[self._image(self._square)]
+        touched = torch.zeros(int(of_square.max()) + 1, dtype=torch.bool, device=steep.device)
+        touched[of_square[steep]] = True
+        own = torch.nonzero(touched[of_square])[:, 0]
+        corners = torch.index_select(summed, 0, self._corners(own).flatten()).view(2, 2, -1)
         limits = summed.new_tensor([steepest for _, steepest in self._grid.levels])
-        level = torch.maximum(self._level, torch.bucketize(_ranges(corners) * _AHEAD, limits))
-        moved = level != self._level
-        for number in torch.unique(torch.cat([level[moved], self._level[moved]])).tolist():
-            here = level == number
-            if not bool(here.any()):
-                del self._groups[number]
-            elif number == 0:
-                self._groups[0] = self._groups[0].only(here[self._level == 0])
-            else:
-                square = self._square[here]
-                self._groups[number] = self._group(number, square)
-        self._level = level
+        before = self._level[own]
+        level = torch.maximum(before, torch.bucketize(_ranges(corners) * _AHEAD, limits))
+        moved = level != before
+        own, before, level = own[moved], before[moved], level[moved]
+        self._level[own] = level
+        for number in torch.unique(torch.cat([level, before])).tolist():
+            group = self._groups.pop(number, None)
+            joined = self._group(number, own[level == number], group)
+            if len(joined.square):
+                self._groups[number] = joined
 
-    def _corners(self, square: Int[Tensor, "square"]) -> Int[Tensor, "corner"]:
-        """The cells of some squares, counted through the block."""
-        corner = self._grid.corner.to(square.device)
-        image = torch.div(square, self._grid.squares, rounding_mode="floor")
-        place = torch.index_select(corner, 1, square % self._grid.squares)
-        return (place + image * self._per_image).flatten()
+    def _image(self, square: Int[Tensor, "square"]) -> Int[Tensor, "square"]:
+        return torch.div(square, self._grid.squares, rounding_mode="floor")
 
-    def _group(self, level: int, square: Int[Tensor, "square"]) -> _Group:
-        # All vectors look at the same masks.
-        inside = self._sums.at(level, square % self._squares)
+    def _corners(self, chosen: Int[Tensor, "chosen"]) -> Int[Tensor, "four chosen"]:
+        """The cells of some of the squares, counted through the block."""
+        square = self._square[chosen]
+        place = torch.index_select(self._corner, 1, square % self._grid.squares)
+        return place + self._image(square) * self._per_image
+
+    def _group(self, level: int, fresh: Int[Tensor, "fresh"], old: _Group | None) -> _Group:
+        """The squares of a group that are still at its level, and more of them."""
+        square = self._square[fresh]
+        image, place = self._image(square), square % self._grid.squares
         samples = Samples.of(self._grid, level)
-        place = square % self._grid.squares
+        shown = self._shown
+        inside = self._sums.at(level, shown.mask[image] * self._grid.squares + place)
         target = torch.index_select(samples.whole.to(square.device), 1, place)
         down, across = samples.down.to(square.device), samples.across.to(square.device)
-        if level == len(self._grid.levels):
+        by_square = level == len(self._grid.levels)
+        if by_square:
             inside = target * inside
-            down, across = (
-                torch.index_select(down, 2, place),
-                torch.index_select(across, 1, place),
-            )
-        target.mul_(self._background).sub_(inside, alpha=self._slope)
+            down = torch.index_select(down, 2, place)
+            across = torch.index_select(across, 1, place)
+        target.mul_(shown.background[image]).sub_(inside.mul_(shown.slope[image]))
+        target = target.view(len(down), len(across), -1)
+        corner = self._corners(fresh)
+        if old is not None:
+            is_here = old.square >= 0
+            is_here &= self._level[old.square.clamp(min=0)] == level
+            stay = torch.nonzero(is_here)[:, 0]
+            fresh = torch.cat([old.square[stay], fresh])
+            corner = torch.cat([old.corner[:, stay], corner], 1)
+            target = torch.cat([torch.index_select(old.target, 2, stay), target], 2)
+            if by_square:
+                down = torch.cat([torch.index_select(old.down, 2, stay), down], 2)
+                across = torch.cat([torch.index_select(old.across, 1, stay), across], 1)
+        fill = whole_vectors(len(fresh)) - len(fresh)
+        if by_square:
+            down, across = pad(down, (0, fill)), pad(across, (0, fill))
+        corner = pad(corner, (0, fill), value=self._cells)
         return _Group(
             (*self._grid.levels, (0, inf))[level][1],
-            self._corners(square),
-            target.view(len(down), len(across), -1),
+            pad(fresh, (0, fill), value=-1),
+            corner,
+            ScatteredSum.of(None, corner.flatten(), self._cells + 1),
+            pad(target, (0, fill)),
             down,
             across,
             samples.reduce.to(square.device),

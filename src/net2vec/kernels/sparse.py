@@ -1,4 +1,4 @@
-"""A sparse matrix times several vectors, summed in a fixed order on any device."""
+"""Sums over lists of terms, taken in a fixed order on any device."""
 
 from __future__ import annotations
 
@@ -10,6 +10,60 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import embedding_bag
+
+
+@dataclass(frozen=True)
+class ScatteredSum:
+    """Sums by place of chosen values, the terms of each place in the order in which they came.
+
+    So a place's sum does not depend on what other places there are.
+
+    Attributes:
+        source: which value each term is; None on a CPU where every value is one.
+        place: on a CPU where each term goes; on a GPU, where terms lie sorted by place, the first
+            term of each place, and the end.
+        places: how many there are.
+    """
+
+    source: Int[Tensor, "term"] | None
+    place: Int[Tensor, "_"]
+    places: int
+
+    @classmethod
+    def of(
+        cls, source: Int[Tensor, "term"] | None, place: Int[Tensor, "term"], places: int
+    ) -> ScatteredSum:
+        """A sum of terms; without `source` every value is a term."""
+        if not place.is_cuda:
+            return cls(source, place, places)
+        by_place, order = torch.sort(place, stable=True)
+        starts = torch.searchsorted(by_place, torch.arange(places + 1, device=place.device))
+        return cls(order if source is None else source[order], starts, places)
+
+    def add_to(
+        self, total: Float[Tensor, "place *width"], values: Float[Tensor, "value *width"]
+    ) -> None:
+        """Add the sums of numbers, or of rows of numbers."""
+        if self.source is not None and total.is_cuda:
+            rows = values.view(len(values), -1)
+            found = embedding_bag(
+                self.source, rows, self.place, mode="sum", include_last_offset=True
+            )
+            total.add_(found.view(total.shape))
+            return
+        # `index_select` and `scatter_add_` are faster than indexing and `index_add_`.
+        if self.source is not None:
+            values = torch.index_select(values, 0, self.source)
+        if total.ndim == 1:
+            total.scatter_add_(0, self.place, values)
+        else:
+            total.index_add_(0, self.place, values)
+
+    def sums(self, values: Float[Tensor, "value"]) -> Float[Tensor, "place"]:
+        """The sums of numbers."""
+        total = values.new_zeros(self.places)
+        self.add_to(total, values)
+        return total
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from torch import Tensor
 
 from net2vec.kernels.upsample import Axis, aligned_axis
@@ -113,10 +113,9 @@ class Strips:
 def pack_bits(bits: Bool[Tensor, "*batch row column"]) -> UInt8[Tensor, "*batch byte"]:
     """Eight values a byte, the first in the lowest bit."""
     if bits.is_cuda:
-        power = 1 << torch.arange(BYTE, device=bits.device)
         # Rows are whole bytes.
         by_byte = bits.reshape(*bits.shape[:-2], bits.shape[-2] * bits.shape[-1] // BYTE, BYTE)
-        return (by_byte * power).sum(-1).to(torch.uint8)
+        return (by_byte.to(torch.uint8) << _places(bits)).sum(-1, dtype=torch.uint8)
     return torch.from_numpy(np.packbits(bits.flatten(-2).numpy(), axis=-1, bitorder="little"))
 
 
@@ -124,9 +123,25 @@ def unpack_bits(
     packed: UInt8[Tensor, "strip byte"], columns: int
 ) -> UInt8[Tensor, "strip row column"]:
     """Bits of whole rows as zeros and ones."""
-    bits = np.unpackbits(packed.cpu().numpy(), axis=1, bitorder="little")
-    rows = bits.shape[1] // columns
-    return torch.from_numpy(bits).view(len(packed), rows, columns).to(packed.device)
+    rows = packed.shape[1] * BYTE // columns
+    if packed.is_cuda:
+        bits = (packed[:, :, None] >> _places(packed)) & 1
+        return bits.view(len(packed), rows, columns)
+    unpacked = np.unpackbits(packed.numpy(), axis=1, bitorder="little")
+    return torch.from_numpy(unpacked).view(len(packed), rows, columns)
+
+
+def count_bits(packed: UInt8[Tensor, "strip byte"]) -> Int[Tensor, "strip"]:
+    """How many bits of each strip are 1; on the CPU."""
+    if packed.is_cuda:
+        counts = np.bitwise_count(np.arange(1 << BYTE, dtype=np.uint8))
+        table = torch.from_numpy(counts).to(packed.device)
+        return table[packed.int()].sum(1, dtype=torch.int64).cpu()
+    return torch.from_numpy(np.bitwise_count(packed.numpy()).sum(1, dtype=np.int64))
+
+
+def _places(like: Shaped[Tensor, "*shape"]) -> UInt8[Tensor, "8"]:
+    return torch.arange(BYTE, dtype=torch.uint8, device=like.device)
 
 
 def _strip_height(in_cell: Int[Tensor, "cell"]) -> int:

@@ -23,14 +23,13 @@ from net2vec.kernels.balanced import Balance, PixelProblem
 from net2vec.kernels.balanced_nodes import NodeProblem
 from net2vec.kernels.bins import best_cut
 from net2vec.kernels.converge import ROUGH, STRENGTHS, solve
-from net2vec.kernels.fit import alike
 from net2vec.kernels.lasso import entry_order
 from net2vec.kernels.lattice import Lattice
 from net2vec.kernels.logistic import largest_weights
 from net2vec.kernels.maps import SparseMaps
 from net2vec.kernels.strips import Strips
 from net2vec.recording import LayerRecording
-from net2vec.tasks.segment import Segmented, single_counts
+from net2vec.tasks.segment import Asked, Segmented, grid_of, packed_masks, single_counts
 
 FOLDS = 5
 # A lattice of every so many rows and columns is enough to choose by: neighbours are alike.
@@ -66,7 +65,7 @@ def segment_converged(
     train, val = (annotations.pairs(label, train=split) for split in (True, False))
     parts = [_part(recording, annotations, pairs, device) for pairs in (train, val)]
     learner = _Learner(
-        Strips.of(_grid(recording), annotations.size),
+        Strips.of(grid_of(recording), annotations.size),
         parts,
         _lattice(recording, annotations, train, device),
     )
@@ -79,7 +78,8 @@ def segment_converged(
     pairs = np.concatenate([train, val])
     order = np.argsort(pairs)
     predicted, hit = (np.concatenate(counts)[order] for counts in zip(*full.counts, strict=True))
-    single = single_counts(recording, annotations, pairs[order], best_filter)
+    asked = Asked(annotations, label, best_filter)
+    (single,) = single_counts(recording, [asked], [pairs[order]])
     areas = annotations.area[pairs[order]].astype(np.int64)
     return Segmented(
         weight=full.weight,
@@ -170,7 +170,7 @@ class _Learner:
     ) -> list[_Learned]:
         """Solve with each of several choices of filters."""
         found: list[_Learned | None] = [None] * len(kept)
-        for some in alike([int((self._entries * one).sum()) for one in kept], _TOGETHER):
+        for some in _alike([int((self._entries * one).sum()) for one in kept], _TOGETHER):
             chosen = [kept[i] for i in some]
             at = self._zero(len(chosen)) + start
             if self.can_hold_out:
@@ -284,6 +284,25 @@ class _Learner:
         return torch.zeros(shape, dtype=torch.float64, device=self.fine.device)
 
 
+def _alike(entries: Sequence[int], most: int) -> list[list[int]]:
+    """Groups of problems to solve side by side, those of few active cells first.
+
+    Args:
+        entries: active cells of each; no group has more than half of the largest number, unless
+            it is one problem alone.
+        most: problems of a group.
+    """
+    groups: list[list[int]] = []
+    room = 0
+    for i in sorted(range(len(entries)), key=lambda i: (entries[i], i)):
+        if not groups or entries[i] > room or len(groups[-1]) == most:
+            groups.append([])
+            room = max(entries) // 2
+        groups[-1].append(i)
+        room -= entries[i]
+    return groups
+
+
 def _part(
     recording: LayerRecording,
     annotations: Annotations,
@@ -291,9 +310,9 @@ def _part(
     device: torch.device | str,
 ) -> tuple[SparseMaps, UInt8[Tensor, "pair strip byte"]]:
     """All pixels of a concept in some images."""
-    strips = Strips.of(_grid(recording), annotations.size)
-    masks = [strips.pack(_masks(annotations, some)) for some in _portions(pairs)]
-    return recording.maps(annotations.image[pairs]).to(device), torch.cat(masks).to(device)
+    strips = Strips.of(grid_of(recording), annotations.size)
+    masks = packed_masks(annotations, strips, pairs)
+    return recording.maps(annotations.image[pairs]).to(device), masks.to(device)
 
 
 def _lattice(
@@ -305,17 +324,11 @@ def _lattice(
     """A lattice of pixels, as wide as the concept's size allows."""
     size = annotations.size
     area = int(annotations.area[pairs].sum(dtype=np.int64))
-    stride = _stride(area, _grid(recording), size)
+    stride = _stride(area, grid_of(recording), size)
     rows, columns = (_spread(length, stride) for length in size)
     masks = [_masks(annotations, some)[:, rows][:, :, columns] for some in _portions(pairs)]
     maps = recording.maps(annotations.image[pairs]).to(device)
     return Lattice.of(maps, size, (rows, columns), torch.cat(masks).to(device))
-
-
-def _grid(recording: LayerRecording) -> tuple[int, int]:
-    if recording.grid is None:
-        raise ValueError(f"layer {recording.layer} has no grid")
-    return recording.grid
 
 
 def _stride(area: int, grid: tuple[int, int], size: tuple[int, int]) -> int:

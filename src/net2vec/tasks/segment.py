@@ -5,16 +5,17 @@ Source: paper, section 3.1.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from net2vec.data.annotations import Annotations
-from net2vec.kernels.fit import SegmentationProblem, fit_side_by_side
+from net2vec.kernels.fit import SegmentationProblem, count_side_by_side, fit_side_by_side
 from net2vec.kernels.logistic import largest_weights
 from net2vec.kernels.overlap import Squares, iou, overlaps, touch
 from net2vec.kernels.strips import Strips
@@ -29,6 +30,9 @@ TASK = "segment"
 _PORTION = 256
 # Numbers held at a time while filters are counted.
 _NUMBERS = 1 << 24
+# Training images of concepts that are learned side by side.
+_CPU_TOGETHER = 256
+_GPU_TOGETHER = 1 << 13
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,8 @@ def count_single_filters(
         progress: called with the number of images done since the last call.
     """
     images = len(annotations.is_train)
-    squares = Squares.of(_grid(recording), annotations.size)
-    height, width = _grid(recording)
+    squares = Squares.of(grid_of(recording), annotations.size)
+    height, width = grid_of(recording)
     per_image = recording.filters * height * width + squares.places * _concepts_per_image(
         annotations, labels
     )
@@ -160,6 +164,86 @@ class Segmented:
         ).numpy()
 
 
+def images_together(device: torch.device | str) -> int:
+    """How many training images the concepts should have that are learned side by side."""
+    return _GPU_TOGETHER if torch.device(device).type == "cuda" else _CPU_TOGETHER
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A concept to learn.
+
+    Attributes:
+        annotations: the masks.
+        label: the concept.
+        best_filter: the best single filter, for its individual IoU.
+        seed: the run's seed.
+    """
+
+    annotations: Annotations
+    label: int
+    best_filter: int = 0
+    seed: int = 0
+
+    @property
+    def concept(self) -> str:
+        """Its name."""
+        return self.annotations.names[self.label]
+
+
+def segment_concepts(
+    recording: LayerRecording,
+    asked: Sequence[Asked],
+    *,
+    subset_sizes: Sequence[int],
+    training: Training,
+    device: torch.device | str = "cpu",
+) -> list[Segmented]:
+    """Learn to segment concepts with all filters of a layer, and with subsets of them.
+
+    What is learned of a concept is the same to the last bit, whoever is learned beside it.
+
+    Args:
+        recording: the layer; it must have a grid.
+        asked: the concepts.
+        subset_sizes: numbers of filters to learn again with, those of largest absolute weight.
+        training: how to learn.
+        device: where to learn.
+    """
+    splits = [_hold(recording, asked, training.batch, train=train) for train in (True, False)]
+    start = _starts(recording, asked, recording.filters)
+    weight = _fit([one.problem for one in splits[0]], start, training, device)
+    counts = [_count(split, weight, device) for split in splits]
+    kept = [[largest_weights(one, size) for one in weight] for size in subset_sizes]
+    # Subset by subset, of every concept.
+    chosen = [[_only(split, some) for some in kept] for split in splits]
+    subsets = [list(itertools.chain(*by_size)) for by_size in chosen]
+    begin = [
+        _starts(recording, asked, size) * torch.stack(some)
+        for size, some in zip(subset_sizes, kept, strict=True)
+    ]
+    none = torch.zeros(0, recording.filters)
+    subset_weight = _fit(
+        [one.problem for one in subsets[0]], torch.cat([none, *begin]), training, device
+    )
+    subset_counts = [_count(split, subset_weight, device) for split in subsets]
+    pairs = [np.concatenate([one.pairs for one in both]) for both in zip(*splits, strict=True)]
+    single = single_counts(recording, asked, pairs)
+    distance = (weight - start).norm(dim=1) / start.norm(dim=1)
+    return [
+        _segmented(
+            weight[i],
+            float(distance[i]),
+            [split[i] for split in counts],
+            subset_weight[i :: len(asked)],
+            [split[i :: len(asked)] for split in subset_counts],
+            single[i],
+            pairs[i],
+        )
+        for i in range(len(asked))
+    ]
+
+
 def segment_concept(
     recording: LayerRecording,
     annotations: Annotations,
@@ -171,80 +255,168 @@ def segment_concept(
     seed: int,
     device: torch.device | str = "cpu",
 ) -> Segmented:
-    """Learn to segment a concept with all filters of a layer, and with subsets of them.
+    """Learn to segment a single concept; see `segment_concepts`."""
+    asked = Asked(annotations, label, best_filter, seed)
+    (found,) = segment_concepts(
+        recording, [asked], subset_sizes=subset_sizes, training=training, device=device
+    )
+    return found
+
+
+def segmentation_scores(
+    recording: LayerRecording,
+    asked: Sequence[Asked],
+    *,
+    training: Training,
+    device: torch.device | str = "cpu",
+) -> Float[np.ndarray, "concept"]:
+    """Set IoU on validation images after learning to segment concepts with all filters of a layer.
 
     Args:
         recording: the layer; it must have a grid.
-        annotations: the masks.
-        label: the concept.
-        best_filter: the best single filter, for its individual IoU.
-        subset_sizes: numbers of filters to learn again with, those of largest absolute weight.
+        asked: the concepts; their best filters are not looked at.
         training: how to learn.
-        seed: the run's seed.
         device: where to learn.
     """
-    strips = Strips.of(_grid(recording), annotations.size)
-    splits = [annotations.pairs(label, train=train) for train in (True, False)]
-    held = [
-        _Split(recording, annotations, strips, pairs, training.batch, device) for pairs in splits
-    ]
-    alpha = 1 - annotations.concept_size(label)
-    concept = annotations.names[label]
+    train, val = (_hold(recording, asked, training.batch, train=split) for split in (True, False))
+    start = _starts(recording, asked, recording.filters)
+    weight = _fit([one.problem for one in train], start, training, device)
+    return np.array([counts.set_iou for counts in _count(val, weight, device)])
 
-    def learn(
-        problems: Sequence[Sequence[SegmentationProblem]], start: Float[Tensor, "problem filter"]
-    ) -> tuple[Tensor, list[list[_Counts]]]:
-        """Vectors of several choices of filters, and their counts by split."""
-        weights = fit_side_by_side(
-            [parts[0] for parts in problems],
-            start.to(device),
-            alpha=alpha,
-            learning_rate=training.learning_rate,
-            momentum=training.momentum,
-            epochs=training.epochs,
+
+@dataclass(frozen=True)
+class Counts:
+    """Pixels of a concept's predicted and true masks, image by image."""
+
+    intersection: Int[np.ndarray, "_"]
+    union: Int[np.ndarray, "_"]
+
+    @property
+    def set_iou(self) -> float:
+        """Set IoU (paper, equation 1)."""
+        union = int(self.union.sum())
+        return int(self.intersection.sum()) / union if union else 0.0
+
+    @classmethod
+    def joined(cls, parts: Sequence[Counts]) -> Counts:
+        """The images of several counts."""
+        return cls(
+            np.concatenate([part.intersection for part in parts]),
+            np.concatenate([part.union for part in parts]),
         )
-        counts = [
-            [split.counts(part, weight) for split, part in zip(held, parts, strict=True)]
-            for parts, weight in zip(problems, weights, strict=True)
-        ]
-        return weights.cpu(), counts
 
-    def start_of(used: int) -> Float[Tensor, "filter"]:
-        return start_vector(seed, TASK, recording.layer, concept, recording.filters, used)
 
-    everything = [split.problem for split in held]
-    start = start_of(recording.filters)
-    full, (counts,) = learn([everything], start[None])
-    weight = full[0]
-    subset_weight = torch.zeros(0, recording.filters)
-    subset_counts: list[list[_Counts]] = []
-    if subset_sizes:
-        kept = torch.stack([largest_weights(weight, size) for size in subset_sizes])
-        subset_weight, subset_counts = learn(
-            [[part.only(some) for part in everything] for some in kept],
-            torch.stack([start_of(size) for size in subset_sizes]) * kept,
+@dataclass(frozen=True)
+class _Held:
+    """The images of one split that contain a concept.
+
+    Attributes:
+        problem: what is to be learned or counted there.
+        pairs: the images, as pairs of the annotations.
+        area: pixels of their masks.
+    """
+
+    problem: SegmentationProblem
+    pairs: Int[np.ndarray, "pair"]
+    area: Int[np.ndarray, "pair"]
+
+
+def _hold(
+    recording: LayerRecording, asked: Sequence[Asked], batch: int, *, train: bool
+) -> list[_Held]:
+    """Each concept's images of one split, with its masks packed for learning."""
+    if not asked:
+        return []
+    pairs = [one.annotations.pairs(one.label, train=train) for one in asked]
+    images = [one.annotations.image[some] for one, some in zip(asked, pairs, strict=True)]
+    maps, first = recording.maps(np.concatenate(images)), 0
+    found = []
+    for one, some in zip(asked, pairs, strict=True):
+        strips = Strips.of(grid_of(recording), one.annotations.size)
+        problem = SegmentationProblem(
+            maps.stretch(first, first + len(some)),
+            strips,
+            packed_masks(one.annotations, strips, some),
+            batch,
+            1 - one.annotations.concept_size(one.label),
         )
-    pairs = np.concatenate(splits)
-    methods = [
-        single_counts(recording, annotations, pairs, best_filter),
-        _Counts.joined(counts),
+        found.append(_Held(problem, some, one.annotations.area[some].astype(np.int64)))
+        first += len(some)
+    return found
+
+
+def _only(split: Sequence[_Held], kept: Sequence[Bool[Tensor, "filter"]]) -> list[_Held]:
+    """The same with all filters but some off, for each concept its own."""
+    return [
+        replace(one, problem=one.problem.only(some)) for one, some in zip(split, kept, strict=True)
     ]
-    order = np.argsort(pairs)
+
+
+def _starts(
+    recording: LayerRecording, asked: Sequence[Asked], used: int
+) -> Float[Tensor, "concept filter"]:
+    """Initial weights of vectors that may use so many filters."""
+    layer, filters = recording.layer, recording.filters
+    return torch.stack(
+        [start_vector(one.seed, TASK, layer, one.concept, filters, used) for one in asked]
+    )
+
+
+def _fit(
+    problems: Sequence[SegmentationProblem],
+    start: Float[Tensor, "problem filter"],
+    training: Training,
+    device: torch.device | str,
+) -> Float[Tensor, "problem filter"]:
+    return fit_side_by_side(
+        problems,
+        start,
+        learning_rate=training.learning_rate,
+        momentum=training.momentum,
+        epochs=training.epochs,
+        device=device,
+    )
+
+
+def _count(
+    split: Sequence[_Held], weight: Float[Tensor, "problem filter"], device: torch.device | str
+) -> list[Counts]:
+    """What vectors predict (z > 0) of each concept's masks."""
+    counts = count_side_by_side([one.problem for one in split], weight, device=device)
+    return [
+        Counts(hit.numpy(), predicted.numpy() + one.area - hit.numpy())
+        for one, (predicted, hit) in zip(split, counts, strict=True)
+    ]
+
+
+def _segmented(
+    weight: Float[Tensor, "filter"],
+    start_distance: float,
+    counts: Sequence[Counts],
+    subset_weight: Float[Tensor, "subset filter"],
+    subset_counts: Sequence[Sequence[Counts]],
+    single: Counts,
+    pairs: Int[np.ndarray, "pair"],
+) -> Segmented:
+    """What was learned of a concept; counts are by split, and then by subset."""
+    subsets, filters = subset_weight.shape
     none = np.zeros(0)
+    methods = [single, Counts.joined(counts)]
+    order = np.argsort(pairs)
     return Segmented(
         weight=weight.numpy(),
         bias=0.0,
         cut=0.0,
         l2=float("nan"),
-        start_distance=float((weight - start).norm() / start.norm()),
+        start_distance=start_distance,
         score=np.array([part.set_iou for part in counts]),
         subset_weight=subset_weight.numpy(),
-        subset_bias=np.zeros(len(subset_sizes)),
-        subset_cut=np.zeros(len(subset_sizes)),
-        subset_score=np.array([[part.set_iou for part in by_split] for by_split in subset_counts])
-        .reshape(-1, 2)
-        .T,
-        path_weight=np.zeros((0, recording.filters), dtype=np.float32),
+        subset_bias=np.zeros(subsets),
+        subset_cut=np.zeros(subsets),
+        subset_score=np.array(
+            [[part.set_iou for part in split] for split in subset_counts]
+        ).reshape(2, subsets),
+        path_weight=np.zeros((0, filters), dtype=np.float32),
         path_bias=none,
         path_cut=none,
         path_score=np.zeros((2, 0)),
@@ -254,52 +426,10 @@ def segment_concept(
     )
 
 
-@dataclass(frozen=True)
-class _Counts:
-    """Pixels of a concept's predicted and true masks, image by image."""
-
-    intersection: Int[np.ndarray, "pair"]
-    union: Int[np.ndarray, "pair"]
-
-    @property
-    def set_iou(self) -> float:
-        union = int(self.union.sum())
-        return int(self.intersection.sum()) / union if union else 0.0
-
-    @classmethod
-    def joined(cls, parts: Sequence[_Counts]) -> _Counts:
-        return cls(
-            np.concatenate([part.intersection for part in parts]),
-            np.concatenate([part.union for part in parts]),
-        )
-
-
-class _Split:
-    """The images of one split that contain a concept, with its masks packed for learning."""
-
-    def __init__(
-        self,
-        recording: LayerRecording,
-        annotations: Annotations,
-        strips: Strips,
-        pairs: Int[np.ndarray, "pair"],
-        batch: int,
-        device: torch.device | str,
-    ) -> None:
-        maps = recording.maps(annotations.image[pairs]).to(device)
-        masks = _packed(annotations, strips, pairs).to(device)
-        self._area = annotations.area[pairs].astype(np.int64)
-        self.problem = SegmentationProblem(maps, strips, masks, batch=batch)
-
-    def counts(self, problem: SegmentationProblem, weight: Float[Tensor, "filter"]) -> _Counts:
-        predicted, hit = problem.counts(weight)
-        shared = hit.cpu().numpy()
-        return _Counts(shared, predicted.cpu().numpy() + self._area - shared)
-
-
-def _packed(
+def packed_masks(
     annotations: Annotations, strips: Strips, pairs: Int[np.ndarray, "pair"]
 ) -> UInt8[Tensor, "pair strip byte"]:
+    """The masks of some pairs, packed for learning."""
     return torch.cat(
         [
             strips.pack(torch.from_numpy(annotations.masks_of(portion)))
@@ -315,25 +445,27 @@ def _portions(pairs: Int[np.ndarray, "pair"]) -> Iterator[Int[np.ndarray, "pair"
 
 def single_counts(
     recording: LayerRecording,
-    annotations: Annotations,
-    pairs: Int[np.ndarray, "pair"],
-    best_filter: int,
-) -> _Counts:
-    """Pixels of one filter and of the concept's mask in every image."""
+    asked: Sequence[Asked],
+    pairs: Sequence[Int[np.ndarray, "_"]],
+) -> list[Counts]:
+    """Pixels of each concept's best filter and of its mask, in some of its images."""
     found = []
-    for portion in _portions(pairs):
-        maps = recording.maps(annotations.image[portion]).alone(best_filter)
-        shared = np.zeros(len(portion), dtype=np.int64)
-        own = np.zeros(len(portion), dtype=np.int64)
-        # Where the filter is off nothing is shared, and it is off in most images.
-        active = np.flatnonzero(np.diff(maps.starts.numpy()))
-        on = upsampled_is_on(maps.dense()[active, 0], annotations.size).numpy()
-        own[active] = np.count_nonzero(on, axis=(1, 2))
-        both = on & annotations.masks_of(portion[active])
-        shared[active] = np.count_nonzero(both, axis=(1, 2))
-        area = annotations.area[portion].astype(np.int64)
-        found.append(_Counts(shared, own + area - shared))
-    return _Counts.joined(found)
+    for one, own in zip(asked, pairs, strict=True):
+        parts = []
+        for portion in _portions(own):
+            maps = recording.maps(one.annotations.image[portion]).alone(one.best_filter)
+            shared = np.zeros(len(portion), dtype=np.int64)
+            size = np.zeros(len(portion), dtype=np.int64)
+            # Where the filter is off nothing is shared, and it is off in most images.
+            active = np.flatnonzero(np.diff(maps.starts.numpy()))
+            on = upsampled_is_on(maps.dense()[active, 0], one.annotations.size).numpy()
+            size[active] = np.count_nonzero(on, axis=(1, 2))
+            both = on & one.annotations.masks_of(portion[active])
+            shared[active] = np.count_nonzero(both, axis=(1, 2))
+            area = one.annotations.area[portion].astype(np.int64)
+            parts.append(Counts(shared, size + area - shared))
+        found.append(Counts.joined(parts))
+    return found
 
 
 def _concepts_per_image(annotations: Annotations, labels: Sequence[int]) -> float:
@@ -341,7 +473,12 @@ def _concepts_per_image(annotations: Annotations, labels: Sequence[int]) -> floa
     return pairs / max(len(annotations.is_train), 1)
 
 
-def _grid(recording: LayerRecording) -> tuple[int, int]:
+def grid_of(recording: LayerRecording) -> tuple[int, int]:
+    """The layer's grid.
+
+    Raises:
+        ValueError: the layer has none.
+    """
     if recording.grid is None:
         raise ValueError(f"layer {recording.layer} has no grid")
     return recording.grid

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
@@ -30,3 +30,21 @@ def map_in_threads(
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)
+
+
+def longest_first(work: Mapping[Item, int]) -> dict[Item, int]:
+    """Work items in an order that leaves no worker alone with a long one at the end."""
+    return dict(sorted(work.items(), key=lambda item: -item[1]))
+
+
+def side_by_side(work: Mapping[Item, int], most: int) -> dict[tuple[Item, ...], int]:
+    """Groups of work items, the longest first; of more than one item no more than `most`."""
+    groups: list[list[Item]] = []
+    room = 0
+    for item, size in longest_first(work).items():
+        if not groups or size > room:
+            groups.append([])
+            room = most
+        groups[-1].append(item)
+        room -= size
+    return {tuple(group): sum(work[item] for item in group) for group in groups}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,14 +13,19 @@ from net2vec.config import PAPER
 from net2vec.data.annotations import Annotations
 from net2vec.pipeline.collect import NullDraws, segment_results
 from net2vec.pipeline.folder import Shelf
-from net2vec.pipeline.learning.workplace import NullScores, Workplace, kept_draws, longest_first
+from net2vec.pipeline.learning.workplace import NullScores, Workplace, kept_draws
 from net2vec.recording import LayerRecording
 from net2vec.tasks import (
+    Asked,
     Segmented,
     Training,
     count_single_filters,
-    segment_concept,
+    images_together,
+    longest_first,
+    segment_concepts,
+    segmentation_scores,
     shuffle_masks,
+    side_by_side,
 )
 from net2vec.tasks.converged_segment import segment_converged
 
@@ -90,27 +95,48 @@ class _Layer:
     def fit(self, fit: str) -> dict[int, Segmented]:
         """Every concept's fit."""
         suffix = "" if fit == PAPER else f" {fit}"
-        learn = self._kept(fit, self.place.settings.seed)
-        work = longest_first(self.place.work_of(self.labels))
-        return self.place.do(
-            f"{TASK}{suffix}", f"{self.name}: learning to segment{suffix}", learn, work
-        )
+        seed = self.place.settings.seed
+        shown = f"{self.name}: learning to segment{suffix}"
+        return self._fits(f"{TASK}{suffix}", shown, fit, [seed])[seed]
 
     def fit_again(self, seeds: Sequence[int]) -> dict[int, dict[int, Segmented]]:
         """By seed, the paper's fit of every concept from other starts."""
-        learners = {seed: self._kept(PAPER, seed) for seed in seeds}
-        work = {
-            (seed, label): images
-            for label, images in self.place.work_of(self.labels).items()
+        shown = f"{self.name}: learning to segment from {len(seeds)} more starts"
+        return self._fits(f"{TASK} seeds", shown, PAPER, seeds)
+
+    def _fits(
+        self, stage: str, shown: str, fit: str, seeds: Sequence[int]
+    ) -> dict[int, dict[int, Segmented]]:
+        place, images = self.place, self.place.work_of(self.labels)
+        shelves = {seed: self._shelf(fit, seed, sizes=self.sizes) for seed in seeds}
+        learned: dict[int, dict[int, Segmented]] = {seed: {} for seed in seeds}
+        for seed, shelf in shelves.items():
+            for label in self.labels:
+                known = shelf.get(str(label), Segmented)
+                if known is not None:
+                    learned[seed][label] = known
+
+        def learn(items: Sequence[tuple[int, int]]) -> list[Segmented]:
+            asked = [
+                Asked(place.annotations, label, self.best[label], seed) for seed, label in items
+            ]
+            found = self._learn(fit, asked)
+            for (seed, label), one in zip(items, found, strict=True):
+                shelves[seed].put(str(label), one)
+            return found
+
+        left = {
+            (seed, label): images[label]
             for seed in seeds
+            for label in self.labels
+            if label not in learned[seed]
         }
-        found = self.place.do(
-            f"{TASK} seeds",
-            f"{self.name}: learning to segment from {len(seeds)} more starts",
-            lambda item: learners[item[0]](item[1]),
-            longest_first(work),
-        )
-        return {seed: {label: found[seed, label] for label in self.labels} for seed in seeds}
+        done = len(seeds) * sum(images.values()) - sum(left.values())
+        work = side_by_side(left, self._most(fit))
+        for items, found in place.do(stage, shown, learn, work, done).items():
+            for (seed, label), one in zip(items, found, strict=True):
+                learned[seed][label] = one
+        return learned
 
     def nulls(self) -> dict[str, NullDraws]:
         """By fit, validation scores on masks paired with other images of their concept."""
@@ -150,27 +176,28 @@ class _Layer:
     def _null_combined(self, fit: str) -> Float[np.ndarray, "draw concept"]:
         """Of every concept's fit without subsets; an item is a concept with all its draws."""
         place, draws = self.place, self.place.settings.nulls
-        learn = self._learner(fit, ())
         shelf = self._shelf(fit, place.settings.seed, sizes=(), null="combined")
+        images = place.work_of(self.labels)
 
         def scores(label: int) -> Float[np.ndarray, "draw column"]:
             score = kept_draws(shelf, str(label), draws, columns=1)
-            if len(score) < draws:
-                more = [
-                    learn(self._shuffled([label], draw), label, place.settings.seed).score[1:]
-                    for draw in range(len(score), draws)
+            left = dict.fromkeys(range(len(score), draws), images[label])
+            for some in side_by_side(left, self._most(fit)):
+                asked = [
+                    Asked(self._shuffled([label], draw), label, seed=place.settings.seed)
+                    for draw in some
                 ]
-                score = np.concatenate([score, more])
+                score = np.concatenate([score, self._scores(fit, asked)[:, None]])
+            if left:
                 shelf.put(str(label), NullScores(score))
             return score
 
         suffix = "" if fit == PAPER else f" {fit}"
-        work = {label: draws * images for label, images in place.work_of(self.labels).items()}
         found = place.do(
             f"{TASK}{suffix} nulls",
             f"{self.name}: learning to segment{suffix} on {draws} shuffles",
             scores,
-            longest_first(work),
+            longest_first({label: draws * images[label] for label in self.labels}),
         )
         return np.array([found[label][:, 0] for label in self.labels]).reshape(-1, draws).T
 
@@ -183,51 +210,54 @@ class _Layer:
             draw=draw,
         )
 
-    def _kept(self, fit: str, seed: int) -> Callable[[int], Segmented]:
-        """From a label to its fit, which is put on a shelf or found there."""
-        shelf = self._shelf(fit, seed, sizes=self.sizes)
-        learn = self._learner(fit, self.sizes)
-
-        def find(label: int) -> Segmented:
-            known = shelf.get(str(label), Segmented)
-            if known is None:
-                known = learn(self.place.annotations, label, seed)
-                shelf.put(str(label), known)
-            return known
-
-        return find
-
     def _shelf(self, fit: str, seed: int, *, sizes: Sequence[int], **parts: str) -> Shelf:
         how: Mapping[str, object] = (
             {"training": vars(self.training)} if fit == PAPER else {"fit": fit}
         )
         return self.place.shelf(TASK, self.name, seed=seed, sizes=list(sizes), **how, **parts)
 
-    def _learner(
-        self, fit: str, sizes: Sequence[int]
-    ) -> Callable[[Annotations, int, int], Segmented]:
-        """From annotations, a label and a seed to a fit."""
-        device = self.place.inputs.device
+    def _most(self, fit: str) -> int:
+        """Training images of the concepts that are learned side by side."""
+        return images_together(self.place.inputs.device) if fit == PAPER else 1
 
-        def learn(annotations: Annotations, label: int, seed: int) -> Segmented:
-            if fit == PAPER:
-                return segment_concept(
-                    self.recording,
-                    annotations,
-                    label,
-                    best_filter=self.best[label],
-                    subset_sizes=sizes,
-                    training=self.training,
-                    seed=seed,
-                    device=device,
-                )
-            return segment_converged(
+    def _learn(self, fit: str, asked: Sequence[Asked]) -> list[Segmented]:
+        """Fit some concepts."""
+        device = self.place.inputs.device
+        if fit == PAPER:
+            return segment_concepts(
                 self.recording,
-                annotations,
-                label,
-                best_filter=self.best[label],
-                subset_sizes=sizes,
+                asked,
+                subset_sizes=self.sizes,
+                training=self.training,
                 device=device,
             )
+        return [
+            segment_converged(
+                self.recording,
+                one.annotations,
+                one.label,
+                best_filter=one.best_filter,
+                subset_sizes=self.sizes,
+                device=device,
+            )
+            for one in asked
+        ]
 
-        return learn
+    def _scores(self, fit: str, asked: Sequence[Asked]) -> Float[np.ndarray, "concept"]:
+        """Validation scores of fits without subsets."""
+        device = self.place.inputs.device
+        if fit == PAPER:
+            return segmentation_scores(self.recording, asked, training=self.training, device=device)
+        return np.array(
+            [
+                segment_converged(
+                    self.recording,
+                    one.annotations,
+                    one.label,
+                    best_filter=one.best_filter,
+                    subset_sizes=(),
+                    device=device,
+                ).score[1]
+                for one in asked
+            ]
+        )

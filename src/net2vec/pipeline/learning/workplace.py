@@ -18,7 +18,7 @@ from net2vec.pipeline.progress import Ledger, Progress
 from net2vec.tasks import map_in_threads
 
 # What the numbers of a work item depend on besides its inputs; raised when the method changes.
-_METHOD = 2
+_METHOD = 3
 # Threads that learn: the steps of small concepts take so little time that threads mostly wait for
 # Python's lock, and many of them are slower than one.
 _MOST_THREADS = 4
@@ -93,11 +93,6 @@ class Workplace:
                 found[item] = result
                 advance(work[item])
         return found
-
-
-def longest_first(work: Mapping[Item, int]) -> dict[Item, int]:
-    """Work items in an order that leaves no worker alone with a long one at the end."""
-    return dict(sorted(work.items(), key=lambda item: -item[1]))
 
 
 def recording_digest(settings: Settings, inputs: Inputs) -> str:
