@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from net2vec.data.annotations import compile_annotations
+from net2vec.kernels.fit import SegmentationProblem, count_side_by_side, fit_side_by_side
+from net2vec.kernels.strips import Strips
 from net2vec.recording import record
 from net2vec.tasks import (
     choose_concepts,
@@ -21,6 +23,8 @@ from net2vec.tasks import (
 from net2vec.tasks.converged_classify import classify_converged
 from net2vec.tasks.converged_segment import segment_converged
 from test_truth import CLASSIFY, MASK, PAIRS, SEGMENT, painted_dataset, planted_network
+
+from builders_data import sparse_maps
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 
@@ -112,3 +116,46 @@ def test_vectors_are_those_of_a_cpu_but_for_rounding(task, recordings, annotatio
         np.testing.assert_allclose(other.score, one.score, atol=5e-3)
     again = learn(task, recording, annotations, labels, "cuda")
     assert all(same(one, other) for one, other in zip(found["cuda"], again, strict=True))
+
+
+# At nodes, at strips of pixels, at cells, and so few cells that all squares are steep.
+GRIDS = [
+    ((13, 13), (113, 113), 0.03, 2e-3),
+    ((28, 28), (113, 113), 0.03, 1e-2),
+    ((14, 14), (14, 14), 0.03, 0.5),
+    ((2, 2), (60, 60), 0.3, 2e-3),
+]
+
+
+@pytest.mark.parametrize(("grid", "size", "share", "rate"), GRIDS)
+def test_concepts_side_by_side_learn_the_same_bits_as_alone(grid, size, share, rate):
+    problems, start = some_problems(grid, size, share)
+    how = {"learning_rate": rate, "momentum": 0.9, "epochs": 20, "device": "cuda"}
+    together = fit_side_by_side(problems, start, **how)
+    alone = [
+        fit_side_by_side([one], begin[None], **how)[0]
+        for one, begin in zip(problems, start, strict=True)
+    ]
+    assert torch.equal(together, torch.stack(alone))
+    assert torch.equal(together, fit_side_by_side(problems, start, **how))
+    on_cpu = fit_side_by_side(problems, start, **{**how, "device": "cpu"})
+    torch.testing.assert_close(together, on_cpu, rtol=1e-3, atol=1e-3)
+    assert float((together - start).abs().max()) > 1
+    counts = {
+        device: count_side_by_side(problems, on_cpu, device=device) for device in ("cpu", "cuda")
+    }
+    for one, other in zip(counts["cpu"], counts["cuda"], strict=True):
+        for found, wanted in zip(one, other, strict=True):
+            assert int((found - wanted).abs().max()) <= 2
+
+
+def some_problems(grid, size, share):
+    rng = np.random.default_rng(0)
+    strips = Strips.of(grid, size)
+    problems = []
+    for images in (3, 70, 9, 130, 64, 1):
+        maps = sparse_maps(rng.random((images, 20, *grid)) < share)
+        masks = torch.from_numpy(rng.random((images, *size)) < 0.2)
+        problems.append(SegmentationProblem(maps, strips, strips.pack(masks), 64, 0.8))
+    start = torch.from_numpy(rng.uniform(-1, 1, (len(problems), 20)).astype(np.float32))
+    return problems, start

@@ -31,9 +31,20 @@ def test_dense_chosen_and_single_filters(seed, shape, share):
     np.testing.assert_array_equal(only.dense().numpy(), B & kept[:, None, None])
     assert only.filters == shape[1]
 
-    chosen = int(generator.integers(shape[1]))
-    alone = maps.alone(chosen)
-    np.testing.assert_array_equal(alone.dense().numpy(), B[:, [chosen]])
+    chosen = generator.integers(shape[1], size=shape[0])
+    alone = maps.alone(torch.from_numpy(chosen))
+    np.testing.assert_array_equal(alone.dense()[:, 0].numpy(), B[np.arange(len(B)), chosen])
+
+    first, last = sorted(generator.integers(shape[0] + 1, size=2).tolist())
+    stretch = maps.stretch(first, last)
+    np.testing.assert_array_equal(stretch.dense().numpy(), B[first:last])
+    joined = SparseMaps.joined([stretch, maps, only])
+    assert joined.filters == 3 * shape[1]
+    parts = joined.dense().split([last - first, shape[0], shape[0]])
+    for n, (part, own) in enumerate(zip(parts, [B[first:last], B, only.dense()], strict=True)):
+        mine = slice(n * shape[1], (n + 1) * shape[1])
+        np.testing.assert_array_equal(part[:, mine].numpy(), own)
+        assert int(part.sum()) == int(np.asarray(own).sum())
 
 
 @settings(deadline=None, max_examples=40)

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from torch import Tensor
 
 from net2vec.kernels.maps import SparseMaps
-from net2vec.kernels.sparse import ScatteredSum
+from net2vec.kernels.sparse import ScatteredSum, in_order
 from net2vec.kernels.strips import BYTE, Strips, count_bits, pack_bits, unpack_bits
 
 # Numbers that a processor takes at once, several vectors of the widest kind.
@@ -86,10 +86,14 @@ class StripBlock:
             weight: a weight a filter.
             room: memory for the result.
         """
-        height = self.to_rows.places // max(self.images, 1)
-        cells = self.to_cells.sums(weight).view(self.images, height, len(self.across))
-        # Image by image: products of other shapes may differ in the last bit.
-        wide = torch.bmm(cells, self.across.expand(self.images, -1, -1)).flatten(0, 1)
+        cells = self.to_cells.sums(weight).view(-1, len(self.across))
+        if weight.is_cuda:
+            wide = in_order(self.back, cells.T.contiguous()).T.contiguous()
+        else:
+            # Image by image: products of other shapes may differ in the last bit.
+            height = len(cells) // max(self.images, 1)
+            by_image = cells.view(self.images, height, len(self.across))
+            wide = torch.bmm(by_image, self.across.expand(self.images, -1, -1)).flatten(0, 1)
         lower = torch.index_select(wide, 0, self.lower)[:, None]
         upper = torch.index_select(wide, 0, self.upper)[:, None]
         out = room[: math.prod(self.shape)].view(self.shape)
@@ -100,8 +104,16 @@ class StripBlock:
     ) -> None:
         """Add to the weights' gradient what the gradient by pixels gives."""
         rows = by_pixel.new_zeros(self.to_rows.places, by_pixel.shape[2])
-        self.to_rows.add_to(rows, torch.bmm(self.reduce, by_pixel).flatten(0, 1))
-        self.to_filters.add_to(gradient, (rows @ self.back).view(-1))
+        if gradient.is_cuda:
+            two = self.reduce[:, :, 0, None] * by_pixel[:, None, 0]
+            for row in range(1, by_pixel.shape[1]):
+                two.addcmul_(self.reduce[:, :, row, None], by_pixel[:, None, row])
+            self.to_rows.add_to(rows, two.flatten(0, 1))
+            by_cell = in_order(self.across, rows.T.contiguous()).T.contiguous()
+        else:
+            self.to_rows.add_to(rows, torch.bmm(self.reduce, by_pixel).flatten(0, 1))
+            by_cell = rows @ self.back
+        self.to_filters.add_to(gradient, by_cell.view(-1))
 
     @property
     def is_pixel(self) -> Bool[Tensor, "strip row column"]:

@@ -34,7 +34,7 @@ _CPU_BLOCK = 16 * 1024 * 24
 _CPU_COUNTED = 1 << 20
 _GPU_BLOCK = 1 << 25
 # Nodes or pixels of a step that problems take together: no more than a block.
-_CPU_TOGETHER = 1 << 17
+_CPU_TOGETHER = 1 << 19
 _GPU_TOGETHER = _GPU_BLOCK
 
 

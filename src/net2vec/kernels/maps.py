@@ -83,9 +83,10 @@ class SparseMaps:
         total.index_add_(0, place, torch.index_select(weight, 0, self.filter.long()))
         return total.view(len(self), *self.grid)
 
-    def alone(self, chosen: int) -> SparseMaps:
-        """The maps of one filter, as those of a layer with a single filter."""
-        maps = self._those(self.filter == chosen)
+    def alone(self, chosen: Int[Tensor, "image"]) -> SparseMaps:
+        """The maps of one filter of each image, as those of a layer with a single filter."""
+        counts = self.starts[1:] - self.starts[:-1]
+        maps = self._those(self.filter == torch.repeat_interleave(chosen, counts))
         return SparseMaps(maps.starts, torch.zeros_like(maps.filter), maps.cell, maps.grid, 1)
 
     def _those(self, stay: Bool[Tensor, "entry"]) -> SparseMaps:

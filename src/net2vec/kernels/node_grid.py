@@ -23,9 +23,9 @@ LEVELS = ((6, 1.3), (10, 3.6), (16, 6.8), (28, 13.0))
 _FEWEST_PIXELS = 50
 # Strips whose masks are unpacked at a time.
 _CPU_PORTION = 256
-_GPU_PORTION = 1 << 14
-# Their number is a multiple of this one.
-_STRIPS = 16
+_GPU_PORTION = 1 << 12
+# On a CPU their number is a multiple of this one; on a GPU it is the portion's.
+_CPU_STRIPS = 16
 # Bytes of sums at more nodes than the fewest that are made for all squares at once, and kept.
 _KEPT = 1 << 23
 
@@ -97,8 +97,8 @@ class NodeGrid:
         found = []
         portion = _GPU_PORTION if masks.is_cuda else _CPU_PORTION
         # Products of few columns are computed in other ways: no sum hangs on how many there are.
-        strips = len(masks)
-        masks, strip = (_fill_up(part, -strips % _STRIPS) for part in (masks, strip))
+        strips, multiple = len(masks), portion if masks.is_cuda else _CPU_STRIPS
+        masks, strip = (_fill_up(part, -strips % multiple) for part in (masks, strip))
         for first in range(0, len(masks), portion):
             chosen = slice(first, first + portion)
             pixels = self.strips.unpack(masks[chosen]).to(torch.float32)

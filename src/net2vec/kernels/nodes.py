@@ -29,7 +29,7 @@ from torch.nn.functional import pad
 from net2vec.kernels.blocks import entries, whole_vectors
 from net2vec.kernels.maps import SparseMaps
 from net2vec.kernels.node_grid import MaskSums, Samples
-from net2vec.kernels.sparse import ScatteredSum
+from net2vec.kernels.sparse import ScatteredSum, in_order
 
 # A square that has become too steep is prepared for a range this much larger than its own.
 _AHEAD = 2.0
@@ -105,19 +105,24 @@ class _Group:
         """Add to the cells' gradient what the squares give."""
         rows = torch.lerp(corners[:, :1], corners[:, 1:], self.across)
         value = self.response(torch.lerp(rows[:1], rows[1:], self.down), self.target)
-        self.to_cells.add_to(by_cell, self._reduced(value).view(-1))
+        self.to_cells.add_to(by_cell, self._reduced(value).reshape(-1))
 
     def _reduced(
         self, value: Float[Tensor, "row column square"]
     ) -> Float[Tensor, "two two square"]:
+        count = len(value)
+        if len(self.reduce) and value.is_cuda:
+            rows = in_order(self.reduce[0], value.view(count, -1)).view(2, count, -1)
+            by_column = rows.transpose(0, 1).reshape(count, -1)
+            return in_order(self.reduce[0], by_column).view(2, 2, -1).transpose(0, 1)
         if len(self.reduce):
-            rows = torch.mm(self.reduce[0], value.view(len(value), -1))
-            return torch.bmm(self.reduce, rows.view(2, len(value), -1))
-        total = value.sum(0)
-        lower = value.mul_(self.down).sum(0)
-        rows = torch.stack([total - lower, lower])
-        right = (rows * self.across).sum(1)
-        return torch.stack([rows.sum(1) - right, right], 1)
+            rows = torch.mm(self.reduce[0], value.view(count, -1))
+            return torch.bmm(self.reduce, rows.view(2, count, -1))
+        total = _sum(value)
+        lower = _sum(value.mul_(self.down))
+        rows = torch.stack([total - lower, lower], 1)
+        right = _sum(rows * self.across[:, None])
+        return torch.stack([_sum(rows) - right, right], 1)
 
 
 class NodeBlock:
@@ -252,6 +257,13 @@ class NodeBlock:
             samples.reduce.to(square.device),
             self._response,
         )
+
+
+def _sum(values: Float[Tensor, "number *shape"]) -> Float[Tensor, "*shape"]:
+    if not values.is_cuda:
+        return values.sum(0)
+    ones = values.new_ones(1, len(values))
+    return in_order(ones, values.reshape(len(values), -1)).view(values.shape[1:])
 
 
 def _ranges(corners: Float[Tensor, "two two square"]) -> Float[Tensor, "square"]:

@@ -1,4 +1,8 @@
-"""Sums over lists of terms, taken in a fixed order on any device."""
+"""Sums taken in a fixed order on any device.
+
+On a GPU libraries sum in another order for other shapes, or in any order. Bags of embeddings are
+sums in the order of their terms.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,22 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import embedding_bag
+
+
+def in_order(
+    left: Float[Tensor, "to from"], right: Float[Tensor, "from number"]
+) -> Float[Tensor, "to number"]:
+    """A small matrix times a wide one, where no number depends on how many there are."""
+    to, terms = left.shape
+    found: Tensor = embedding_bag(
+        torch.arange(terms, device=left.device).repeat(to),
+        right,
+        torch.arange(to + 1, device=left.device) * terms,
+        mode="sum",
+        per_sample_weights=left.flatten(),
+        include_last_offset=True,
+    )
+    return found
 
 
 @dataclass(frozen=True)
@@ -72,9 +92,7 @@ class SparseMatrix:
 
     Attributes:
         matrix: on a CPU SciPy is the fastest.
-        rows: on a GPU, where each row's entries begin, their columns and their values. Bags of
-            embeddings are sums in the order of the entries: the libraries' own products of sparse
-            matrices may differ in the last bit from one call to the next.
+        rows: on a GPU, where each row's entries begin, their columns and their values.
     """
 
     matrix: scipy.sparse.sparray

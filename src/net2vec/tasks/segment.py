@@ -31,7 +31,7 @@ _PORTION = 256
 # Numbers held at a time while filters are counted.
 _NUMBERS = 1 << 24
 # Training images of concepts that are learned side by side.
-_CPU_TOGETHER = 256
+_CPU_TOGETHER = 512
 _GPU_TOGETHER = 1 << 13
 
 
@@ -325,24 +325,34 @@ def _hold(
     recording: LayerRecording, asked: Sequence[Asked], batch: int, *, train: bool
 ) -> list[_Held]:
     """Each concept's images of one split, with its masks packed for learning."""
-    if not asked:
-        return []
-    pairs = [one.annotations.pairs(one.label, train=train) for one in asked]
-    images = [one.annotations.image[some] for one, some in zip(asked, pairs, strict=True)]
-    maps, first = recording.maps(np.concatenate(images)), 0
-    found = []
-    for one, some in zip(asked, pairs, strict=True):
-        strips = Strips.of(grid_of(recording), one.annotations.size)
-        problem = SegmentationProblem(
-            maps.stretch(first, first + len(some)),
-            strips,
-            packed_masks(one.annotations, strips, some),
-            batch,
-            1 - one.annotations.concept_size(one.label),
-        )
-        found.append(_Held(problem, some, one.annotations.area[some].astype(np.int64)))
-        first += len(some)
+    found: list[_Held] = []
+    for some in _by_annotations(asked):
+        annotations = some[0].annotations
+        pairs = [annotations.pairs(one.label, train=train) for one in some]
+        together = np.concatenate(pairs)
+        maps = recording.maps(annotations.image[together])
+        strips = Strips.of(grid_of(recording), annotations.size)
+        masks = packed_masks(annotations, strips, together)
+        area = annotations.area[together].astype(np.int64)
+        first = 0
+        for one, own in zip(some, pairs, strict=True):
+            last = first + len(own)
+            problem = SegmentationProblem(
+                maps.stretch(first, last),
+                strips,
+                masks[first:last],
+                batch,
+                1 - annotations.concept_size(one.label),
+            )
+            found.append(_Held(problem, own, area[first:last]))
+            first = last
     return found
+
+
+def _by_annotations(asked: Sequence[Asked]) -> Iterator[list[Asked]]:
+    """Neighbours with the same annotations, which are read together."""
+    for _, some in itertools.groupby(asked, key=lambda one: id(one.annotations)):
+        yield list(some)
 
 
 def _only(split: Sequence[_Held], kept: Sequence[Bool[Tensor, "filter"]]) -> list[_Held]:
@@ -449,23 +459,39 @@ def single_counts(
     pairs: Sequence[Int[np.ndarray, "_"]],
 ) -> list[Counts]:
     """Pixels of each concept's best filter and of its mask, in some of its images."""
-    found = []
-    for one, own in zip(asked, pairs, strict=True):
-        parts = []
-        for portion in _portions(own):
-            maps = recording.maps(one.annotations.image[portion]).alone(one.best_filter)
-            shared = np.zeros(len(portion), dtype=np.int64)
-            size = np.zeros(len(portion), dtype=np.int64)
-            # Where the filter is off nothing is shared, and it is off in most images.
-            active = np.flatnonzero(np.diff(maps.starts.numpy()))
-            on = upsampled_is_on(maps.dense()[active, 0], one.annotations.size).numpy()
-            size[active] = np.count_nonzero(on, axis=(1, 2))
-            both = on & one.annotations.masks_of(portion[active])
-            shared[active] = np.count_nonzero(both, axis=(1, 2))
-            area = one.annotations.area[portion].astype(np.int64)
-            parts.append(Counts(shared, size + area - shared))
-        found.append(Counts.joined(parts))
+    found: list[Counts] = []
+    for some in _by_annotations(asked):
+        own = pairs[len(found) : len(found) + len(some)]
+        sizes = [len(part) for part in own]
+        best = np.repeat([one.best_filter for one in some], sizes)
+        together = np.concatenate(own)
+        parts = [
+            _single(recording, some[0].annotations, together[chosen], best[chosen])
+            for chosen in _portions(np.arange(len(together)))
+        ]
+        counts = Counts.joined(parts)
+        ends = np.cumsum(sizes)[:-1]
+        split = (np.split(part, ends) for part in (counts.intersection, counts.union))
+        found += [Counts(*each) for each in zip(*split, strict=True)]
     return found
+
+
+def _single(
+    recording: LayerRecording,
+    annotations: Annotations,
+    pairs: Int[np.ndarray, "pair"],
+    best_filter: Int[np.ndarray, "pair"],
+) -> Counts:
+    maps = recording.maps(annotations.image[pairs]).alone(torch.from_numpy(best_filter))
+    shared = np.zeros(len(pairs), dtype=np.int64)
+    size = np.zeros(len(pairs), dtype=np.int64)
+    # Where the filter is off nothing is shared, and it is off in most images.
+    active = np.flatnonzero(np.diff(maps.starts.numpy()))
+    on = upsampled_is_on(maps.dense()[active, 0], annotations.size).numpy()
+    size[active] = np.count_nonzero(on, axis=(1, 2))
+    both = on & annotations.masks_of(pairs[active])
+    shared[active] = np.count_nonzero(both, axis=(1, 2))
+    return Counts(shared, size + annotations.area[pairs].astype(np.int64) - shared)
 
 
 def _concepts_per_image(annotations: Annotations, labels: Sequence[int]) -> float:
