@@ -15,7 +15,7 @@ from net2vec.tasks.segment import (
     segmentation_scores,
 )
 from net2vec.tasks.training import Training
-from net2vec.tasks.workers import longest_first, map_in_threads, side_by_side
+from net2vec.tasks.workers import longest_first, map_in_processes, map_in_threads, side_by_side
 
 __all__ = [
     "Asked",
@@ -33,6 +33,7 @@ __all__ = [
     "generator",
     "images_together",
     "longest_first",
+    "map_in_processes",
     "map_in_threads",
     "segment_concept",
     "segment_concepts",

@@ -63,39 +63,32 @@ def draw_sample(
         inside = annotations.image[annotations.pairs(label, train=train)].astype(np.int64)
         split = np.flatnonzero(annotations.is_train == train)
         sides.append((inside, np.setdiff1d(split, inside, assume_unique=True)))
-    draw = generator(seed, "epochs", dataset, name)
-    drawn = [_balanced(*sides[0], draw, shuffled=True) for _ in range(epochs)]
+    draws = _balanced(sides[0], generator(seed, "epochs", dataset, name), epochs, shuffled=True)
     scored = [
-        _balanced(*side, generator(seed, split, dataset, name), shuffled=False)
+        _balanced(side, generator(seed, split, dataset, name), 1, shuffled=False)
         for split, side in zip(("train", "val"), sides, strict=True)
     ]
     return Sample(
-        Draws(torch.stack([rows for rows, _ in drawn]), torch.stack([there for _, there in drawn])),
-        rows=(scored[0][0], scored[1][0]),
-        positive=(scored[0][1], scored[1][1]),
+        draws,
+        rows=(scored[0].rows[0], scored[1].rows[0]),
+        positive=(scored[0].positive[0], scored[1].positive[0]),
     )
 
 
 def _balanced(
-    inside: Int[np.ndarray, "positive"],
-    outside: Int[np.ndarray, "negative"],
-    draw: np.random.Generator,
-    *,
-    shuffled: bool,
-) -> tuple[Int[Tensor, "row"], Bool[Tensor, "row"]]:
-    size = min(len(inside), len(outside))
-    rows = np.concatenate([_some(side, size, draw) for side in (inside, outside)])
-    positive = np.arange(2 * size) < size
-    if shuffled:
-        order = draw.permutation(2 * size)
-        rows, positive = rows[order], positive[order]
-    return torch.from_numpy(rows), torch.from_numpy(positive)
-
-
-def _some(
-    side: Int[np.ndarray, "image"], size: int, draw: np.random.Generator
-) -> Int[np.ndarray, "row"]:
-    return side if len(side) == size else draw.choice(side, size, replace=False)
+    sides: Sequence[Int[np.ndarray, "_"]], draw: np.random.Generator, times: int, *, shuffled: bool
+) -> Draws:
+    size = min(len(side) for side in sides)
+    rows = np.empty((times, 2 * size), dtype=np.int64)
+    order = np.tile(np.arange(2 * size), (times, 1))
+    for time in range(times):
+        for side, place in zip(sides, (slice(size), slice(size, None)), strict=True):
+            whole = len(side) == size
+            rows[time, place] = side if whole else draw.choice(side, size, replace=False)
+        if shuffled:
+            draw.shuffle(order[time])
+    rows = np.take_along_axis(rows, order, axis=1)
+    return Draws(torch.from_numpy(rows), torch.from_numpy(order < size))
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
-"""Work items side by side in threads, each on one thread of its own."""
+"""Work items side by side, each on one thread of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
 import torch
+from joblib import Parallel, delayed, parallel_config
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -14,7 +15,7 @@ Result = TypeVar("Result")
 
 def map_in_threads(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int
-) -> Iterator[tuple[Item, Result]]:
+) -> Generator[tuple[Item, Result], None, None]:
     """Items with their results, in the order in which they are ready.
 
     Inside an item PyTorch runs on a single thread, whatever the number of workers: the order of
@@ -30,6 +31,24 @@ def map_in_threads(
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)
+
+
+def map_in_processes(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int
+) -> Generator[tuple[Item, Result], None, None]:
+    """As `map_in_threads`; for items of many short calls, for which threads wait for each other.
+
+    Processes take seconds to start, and are kept for the next time. The function and the items are
+    sent to them; large arrays they see in place.
+    """
+    with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
+        tasks = (delayed(_alone)(function, item) for item in items)
+        yield from Parallel(return_as="generator_unordered", batch_size=1)(tasks)
+
+
+def _alone(function: Callable[[Item], Result], item: Item) -> tuple[Item, Result]:
+    torch.set_num_threads(1)
+    return item, function(item)
 
 
 def longest_first(work: Mapping[Item, int]) -> dict[Item, int]:

@@ -122,7 +122,7 @@ class _Layer:
             for labels in self._blocks(fit, set(self.labels) - set(learned[seed]), work_of)
         }
         done = len(seeds) * sum(work_of.values()) - sum(work.values())
-        for (seed, labels), found in place.do(stage, shown, learn, work, done).items():
+        for (seed, labels), found in place.do(stage, shown, learn, work, done=done).items():
             learned[seed].update(zip(labels, found, strict=True))
         return learned
 
@@ -169,7 +169,7 @@ class _Layer:
             f"{self.name}: learning to classify{suffix} on {draws} shuffles",
             learn,
             work,
-            draws * sum(images.values()) - sum(work.values()),
+            done=draws * sum(images.values()) - sum(work.values()),
         )
         for labels, found in made.items():
             known.update(zip(labels, found, strict=True))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 import xarray as xr
 from jaxtyping import Float
 
@@ -116,14 +117,10 @@ class _Layer:
                 if known is not None:
                     learned[seed][label] = known
 
-        def learn(items: Sequence[tuple[int, int]]) -> list[Segmented]:
-            asked = [
-                Asked(place.annotations, label, self.best[label], seed) for seed, label in items
-            ]
-            found = self._learn(fit, asked)
+        def keep(items: Sequence[tuple[int, int]], found: Sequence[Segmented]) -> None:
             for (seed, label), one in zip(items, found, strict=True):
                 shelves[seed].put(str(label), one)
-            return found
+                learned[seed][label] = one
 
         left = {
             (seed, label): images[label]
@@ -132,10 +129,10 @@ class _Layer:
             if label not in learned[seed]
         }
         done = len(seeds) * sum(images.values()) - sum(left.values())
-        work = side_by_side(left, self._most(fit))
-        for items, found in place.do(stage, shown, learn, work, done).items():
-            for (seed, label), one in zip(items, found, strict=True):
-                learned[seed][label] = one
+        learner = self._learner(fit, self.sizes)
+        work = side_by_side(left, learner.most)
+        fits = 1 + len(self.sizes)
+        place.do(stage, shown, learner, work, done=done, keep=keep, fits=fits)
         return learned
 
     def nulls(self) -> dict[str, NullDraws]:
@@ -156,7 +153,13 @@ class _Layer:
         def score(draw: int) -> Float[np.ndarray, "concept"]:
             known = shelf.get(str(draw), NullScores)
             if known is None:
-                shuffled = self._shuffled(self.labels, draw)
+                shuffled = shuffle_masks(
+                    place.annotations,
+                    self.labels,
+                    seed=place.settings.seed,
+                    dataset=place.inputs.dataset.digest,
+                    draw=draw,
+                )
                 counts = count_single_filters(self.recording, shuffled, self.labels)
                 concepts = np.arange(len(self.labels))
                 known = NullScores(counts.set_iou[1:, concepts, counts.best_filter])
@@ -178,37 +181,30 @@ class _Layer:
         place, draws = self.place, self.place.settings.nulls
         shelf = self._shelf(fit, place.settings.seed, sizes=(), null="combined")
         images = place.work_of(self.labels)
+        known = {label: kept_draws(shelf, str(label), draws, columns=1) for label in self.labels}
 
-        def scores(label: int) -> Float[np.ndarray, "draw column"]:
-            score = kept_draws(shelf, str(label), draws, columns=1)
-            left = dict.fromkeys(range(len(score), draws), images[label])
-            for some in side_by_side(left, self._most(fit)):
-                asked = [
-                    Asked(self._shuffled([label], draw), label, seed=place.settings.seed)
-                    for draw in some
-                ]
-                score = np.concatenate([score, self._scores(fit, asked)[:, None]])
-            if left:
-                shelf.put(str(label), NullScores(score))
-            return score
+        def keep(item: tuple[int, int], scores: Float[np.ndarray, "draw"]) -> None:
+            label, _ = item
+            known[label] = np.concatenate([known[label], scores[:, None]])
+            shelf.put(str(label), NullScores(known[label]))
 
+        left = {
+            (label, len(score)): (draws - len(score)) * images[label]
+            for label, score in known.items()
+            if len(score) < draws
+        }
         suffix = "" if fit == PAPER else f" {fit}"
-        found = place.do(
+        dataset = place.inputs.dataset.digest
+        place.do(
             f"{TASK}{suffix} nulls",
             f"{self.name}: learning to segment{suffix} on {draws} shuffles",
-            scores,
-            longest_first({label: draws * images[label] for label in self.labels}),
+            _NullLearner(self._learner(fit, ()), draws, place.settings.seed, dataset),
+            longest_first(left),
+            done=draws * sum(images.values()) - sum(left.values()),
+            keep=keep,
+            fits=1,
         )
-        return np.array([found[label][:, 0] for label in self.labels]).reshape(-1, draws).T
-
-    def _shuffled(self, labels: Sequence[int], draw: int) -> Annotations:
-        return shuffle_masks(
-            self.place.annotations,
-            labels,
-            seed=self.place.settings.seed,
-            dataset=self.place.inputs.dataset.digest,
-            draw=draw,
-        )
+        return np.array([known[label][:, 0] for label in self.labels]).reshape(-1, draws).T
 
     def _shelf(self, fit: str, seed: int, *, sizes: Sequence[int], **parts: str) -> Shelf:
         how: Mapping[str, object] = (
@@ -216,48 +212,88 @@ class _Layer:
         )
         return self.place.shelf(TASK, self.name, seed=seed, sizes=list(sizes), **how, **parts)
 
-    def _most(self, fit: str) -> int:
-        """Training images of the concepts that are learned side by side."""
-        return images_together(self.place.inputs.device) if fit == PAPER else 1
-
-    def _learn(self, fit: str, asked: Sequence[Asked]) -> list[Segmented]:
-        """Fit some concepts."""
+    def _learner(self, fit: str, sizes: Sequence[int]) -> _Learner:
         device = self.place.inputs.device
-        if fit == PAPER:
+        annotations, training = self.place.annotations, self.training
+        return _Learner(self.recording, annotations, self.best, fit, tuple(sizes), training, device)
+
+
+@dataclass(frozen=True)
+class _Learner:
+    """Learns to segment; can be sent to another process."""
+
+    recording: LayerRecording
+    annotations: Annotations
+    best: Mapping[int, int]
+    fit: str
+    sizes: Sequence[int]
+    training: Training
+    device: torch.device
+
+    @property
+    def most(self) -> int:
+        """Training images of the concepts that are learned side by side."""
+        return images_together(self.device) if self.fit == PAPER else 1
+
+    def __call__(self, items: Sequence[tuple[int, int]]) -> list[Segmented]:
+        """Fit the concepts of some seeds and labels."""
+        asked = [Asked(self.annotations, label, self.best[label], seed) for seed, label in items]
+        if self.fit == PAPER:
             return segment_concepts(
                 self.recording,
                 asked,
                 subset_sizes=self.sizes,
                 training=self.training,
-                device=device,
+                device=self.device,
             )
-        return [
-            segment_converged(
-                self.recording,
-                one.annotations,
-                one.label,
-                best_filter=one.best_filter,
-                subset_sizes=self.sizes,
-                device=device,
-            )
-            for one in asked
-        ]
+        return [self._converged(one) for one in asked]
 
-    def _scores(self, fit: str, asked: Sequence[Asked]) -> Float[np.ndarray, "concept"]:
-        """Validation scores of fits without subsets."""
-        device = self.place.inputs.device
-        if fit == PAPER:
-            return segmentation_scores(self.recording, asked, training=self.training, device=device)
-        return np.array(
-            [
-                segment_converged(
-                    self.recording,
-                    one.annotations,
-                    one.label,
-                    best_filter=one.best_filter,
-                    subset_sizes=(),
-                    device=device,
-                ).score[1]
-                for one in asked
-            ]
+    def scores(self, asked: Sequence[Asked]) -> Float[np.ndarray, "concept"]:
+        """Validation scores."""
+        if self.fit == PAPER:
+            return segmentation_scores(
+                self.recording, asked, training=self.training, device=self.device
+            )
+        return np.array([self._converged(one).score[1] for one in asked])
+
+    def _converged(self, one: Asked) -> Segmented:
+        return segment_converged(
+            self.recording,
+            one.annotations,
+            one.label,
+            best_filter=one.best_filter,
+            subset_sizes=self.sizes,
+            device=self.device,
         )
+
+
+@dataclass(frozen=True)
+class _NullLearner:
+    """Learns a concept on shuffled masks; can be sent to another process.
+
+    Attributes:
+        learner: learns without subsets.
+        draws: how many shuffles there are to be.
+        seed, dataset: the run's seed and the dataset's digest.
+    """
+
+    learner: _Learner
+    draws: int
+    seed: int
+    dataset: str
+
+    def __call__(self, item: tuple[int, int]) -> Float[np.ndarray, "draw"]:
+        """Validation scores of a label's draws, from a number on."""
+        label, first = item
+        annotations, seed = self.learner.annotations, self.seed
+        images = len(annotations.pairs(label, train=True))
+        found = [np.zeros(0)]
+        for some in side_by_side(
+            dict.fromkeys(range(first, self.draws), images), self.learner.most
+        ):
+            shuffles = [
+                shuffle_masks(annotations, [label], seed=seed, dataset=self.dataset, draw=draw)
+                for draw in some
+            ]
+            found.append(self.learner.scores([Asked(one, label, seed=seed) for one in shuffles]))
+        return np.concatenate(found)

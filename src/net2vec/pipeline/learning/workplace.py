@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,13 +16,16 @@ from net2vec.data.annotations import Annotations, annotations_digest
 from net2vec.pipeline.folder import CACHE, Shelf, digest_of
 from net2vec.pipeline.inputs import Inputs
 from net2vec.pipeline.progress import Ledger, Progress
-from net2vec.tasks import map_in_threads
+from net2vec.tasks import map_in_processes, map_in_threads
 
 # What the numbers of a work item depend on besides its inputs; raised when the method changes.
 _METHOD = 3
-# Threads that learn: the steps of small concepts take so little time that threads mostly wait for
-# Python's lock, and many of them are slower than one.
-_MOST_THREADS = 4
+# Threads that learn: calls are so short that threads mostly wait for Python's lock, and many
+# threads are slower than one.
+_CPU_THREADS = 4
+_GPU_THREADS = 2
+# Fits of a concept in an image from which on processes are worth their start.
+_WORTH_PROCESSES = 5000
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -72,7 +76,10 @@ class Workplace:
         shown: str,
         function: Callable[[Item], Found],
         work: Mapping[Item, int],
+        *,
         done: int = 0,
+        keep: Callable[[Item, Found], object] = lambda item, found: None,
+        fits: int = 0,
     ) -> dict[Item, Found]:
         """Do work items side by side.
 
@@ -83,13 +90,23 @@ class Workplace:
             work: items in the order in which they are begun, and how long each takes beside the
                 others: the time that remains is estimated by that.
             done: of such work, what is done already.
+            keep: called with every item and what was found, once it is found.
+            fits: where the function may be sent to other processes, how many fits a unit of work
+                is.
         """
         advance = self.progress.stage(shown, done + sum(work.values()))
         if done:
             advance(done)
         found = {}
-        with self.ledger.stage(name):
-            for item, result in map_in_threads(function, work, min(self.workers, _MOST_THREADS)):
+        on_gpu = self.inputs.device.type == "cuda"
+        if fits * sum(work.values()) >= _WORTH_PROCESSES and self.workers > 1 and not on_gpu:
+            results = map_in_processes(function, work, self.workers)
+        else:
+            most = _GPU_THREADS if on_gpu else _CPU_THREADS
+            results = map_in_threads(function, work, min(self.workers, most))
+        with self.ledger.stage(name), closing(results):
+            for item, result in results:
+                keep(item, result)
                 found[item] = result
                 advance(work[item])
         return found
