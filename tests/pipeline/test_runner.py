@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 import net2vec
 from net2vec.errors import ConfigError, DataError
-from net2vec.pipeline.learning import segment
+from net2vec.pipeline.learning import segment, workplace
 from net2vec.results import SCORE_COLUMNS, load_table
 
 from builders_runs import small_dataset, small_network, write_small_folder
@@ -114,6 +114,15 @@ def test_scores_and_arrays_say_the_same(run):
 def test_more_workers_give_the_same_bytes(run, tmp_path):
     again = make(tmp_path / "run", workers=3)
     assert read(again) == read(run)
+
+
+def test_processes_give_the_same_bytes_and_go_on_where_they_were(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(workplace, "_WORTH_PROCESSES", 1)
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        make(out, workers=2, progress=Interrupting("segment"))
+    assert not (out / "provenance.json").exists()
+    assert read(make(out, workers=2)) == read(run)
 
 
 def test_some_concepts_in_another_order_give_the_same_bits(run, tmp_path):

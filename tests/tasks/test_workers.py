@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 
+import numpy as np
 import pytest
 import torch
 
-from net2vec.tasks.workers import map_in_threads
+from net2vec.tasks.workers import map_in_processes, map_in_threads, side_by_side
 
 
 @pytest.fixture(autouse=True)
@@ -75,3 +76,33 @@ def test_a_fault_surfaces_and_stops_what_has_not_begun(workers):
         list(map_in_threads(work, range(500), workers))
     assert len(begun) < 500
     assert torch.get_num_threads() == 2
+
+
+def test_processes_give_what_threads_give():
+    """Closures travel, and large arrays; the bits are those of a thread."""
+    values = torch.randn(700, 401, generator=torch.Generator().manual_seed(0)).numpy()
+
+    def work(rows: int) -> tuple[int, bytes]:
+        chosen = torch.from_numpy(np.array(values[:rows]))
+        return torch.get_num_threads(), (chosen.T @ chosen).softmax(1).numpy().tobytes()
+
+    assert values.nbytes > 1 << 20
+    items = [3, 700, 90, 41]
+    found = dict(map_in_processes(work, items, 2))
+    assert found == dict(map_in_threads(work, items, 1))
+    assert {threads for threads, _ in found.values()} == {1}
+
+
+def test_a_fault_in_a_process_is_raised_here():
+    def work(item: int) -> int:
+        return 1 // item
+
+    with pytest.raises(ZeroDivisionError):
+        list(map_in_processes(work, [1, 0], 2))
+
+
+def test_groups_are_the_longest_first_and_not_too_large():
+    work = {"a": 3, "b": 9, "c": 1, "d": 4, "e": 2}
+    assert side_by_side(work, 6) == {("b",): 9, ("d",): 4, ("a", "e", "c"): 6}
+    assert side_by_side(work, 1) == {("b",): 9, ("d",): 4, ("a",): 3, ("e",): 2, ("c",): 1}
+    assert side_by_side({}, 6) == {}

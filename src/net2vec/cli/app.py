@@ -13,10 +13,10 @@ from net2vec.cli.apply import apply_commands
 from net2vec.cli.ask import ask_commands
 from net2vec.cli.data import data_app
 from net2vec.cli.make import make_commands
-from net2vec.cli.memory import keep_freed_memory
 from net2vec.cli.networks import network_commands
 from net2vec.cli.spaces import space_commands
 from net2vec.errors import Net2VecError
+from net2vec.memory import keep_freed_memory
 
 # Newer typers carry click inside, older ones import it: these are its errors in either.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]

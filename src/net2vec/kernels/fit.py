@@ -266,7 +266,7 @@ class _PixelBatch:
         shown: Shown,
     ) -> None:
         device = maps.cell.device
-        self._room = _Room(device)
+        self._room, self._target = _Room(device), _Room(device)
         self._blocks: list[tuple[Block, Tensor, Tensor]] = []
         first = 0
         for block in _pixel_blocks(maps, strips, masks, device, _CPU_BLOCK):
@@ -277,14 +277,15 @@ class _PixelBatch:
             )
             if isinstance(block, StripBlock):
                 background, slope = background[:, None, None], slope[:, None, None]
-            self._blocks.append((block, background, slope))
+            self._blocks.append((block, background, slope.neg()))
 
     def gradient(self, weight: Float[Tensor, "filter"]) -> Float[Tensor, "filter"]:
         """The gradient of the loss, summed over pixels and images."""
         gradient = torch.zeros_like(weight)
         for block, background, slope in self._blocks:
             value = self._room.probability(block, weight)
-            target = torch.mul(block.mask, slope).neg_().add_(background)
+            # Types are changed first: products of mixed types are slow.
+            target = self._target.like(value).copy_(block.mask).mul_(slope).add_(background)
             # target * p * (1 - p) in one pass over memory.
             torch.ops.aten.sigmoid_backward.grad_input(target, value, grad_input=value)
             block.add_back(gradient, value)
@@ -299,9 +300,7 @@ class _Room:
 
     def value(self, block: Block, weight: Float[Tensor, "filter"]) -> Tensor:
         """Z on a block's pixels."""
-        size = whole_vectors(math.prod(block.shape))
-        if len(self._numbers) < size:
-            self._numbers = self._numbers.new_zeros(size)
+        self._make(math.prod(block.shape))
         return block.value(weight, self._numbers)
 
     def probability(self, block: Block, weight: Float[Tensor, "filter"]) -> Tensor:
@@ -309,6 +308,16 @@ class _Room:
         value = self.value(block, weight)
         self._numbers[: whole_vectors(value.numel())].sigmoid_()
         return value
+
+    def like(self, value: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Room for as many numbers."""
+        self._make(value.numel())
+        return self._numbers[: value.numel()].view(value.shape)
+
+    def _make(self, numbers: int) -> None:
+        size = whole_vectors(numbers)
+        if len(self._numbers) < size:
+            self._numbers = self._numbers.new_zeros(size)
 
 
 def _pixel_blocks(

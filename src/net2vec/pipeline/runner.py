@@ -110,6 +110,7 @@ def probe(
     dataset: ProbeDataset | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    report: bool = True,
 ) -> Path:
     """Make a run, go on with an interrupted one, or find it finished.
 
@@ -120,6 +121,7 @@ def probe(
         dataset: likewise.
         workers: threads; the numbers do not depend on it.
         progress: told of stages.
+        report: whether to write its report, if that is not there.
 
     Returns:
         The run's folder.
@@ -133,7 +135,7 @@ def probe(
         claim(out, settings)
     if is_made(out, settings):
         progress.say(f"{out} is finished already")
-        if not (out / "report" / "index.html").is_file():
+        if report and not has_report(out):
             known = network if network and not wants_batch_norm(settings, network) else None
             write_report([out], out / "report", network=known, dataset=dataset, progress=progress)
         return out
@@ -144,10 +146,16 @@ def probe(
     except Net2VecError:
         release(out)
         raise
-    write_report(
-        [out], out / "report", network=probed.network, dataset=probed.dataset, progress=progress
-    )
+    if report:
+        write_report(
+            [out], out / "report", network=probed.network, dataset=probed.dataset, progress=progress
+        )
     return out
+
+
+def has_report(folder: Path) -> bool:
+    """Whether a run's own report is there."""
+    return (folder / "report" / "index.html").is_file()
 
 
 class _Run:

@@ -9,6 +9,8 @@ from typing import TypeVar
 import torch
 from joblib import Parallel, delayed, parallel_config
 
+from net2vec.memory import keep_freed_memory
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -48,6 +50,7 @@ def map_in_processes(
 
 def _alone(function: Callable[[Item], Result], item: Item) -> tuple[Item, Result]:
     torch.set_num_threads(1)
+    keep_freed_memory()  # the process is ours
     return item, function(item)
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from functools import cache
 
 # From malloc.h of the GNU C library.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LIMIT = 1 << 28
 
 
+@cache
 def keep_freed_memory() -> None:
     """Let the C library reuse large blocks instead of returning them to the system.
 
     A network's activations are freed and asked for again with every batch. By default each such
     block is mapped afresh, and faulting its pages in can take longer than the convolutions. This
-    is a setting of the whole process, so the program makes it and the package does not; it matters
-    on Linux with the GNU C library alone.
+    is a setting of the whole process, so the program makes it for itself and for the processes it
+    starts, and the package does not; it matters on Linux with the GNU C library alone.
     """
     if not sys.platform.startswith("linux"):
         return
