@@ -28,3 +28,11 @@ def keep_freed_memory() -> None:
         return
     mallopt(_M_MMAP_THRESHOLD, _LIMIT)
     mallopt(_M_TRIM_THRESHOLD, _LIMIT)
+
+
+def give_back_freed_memory() -> None:
+    """Return what was freed to the system after all, where others are about to need memory."""
+    if sys.platform.startswith("linux"):
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)

@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 from joblib import Parallel, delayed, parallel_config
 
-from net2vec.memory import keep_freed_memory
+from net2vec.memory import give_back_freed_memory, keep_freed_memory
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -43,6 +43,7 @@ def map_in_processes(
     Processes take seconds to start, and are kept for the next time. The function and the items are
     sent to them; large arrays they see in place.
     """
+    give_back_freed_memory()
     with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
         tasks = (delayed(_alone)(function, item) for item in items)
         yield from Parallel(return_as="generator_unordered", batch_size=1)(tasks)
