@@ -18,6 +18,7 @@ from net2vec.tasks import (
     count_single_filters,
     draw_sample,
     images_together,
+    map_in_processes,
     map_in_threads,
     segment_concepts,
     side_by_side,
@@ -50,8 +51,10 @@ def everything_after(
 
     images = {label: len(annotations.pairs(label, train=True)) for label in labels}
     groups = side_by_side(images, images_together(device))
+    # As a run does, but for two workers: processes that have to be started are no steady ratio.
+    side = map_in_processes if device == "cpu" and workers > 2 else map_in_threads
     seconds["segment"], _ = timed(
-        lambda: _drain(map_in_threads(segment, groups, workers), "segment", len(groups), progress)
+        lambda: _drain(side(segment, groups, workers), "segment", len(groups), progress)
     )
     chosen = choose_concepts(annotations, "classify").labels
     chosen.sort(key=lambda label: -len(annotations.pairs(label, train=True)))

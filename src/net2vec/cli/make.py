@@ -32,7 +32,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder of the two runs and the report.")] = Path(
         "net2vec-demo"
     ),
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads or processes.")] = None,
 ) -> None:
     """Probe the embedded network and its random twin with rendered pictures; no download."""
     with TerminalProgress() as progress:
@@ -140,7 +140,8 @@ def run(
     ] = None,
     classify_subsets: Annotated[str | None, typer.Option()] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads; the numbers do not depend on it.")
+        int | None,
+        typer.Option(min=1, help="Threads or processes; the numbers do not depend on it."),
     ] = None,
 ) -> None:
     """Probe a network with annotated images: everything from probing to the report."""

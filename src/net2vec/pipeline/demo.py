@@ -28,7 +28,7 @@ def run_demo(out: Path, *, workers: int | None = None, progress: Progress | None
 
     Args:
         out: holds `trained`, `random` and `report` afterwards.
-        workers: threads; the numbers do not depend on it.
+        workers: threads or processes; the numbers do not depend on it.
         progress: told of stages.
 
     Returns:

@@ -44,7 +44,7 @@ def probe_many(
     Args:
         runs: settings by name; a run's folder is `out/NAME`.
         out: holds the runs and `report` afterwards.
-        workers: threads.
+        workers: threads or processes.
         progress: told of stages.
 
     Returns:

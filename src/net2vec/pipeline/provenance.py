@@ -25,7 +25,7 @@ def provenance(
     Args:
         inputs: the network as it was probed, and the dataset.
         annotations: the dataset's, compiled.
-        workers: threads.
+        workers: threads or processes.
         ledger: what the stages cost.
         begun: when this session began.
     """

@@ -78,7 +78,7 @@ def analyze(
         transform: from a Pillow image to a float tensor (3, size, size), squashing the whole
             image; without it, the usual ImageNet preprocessing at 224 pixels.
         name: what to call the network.
-        workers: threads; the numbers do not depend on it.
+        workers: threads or processes; the numbers do not depend on it.
         progress: told of stages.
         **settings: any other setting of `net2vec.config.Settings`.
 
@@ -119,7 +119,7 @@ def probe(
         out: its folder.
         network: in the place of the one that the settings name.
         dataset: likewise.
-        workers: threads; the numbers do not depend on it.
+        workers: threads or processes; the numbers do not depend on it.
         progress: told of stages.
         report: whether to write its report, if that is not there.
 

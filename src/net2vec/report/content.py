@@ -115,6 +115,18 @@ class Table:
     searchable: bool = False
     folded: bool = False
 
+    @property
+    def shown(self) -> tuple[Column, ...]:
+        """Its columns, each followed by its spread over seeds where the frame has one."""
+        found = []
+        for column in self.columns:
+            found.append(column)
+            spread = f"{column.key}_sd"
+            if column.form != "text" and spread in self.frame and self.frame[spread].notna().any():
+                form = "percent" if column.form == "percent" else "number"
+                found.append(Column(spread, "± sd", form))
+        return tuple(found)
+
 
 @dataclass(frozen=True)
 class TableRow:

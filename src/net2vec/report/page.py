@@ -112,7 +112,7 @@ def _environment() -> Environment:
 
 def _table_rows(table: Table) -> list[list[tuple[str | Markup, str]]]:
     """The cells of a table, row by row, each with its form."""
-    columns = [(table.frame[column.key].tolist(), column.form) for column in table.columns]
+    columns = [(table.frame[column.key].tolist(), column.form) for column in table.shown]
     return [
         [(format_cell(values[row], form), form) for values, form in columns]
         for row in range(len(table.frame))
@@ -122,10 +122,10 @@ def _table_rows(table: Table) -> list[list[tuple[str | Markup, str]]]:
 def _table_data(table: Table) -> dict[str, Any]:
     """A searchable table as the page's script reads it: column by column, numbers shortened."""
     return {
-        "columns": [{"label": column.label, "form": column.form} for column in table.columns],
+        "columns": [{"label": column.label, "form": column.form} for column in table.shown],
         "values": [
             [_plain(value, column.form) for value in table.frame[column.key].tolist()]
-            for column in table.columns
+            for column in table.shown
         ],
     }
 

@@ -40,7 +40,7 @@ class Workplace:
         inputs: the network as it is probed, and the dataset.
         annotations: who contains what.
         out: the run's folder.
-        workers: threads.
+        workers: threads or processes.
         progress: told of stages.
         ledger: keeps what they cost.
     """

@@ -77,7 +77,11 @@ def space_section(study: Study) -> Section | None:
 def _all_neighbours(study: Study, nearest: pd.DataFrame) -> Table:
     """The neighbours of every concept, a row each."""
     last = study.last(nearest)
-    shown = last["neighbour"] + " (" + last["cosine"].map("{:.2f}".format) + ")"
+    cosine = last["cosine"].map("{:.2f}".format)
+    if "cosine_sd" in last:  # missing where another start has another neighbour
+        spread = last["cosine_sd"].map("{:.2f}".format)
+        cosine = cosine.where(last["cosine_sd"].isna(), cosine + " ± " + spread)
+    shown = last["neighbour"] + " (" + cosine + ")"
     rows = (
         last.assign(task=last["task"].map(TASK_TITLE), near=shown)
         .groupby(["task", "concept"], sort=False)["near"]

@@ -116,9 +116,13 @@ def _table_one(study: Study) -> Table:
     )
     fits = list(dict.fromkeys(wins["fit"]))
     layers = list(dict.fromkeys(layer for run in study.runs for layer in run.layers))
-    frame = (
-        wins.pivot_table(index="layer", columns="fit", values="share").reindex(layers).reset_index()
-    )
+    frame = wins.pivot_table(index="layer", columns="fit", values="share")
+    if "percent_sd" in wins:
+        spread = wins.assign(spread=wins["percent_sd"] / 100)
+        frame = frame.join(
+            spread.pivot_table(index="layer", columns="fit", values="spread").add_suffix("_sd")
+        )
+    frame = frame.reindex(layers).reset_index()
     heading = dict(
         zip(wins["fit"], wins["network"] + ", " + wins["task"].map(TASK_TITLE), strict=True)
     )
