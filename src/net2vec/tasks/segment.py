@@ -32,7 +32,9 @@ _PORTION = 256
 _NUMBERS = 1 << 24
 # Training images of concepts that are learned side by side.
 _CPU_TOGETHER = 512
-_GPU_TOGETHER = 1 << 13
+_GPU_TOGETHER = 1 << 17
+# Bytes of a GPU for each of them; they take about a quarter of that.
+_GPU_IMAGE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,10 @@ class Segmented:
 
 def images_together(device: torch.device | str) -> int:
     """How many training images the concepts should have that are learned side by side."""
-    return _GPU_TOGETHER if torch.device(device).type == "cuda" else _CPU_TOGETHER
+    if torch.device(device).type != "cuda":
+        return _CPU_TOGETHER
+    memory = torch.cuda.get_device_properties(device).total_memory
+    return max(1, min(_GPU_TOGETHER, memory // _GPU_IMAGE))
 
 
 @dataclass(frozen=True)
