@@ -33,6 +33,8 @@ _CPU_BLOCK = 16 * 1024 * 24
 # Where blocks are laid out to be counted once, calls matter more.
 _CPU_COUNTED = 1 << 20
 _GPU_BLOCK = 1 << 25
+# Images whose masks' sums are kept for other choices of filters; some 20 kB each.
+_KEPT_IMAGES = 1 << 13
 # Nodes or pixels of a step that problems take together: no more than a block.
 _CPU_TOGETHER = 1 << 19
 _GPU_TOGETHER = _GPU_BLOCK
@@ -117,13 +119,14 @@ def fit_side_by_side(
         The weights, on the CPU.
     """
     found = torch.empty_like(start)
+    sums = _Sums(device)
     for some in _together(problems, device):
         # Who has more batches comes first: those that have one at a place are then the first few.
         some.sort(key=lambda i: -problems[i].batches)
         chosen = [problems[i] for i in some]
         weight = start[some].to(device)
         velocity = torch.zeros_like(weight)
-        steps = [_Step.of(chosen, n, device) for n in range(chosen[0].batches)]
+        steps = [_Step.of(chosen, n, sums, device) for n in range(chosen[0].batches)]
         for _ in range(epochs):
             for step in steps:
                 step.take(weight, velocity, learning_rate, momentum)
@@ -196,7 +199,11 @@ class _Step:
 
     @classmethod
     def of(
-        cls, problems: Sequence[SegmentationProblem], number: int, device: torch.device | str
+        cls,
+        problems: Sequence[SegmentationProblem],
+        number: int,
+        known: _Sums,
+        device: torch.device | str,
     ) -> _Step:
         """The mini-batches at one place of the epoch."""
         chosen = [problem for problem in problems if number < problem.batches]
@@ -222,14 +229,13 @@ class _Step:
             slope.repeat_interleave(images),
         )
         strips = chosen[0].strips
-        packed = torch.cat([own for _, own in masks.values()])
+        parts = [own for _, own in masks.values()]
         grid = chosen[0].grid
         learner: NodeBlock | _PixelBatch
         if grid is None:
-            learner = _PixelBatch(maps, strips, packed[shown.mask], shown)
+            learner = _PixelBatch(maps, strips, torch.cat(parts)[shown.mask], shown)
         else:
-            sums = MaskSums(grid, packed.to(device))
-            learner = NodeBlock(maps, sums, shown.to(maps.cell.device))
+            learner = NodeBlock(maps, known.of(grid, parts), shown.to(maps.cell.device))
         return cls(learner, images.to(device, torch.float32)[:, None])
 
     def take(
@@ -246,6 +252,27 @@ class _Step:
         velocity[now] *= momentum
         velocity[now] += gradient.div_(self.images)
         weight[now] -= velocity[now] * learning_rate
+
+
+class _Sums:
+    """Sums of masks; those of one concept are kept for its other choices of filters."""
+
+    def __init__(self, device: torch.device | str) -> None:
+        self._device = device
+        self._known: dict[int, MaskSums] = {}
+        self._images = 0
+
+    def of(self, grid: NodeGrid, masks: Sequence[UInt8[Tensor, "_ strip byte"]]) -> MaskSums:
+        """The sums of some concepts' masks in a mini-batch."""
+        first = masks[0]
+        known = self._known.get(first.data_ptr()) if len(masks) == 1 else None
+        if known is not None and known.images == len(first):
+            return known
+        made = MaskSums(grid, torch.cat(list(masks)).to(self._device))
+        if len(masks) == 1 and self._images + len(first) <= _KEPT_IMAGES:
+            self._known[first.data_ptr()] = made
+            self._images += len(first)
+        return made
 
 
 class _PixelBatch:

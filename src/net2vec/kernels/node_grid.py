@@ -213,7 +213,7 @@ class MaskSums:
     """
 
     def __init__(self, grid: NodeGrid, masks: UInt8[Tensor, "image strip byte"]) -> None:
-        self.grid, self._images = grid, len(masks)
+        self.grid, self.images = grid, len(masks)
         self._masks = masks.flatten(0, 1)
         self._strip = torch.arange(len(grid.strips), device=masks.device).repeat(len(masks))
         self._kept: dict[int, Tensor] = {}
