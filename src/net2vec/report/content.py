@@ -117,12 +117,12 @@ class Table:
 
     @property
     def shown(self) -> tuple[Column, ...]:
-        """Its columns, each followed by its spread over seeds where the frame has one."""
+        """Its columns, each followed by its spread over seeds where the frame has any."""
         found = []
         for column in self.columns:
             found.append(column)
             spread = f"{column.key}_sd"
-            if column.form != "text" and spread in self.frame and self.frame[spread].notna().any():
+            if column.form != "text" and spread in self.frame and (self.frame[spread] > 0).any():
                 form = "percent" if column.form == "percent" else "number"
                 found.append(Column(spread, "± sd", form))
         return tuple(found)
