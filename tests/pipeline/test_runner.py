@@ -120,9 +120,9 @@ def test_processes_give_the_same_bytes_and_go_on_where_they_were(run, tmp_path, 
     monkeypatch.setattr(workplace, "_WORTH_PROCESSES", 1)
     out = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        make(out, workers=2, progress=Interrupting("segment"))
+        make(out, workers=3, progress=Interrupting("segment"))
     assert not (out / "provenance.json").exists()
-    assert read(make(out, workers=2)) == read(run)
+    assert read(make(out, workers=3)) == read(run)
 
 
 def test_some_concepts_in_another_order_give_the_same_bits(run, tmp_path):

@@ -131,7 +131,8 @@ class _Layer:
         done = len(seeds) * sum(images.values()) - sum(left.values())
         learner = self._learner(fit, self.sizes)
         work = side_by_side(left, learner.most)
-        fits = 1 + len(self.sizes)
+        # Of subsets the converged fit learns twice as many, and its own fit in many rounds.
+        fits = (1 + len(self.sizes)) * (1 if fit == PAPER else 2)
         place.do(stage, shown, learner, work, done=done, keep=keep, fits=fits)
         return learned
 
@@ -202,7 +203,7 @@ class _Layer:
             longest_first(left),
             done=draws * sum(images.values()) - sum(left.values()),
             keep=keep,
-            fits=1,
+            fits=1 if fit == PAPER else 2,
         )
         return np.array([known[label][:, 0] for label in self.labels]).reshape(-1, draws).T
 

@@ -99,7 +99,10 @@ class Workplace:
             advance(done)
         found = {}
         on_gpu = self.inputs.device.type == "cuda"
-        if fits * sum(work.values()) >= _WORTH_PROCESSES and self.workers > 1 and not on_gpu:
+        # Two threads hardly wait for each other where every concept is a single fit, and processes
+        # take memory of their own.
+        enough = self.workers > (2 if fits == 1 else 1)
+        if fits * sum(work.values()) >= _WORTH_PROCESSES and enough and not on_gpu:
             results = map_in_processes(function, work, self.workers)
         else:
             most = _GPU_THREADS if on_gpu else _CPU_THREADS
