@@ -92,7 +92,8 @@ class Settings:
         device: where to compute; `auto` takes CUDA where there is one.
         quantile: share of a filter's activations above its threshold (tau).
         mask_size: side of the masks in pixels; None for half the network's input.
-        probe_batch: images that the network sees at a time; it may move rounding.
+        probe_batch: images that the network sees at a time, None for as many as suit the device;
+            it may move rounding.
         mixed_precision: whether the network runs in half precision where that is safe.
         batch_norm: `probe` estimates batch-norm statistics on the probe images, `stored` takes
             the network's; `auto` estimates them where the weights are random.
@@ -117,7 +118,7 @@ class Settings:
     device: str = "auto"
     quantile: float = 0.005
     mask_size: int | None = None
-    probe_batch: int = 16
+    probe_batch: int | None = None
     mixed_precision: bool = False
     batch_norm: str = "auto"
     category: str | None = None
@@ -129,7 +130,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         _check(0 < self.quantile < 1, "quantile", "in (0, 1)", self.quantile, 0.005)
-        _check(self.probe_batch >= 1, "probe_batch", "1 or more", self.probe_batch, 16)
+        if self.probe_batch is not None:
+            _check(self.probe_batch >= 1, "probe_batch", "1 or more", self.probe_batch, 16)
         _check(self.min_train >= 1, "min_train", "1 or more", self.min_train, 1)
         if self.mask_size is not None:
             _check(self.mask_size >= 1, "mask_size", "1 or more", self.mask_size, 112)

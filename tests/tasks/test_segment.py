@@ -11,7 +11,8 @@ from net2vec.data.annotations import Annotations
 from net2vec.recording import LayerRecording
 from net2vec.tasks import segment
 from net2vec.tasks.chance import start_vector
-from net2vec.tasks.segment import Segmented, count_single_filters, segment_concept
+from net2vec.tasks.segment import Segmented, segment_concept
+from net2vec.tasks.single import count_single_filters
 from net2vec.tasks.training import Training
 
 import oracle

@@ -101,7 +101,10 @@ def run(
         int | None, typer.Option(help="Side of the masks; half the network's input by default.")
     ] = None,
     probe_batch: Annotated[
-        int | None, typer.Option(help="Images that the network sees at a time.")
+        int | None,
+        typer.Option(
+            help="Images that the network sees at a time; by default what suits the device."
+        ),
     ] = None,
     mixed_precision: Annotated[
         bool | None,

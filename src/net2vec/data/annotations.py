@@ -61,15 +61,23 @@ class Annotations:
         pairs = np.arange(self.starts[label], self.starts[label + 1])
         return pairs if train is None else pairs[self.is_train[self.image[pairs]] == train]
 
+    def packed_of(self, pairs: Int[np.ndarray, "pair"]) -> UInt8[np.ndarray, "pair byte"]:
+        """The masks of some pairs (L_c) as they are kept: eight pixels a byte, in row order."""
+        rows = self.row[pairs]
+        if bool((rows >= 0).all()):
+            kept: UInt8[np.ndarray, "pair byte"] = np.asarray(self.masks[rows])
+            return kept
+        whole = np.packbits(np.ones(self.size[0] * self.size[1], dtype=bool), bitorder="little")
+        found = np.tile(whole, (len(pairs), 1))
+        partial = np.flatnonzero(rows >= 0)
+        found[partial] = self.masks[rows[partial]]
+        return found
+
     def masks_of(self, pairs: Int[np.ndarray, "pair"]) -> Bool[np.ndarray, "pair y x"]:
         """The masks of some pairs (L_c)."""
-        rows = self.row[pairs]
-        found = np.ones((len(pairs), *self.size), dtype=bool)
-        partial = np.flatnonzero(rows >= 0)
-        packed = np.asarray(self.masks[rows[partial]])
-        bits = np.unpackbits(packed, axis=1, count=self.size[0] * self.size[1], bitorder="little")
-        found[partial] = bits.reshape(-1, *self.size).astype(bool)
-        return found
+        pixels = self.size[0] * self.size[1]
+        bits = np.unpackbits(self.packed_of(pairs), axis=1, count=pixels, bitorder="little")
+        return bits.reshape(-1, *self.size).view(bool)
 
     def concept_size(self, label: int) -> float:
         """Mean share of the mask over the training images that contain the label."""

@@ -133,6 +133,35 @@ class Touched:
 def touch(active: Bool[Tensor, "image filter y x"], squares: Squares) -> Touched:
     """Where thresholded maps are on, in squares and patterns or, if these are fewer, in pixels."""
     images, filters = active.shape[:2]
+    row, place = _patterns(active)
+    if squares.by_pixel:
+        row, place = _pixels(row, place, squares)
+    counts = torch.bincount(row, minlength=images * filters)
+    starts = torch.cat([counts.new_zeros(1), torch.cumsum(counts, 0)])
+    return Touched(images, filters, starts, place, squares.places)
+
+
+def pixels_on(
+    active: Bool[Tensor, "image y x"], squares: Squares
+) -> tuple[Int[Tensor, "on"], Int[Tensor, "on"]]:
+    """The pixels that are on in the upsampled map of one filter (M_k), image by image.
+
+    Args:
+        active: thresholded maps of the filter.
+        squares: the geometry of masks.
+
+    Returns:
+        The image, ascending, and the pixel of each.
+    """
+    return _pixels(*_patterns(active[:, None]), squares)
+
+
+def _patterns(
+    active: Bool[Tensor, "image filter y x"],
+) -> tuple[Int[Tensor, "touched"], Int[Tensor, "touched"]]:
+    """Squares with a corner that is on: whose, counted through the filters, and square * 16 +
+    pattern.
+    """
     corners = active.to(torch.uint8)
     # A grid of one row or column has no gap: its only one is both ends of the square.
     if corners.shape[2] == 1:
@@ -142,19 +171,21 @@ def touch(active: Bool[Tensor, "image filter y x"], squares: Squares) -> Touched
     pattern = corners[:, :, :-1, :-1] | (corners[:, :, :-1, 1:] << 1)
     pattern |= corners[:, :, 1:, :-1] << 2
     pattern |= corners[:, :, 1:, 1:] << 3
-    flat = pattern.view(images * filters, -1)
+    flat = pattern.flatten(0, 1).flatten(1)
     row, square = torch.nonzero(flat, as_tuple=True)
-    place = square * PATTERNS + flat[row, square]
-    if squares.by_pixel:
-        first = squares.pixel_starts[place]
-        count = squares.pixel_starts[place + 1] - first
-        done = torch.cumsum(count, 0) - count
-        row = torch.repeat_interleave(row, count)
-        offset = torch.arange(len(row), device=row.device) - torch.repeat_interleave(done, count)
-        place = squares.pixels[torch.repeat_interleave(first, count) + offset]
-    counts = torch.bincount(row, minlength=images * filters)
-    starts = torch.cat([counts.new_zeros(1), torch.cumsum(counts, 0)])
-    return Touched(images, filters, starts, place, squares.places)
+    return row, square * PATTERNS + flat[row, square]
+
+
+def _pixels(
+    row: Int[Tensor, "touched"], place: Int[Tensor, "touched"], squares: Squares
+) -> tuple[Int[Tensor, "on"], Int[Tensor, "on"]]:
+    """The pixels that are on, of each row, from squares and patterns."""
+    first = squares.pixel_starts[place]
+    count = squares.pixel_starts[place + 1] - first
+    done = torch.cumsum(count, 0) - count
+    row = torch.repeat_interleave(row, count)
+    offset = torch.arange(len(row), device=row.device) - torch.repeat_interleave(done, count)
+    return row, squares.pixels[torch.repeat_interleave(first, count) + offset]
 
 
 def overlaps(

@@ -99,11 +99,12 @@ class Strips:
         return same and self.exists.shape[1] == 1 and len(self) == self.rows.outputs
 
     def pack(self, masks: Bool[Tensor, "image y x"]) -> UInt8[Tensor, "image strip byte"]:
-        """Masks cut into strips, eight pixels a byte, the first in the lowest bit."""
-        padded = masks.new_zeros(len(masks), self.rows.outputs, self.across.shape[1])
-        padded[:, :, : masks.shape[2]] = masks
-        cut = padded[:, self.pixel_row] & self.exists[:, :, None]
-        return pack_bits(cut.cpu())
+        """Masks cut into strips, eight pixels a byte, the first in the lowest bit; on the CPU."""
+        rows = np.packbits(masks.numpy(), axis=-1, bitorder="little")
+        cut = np.take(rows, self.pixel_row.flatten().numpy(), axis=1)
+        cut = cut.reshape(len(rows), *self.pixel_row.shape, rows.shape[2])
+        cut *= self.exists.numpy()[:, :, None]
+        return torch.from_numpy(cut).flatten(2)
 
     def unpack(self, packed: UInt8[Tensor, "chosen byte"]) -> UInt8[Tensor, "chosen row column"]:
         """Strips of packed masks as zeros and ones."""

@@ -30,7 +30,9 @@ from net2vec.results import group_name
 
 # Settings of a run that was started with objects instead of names.
 _GIVEN = "python:"
-_BATCH_NORM_IMAGES = 512
+_PROBE_BATCH = {"cpu": 16, "cuda": 256}
+# Statistics hang on the size of batches a little: they must not move with that of the pass.
+_BATCH_NORM_IMAGES, _BATCH_NORM_BATCH = 512, 16
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,12 @@ def wants_batch_norm(settings: Settings, network: Network) -> bool:
     return settings.batch_norm == "probe" or (settings.batch_norm == "auto" and not network.trained)
 
 
-def batch_norm_images(dataset: ProbeDataset, batch: int) -> Sequence[int]:
+def probe_batch(settings: Settings, device: torch.device) -> int:
+    """How many images the network sees at a time: on a CPU few, that stay near it."""
+    return settings.probe_batch or _PROBE_BATCH.get(device.type, _PROBE_BATCH["cpu"])
+
+
+def batch_norm_images(dataset: ProbeDataset) -> Sequence[int]:
     """The images that batch-norm statistics are estimated on: whole batches, evenly spread.
 
     Means and variances over the places of a few hundred images are as good as exact.
@@ -142,13 +149,13 @@ def batch_norm_images(dataset: ProbeDataset, batch: int) -> Sequence[int]:
     total = len(dataset.images)
     count = min(total, _BATCH_NORM_IMAGES)
     # A smaller last batch would count as much as a full one.
-    count = count // batch * batch or count
+    count = count // _BATCH_NORM_BATCH * _BATCH_NORM_BATCH or count
     return [place * total // count for place in range(count)]
 
 
-def with_batch_norm(inputs: Inputs, batch: int, workers: int, advance: Advance) -> Inputs:
+def with_batch_norm(inputs: Inputs, workers: int, advance: Advance) -> Inputs:
     """The same inputs with the network's batch-norm statistics taken from the probe images."""
-    chosen = batch_norm_images(inputs.dataset, batch)
+    chosen, batch = batch_norm_images(inputs.dataset), _BATCH_NORM_BATCH
     inputs.network.module.to(inputs.device)
 
     def batches() -> Iterator[Tensor]:

@@ -20,7 +20,13 @@ from net2vec.kernels.maps import SparseMaps
 from net2vec.kernels.upsample import upsampled, upsampled_is_on
 from net2vec.networks import Network, run_layers
 from net2vec.pipeline.folder import SETTINGS, cache_folder
-from net2vec.pipeline.inputs import Inputs, default_workers, open_inputs, wants_batch_norm
+from net2vec.pipeline.inputs import (
+    Inputs,
+    default_workers,
+    open_inputs,
+    probe_batch,
+    wants_batch_norm,
+)
 from net2vec.pipeline.progress import Advance, Progress, SilentProgress
 from net2vec.prediction import restore_batch_norm
 from net2vec.report import (
@@ -133,7 +139,7 @@ class _Viewer:
             cache_folder() / "annotations",
             workers=default_workers(),
         )
-        return cls(run, inputs, annotations, settings.probe_batch)
+        return cls(run, inputs, annotations, probe_batch(settings, inputs.device))
 
     def individual_ious(self, layer: str, index: int, concepts: Sequence[str]) -> pd.DataFrame:
         """Individual IoU of a filter in the validation images of some concepts (eq. 3).

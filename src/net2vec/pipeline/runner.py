@@ -38,6 +38,7 @@ from net2vec.pipeline.inputs import (
     default_workers,
     module_network,
     open_inputs,
+    probe_batch,
     wants_batch_norm,
     with_batch_norm,
 )
@@ -236,12 +237,10 @@ class _Run:
     def _record(self) -> dict[str, LayerRecording]:
         settings, total = self.settings, len(self.inputs.dataset.images)
         if wants_batch_norm(settings, self.inputs.network):
-            images = batch_norm_images(self.inputs.dataset, settings.probe_batch)
+            images = batch_norm_images(self.inputs.dataset)
             advance = self.progress.stage("estimating batch norm", len(images))
             with self.ledger.stage("batch norm"):
-                self.inputs = with_batch_norm(
-                    self.inputs, settings.probe_batch, self.workers, advance
-                )
+                self.inputs = with_batch_norm(self.inputs, self.workers, advance)
         advance = self.progress.stage("probing the network", total)
         with self.ledger.stage("recording"):
             return record(
@@ -249,7 +248,7 @@ class _Run:
                 self.inputs.dataset,
                 self.inputs.layers,
                 quantile=settings.quantile,
-                batch=settings.probe_batch,
+                batch=probe_batch(settings, self.inputs.device),
                 device=self.inputs.device,
                 mixed_precision=settings.mixed_precision,
                 workers=self.workers,

@@ -29,7 +29,9 @@ from net2vec.kernels.logistic import largest_weights
 from net2vec.kernels.maps import SparseMaps
 from net2vec.kernels.strips import Strips
 from net2vec.recording import LayerRecording
-from net2vec.tasks.segment import Asked, Segmented, grid_of, packed_masks, single_counts
+from net2vec.tasks.concept import Asked, grid_of
+from net2vec.tasks.segment import Segmented, packed_masks
+from net2vec.tasks.single import single_counts
 
 FOLDS = 5
 # A lattice of every so many rows and columns is enough to choose by: neighbours are alike.

@@ -1,12 +1,12 @@
-"""Segmenting a concept: by the best single filter, by all filters, by subsets of them.
+"""Segmenting a concept: by all filters, and by subsets of them.
 
-Source: paper, section 3.1.
+Source: paper, section 3.1.2.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,107 +17,22 @@ from torch import Tensor
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.fit import SegmentationProblem, count_side_by_side, fit_side_by_side
 from net2vec.kernels.logistic import largest_weights
-from net2vec.kernels.overlap import Squares, iou, overlaps, touch
+from net2vec.kernels.overlap import iou
 from net2vec.kernels.strips import Strips
-from net2vec.kernels.upsample import upsampled_is_on
 from net2vec.recording import LayerRecording
 from net2vec.tasks.chance import start_vector
+from net2vec.tasks.concept import Asked, Counts, by_annotations, grid_of
+from net2vec.tasks.single import single_counts
 from net2vec.tasks.training import Training
-from net2vec.tasks.workers import map_in_threads
 
 TASK = "segment"
 # Masks that are unpacked at a time.
 _PORTION = 256
-# Numbers held at a time while filters are counted.
-_NUMBERS = 1 << 24
 # Training images of concepts that are learned side by side.
 _CPU_TOGETHER = 512
 _GPU_TOGETHER = 1 << 17
 # Bytes of a GPU for each of them; they take about a quarter of that.
 _GPU_IMAGE = 1 << 18
-
-
-@dataclass(frozen=True)
-class SingleCounts:
-    """Pixels shared by every filter and concept, summed over the images that contain the concept.
-
-    Attributes:
-        labels: the concepts.
-        intersection, union: by split (train, val), concept and filter.
-    """
-
-    labels: Sequence[int]
-    intersection: Int[Tensor, "split concept filter"]
-    union: Int[Tensor, "split concept filter"]
-
-    @property
-    def set_iou(self) -> Float[np.ndarray, "split concept filter"]:
-        """Set IoU of every filter (paper, equation 1)."""
-        return iou(self.intersection, self.union).numpy()
-
-    @property
-    def best_filter(self) -> Int[np.ndarray, "concept"]:
-        """The filter of the highest set IoU on the training images, the lowest index on a tie."""
-        best: Int[np.ndarray, "concept"] = np.argmax(self.set_iou[0], axis=1)
-        return best
-
-
-def count_single_filters(
-    recording: LayerRecording,
-    annotations: Annotations,
-    labels: Sequence[int],
-    *,
-    workers: int = 1,
-    progress: Callable[[int], object] = lambda images: None,
-) -> SingleCounts:
-    """Overlap of every filter with every concept: image by image, all filters and masks at once.
-
-    Args:
-        recording: the layer; it must have a grid.
-        annotations: the masks.
-        labels: the concepts.
-        workers: threads; the counts are integers and do not depend on it.
-        progress: called with the number of images done since the last call.
-    """
-    images = len(annotations.is_train)
-    squares = Squares.of(grid_of(recording), annotations.size)
-    height, width = grid_of(recording)
-    per_image = recording.filters * height * width + squares.places * _concepts_per_image(
-        annotations, labels
-    )
-    portion = max(1, min(_PORTION, int(_NUMBERS / per_image)))
-    concept_of = np.full(len(annotations.names), -1)
-    concept_of[np.asarray(labels, dtype=int)] = np.arange(len(labels))
-    pairs = np.concatenate([annotations.pairs(label) for label in labels] or [np.zeros(0, int)])
-    pairs = pairs[np.argsort(annotations.image[pairs], kind="stable")]
-    label_of = np.repeat(np.arange(len(annotations.names)), np.diff(annotations.starts))
-    bounds = np.searchsorted(annotations.image[pairs], np.arange(0, images + portion, portion))
-
-    def count(number: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        chosen = pairs[bounds[number] : bounds[number + 1]]
-        first = number * portion
-        here = np.arange(first, min(first + portion, images))
-        touched = touch(recording.maps(here).dense(), squares)
-        masks = torch.from_numpy(annotations.masks_of(chosen)).flatten(1)
-        image = torch.from_numpy(annotations.image[chosen].astype(np.int64) - first)
-        area = torch.from_numpy(annotations.area[chosen].astype(np.int64))
-        shared, own = overlaps(touched, masks, image, squares)
-        split = torch.from_numpy(~annotations.is_train[annotations.image[chosen]]).long()
-        concept = torch.from_numpy(concept_of[label_of[chosen]])
-        return split, concept, shared, own[image] + area[:, None] - shared
-
-    shape = (2 * len(labels), recording.filters)
-    intersection = torch.zeros(shape, dtype=torch.int64)
-    union = torch.zeros(shape, dtype=torch.int64)
-    for number, (split, concept, shared, joined) in map_in_threads(
-        count, range(len(bounds) - 1), workers
-    ):
-        row = split * len(labels) + concept
-        intersection.index_add_(0, row, shared)
-        union.index_add_(0, row, joined)
-        progress(min(portion, images - number * portion))
-    by_split = (2, len(labels), recording.filters)
-    return SingleCounts(labels, intersection.view(by_split), union.view(by_split))
 
 
 @dataclass(frozen=True)
@@ -172,28 +87,6 @@ def images_together(device: torch.device | str) -> int:
         return _CPU_TOGETHER
     memory = torch.cuda.get_device_properties(device).total_memory
     return max(1, min(_GPU_TOGETHER, memory // _GPU_IMAGE))
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A concept to learn.
-
-    Attributes:
-        annotations: the masks.
-        label: the concept.
-        best_filter: the best single filter, for its individual IoU.
-        seed: the run's seed.
-    """
-
-    annotations: Annotations
-    label: int
-    best_filter: int = 0
-    seed: int = 0
-
-    @property
-    def concept(self) -> str:
-        """Its name."""
-        return self.annotations.names[self.label]
 
 
 def segment_concepts(
@@ -290,28 +183,6 @@ def segmentation_scores(
 
 
 @dataclass(frozen=True)
-class Counts:
-    """Pixels of a concept's predicted and true masks, image by image."""
-
-    intersection: Int[np.ndarray, "_"]
-    union: Int[np.ndarray, "_"]
-
-    @property
-    def set_iou(self) -> float:
-        """Set IoU (paper, equation 1)."""
-        union = int(self.union.sum())
-        return int(self.intersection.sum()) / union if union else 0.0
-
-    @classmethod
-    def joined(cls, parts: Sequence[Counts]) -> Counts:
-        """The images of several counts."""
-        return cls(
-            np.concatenate([part.intersection for part in parts]),
-            np.concatenate([part.union for part in parts]),
-        )
-
-
-@dataclass(frozen=True)
 class _Held:
     """The images of one split that contain a concept.
 
@@ -331,7 +202,7 @@ def _hold(
 ) -> list[_Held]:
     """Each concept's images of one split, with its masks packed for learning."""
     found: list[_Held] = []
-    for some in _by_annotations(asked):
+    for some in by_annotations(asked):
         annotations = some[0].annotations
         pairs = [annotations.pairs(one.label, train=train) for one in some]
         together = np.concatenate(pairs)
@@ -352,12 +223,6 @@ def _hold(
             found.append(_Held(problem, own, area[first:last]))
             first = last
     return found
-
-
-def _by_annotations(asked: Sequence[Asked]) -> Iterator[list[Asked]]:
-    """Neighbours with the same annotations, which are read together."""
-    for _, some in itertools.groupby(asked, key=lambda one: id(one.annotations)):
-        yield list(some)
 
 
 def _only(split: Sequence[_Held], kept: Sequence[Bool[Tensor, "filter"]]) -> list[_Held]:
@@ -456,60 +321,3 @@ def packed_masks(
 def _portions(pairs: Int[np.ndarray, "pair"]) -> Iterator[Int[np.ndarray, "pair"]]:
     for first in range(0, max(len(pairs), 1), _PORTION):
         yield pairs[first : first + _PORTION]
-
-
-def single_counts(
-    recording: LayerRecording,
-    asked: Sequence[Asked],
-    pairs: Sequence[Int[np.ndarray, "_"]],
-) -> list[Counts]:
-    """Pixels of each concept's best filter and of its mask, in some of its images."""
-    found: list[Counts] = []
-    for some in _by_annotations(asked):
-        own = pairs[len(found) : len(found) + len(some)]
-        sizes = [len(part) for part in own]
-        best = np.repeat([one.best_filter for one in some], sizes)
-        together = np.concatenate(own)
-        parts = [
-            _single(recording, some[0].annotations, together[chosen], best[chosen])
-            for chosen in _portions(np.arange(len(together)))
-        ]
-        counts = Counts.joined(parts)
-        ends = np.cumsum(sizes)[:-1]
-        split = (np.split(part, ends) for part in (counts.intersection, counts.union))
-        found += [Counts(*each) for each in zip(*split, strict=True)]
-    return found
-
-
-def _single(
-    recording: LayerRecording,
-    annotations: Annotations,
-    pairs: Int[np.ndarray, "pair"],
-    best_filter: Int[np.ndarray, "pair"],
-) -> Counts:
-    maps = recording.maps(annotations.image[pairs]).alone(torch.from_numpy(best_filter))
-    shared = np.zeros(len(pairs), dtype=np.int64)
-    size = np.zeros(len(pairs), dtype=np.int64)
-    # Where the filter is off nothing is shared, and it is off in most images.
-    active = np.flatnonzero(np.diff(maps.starts.numpy()))
-    on = upsampled_is_on(maps.dense()[active, 0], annotations.size).numpy()
-    size[active] = np.count_nonzero(on, axis=(1, 2))
-    both = on & annotations.masks_of(pairs[active])
-    shared[active] = np.count_nonzero(both, axis=(1, 2))
-    return Counts(shared, size + annotations.area[pairs].astype(np.int64) - shared)
-
-
-def _concepts_per_image(annotations: Annotations, labels: Sequence[int]) -> float:
-    pairs = sum(len(annotations.pairs(label)) for label in labels)
-    return pairs / max(len(annotations.is_train), 1)
-
-
-def grid_of(recording: LayerRecording) -> tuple[int, int]:
-    """The layer's grid.
-
-    Raises:
-        ValueError: the layer has none.
-    """
-    if recording.grid is None:
-        raise ValueError(f"layer {recording.layer} has no grid")
-    return recording.grid

@@ -28,11 +28,8 @@ _MOST_LANES = 4
 class Lanes:
     """Runs batches through a network; see `side_by_side`."""
 
-    def __init__(
-        self, runs: Sequence[Callable[[Tensor, int], None]], threads: int, pinned: bool
-    ) -> None:
+    def __init__(self, runs: Sequence[Callable[[Tensor, int], None]], threads: int) -> None:
         self._count = len(runs)
-        self._pinned = pinned
         self._free: SimpleQueue[Callable[[Tensor, int], None]] = SimpleQueue()
         for run in runs:
             self._free.put(run)
@@ -54,8 +51,6 @@ class Lanes:
         """
         self._begun = time.perf_counter()
         for chosen, images in batches:
-            if self._pinned:  # what is copied to a GPU without the lane waiting for it
-                images = images.pin_memory()
             self._running.append((len(images), self._pool.submit(self._job, images, chosen[0])))
             # One more than there are lanes, so that none waits while the caller works.
             if len(self._running) > self._count:
@@ -129,7 +124,7 @@ def side_by_side(
             )
             for module in modules
         ]
-        lanes = Lanes(runs, threads // len(modules), pinned=not on_cpu)
+        lanes = Lanes(runs, threads // len(modules))
         # New threads begin with this number: those that decode images need one each, too.
         torch.set_num_threads(1)
         stack.callback(torch.set_num_threads, threads)

@@ -49,7 +49,12 @@ def learn_to_segment(
     )
     with place.ledger.stage("single filters"):
         counts = count_single_filters(
-            recording, place.annotations, labels, workers=place.workers, progress=advance
+            recording,
+            place.annotations,
+            labels,
+            device=place.inputs.device,
+            workers=place.workers,
+            progress=advance,
         )
     best = dict(zip(labels, counts.best_filter.tolist(), strict=True))
     layer = _Layer(place, recording, labels, sizes, best)
@@ -161,7 +166,8 @@ class _Layer:
                     dataset=place.inputs.dataset.digest,
                     draw=draw,
                 )
-                counts = count_single_filters(self.recording, shuffled, self.labels)
+                device = place.inputs.device
+                counts = count_single_filters(self.recording, shuffled, self.labels, device=device)
                 concepts = np.arange(len(self.labels))
                 known = NullScores(counts.set_iou[1:, concepts, counts.best_filter])
                 shelf.put(str(draw), known)

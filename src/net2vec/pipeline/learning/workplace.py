@@ -14,12 +14,12 @@ from jaxtyping import Float
 from net2vec.config import Settings
 from net2vec.data.annotations import Annotations, annotations_digest
 from net2vec.pipeline.folder import CACHE, Shelf, digest_of
-from net2vec.pipeline.inputs import Inputs
+from net2vec.pipeline.inputs import Inputs, probe_batch
 from net2vec.pipeline.progress import Ledger, Progress
 from net2vec.tasks import map_in_processes, map_in_threads
 
 # What the numbers of a work item depend on besides its inputs; raised when the method changes.
-_METHOD = 3
+_METHOD = 4
 # Threads that learn: calls are so short that threads mostly wait for Python's lock, and many
 # threads are slower than one.
 _CPU_THREADS = 4
@@ -124,7 +124,7 @@ def recording_digest(settings: Settings, inputs: Inputs) -> str:
         dataset=inputs.dataset.digest,
         layers=inputs.layers,
         quantile=settings.quantile,
-        batch=settings.probe_batch,
+        batch=probe_batch(settings, inputs.device),
         mixed_precision=settings.mixed_precision,
         device=inputs.device.type,
     )

@@ -1,0 +1,74 @@
+"""A concept that is to be segmented, and what is counted in its images."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+
+from net2vec.data.annotations import Annotations
+from net2vec.recording import LayerRecording
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A concept to learn.
+
+    Attributes:
+        annotations: the masks.
+        label: the concept.
+        best_filter: the best single filter, for its individual IoU.
+        seed: the run's seed.
+    """
+
+    annotations: Annotations
+    label: int
+    best_filter: int = 0
+    seed: int = 0
+
+    @property
+    def concept(self) -> str:
+        """Its name."""
+        return self.annotations.names[self.label]
+
+
+def by_annotations(asked: Sequence[Asked]) -> Iterator[list[Asked]]:
+    """Neighbours with the same annotations, which are read together."""
+    for _, some in itertools.groupby(asked, key=lambda one: id(one.annotations)):
+        yield list(some)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Pixels of a concept's predicted and true masks, image by image."""
+
+    intersection: Int[np.ndarray, "_"]
+    union: Int[np.ndarray, "_"]
+
+    @property
+    def set_iou(self) -> float:
+        """Set IoU (paper, equation 1)."""
+        union = int(self.union.sum())
+        return int(self.intersection.sum()) / union if union else 0.0
+
+    @classmethod
+    def joined(cls, parts: Sequence[Counts]) -> Counts:
+        """The images of several counts."""
+        return cls(
+            np.concatenate([part.intersection for part in parts]),
+            np.concatenate([part.union for part in parts]),
+        )
+
+
+def grid_of(recording: LayerRecording) -> tuple[int, int]:
+    """The layer's grid.
+
+    Raises:
+        ValueError: the layer has none.
+    """
+    if recording.grid is None:
+        raise ValueError(f"layer {recording.layer} has no grid")
+    return recording.grid
