@@ -9,7 +9,7 @@ import pytest
 
 from net2vec.data.annotations import Annotations
 from net2vec.recording import LayerRecording
-from net2vec.tasks import segment
+from net2vec.tasks import segment, single
 from net2vec.tasks.chance import start_vector
 from net2vec.tasks.segment import Segmented, segment_concept
 from net2vec.tasks.single import count_single_filters
@@ -62,7 +62,7 @@ def images_of(mask: np.ndarray, train: bool) -> np.ndarray:
 @pytest.mark.parametrize("portion", [1, 5, 256])
 def test_single_filters_against_the_oracle(case, portion, monkeypatch):
     B, masks, recording, annotations = case
-    monkeypatch.setattr(segment, "_PORTION", portion)
+    monkeypatch.setattr(single, "_CPU_PORTION", portion)
     labels = [4, 2, 1, 5, 3]  # in any order
     told: list[int] = []
     counts = count_single_filters(recording, annotations, labels, progress=told.append)
@@ -90,7 +90,7 @@ def test_single_filters_against_the_oracle(case, portion, monkeypatch):
 def test_neither_workers_nor_other_concepts_change_the_counts(case, workers, monkeypatch):
     _, _, recording, annotations = case
     expected = count_single_filters(recording, annotations, [1, 2, 3, 4, 5])
-    monkeypatch.setattr(segment, "_PORTION", 3)
+    monkeypatch.setattr(single, "_CPU_PORTION", 3)
     counts = count_single_filters(recording, annotations, [1, 2, 3, 4, 5], workers=workers)
     assert counts.intersection.equal(expected.intersection)
     assert counts.union.equal(expected.union)
@@ -214,7 +214,7 @@ def test_results_hang_on_names_and_not_on_the_order_of_concepts(case, tmp_path):
 
 def test_packing_in_portions_changes_nothing(case, monkeypatch):
     found = learn(case, "either")
-    monkeypatch.setattr(segment, "_PORTION", 4)
+    monkeypatch.setattr(segment, "_CPU_PORTION", 4)
     again = learn(case, "either")
     for key in ("weight", "score", "pair_iou", "pairs"):
         np.testing.assert_array_equal(getattr(again, key), getattr(found, key), err_msg=key)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from net2vec.kernels.balanced import Balance
 from net2vec.kernels.maps import SparseMaps
-from net2vec.kernels.node_grid import MaskSums, NodeGrid
+from net2vec.kernels.node_grid import LOG_LEVELS, MaskSums, NodeGrid
 from net2vec.kernels.nodes import NodeBlock, Shown, weighted_probability
 from net2vec.kernels.strips import Strips
 
@@ -59,23 +59,30 @@ class NodeProblem:
     @classmethod
     def fits(cls, strips: Strips, maps: SparseMaps) -> NodeGrid | None:
         """The grid's squares, where they hold pixels enough and the images are not too many."""
-        grid = NodeGrid.of(maps.grid, strips.size)
+        grid = NodeGrid.of(maps.grid, strips.size, LOG_LEVELS)
         if grid is None or not grid.levels:
             return None
         size = len(maps) * grid.squares * grid.levels[0][0] ** 2 * 4
         return grid if size <= _MOST else None
 
     def gradient_of(
-        self, kept: Sequence[Bool[Tensor, "filter"]]
+        self, kept: Sequence[Bool[Tensor, "filter"]], near: Float[Tensor, "choice filter"]
     ) -> Callable[[Float[Tensor, "choice filter"]], Float[Tensor, "choice filter"]]:
-        """The loss's gradient without the L2 term, each choice of filters on its own."""
+        """The loss's gradient without the L2 term, each choice of filters on its own.
+
+        Args:
+            kept: the choices.
+            near: weights near to those that it is asked for first.
+        """
         maps = [self._maps.only(some) for some in kept]
+        begin = near.float().flatten()
         blocks = [
             NodeBlock(
                 SparseMaps.joined([some.stretch(*bounds) for some in maps]),
                 sums,
                 self._shown(bounds[1] - bounds[0], len(kept)),
                 response=weighted_probability,
+                near=begin,
             )
             for bounds, sums in zip(self._bounds, self._sums, strict=True)
         ]

@@ -42,7 +42,7 @@ _GPU_TOGETHER = _GPU_BLOCK
 
 @dataclass(frozen=True)
 class SegmentationProblem:
-    """One concept's images and masks, on the CPU.
+    """One concept's images and masks, on the CPU; masks may be where it is learned already.
 
     Attributes:
         maps: thresholded maps of the images that contain the concept, in the dataset's order.

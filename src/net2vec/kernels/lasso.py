@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-_FALL = 0.85
+_FALL = 0.7
 _STEPS = 60
 _ROUNDS = 12
 _MOVED = 3e-3

@@ -91,17 +91,26 @@ class Lattice:
         """Whether there are pixels of both kinds, so that there is something to learn."""
         return bool(self.inside.any()) and not bool(self.inside.all())
 
-    def curvature(self, counts: Bool[Tensor, "problem image"]) -> Float[Tensor, "problem filter"]:
-        """The largest that the second derivative along each weight can be, nearly.
+    def curvature(
+        self,
+        counts: Bool[Tensor, "problem image"],
+        weight: Float[Tensor, "problem filter"] | None = None,
+    ) -> Float[Tensor, "problem filter"]:
+        """The second derivative along each weight, nearly.
 
         Args:
             counts: which images belong to each problem.
+            weight: where; by default where it is largest, at 0.
         """
         total = self._zero(len(counts))
         for block in self._blocks(len(counts)):
-            by_pixel = block.share.expand(-1, len(counts), -1).contiguous()
+            if weight is None:
+                by_pixel = (block.share / 4).expand(-1, len(counts), -1).contiguous()
+            else:
+                p = self._value(weight, block).sigmoid_()
+                by_pixel = (1 - p).mul_(p).mul_(block.share)
             total += self._back(by_pixel, block, counts[:, block.images])
-        return total / 4
+        return total
 
     def gradient(
         self, weight: Float[Tensor, "problem filter"], counts: Bool[Tensor, "problem image"]
@@ -114,30 +123,42 @@ class Lattice:
         return total
 
     def loss(
-        self, weight: Float[Tensor, "problem filter"], counts: Bool[Tensor, "problem image"]
+        self, weight: Float[Tensor, "problem filter"], judge: Int[Tensor, "image"]
     ) -> Float[Tensor, "problem"]:
-        """The losses over some images, without the L2 terms."""
-        total = self._zero(len(counts))[:, 0]
-        for block in self._blocks(len(counts)):
-            problem, image = torch.nonzero(counts[:, block.images], as_tuple=True)
-            value = self._value(weight, block)[:, problem, image]
-            lost = softplus(value) - block.target[:, 0, image] * value
-            by_image = (lost * block.share[:, 0, image]).sum(0)
-            total.index_add_(0, problem, by_image.double())
+        """The losses over images, each by one of the problems, without the L2 terms.
+
+        Args:
+            weight: of every problem.
+            judge: which problem each image is shown to.
+        """
+        total = self._zero(len(weight))[:, 0]
+        for block in self._blocks(len(weight)):
+            value = self._judged(weight, block, judge[block.images])
+            lost = softplus(value) - block.target[:, 0] * value
+            by_image = (lost * block.share[:, 0]).sum(0)
+            total.index_add_(0, judge[block.images], by_image.double())
         return total
 
     def histogram(
-        self, weight: Float[Tensor, "problem filter"], counts: Bool[Tensor, "problem image"]
-    ) -> Int[np.ndarray, "two bin"]:
-        """How many pixels of some images have which probability: all, and those in the masks."""
-        found = np.zeros((2, BINS), dtype=np.int64)
-        for block in self._blocks(len(counts)):
-            probability = self._value(weight, block).sigmoid_()
-            problem, image = torch.nonzero(counts[:, block.images], as_tuple=True)
-            place = bins_of(probability[:, problem, image])
-            inside = block.target[:, 0, image] > 0
-            found += np.stack([count_bins(place), count_bins(place[inside])])
-        return found
+        self, weight: Float[Tensor, "problem filter"], judge: Int[Tensor, "image"], groups: int
+    ) -> Int[np.ndarray, "group two bin"]:
+        """How many pixels have which probability: all, and those in the masks.
+
+        Args:
+            weight: of every problem.
+            judge: which problem each image is shown to.
+            groups: stretches of neighbouring images that are counted apart.
+        """
+        numbers = groups * BINS
+        found = np.zeros((2, numbers), dtype=np.int64)
+        image = torch.arange(len(self.maps), device=judge.device)
+        start = (image * groups // len(self.maps) * BINS).int()
+        for block in self._blocks(len(weight)):
+            value = self._judged(weight, block, judge[block.images])
+            place = bins_of(value.sigmoid_()) + start[block.images]
+            inside = place[block.target[:, 0] > 0]
+            found += np.stack([count_bins(place, numbers), count_bins(inside, numbers)])
+        return found.reshape(2, groups, BINS).transpose(1, 0, 2)
 
     @property
     def _is_direct(self) -> bool:
@@ -159,14 +180,28 @@ class Lattice:
         """Z on the lattice."""
         images = block.target.shape[2]
         at = block.there.times(weight.float()).view(self._places, images, -1)
-        at = at.transpose(1, 2).contiguous()
+        return self._wide(at.transpose(1, 2).contiguous())
+
+    def _judged(
+        self, weight: Float[Tensor, "problem filter"], block: _Block, judge: Int[Tensor, "image"]
+    ) -> Float[Tensor, "pixel image"]:
+        """Z on the lattice, in each image by its own problem."""
+        images = block.target.shape[2]
+        at = block.there.times(weight.float()).view(self._places, images, -1)
+        own = torch.gather(at, 2, judge[:, None].expand(self._places, -1, 1))
+        return self._wide(own.transpose(1, 2).contiguous())[:, 0]
+
+    def _wide(
+        self, at: Float[Tensor, "place problem image"]
+    ) -> Float[Tensor, "pixel problem image"]:
+        """From cells of the grid to the lattice."""
         if self._is_direct:
             return at
         height, width = self.maps.grid
         high = self.rows @ at.view(height, -1)
         columns = self.columns.expand(len(self.rows), -1, -1)
         wide = torch.bmm(columns, high.view(len(self.rows), width, -1))
-        return wide.view(-1, len(weight), images)
+        return wide.view(-1, *at.shape[1:])
 
     def _back(
         self,

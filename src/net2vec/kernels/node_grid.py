@@ -16,8 +16,13 @@ from torch import Tensor
 from net2vec.kernels.strips import Strips
 from net2vec.kernels.upsample import Axis
 
-LEVELS = ((6, 1.3), (10, 3.6), (16, 6.8), (28, 13.0))
+Levels = tuple[tuple[int, float], ...]
+
+LEVELS: Levels = ((6, 1.3), (10, 3.6), (16, 6.8), (28, 13.0))
 """Nodes along a side, and the range of z over a square up to which they are enough."""
+LOG_LEVELS: Levels = ((6, 2.5), (10, 5.9), (16, 10.6), (28, 19.5))
+"""The same for a log loss, whose p is smoother than p (1 - p), and whose optimum is sought to half
+a percent."""
 
 # Squares of fewer pixels are not worth their calls: strips of pixels are faster.
 _FEWEST_PIXELS = 50
@@ -46,11 +51,13 @@ class NodeGrid:
     corner: Int[Tensor, "four square"]
     window: Int[Tensor, "along pixel"]
     own: Bool[Tensor, "along pixel"]
-    levels: tuple[tuple[int, float], ...]
+    levels: Levels
 
     @classmethod
     @lru_cache(maxsize=8)
-    def of(cls, grid: tuple[int, int], size: tuple[int, int]) -> NodeGrid | None:
+    def of(
+        cls, grid: tuple[int, int], size: tuple[int, int], levels: Levels = LEVELS
+    ) -> NodeGrid | None:
         """The squares of masks of a size over a grid; None where they hold too few pixels."""
         strips = Strips.of(grid, size)
         rows, columns = strips.rows, strips.columns
@@ -70,7 +77,7 @@ class NodeGrid:
             torch.stack(corner).flatten(1),
             window.clamp(max=size[1] - 1),
             offset < count[:, None],
-            tuple(level for level in LEVELS if level[0] ** 2 < pixels),
+            tuple(level for level in levels if level[0] ** 2 < pixels),
         )
 
     @property

@@ -10,9 +10,9 @@ multiplies p (1 - p) in the loss's gradient,
 but for the error of interpolation, which falls with the m-th power of how far z ranges over the
 square. A log loss asks for the same sums with p in the place of p (1 - p). Steep squares get more
 nodes: `LEVELS` bounds the error of a p (1 - p) along either side by 3e-5 of its largest value, at
-the worst pixel of the steepest square; its sign changes from pixel to pixel, and weights end where
-pixels would take them but for rounding. Squares that are steeper, or would need more nodes than
-they have pixels, are taken pixel by pixel.
+the worst pixel of the steepest square, and `LOG_LEVELS` that of a p by 1e-4; its sign changes from
+pixel to pixel, and weights end where pixels would take them but for rounding. Squares that are
+steeper, or would need more nodes than they have pixels, are taken pixel by pixel.
 """
 
 from __future__ import annotations
@@ -136,6 +136,8 @@ class NodeBlock:
         sums: of its masks.
         shown: what its images show.
         response: p (1 - p) or p, times what multiplies it.
+        near: weights near to those of the first gradient, 0 by default: they say how many nodes
+            each square should begin with.
     """
 
     def __init__(
@@ -145,6 +147,7 @@ class NodeBlock:
         shown: Shown,
         *,
         response: Response = slope_of_likeness,
+        near: Float[Tensor, "filter"] | None = None,
     ) -> None:
         self._grid, self._sums, self._shown, self._response = sums.grid, sums, shown, response
         filters, cell = entries(maps)
@@ -159,9 +162,13 @@ class NodeBlock:
         at_corners = torch.index_select(active.view(-1, self._per_image), 1, self._corner.flatten())
         reached = at_corners.view(-1, *self._corner.shape).any(1)
         self._square = torch.nonzero(reached.flatten())[:, 0]
-        self._level = torch.zeros_like(self._square)
         everything = torch.arange(len(self._square), device=cell.device)
-        self._groups = {0: self._group(0, everything, None)}
+        self._level = torch.zeros_like(self._square)
+        if near is not None:
+            self._level = self._enough(self._to_cells.sums(near), everything)
+        self._groups: dict[int, _Group] = {}
+        for level in torch.unique(self._level).tolist() or [0]:
+            self._groups[level] = self._group(level, everything[self._level == level], None)
 
     def gradient(self, weight: Float[Tensor, "filter"]) -> Float[Tensor, "filter"]:
         """The gradient of the loss, summed over pixels and images."""
@@ -193,10 +200,8 @@ class NodeBlock:
         touched = torch.zeros(int(of_square.max()) + 1, dtype=torch.bool, device=steep.device)
         touched[of_square[steep]] = True
         own = torch.nonzero(touched[of_square])[:, 0]
-        corners = torch.index_select(summed, 0, self._corners(own).flatten()).view(2, 2, -1)
-        limits = summed.new_tensor([steepest for _, steepest in self._grid.levels])
         before = self._level[own]
-        level = torch.maximum(before, torch.bucketize(_ranges(corners) * _AHEAD, limits))
+        level = torch.maximum(before, self._enough(summed, own))
         moved = level != before
         own, before, level = own[moved], before[moved], level[moved]
         self._level[own] = level
@@ -205,6 +210,14 @@ class NodeBlock:
             joined = self._group(number, own[level == number], group)
             if len(joined.square):
                 self._groups[number] = joined
+
+    def _enough(
+        self, summed: Float[Tensor, "cell"], chosen: Int[Tensor, "chosen"]
+    ) -> Int[Tensor, "chosen"]:
+        """The levels at which some squares have nodes enough, also when they are steeper."""
+        corners = torch.index_select(summed, 0, self._corners(chosen).flatten()).view(2, 2, -1)
+        limits = summed.new_tensor([steepest for _, steepest in self._grid.levels])
+        return torch.bucketize(_ranges(corners) * _AHEAD, limits)
 
     def _image(self, square: Int[Tensor, "square"]) -> Int[Tensor, "square"]:
         return torch.div(square, self._grid.squares, rounding_mode="floor")

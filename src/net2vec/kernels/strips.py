@@ -99,12 +99,10 @@ class Strips:
         return same and self.exists.shape[1] == 1 and len(self) == self.rows.outputs
 
     def pack(self, masks: Bool[Tensor, "image y x"]) -> UInt8[Tensor, "image strip byte"]:
-        """Masks cut into strips, eight pixels a byte, the first in the lowest bit; on the CPU."""
-        rows = np.packbits(masks.numpy(), axis=-1, bitorder="little")
-        cut = np.take(rows, self.pixel_row.flatten().numpy(), axis=1)
-        cut = cut.reshape(len(rows), *self.pixel_row.shape, rows.shape[2])
-        cut *= self.exists.numpy()[:, :, None]
-        return torch.from_numpy(cut).flatten(2)
+        """Masks cut into strips, eight pixels a byte, the first in the lowest bit."""
+        rows = pack_bits(masks[:, :, None])
+        exists = (self.exists * 255).to(torch.uint8)[:, :, None].to(masks.device)
+        return (rows[:, self.pixel_row.to(masks.device)] & exists).flatten(2)
 
     def unpack(self, packed: UInt8[Tensor, "chosen byte"]) -> UInt8[Tensor, "chosen row column"]:
         """Strips of packed masks as zeros and ones."""
@@ -112,12 +110,13 @@ class Strips:
 
 
 def pack_bits(bits: Bool[Tensor, "*batch row column"]) -> UInt8[Tensor, "*batch byte"]:
-    """Eight values a byte, the first in the lowest bit."""
+    """Eight values a byte, the first in the lowest bit; the last byte is filled up with zeros."""
+    flat = bits.flatten(-2)
     if bits.is_cuda:
-        # Rows are whole bytes.
-        by_byte = bits.reshape(*bits.shape[:-2], bits.shape[-2] * bits.shape[-1] // BYTE, BYTE)
-        return (by_byte.to(torch.uint8) << _places(bits)).sum(-1, dtype=torch.uint8)
-    return torch.from_numpy(np.packbits(bits.flatten(-2).numpy(), axis=-1, bitorder="little"))
+        whole = torch.nn.functional.pad(flat, (0, -flat.shape[-1] % BYTE))
+        by_byte = whole.view(*flat.shape[:-1], -1, BYTE).to(torch.uint8)
+        return (by_byte << _places(bits)).sum(-1, dtype=torch.uint8)
+    return torch.from_numpy(np.packbits(flat.numpy(), axis=-1, bitorder="little"))
 
 
 def unpack_bits(

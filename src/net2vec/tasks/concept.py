@@ -7,9 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
 
 from net2vec.data.annotations import Annotations
+from net2vec.kernels.strips import BYTE, unpack_bits
 from net2vec.recording import LayerRecording
 
 
@@ -39,6 +42,18 @@ def by_annotations(asked: Sequence[Asked]) -> Iterator[list[Asked]]:
     """Neighbours with the same annotations, which are read together."""
     for _, some in itertools.groupby(asked, key=lambda one: id(one.annotations)):
         yield list(some)
+
+
+def masks_on(
+    device: torch.device | str, annotations: Annotations, pairs: Int[np.ndarray, "pair"]
+) -> Bool[Tensor, "pair y x"]:
+    """The masks of some pairs (L_c), unpacked where they are wanted."""
+    if torch.device(device).type == "cpu":
+        return torch.from_numpy(annotations.masks_of(pairs))
+    packed = torch.from_numpy(annotations.packed_of(pairs)).to(device)
+    bits = unpack_bits(packed, packed.shape[1] * BYTE)[:, 0]
+    height, width = annotations.size
+    return bits[:, : height * width].view(torch.bool).reshape(-1, height, width)
 
 
 @dataclass(frozen=True)

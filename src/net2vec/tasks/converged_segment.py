@@ -3,8 +3,9 @@
 The model is the paper's (section 3.1.2). The loss is the log loss, foreground and background
 weighing alike, with an L2 term. Its strength and the cut are chosen by cross-validation over the
 training images, on a lattice of every fourth pixel: the strength for the least loss, the cut for
-the best set IoU of images that were held out. The best cut for the images that a vector was learned
-on suits others badly where it fits them too well. A bias would only move the cut; it is left out.
+the best set IoU of images that were held out, less half of its standard error. The best cut for the
+images that a vector was learned on suits others badly where it fits them too well, and so does one
+that a few of them decide. A bias would only move the cut; it is left out.
 """
 
 from __future__ import annotations
@@ -34,10 +35,14 @@ from net2vec.tasks.segment import Segmented, packed_masks
 from net2vec.tasks.single import single_counts
 
 FOLDS = 5
+# Stretches of the training images that say how much a score is a matter of a few of them.
+_GROUPS = 16
 # A lattice of every so many rows and columns is enough to choose by: neighbours are alike.
 _STRIDES = (8, 4, 2)
 # Choices of filters that are solved side by side, at the most.
 _TOGETHER = 6
+# Of the curvature at 0, the share that a filter has anywhere: a lattice may miss it.
+_LEAST_CURVATURE = 0.1
 # Pixels of the concept that a lattice should have, where it can.
 _ENOUGH = 250
 
@@ -143,7 +148,8 @@ class _Learner:
         # Folds are stretches of the dataset: neighbours, such as frames of a film, stay together.
         folds = np.array_split(np.arange(images), min(FOLDS, images))
         fold = torch.from_numpy(np.repeat(np.arange(len(folds)), [len(part) for part in folds]))
-        self.held_out = (fold == torch.arange(len(folds))[:, None]).to(device)
+        self.fold = fold.to(device)
+        self.held_out = self.fold == torch.arange(len(folds), device=device)[:, None]
         self.l2 = STRENGTHS[0]
 
     @property
@@ -161,7 +167,7 @@ class _Learner:
         least = np.inf
         for l2 in STRENGTHS if self.can_hold_out else ():
             at = self._solve_lattice([kept], at, l2)
-            lost = float(self.lattice.loss(at, self.held_out).sum())
+            lost = float(self.lattice.loss(at, self.fold).sum())
             if lost >= least:
                 break
             self.l2, best, least = l2, at, lost
@@ -208,9 +214,10 @@ class _Learner:
     ) -> _Learned:
         """The cut of a solution, chosen by those without each fold, and its counts."""
         if self.can_hold_out:
-            cut = best_cut(self.lattice.histogram(near, self.held_out))
+            groups = min(_GROUPS, len(self.lattice.maps))
+            cut = best_cut(self.lattice.histogram(near, self.fold, groups))
         else:
-            cut = best_cut(self.fine.histogram(vector, [0]))
+            cut = best_cut(self.fine.histogram(vector, [0])[None])
         counts = [self.fine.counts(vector, cut, split) for split in (0, 1)]
         score = []
         for (predicted, hit), part in zip(counts, self.fine.parts, strict=True):
@@ -227,14 +234,21 @@ class _Learner:
         if self._balance is None:  # everything is the concept: there is nothing to tell apart
             return torch.zeros_like(start)
         l2 = torch.full_like(start, self.l2)
+        curvature = self._curvature * kept
+        if self.can_hold_out:
+            # Near the optimum curvatures are smaller than at 0, of some filters much smaller.
+            everything = torch.ones_like(self.held_out[:1]).expand(len(start), -1)
+            curvature = _LEAST_CURVATURE * curvature + kept * self.lattice.curvature(
+                everything, start
+            )
         # Of many steep squares nodes save little, of filters that reach few squares much.
         few = 2 * int((self._entries * kept).sum()) <= int(self._entries.sum())
         if self._nodes is not None and (few or self._nodes.has_levels):
-            gradient = self._nodes.gradient_of(list(kept))
-            return solve(gradient, start, self._curvature * kept, l2).x
+            gradient = self._nodes.gradient_of(list(kept), start)
+            return solve(gradient, start, curvature, l2).x
         found = [
-            solve(self._by_pixel, begin[None], (self._curvature * some)[None], l2[:1]).x
-            for some, begin in zip(kept, start, strict=True)
+            solve(self._by_pixel, begin[None], along[None], l2[:1]).x
+            for along, begin in zip(curvature, start, strict=True)
         ]
         return torch.cat(found)
 
@@ -274,12 +288,16 @@ class _Learner:
         """For each choice of filters the solutions without each fold."""
         counts = ~self.held_out.repeat(len(kept), 1)
         filters = torch.stack(list(kept)).repeat_interleave(len(self.held_out), 0)
-        curvature = self.lattice.curvature(counts) * filters
+        curvature = self._fold_curvature.repeat(len(kept), 1) * filters
         # Losses are sums: fewer images call for as much less of the L2 term.
         strength = l2 * counts.double().mean(1, keepdim=True).expand_as(curvature)
         return solve(
             lambda x: self.lattice.gradient(x, counts), start, curvature, strength, rough=ROUGH
         ).x
+
+    @cached_property
+    def _fold_curvature(self) -> Float[Tensor, "fold filter"]:
+        return self.lattice.curvature(~self.held_out)
 
     def _zero(self, choices: int) -> Float[Tensor, "problem filter"]:
         shape = (choices * len(self.held_out), self.fine.filters)
@@ -313,8 +331,8 @@ def _part(
 ) -> tuple[SparseMaps, UInt8[Tensor, "pair strip byte"]]:
     """All pixels of a concept in some images."""
     strips = Strips.of(grid_of(recording), annotations.size)
-    masks = packed_masks(annotations, strips, pairs)
-    return recording.maps(annotations.image[pairs]).to(device), masks.to(device)
+    masks = packed_masks(annotations, strips, pairs, device)
+    return recording.maps(annotations.image[pairs]).to(device), masks
 
 
 def _lattice(

@@ -6,7 +6,7 @@ Source: paper, section 3.1.2.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,13 +21,13 @@ from net2vec.kernels.overlap import iou
 from net2vec.kernels.strips import Strips
 from net2vec.recording import LayerRecording
 from net2vec.tasks.chance import start_vector
-from net2vec.tasks.concept import Asked, Counts, by_annotations, grid_of
+from net2vec.tasks.concept import Asked, Counts, by_annotations, grid_of, masks_on
 from net2vec.tasks.single import single_counts
 from net2vec.tasks.training import Training
 
 TASK = "segment"
 # Masks that are unpacked at a time.
-_PORTION = 256
+_CPU_PORTION, _GPU_PORTION = 256, 1 << 12
 # Training images of concepts that are learned side by side.
 _CPU_TOGETHER = 512
 _GPU_TOGETHER = 1 << 17
@@ -108,7 +108,9 @@ def segment_concepts(
         training: how to learn.
         device: where to learn.
     """
-    splits = [_hold(recording, asked, training.batch, train=train) for train in (True, False)]
+    splits = [
+        _hold(recording, asked, training.batch, device, train=split) for split in (True, False)
+    ]
     start = _starts(recording, asked, recording.filters)
     weight = _fit([one.problem for one in splits[0]], start, training, device)
     counts = [_count(split, weight, device) for split in splits]
@@ -176,7 +178,9 @@ def segmentation_scores(
         training: how to learn.
         device: where to learn.
     """
-    train, val = (_hold(recording, asked, training.batch, train=split) for split in (True, False))
+    train, val = (
+        _hold(recording, asked, training.batch, device, train=split) for split in (True, False)
+    )
     start = _starts(recording, asked, recording.filters)
     weight = _fit([one.problem for one in train], start, training, device)
     return np.array([counts.set_iou for counts in _count(val, weight, device)])
@@ -198,7 +202,12 @@ class _Held:
 
 
 def _hold(
-    recording: LayerRecording, asked: Sequence[Asked], batch: int, *, train: bool
+    recording: LayerRecording,
+    asked: Sequence[Asked],
+    batch: int,
+    device: torch.device | str,
+    *,
+    train: bool,
 ) -> list[_Held]:
     """Each concept's images of one split, with its masks packed for learning."""
     found: list[_Held] = []
@@ -208,7 +217,7 @@ def _hold(
         together = np.concatenate(pairs)
         maps = recording.maps(annotations.image[together])
         strips = Strips.of(grid_of(recording), annotations.size)
-        masks = packed_masks(annotations, strips, together)
+        masks = packed_masks(annotations, strips, together, device)
         area = annotations.area[together].astype(np.int64)
         first = 0
         for one, own in zip(some, pairs, strict=True):
@@ -307,17 +316,12 @@ def _segmented(
 
 
 def packed_masks(
-    annotations: Annotations, strips: Strips, pairs: Int[np.ndarray, "pair"]
+    annotations: Annotations,
+    strips: Strips,
+    pairs: Int[np.ndarray, "pair"],
+    device: torch.device | str = "cpu",
 ) -> UInt8[Tensor, "pair strip byte"]:
     """The masks of some pairs, packed for learning."""
-    return torch.cat(
-        [
-            strips.pack(torch.from_numpy(annotations.masks_of(portion)))
-            for portion in _portions(pairs)
-        ]
-    )
-
-
-def _portions(pairs: Int[np.ndarray, "pair"]) -> Iterator[Int[np.ndarray, "pair"]]:
-    for first in range(0, max(len(pairs), 1), _PORTION):
-        yield pairs[first : first + _PORTION]
+    portion = _GPU_PORTION if torch.device(device).type == "cuda" else _CPU_PORTION
+    chosen = (pairs[first : first + portion] for first in range(0, max(len(pairs), 1), portion))
+    return torch.cat([strips.pack(masks_on(device, annotations, some)) for some in chosen])

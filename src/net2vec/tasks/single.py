@@ -15,9 +15,9 @@ from torch import Tensor
 
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.overlap import Squares, iou, overlaps, pixels_on, touch
-from net2vec.kernels.strips import BYTE, unpack_bits
+from net2vec.kernels.strips import BYTE
 from net2vec.recording import LayerRecording
-from net2vec.tasks.concept import Asked, Counts, by_annotations, grid_of
+from net2vec.tasks.concept import Asked, Counts, by_annotations, grid_of, masks_on
 from net2vec.tasks.workers import map_in_threads
 
 # Images that are counted at a time, and numbers held for that.
@@ -80,15 +80,13 @@ def count_single_filters(
     pairs = pairs[np.argsort(annotations.image[pairs], kind="stable")]
     label_of = np.repeat(np.arange(len(annotations.names)), np.diff(annotations.starts))
     bounds = np.searchsorted(annotations.image[pairs], np.arange(0, images + portion, portion))
-    pixels = annotations.size[0] * annotations.size[1]
 
     def count(number: int) -> tuple[Tensor, Tensor, Tensor]:
         chosen = pairs[bounds[number] : bounds[number + 1]]
         first = number * portion
         here = np.arange(first, min(first + portion, images))
         touched = touch(recording.maps(here).to(device).dense(), squares)
-        packed = torch.from_numpy(annotations.packed_of(chosen)).to(device)
-        masks = unpack_bits(packed, packed.shape[1] * BYTE)[:, 0, :pixels].bool()
+        masks = masks_on(device, annotations, chosen).flatten(1)
         image = torch.from_numpy(annotations.image[chosen].astype(np.int64) - first).to(device)
         area = torch.from_numpy(annotations.area[chosen].astype(np.int64)).to(device)
         shared, own = overlaps(touched, masks, image, squares)
