@@ -20,8 +20,10 @@ from net2vec.tasks import (
     map_in_threads,
     segment_concept,
 )
+from net2vec.tasks.concept import masks_on
 from net2vec.tasks.converged_classify import classify_converged
 from net2vec.tasks.converged_segment import segment_converged
+from net2vec.tasks.segment import packed_masks
 from test_truth import CLASSIFY, MASK, PAIRS, SEGMENT, painted_dataset, planted_network
 
 from builders_data import sparse_maps
@@ -33,7 +35,9 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is 
 def deterministic():
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
     yield
+    torch.utils.deterministic.fill_uninitialized_memory = True
     torch.use_deterministic_algorithms(False)
 
 
@@ -159,3 +163,25 @@ def some_problems(grid, size, share):
         problems.append(SegmentationProblem(maps, strips, strips.pack(masks), 64, 0.8))
     start = torch.from_numpy(rng.uniform(-1, 1, (len(problems), 20)).astype(np.float32))
     return problems, start
+
+
+def test_single_filters_have_the_counts_of_a_cpu(recordings, annotations):
+    labels = choose_concepts(annotations, "segment").labels
+    one, other = (
+        count_single_filters(recordings["cpu"], annotations, labels, device=device, workers=2)
+        for device in ("cpu", "cuda")
+    )
+    assert torch.equal(one.intersection, other.intersection)
+    assert torch.equal(one.union, other.union)
+
+
+@pytest.mark.parametrize(("grid", "size"), [(grid, size) for grid, size, *_ in GRIDS])
+def test_masks_are_unpacked_and_packed_as_on_a_cpu(grid, size, annotations):
+    strips, pairs = Strips.of(grid, annotations.size), np.arange(len(annotations.image))
+    masks = annotations.masks_of(pairs)
+    assert np.array_equal(masks_on("cuda", annotations, pairs).cpu().numpy(), masks)
+    packed = packed_masks(annotations, strips, pairs, "cuda")
+    assert torch.equal(packed.cpu(), strips.pack(torch.from_numpy(masks)))
+    random = torch.rand(5, *size) < 0.3
+    strips = Strips.of(grid, size)
+    assert torch.equal(strips.pack(random.cuda()).cpu(), strips.pack(random))

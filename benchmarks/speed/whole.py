@@ -41,7 +41,7 @@ def everything_after(
     seconds = {}
     labels = choose_concepts(annotations, "segment").labels
     seconds["single filters"], counts = timed(
-        lambda: count_single_filters(recording, annotations, labels, workers=workers)
+        lambda: count_single_filters(recording, annotations, labels, device=device, workers=workers)
     )
     best = dict(zip(labels, counts.best_filter.tolist(), strict=True))
 

@@ -21,7 +21,7 @@ from torch import Tensor
 # Numbers of a step's gathered rows. On a CPU they stay in the second-level cache: few concepts side
 # by side are enough, and those that have run out of rows cost as much as the others.
 _CPU_STEP, _CPU_CONCEPTS = 1 << 16, 64
-_GPU_STEP, _GPU_CONCEPTS = 1 << 27, 256
+_GPU_STEP, _GPU_CONCEPTS = 1 << 27, 64
 # Rows whose order is laid out at a time.
 _ROWS = 1 << 20
 
@@ -131,36 +131,33 @@ class _Block:
             where there is no row; by concept the share of the last step that is taken again and
             minus the learning rate, 1 and 0 for a concept without rows left.
         """
-        steps = max((-(-draw.rows.shape[1] // batch) for draw in self.draws), default=0)
-        width = steps * batch
-        together = max(1, _ROWS // max(self.size * width, 1))
+        device = self.features.device
         count = torch.tensor([draw.rows.shape[1] for draw in self.draws] + [0] * self.size)
         count = count[: self.size]
-        in_batch = (count[:, None] - batch * torch.arange(steps)).clamp(0, batch)
-        part = torch.arange(batch) < in_batch[:, :, None]
-        share = (part / in_batch.clamp(min=1)[:, :, None]).transpose(0, 1)[:, :, None]
-        moving = (in_batch > 0).float().T[:, :, None, None]
-        device = self.features.device
-        share, moving = share.to(device), moving.to(device)
+        steps = -(-int(count.max()) // batch)
+        # All rows one behind the other; where there is none, the first stands for it.
+        rows = torch.cat([draw.rows.flatten() for draw in self.draws]).to(device)
+        positive = torch.cat([draw.positive.flatten() for draw in self.draws]).to(device)
+        epochs = torch.tensor([len(draw.rows) for draw in self.draws] + [0] * self.size)
+        first = torch.cat([count.new_zeros(1), torch.cumsum(epochs[: self.size] * count, 0)])[:-1]
+        count, first = count.to(device)[:, None], first.to(device)[:, None]
+        place = torch.arange(steps * batch, device=device).view(steps, 1, batch)
+        part = place < count
+        in_batch = part.sum(2, keepdim=True)
+        share = part / in_batch.clamp(min=1)
+        moving = (in_batch > 0).float()[:, :, :, None]
+        fading = 1 - (1 - momentum) * moving
+        together = max(1, _ROWS // max(part.numel(), 1))
         for begin in range(0, len(rates), together):
-            epochs = min(together, len(rates) - begin)
-            rows = torch.zeros(epochs, self.size, width, dtype=torch.int64)
-            targets = torch.zeros(epochs, self.size, width)
-            for place, draw in enumerate(self.draws):
-                rows[:, place, : count[place]] = draw.rows[begin : begin + epochs]
-                targets[:, place, : count[place]] = draw.positive[begin : begin + epochs]
-            by_step = (epochs, self.size, steps, batch)
-            row = rows.view(by_step).transpose(1, 2).reshape(epochs * steps, -1).to(device)
-            target = targets.view(by_step).transpose(1, 2).flatten(0, 1)[:, :, None].to(device)
-            fading = 1 - (1 - momentum) * moving
-            rate = torch.tensor(rates[begin : begin + epochs], device=device)
-            stride = (-rate[:, None, None, None, None] * moving).flatten(0, 1)
+            rate = torch.tensor(rates[begin : begin + together], device=device)
+            epoch = torch.arange(begin, begin + len(rate), device=device)[:, None, None, None]
+            chosen = torch.where(part, first + epoch * count + place, 0).flatten(0, 1)
             yield from zip(
-                row,
-                target,
-                share.repeat(epochs, 1, 1, 1),
-                fading.repeat(epochs, 1, 1, 1),
-                stride,
+                rows[chosen].flatten(1),
+                positive[chosen].float()[:, :, None],
+                share.repeat(len(rate), 1, 1)[:, :, None],
+                fading.repeat(len(rate), 1, 1, 1),
+                (-rate[:, None, None, None, None] * moving).flatten(0, 1),
                 strict=True,
             )
 

@@ -181,13 +181,14 @@ class NodeBlock:
     def _prepared(self, summed: Float[Tensor, "cell"]) -> list[tuple[_Group, Tensor]]:
         """All groups, none of them with too steep a square, and z at their corners."""
         found = [(group, group.corners(summed)) for group in self._groups.values()]
-        steep = [
-            group.square[_ranges(four) > group.steepest]
-            for group, four in found
-            if group.steepest < inf and four.numel() and float(_ranges(four).max()) > group.steepest
+        ranges = [
+            (group, _ranges(four)) for group, four in found if group.steepest < inf and four.numel()
         ]
-        if not steep:
+        # Asked for once: a GPU is waited for.
+        excess = [most.max() - group.steepest for group, most in ranges]
+        if not excess or float(torch.stack(excess).max()) <= 0:
             return found
+        steep = [group.square[most > group.steepest] for group, most in ranges]
         self._regroup(summed, torch.cat(steep))
         return [(group, group.corners(summed)) for group in self._groups.values()]
 

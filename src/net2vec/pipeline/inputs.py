@@ -214,4 +214,6 @@ def _device(name: str) -> torch.device:
         # Sums on a GPU must come in a fixed order, or a run would not repeat to the last bit.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
+        # That would also fill all memory before it is used, a call for almost every other one.
+        torch.utils.deterministic.fill_uninitialized_memory = False
     return torch.device(name)

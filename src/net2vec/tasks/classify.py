@@ -61,8 +61,9 @@ def draw_sample(
     sides = []
     for train in (True, False):
         inside = annotations.image[annotations.pairs(label, train=train)].astype(np.int64)
-        split = np.flatnonzero(annotations.is_train == train)
-        sides.append((inside, np.setdiff1d(split, inside, assume_unique=True)))
+        is_outside = annotations.is_train == train
+        is_outside[inside] = False
+        sides.append((inside, np.flatnonzero(is_outside)))
     draws = _balanced(sides[0], generator(seed, "epochs", dataset, name), epochs, shuffled=True)
     scored = [
         _balanced(side, generator(seed, split, dataset, name), 1, shuffled=False)
