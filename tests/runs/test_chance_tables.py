@@ -25,7 +25,8 @@ def tables(run):
 
 def test_every_fit_layer_and_task_is_there(tables):
     for name, table in tables.items():
-        assert list(table) == ["network", *TABLES[name].columns, "fit"]
+        spread = [f"{value}_sd" for value in TABLES[name].values]
+        assert list(table) == ["network", *TABLES[name].columns, *spread, "fit"]
         fits = ["paper"] if name == "steadiness" else FITS  # the other fit has no random start
         found = table[["fit", "layer", "task"]].drop_duplicates().to_numpy().tolist()
         assert found == [[fit, layer, task] for fit in fits for layer in LAYERS for task in NUMBER]
@@ -45,6 +46,26 @@ def test_intervals_are_of_the_counts(run, tables):
     right = arrays["trial_correct"][:, arrays["trial_concept"] == "dog"].mean("trial").values
     found = rows.query(f"{dog} and fit == 'paper' and task == 'classify'")["value"]
     assert found.tolist()[:2] == pytest.approx(right)
+
+
+@pytest.mark.parametrize(("name", "value"), [("intervals", "value"), ("evidence", "score")])
+def test_scores_have_the_spread_of_the_seeds(run, tables, name, value):
+    """The counts and nulls are the run's own alone, but a score every seed has."""
+    table = tables[name]
+    assert table.query("fit == 'converged'")[f"{value}_sd"].isna().all()
+    here = table.query("fit == 'paper' and layer == 'blocks.6'").set_index(["task", "method"])
+    sd = here[f"{value}_sd"]
+    assert sd["segment", "single"].eq(0).all()  # chosen by IoU, whatever the start
+    for task in NUMBER:
+        arrays = run.arrays(task=task)
+        combined = arrays["seed_score"].sel(split="val").transpose("seed", "concept").values
+        assert sd[task, "combined"].tolist() == pytest.approx(np.std(combined, axis=0, ddof=1))
+    single = run.arrays(task="classify")["seed_single_score"].sel(split="val")
+    single = single.transpose("seed", "concept").values
+    assert sd["classify", "single"].tolist() == pytest.approx(np.std(single, axis=0, ddof=1))
+    if name == "intervals":
+        gained = np.std(combined - single, axis=0, ddof=1)
+        assert sd["classify", "difference"].tolist() == pytest.approx(gained)
 
 
 def test_evidence_and_its_sum(run, tables):

@@ -176,6 +176,12 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def with_spread(row: pd.Series, name: str, form: str) -> str:
+    """A number of a row, and its standard deviation over seeds where it has one: `0.30 ± 0.02`."""
+    spread = row.get(f"{name}_sd", 0.0)
+    return f"{row[name]:{form}}" + (f" ± {spread:{form}}" if spread > 0 else "")
+
+
 def percent(share: float) -> str:
     """A share between 0 and 1 as a percentage without decimals, but never a false 0 or 100."""
     value = 100 * share

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from net2vec import analysis
 from net2vec.runs.run import Run
+from net2vec.runs.spread import spread
 
 FIT_TABLES: Mapping[str, tuple[str, str]] = {
     "fits": ("The paper’s fit and the converged one: what both say, in numbers", ""),
@@ -19,6 +20,21 @@ FIT_TABLES: Mapping[str, tuple[str, str]] = {
 """Title and place in the paper, by the names of their files."""
 
 _FIT = ["network", "layer", "task"]
+# What tells the rows of a layer and task apart, and what the paper's fit has a part in: the other
+# is the same with every seed.
+_DECIDED: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
+    "fits": (
+        (),
+        (
+            "paper", "ratio", "as_good", "worse", "single_paper", "percent_paper",
+            "failures_paper", "failures_converged", "failures_both", "shared_paper",
+            "same_filter", "neighbours", "cosine", "category_paper", "drop_paper",
+        ),
+    ),
+    "fits_by_concept": (("concept",), ("single_paper", "combined_paper", "cosine", "overlap")),
+    "fits_subsets": (("category", "fit", "rule", "filters"), ("mean",)),
+    "fits_drops": (("category", "fit", "rule"), ("filters", "peak", "full", "drop")),
+}  # fmt: skip
 
 
 def fit_tables(run: Run) -> dict[str, pd.DataFrame]:
@@ -29,19 +45,39 @@ def fit_tables(run: Run) -> dict[str, pd.DataFrame]:
     over all concepts, the last along the converged fit's L1 path); `path_gain`, the mean over sizes
     of what that path adds to the choice by weight. The last four are missing where no subsets were
     fitted.
+
+    Where the paper's fit was made with several seeds, whatever it has a part in has its spread
+    beside it, in a column `NAME_sd` (see `spread`), missing in rows of the converged fit.
     """
     if len(run.fits) < 2:
         return {}
-    views = {fit: run.at(fit=fit) for fit in run.fits}
-    scores = pd.concat([view.scores for view in views.values()], ignore_index=True)
+    paper, converged = (run.at(fit=fit) for fit in ("paper", "converged"))
+    tables = _tables(paper, converged)
+    if not paper.seeds:
+        return tables
+    again = [_tables(paper.at(seed=seed), converged) for seed in paper.seeds]
+    for name, (keys, values) in _DECIDED.items():
+        seeds = [_of_paper(each[name]) for each in again]
+        tables[name] = spread(tables[name], seeds, [*_FIT, *keys], values)
+    return tables
+
+
+def _of_paper(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that the paper's fit has a part in."""
+    return table[table["fit"] == "paper"] if "fit" in table else table
+
+
+def _tables(paper: Run, converged: Run) -> dict[str, pd.DataFrame]:
+    """The tables of two views, one of each fit."""
+    scores = pd.concat([paper.scores, converged.scores], ignore_index=True)
     concepts = analysis.pair_fits(scores)
     vectors = pd.concat(
         [
             analysis.pair_vectors(
-                *(views[fit].arrays(layer, task=task) for fit in ("paper", "converged"))
-            ).assign(network=run.network, layer=layer, task=task)
-            for layer in run.layers
-            for task in run.tasks(layer)
+                *(view.arrays(layer, task=task) for view in (paper, converged))
+            ).assign(network=paper.network, layer=layer, task=task)
+            for layer in paper.layers
+            for task in paper.tasks(layer)
         ],
         ignore_index=True,
     )

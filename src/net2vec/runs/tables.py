@@ -27,6 +27,8 @@ class RunTable:
         make: from a run to a table that has at least these columns, or is empty.
         keys: the columns that tell its rows apart.
         values: what learning decides, so that it may differ from seed to seed.
+        seeded: keys and values with another seed, where the rest is known of the run's own alone;
+            by default what `make` makes.
     """
 
     title: str
@@ -35,6 +37,7 @@ class RunTable:
     make: Callable[[Run], pd.DataFrame]
     keys: tuple[str, ...]
     values: tuple[str, ...] = ()
+    seeded: Callable[[Run], pd.DataFrame] | None = None
 
 
 def make_tables(run: Run, names: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
@@ -57,7 +60,8 @@ def make_tables(run: Run, names: Sequence[str] | None = None) -> dict[str, pd.Da
             table = _make(view, name)
             if any(seeds.values()):
                 kind = TABLES[name]
-                again = [_make(seeded, name) for seeded in seeds[view.fit] if kind.values]
+                make = kind.seeded or partial(_make, name=name)
+                again = [make(seeded) for seeded in seeds[view.fit] if kind.values]
                 table = spread(table, again, ["network", *kind.keys], kind.values)
             parts.append(table.assign(fit=view.fit) if len(views) > 1 else table)
         filled = [part for part in parts if len(part)] or parts[:1]
@@ -111,6 +115,17 @@ def _of_tasks(make: Callable[[xr.Dataset], pd.DataFrame], run: Run) -> pd.DataFr
         for task in run.tasks(layer)
     ]
     return _concat(parts)
+
+
+def _scores(run: Run) -> pd.DataFrame:
+    """Validation scores by method, and the difference of all filters and the best one."""
+    key = [*_FIT, "concept"]
+    found = run.scores
+    single = found.loc[found["method"] == "single", [*key, "val"]]
+    gained = found[found["method"] == "combined"].merge(single, on=key, suffixes=("", "_single"))
+    gained = gained.assign(method="difference", val=gained["val"] - gained["val_single"])
+    both = pd.concat([found, gained], ignore_index=True)
+    return both.assign(value=both["val"], score=both["val"])
 
 
 def _evidence_summary(run: Run) -> pd.DataFrame:
@@ -299,6 +314,8 @@ TABLES: Mapping[str, RunTable] = {
         (*_FIT, "concept", "method", "value", "low", "high", "n"),
         partial(_of_tasks, analysis.score_intervals),
         (*_FIT, "concept", "method"),
+        ("value",),
+        _scores,
     ),
     "evidence": RunTable(
         "Every concept's scores against those on shuffled annotations",
@@ -306,6 +323,8 @@ TABLES: Mapping[str, RunTable] = {
         (*_FIT, "method", "concept", "score", "null_mean", "nulls", "p", "q", "passed"),
         partial(_of_tasks, analysis.weigh_evidence),
         (*_FIT, "method", "concept"),
+        ("score",),
+        _scores,
     ),
     "evidence_summary": RunTable(
         "How many concepts are encoded better than chance",

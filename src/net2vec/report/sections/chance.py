@@ -300,7 +300,8 @@ def _all_concepts(study: Study, tables: dict[str, pd.DataFrame]) -> Table:
         Column("n", "images", "count"),
     ]
     if len(evidence):
-        rows = rows.merge(evidence.drop(columns="score"), on=key, how="left")
+        beside = evidence.drop(columns=["score", "score_sd"], errors="ignore")
+        rows = rows.merge(beside, on=key, how="left")
         columns += [
             Column("null_mean", "mean null score", "number"),
             Column("p", "p", "number"),
@@ -313,7 +314,8 @@ def _all_concepts(study: Study, tables: dict[str, pd.DataFrame]) -> Table:
         rows,
         (*_several(rows), *columns),
         "Every concept’s scores, how far they can be trusted"
-        + (" and what chance would give" if len(evidence) else ""),
+        + (" and what chance would give" if len(evidence) else "")
+        + ("; ± sd: over the starts of the paper’s training" if "value_sd" in rows else ""),
         csv="intervals",
         searchable=True,
         folded=True,

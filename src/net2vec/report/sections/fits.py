@@ -26,7 +26,7 @@ from net2vec.report.sections.fits_filters import (
 )
 from net2vec.report.sections.fits_space import fit_concepts_table, fit_neighbour_blocks
 from net2vec.report.sections.verdicts import verdicts
-from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study, count, percent
+from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study, count, percent, with_spread
 from net2vec.runs import make_tables
 
 
@@ -43,7 +43,7 @@ def fits_section(study: Study) -> Section | None:
                 " solves the same linear model on the same features to its optimum: balanced log"
                 " loss, an L2 term and, in segmentation, a cut chosen on the training images. What"
                 " both show is a finding about the network; what the paper’s training shows alone"
-                " may be one about the training."
+                f" may be one about the training.{_starts(study)}"
             ),
             *(Paragraph(_scores(study, task)) for task in study.tasks),
             *(_verdicts(study, task) for task in study.tasks),
@@ -58,12 +58,23 @@ def fits_section(study: Study) -> Section | None:
     )
 
 
+def _starts(study: Study) -> str:
+    """What ± means here, where the paper's training has several starts."""
+    seeds = study.run.at(fit="paper").seeds
+    if not seeds:
+        return ""
+    return (
+        f" That training was repeated from {len(seeds)} starts: what follows a number of it after ±"
+        " is the standard deviation over these, if nothing else is said."
+    )
+
+
 def _scores(study: Study, task: str) -> str:
     row = last_fits(study, task)
     said = (
         f"In {TASK_TITLE[task]} on {study.layer} the mean {SCORE_NAME[task]} of all filters is"
-        f" {row['converged']:.3f} converged and {row['paper']:.3f} with the paper’s training"
-        f" ({row['ratio']:.2f} times); {percent(row['as_good'] / 100)} of"
+        f" {row['converged']:.3f} converged and {with_spread(row, 'paper', '.3f')} with the paper’s"
+        f" training ({row['ratio']:.2f} times); {percent(row['as_good'] / 100)} of"
         f" {count(int(row['n']), 'concept')} score at least as high"
     )
     trained = int(row["trained"])
@@ -78,11 +89,14 @@ def _scores(study: Study, task: str) -> str:
 
 def _verdicts(study: Study, task: str) -> Table:
     lost = study.last(study.fits["fits_drops"], task)
+    found = verdicts(last_fits(study, task), lost)
+    several = (Column("spread", "± sd"),) if found["spread"].any() else ()
     return Table(
-        verdicts(last_fits(study, task), lost),
+        found,
         (
             Column("finding", "finding"),
             Column("paper", "paper’s training"),
+            *several,
             Column("converged", "converged"),
             Column("chance", "by chance"),
             Column("verdict", "what follows"),
@@ -91,7 +105,8 @@ def _verdicts(study: Study, task: str) -> Table:
         " which are held against the same single filter, that of the paper’s training. Failures"
         " rest on the training where at most a quarter of them remain, and hold where more than"
         " three quarters do. Subsets of the converged fit are chosen by the better of two rules. A"
-        " drop is clear beyond two standard errors (±, over concepts).",
+        " drop is clear beyond two standard errors (±, over concepts)."
+        + (" ± sd is over the starts of the paper’s training." if several else ""),
         csv="fits",
     )
 
@@ -120,7 +135,9 @@ def _by_category(study: Study) -> FigureRow:
 
 def _table_one(study: Study) -> Table:
     """Table 1 of all runs; a run with one fit has a gap."""
-    alone = study.wins.rename(columns={"percent": "percent_paper"})
+    alone = study.wins.rename(
+        columns={"percent": "percent_paper", "percent_sd": "percent_paper_sd"}
+    )
     alone = alone[~alone["network"].isin(study.fits["fits"]["network"])]
     first = {label: run.fit for run, label in zip(study.runs, study.labels, strict=True)}
     alone = alone[alone["network"].map(first) == "paper"]
@@ -130,6 +147,8 @@ def _table_one(study: Study) -> Table:
         paper_share=rows["percent_paper"] / 100,
         converged_share=rows["percent_converged"] / 100,
     )
+    if "percent_paper_sd" in rows:
+        rows["paper_share_sd"] = rows["percent_paper_sd"] / 100
     several = (Column("network", "network"),) if len(set(rows["network"])) > 1 else ()
     return Table(
         rows,

@@ -11,7 +11,15 @@ from net2vec.report.content import Block, Column, Drawing, FigureRow, Paragraph,
 from net2vec.report.figures import draw_fit_curves, draw_fit_sharing
 from net2vec.report.sections.chance import FIT_TITLE
 from net2vec.report.sections.verdicts import is_clear
-from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study, count, listing, percent
+from net2vec.report.study import (
+    SCORE_NAME,
+    TASK_TITLE,
+    Study,
+    count,
+    listing,
+    percent,
+    with_spread,
+)
 
 
 def last_fits(study: Study, task: str) -> pd.Series:
@@ -57,8 +65,9 @@ def _lost(lost: pd.DataFrame, rules: pd.DataFrame, task: str) -> str:
     for fit, title in FIT_TITLE.items():
         mine = lost[(lost["task"] == task) & (lost["rule"] == "weight") & (lost["fit"] == fit)]
         every = mine[mine["category"] == ALL].iloc[0]
-        few = f"{every['filters']} filters ({every['peak']:.3f}; all: {every['full']:.3f})"
-        every_one = f"all filters ({every['full']:.3f})"
+        full = with_spread(every, "full", ".3f")
+        few = f"{every['filters']} filters ({with_spread(every, 'peak', '.3f')}; all: {full})"
+        every_one = f"all filters ({full})"
         peaks.append(f"{title}, {few if every['drop'] > 0 else every_one}")
         names = [
             row["category"] for _, row in mine[mine["category"] != ALL].iterrows() if is_clear(row)
@@ -117,9 +126,9 @@ def fit_sharing_blocks(study: Study) -> list[Block]:
         row = last_fits(study, task)
         said.append(
             f"In {TASK_TITLE[task]} on {study.layer} a filter that has the largest weight of any"
-            f" concept has that of {row['shared_paper']:.2f} in the mean with the paper’s training"
-            f" and of {row['shared_converged']:.2f} converged; by chance it would be"
-            f" {row['shared_by_chance']:.2f}. It is the same filter in both for"
+            f" concept has that of {with_spread(row, 'shared_paper', '.2f')} in the mean with the"
+            f" paper’s training and of {row['shared_converged']:.2f} converged; by chance it would"
+            f" be {row['shared_by_chance']:.2f}. It is the same filter in both for"
             f" {percent(row['same_filter'] / 100)} of the concepts.{_caution(row)}"
         )
     return [

@@ -16,7 +16,7 @@ from net2vec.report.content import (
 )
 from net2vec.report.sections.chance import FIT_TITLE
 from net2vec.report.sections.fits_filters import last_fits
-from net2vec.report.study import TASK_TITLE, Study, percent
+from net2vec.report.study import TASK_TITLE, Study, percent, with_spread
 from net2vec.runs import make_tables
 
 _CONCEPTS = 6
@@ -73,7 +73,7 @@ def _agreement(study: Study, task: str) -> str:
     """Whether the neighbours are the same, and whether they are alike."""
     row = last_fits(study, task)
     said = f"In {TASK_TITLE[task]} the two vectors of a concept have a median cosine of"
-    said += f" {row['cosine']:.2f}"
+    said += f" {with_spread(row, 'cosine', '.2f')}"
     if pd.notna(row["neighbours"]) and pd.notna(row["neighbours_by_chance"]):
         said += (
             f" and share {percent(row['neighbours'])} of the five nearest concepts in the median"
@@ -82,8 +82,9 @@ def _agreement(study: Study, task: str) -> str:
     said += "."
     if pd.notna(row["category_paper"]) and pd.notna(row["category_converged"]):
         said += (
-            f" The nearest concept is of the same category for {row['category_paper']:.0f} % with"
-            f" the paper’s training and {row['category_converged']:.0f} % converged (by chance"
+            f" The nearest concept is of the same category for"
+            f" {with_spread(row, 'category_paper', '.0f')} % with the paper’s training and"
+            f" {row['category_converged']:.0f} % converged (by chance"
             f" {row['category_by_chance']:.0f} %)."
         )
     return said

@@ -30,13 +30,20 @@ def verdicts(fits: pd.Series, lost: pd.DataFrame) -> pd.DataFrame:
             rules the one with the higher peak is judged: subsets that are chosen badly do not drop.
 
     Returns:
-        `finding, paper, converged, chance, verdict`, all of them text.
+        `finding, paper, spread, converged, chance, verdict`, all of them text; `spread` is the
+        standard deviation over seeds of what `paper` says, empty where that has none.
     """
     rows = [_better(fits), _failures(fits), *_drops(lost), _sharing(fits), _neighbours(fits)]
-    return pd.DataFrame(rows, columns=["finding", "paper", "converged", "chance", "verdict"])
+    return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
-Row = tuple[str, str, str, str, str]
+Row = tuple[str, str, str, str, str, str]
+_COLUMNS = ("finding", "paper", "spread", "converged", "chance", "verdict")
+
+
+def _spread(row: pd.Series, name: str, form: str, unit: str = "") -> str:
+    spread = row.get(f"{name}_sd", math.nan)
+    return "" if pd.isna(spread) else f"± {spread:{form}}{unit}"
 
 
 def _better(fits: pd.Series) -> Row:
@@ -49,8 +56,12 @@ def _better(fits: pd.Series) -> Row:
         verdict = HOLDS if converged > 50 else RESTS
     return (
         "All filters encode most concepts at least as well as the best one (Table 1)",
-        f"{paper:.1f} %", f"{converged:.1f} %", "", verdict,
-    )  # fmt: skip
+        f"{paper:.1f} %",
+        _spread(fits, "percent_paper", ".1f", " %"),
+        f"{converged:.1f} %",
+        "",
+        verdict,
+    )
 
 
 def _failures(fits: pd.Series) -> Row:
@@ -62,6 +73,7 @@ def _failures(fits: pd.Series) -> Row:
     return (
         "Some concepts lose by the combination (failures, sec. 4.1)",
         f"{paper} of {n}",
+        _spread(fits, "failures_paper", ".1f"),
         f"{int(fits['failures_converged'])} of {n}; {kept} of the {paper} remain",
         "",
         verdict,
@@ -81,6 +93,7 @@ def _drops(lost: pd.DataFrame) -> Iterator[Row]:
         yield (
             f"The mean score drops after its optimum (Fig. 3): {category}",
             _drop(paper),
+            _spread(paper, "drop", ".3f"),
             _drop(converged),
             "",
             _drop_verdict(paper, converged),
@@ -121,6 +134,7 @@ def _sharing(fits: pd.Series) -> Row:
     return (
         "Filters are shared: concepts for each filter with a largest weight (Fig. 5)",
         f"{paper:.2f}",
+        _spread(fits, "shared_paper", ".2f"),
         f"{converged:.2f}",
         f"{chance:.2f}, below {limit:.2f}",
         above_chance(paper, converged, chance, limit) if marks else OPEN,
@@ -135,6 +149,7 @@ def _neighbours(fits: pd.Series) -> Row:
     return (
         "The nearest concept is of the same category (Table 2)",
         f"{paper:.0f} %",
+        _spread(fits, "category_paper", ".1f", " %"),
         f"{converged:.0f} %",
         f"{chance:.0f} %, below {limit:.0f} %",
         above_chance(paper, converged, chance, limit),
