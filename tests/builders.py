@@ -86,7 +86,7 @@ def build_run(
         for fit in fits:
             of_segment = _segment(rng, shared[0], filters, sizes, pairs, gain)
             of_classify = _classify(rng, shared[1], filters, above_one, pairs, gain)
-            for made in (of_segment, of_classify):
+            for made in map(_with_subset_counts, (of_segment, of_classify)):
                 again = seeds if fit == fits[0] and seeds > 1 else 0
                 made = _with_path(made) if fit == "converged" else made
                 more = _with_seeds(rng, _with_nulls(rng, made, nulls), again)
@@ -194,9 +194,24 @@ def _classify(rng, concepts, filters, sizes, pairs, gain):
     )
 
 
+def _with_subset_counts(made):
+    """What subsets make of every image: the larger, the more they are like the combination."""
+    found, sizes = {}, np.arange(made.sizes["subset_size"])
+    for name in ("pair_intersection", "pair_union", "trial_correct"):
+        if name in made and len(sizes):
+            combined = made[name].sel({"method": "combined"}, drop=True)
+            kept = np.arange(combined.size) % (2 + sizes[:, None]) > 0
+            values = combined.values * (kept | ("union" in name))
+            found[f"subset_{name}"] = (("subset_size", *combined.dims), values)
+    return made.assign(found)
+
+
 def _with_path(made):
     """As many subsets chosen by an L1 path, somewhat better than those chosen by weight."""
+    counts = ("pair_intersection", "pair_union", "trial_correct")
+    kept = [name for name in counts if f"subset_{name}" in made]
     return made.assign(
+        **{f"path_{name}": made[f"subset_{name}"] for name in kept},
         path_weight=made["subset_weight"] * 2,
         path_bias=made["subset_score"].sel(split="train", drop=True),
         path_score=(made["subset_score"] + 0.01).clip(0, 1),

@@ -118,6 +118,50 @@ def test_intervals_hold_the_score_within_what_is_possible(counts):
     assert turned[DIFFERENCE, 0] == pytest.approx(-value[DIFFERENCE])
 
 
+# Subsets
+
+
+def counted(rng, methods, images):
+    """Counts of random masks by random methods, by image; some find nothing."""
+    union = rng.integers(0, 3000, (methods, images))
+    share = rng.random((methods, images)) * (rng.random((methods, images)) < 0.7)
+    return (union * share).astype(int), union
+
+
+def intervals_of(task, rng, methods, images):
+    """The intervals of a random draw, by methods; the same draw for every choice of methods."""
+    if task == "segment":
+        shared, joined = counted(rng, methods, images)
+        return lambda chosen: iou_intervals(shared[chosen], joined[chosen], KEY, draws=300)
+    right, positive = rng.random((methods, images)) < 0.8, np.arange(images) % 2 == 0
+    return lambda chosen: accuracy_intervals(right[chosen], positive, KEY, draws=300)
+
+
+@given(
+    st.sampled_from(["segment", "classify"]),
+    st.integers(1, 25),
+    st.integers(1, 40),
+    st.integers(0, 2**32),
+)
+def test_who_stands_beside_changes_no_bit(task, subsets, images, seed):
+    found = intervals_of(task, np.random.default_rng(seed), 2 + subsets, images)
+    every = found(list(range(2 + subsets)))
+    assert len(every) == 3 + subsets
+    np.testing.assert_array_equal(every[:3], found([0, 1]))
+    # A subset has the interval that it would have as the combination.
+    last = 1 + subsets
+    np.testing.assert_array_equal(every[-1], found([0, last])[COMBINED])
+    np.testing.assert_array_equal(found([0, 1, 1])[3], every[COMBINED])
+    assert (every[:, 1] <= every[:, 0]).all()
+    assert (every[:, 0] <= every[:, 2]).all()
+
+
+def test_one_image_says_nothing_of_subsets():
+    found = iou_intervals(np.array([[5], [7], [2]]), np.full((3, 1), 10), KEY)
+    assert found[DIFFERENCE].tolist() == [pytest.approx(0.2), -1, 1]
+    assert found[3].tolist() == [0.2, 0, 1]
+
+
 # What is covered. Draws of the truth are many and those of a bootstrap few, to be quick.
 
 REPEATS, DRAWS = 300, 400
@@ -132,13 +176,14 @@ def test_coverage_of_set_iou(images):
     def draw(count):
         area = np.exp(rng.normal(5, 0.8, count)).astype(int) + 5
         quality = rng.beta(1, 2, count)
-        share = np.stack([quality, np.clip(quality + rng.normal(0.15, 0.15, count), 0, 1)])
-        return (area * share).astype(int), area + (area * rng.gamma(1, 0.5, (2, count))).astype(int)
+        more = np.clip(quality + rng.normal(0.15, 0.15, count), 0, 1)
+        share = np.stack([quality, more, rng.beta(0.5, 3, count)])
+        return (area * share).astype(int), area + (area * rng.gamma(1, 0.5, (3, count))).astype(int)
 
     intersection, union = (counts.sum(axis=1) for counts in draw(400_000))
     truth = intersection / union
-    truth = np.append(truth, truth[COMBINED] - truth[SINGLE])
-    inside = np.zeros(3)
+    truth = np.insert(truth, DIFFERENCE, truth[COMBINED] - truth[SINGLE])
+    inside = np.zeros(4)
     for repeat in range(REPEATS):
         _, low, high = iou_intervals(*draw(images), (0, str(repeat)), draws=DRAWS).T
         inside += (low <= truth) & (truth <= high)
@@ -148,14 +193,14 @@ def test_coverage_of_set_iou(images):
 
 
 @pytest.mark.parametrize("images", [10, 30])
-@pytest.mark.parametrize("right", [(0.6, 0.75), (0.8, 0.97), (0.97, 1.0)])
+@pytest.mark.parametrize("right", [(0.6, 0.75, 0.9), (0.8, 0.97, 0.8), (0.97, 1.0, 0.99)])
 def test_coverage_of_accuracy(images, right):
     rng = np.random.default_rng(images)
     positive = np.arange(2 * images) < images
-    truth = np.array([*right, right[1] - right[0]])
-    inside = np.zeros(3)
+    truth = np.insert(right, DIFFERENCE, right[COMBINED] - right[SINGLE])
+    inside = np.zeros(4)
     for repeat in range(REPEATS):
-        ease = rng.random(2 * images)  # the same for both methods
+        ease = rng.random(2 * images)  # the same for all methods
         correct = ease < np.array(right)[:, None]
         _, low, high = accuracy_intervals(correct, positive, (0, str(repeat)), draws=DRAWS).T
         inside += (low <= truth) & (truth <= high)
@@ -177,6 +222,8 @@ def segment_arrays(order=slice(None)):
         },
         coords={
             "concept": ["b", "a", "never there"],
+            "filter": np.arange(8),
+            "subset_size": [1, 4],
             "method": ["single", "combined"],
             "pair_concept": ("pair", names[order]),
             "pair_split": ("pair", split[order]),
@@ -191,7 +238,45 @@ def test_segmentation_is_judged_on_validation_images():
     assert table["concept"].tolist() == ["b"] * 3 + ["a"] * 3  # in the order of the arrays
     assert table["method"].tolist() == ["single", "combined", "difference"] * 2
     assert table["value"].tolist() == pytest.approx([0.4, 0.3, -0.1, 0.4, 0.3, -0.1])
+    assert table["filters"].tolist() == [1, 8, 8] * 2
     assert table["n"].tolist() == [2] * 6
+
+
+def with_subsets(arrays, rule, shared, joined=10):
+    """The arrays with pixels that are found by two sizes of subsets."""
+    shared = np.array(shared)
+    dims = ("subset_size", "pair")
+    return arrays.assign(
+        {
+            f"{rule}_pair_intersection": (dims, shared),
+            f"{rule}_pair_union": (dims, np.full(shared.shape, joined)),
+        }
+    )
+
+
+def test_subsets_have_rows_by_their_filters():
+    plain = segment_arrays()
+    combined = plain["pair_intersection"].values[1]
+    arrays = with_subsets(plain, "path", [[0] * 6, [10] * 6])
+    arrays = with_subsets(arrays, "subset", [[1, 2, 3, 4, 5, 6], combined])
+    table = score_intervals(arrays)
+    rows = [
+        ("single", 1), ("combined", 8), ("difference", 8), ("subset", 1), ("subset", 4),
+        ("path", 1), ("path", 4),
+    ]  # fmt: skip
+    for name in ("b", "a"):
+        mine = table[table["concept"] == name]
+        assert list(zip(mine["method"], mine["filters"], strict=True)) == rows
+        ends = mine.set_index(["method", "filters"])[["value", "low", "high"]]
+        assert ends.loc["subset", 1]["value"] == ends.loc["single", 1]["value"]  # the same counts
+        # A subset that finds what the combination finds has its interval.
+        assert ends.loc["subset", 4].tolist() == ends.loc["combined", 8].tolist()
+        assert ends.loc["path"]["value"].tolist() == [0, 1]
+        assert ends.loc["path", 1]["high"] > 0
+    assert table["n"].eq(2).all()
+    # What is known of the others is not touched.
+    others = table[~table["method"].isin(["subset", "path"])].reset_index(drop=True)
+    assert others.equals(score_intervals(plain))
 
 
 def test_a_concept_alone_has_the_same_interval():
@@ -209,6 +294,8 @@ def test_classification_and_runs_without_counts():
         {"trial_correct": (("method", "trial"), correct)},
         coords={
             "concept": ["a"],
+            "filter": np.arange(8),
+            "subset_size": np.zeros(0, dtype=int),
             "method": ["single", "combined"],
             "trial_concept": ("trial", np.array(["a"] * 4, dtype=object)),
             "trial_positive": ("trial", np.array([True, True, False, False])),
@@ -218,6 +305,13 @@ def test_classification_and_runs_without_counts():
     table = score_intervals(arrays)
     assert table["value"].tolist() == [0.75, 0.75, 0]
     assert table["n"].tolist() == [4] * 3
+    few = arrays.assign_coords(subset_size=[3]).assign(
+        subset_trial_correct=(("subset_size", "trial"), np.array([[False, True, False, False]]))
+    )
+    found = score_intervals(few)
+    assert found[["method", "filters"]].to_numpy().tolist()[-1] == ["subset", 3]
+    assert found["value"].tolist() == [0.75, 0.75, 0, 0.25]
+    assert found.iloc[:3].equals(table)
     empty = score_intervals(arrays.drop_vars("trial_correct"))
     assert list(empty.columns) == list(INTERVAL_COLUMNS)
     assert empty.empty

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -79,8 +79,8 @@ def quick_segment(recording, annotations, label, *, best_filter, subset_sizes, d
         training=replace(TRAINING["segment"], epochs=1),
         seed=99,
     )
-    path = {name: getattr(found, name.replace("path", "subset")) for name in PATH}
-    return replace(found, l2=0.5, cut=0.25, bias=0.125, start_distance=float("nan"), **path)
+    more = {"l2": 0.5, "cut": 0.25, "bias": 0.125, "start_distance": float("nan")}
+    return replace(found, **more, **path_of(found))
 
 
 def quick_classify(recording, annotations, labels, samples, *, subset_sizes, device, features):
@@ -89,14 +89,13 @@ def quick_classify(recording, annotations, labels, samples, *, subset_sizes, dev
     found = classify_concepts(
         recording, names, samples, subset_sizes=subset_sizes, training=training, seed=99
     )
-    paths = [
-        {name: getattr(one, name.replace("path", "subset")) for name in PATH if "cut" not in name}
-        for one in found
-    ]
-    return [replace(one, l2=0.5, **path) for one, path in zip(found, paths, strict=True)]
+    return [replace(one, l2=0.5, **path_of(one)) for one in found]
 
 
-PATH = ("path_weight", "path_bias", "path_cut", "path_score")
+def path_of(found):
+    """The subsets that were learned in the place of those of an L1 path."""
+    names = [entry.name for entry in fields(found) if entry.name.startswith("path_")]
+    return {name: getattr(found, name.replace("path", "subset")) for name in names}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -284,6 +283,46 @@ def test_counts_of_pixels_and_images_say_what_the_scores_say(run):
         assert shared / joined == float(arrays["score"].sel(split="val", concept=name))
 
 
+def test_subsets_have_counts_by_image(run):
+    for fit in run.fits:
+        segmented, classified = (run.arrays(task=task, fit=fit) for task in TRAINING)
+        for rule in ("subset",) if fit == "paper" else ("subset", "path"):
+            shared, joined = (segmented[f"{rule}_pair_{x}"] for x in ("intersection", "union"))
+            assert shared.dtype == joined.dtype == np.int32
+            right = classified[f"{rule}_trial_correct"]
+            assert shared.dims == ("subset_size", "pair")
+            assert right.dims == ("subset_size", "trial")
+            for name in segmented["concept"].values:
+                mine = (segmented["pair_concept"] == name) & (segmented["pair_split"] == "val")
+                score = shared.values[:, mine].sum(axis=1) / joined.values[:, mine].sum(axis=1)
+                val = {"split": "val", "concept": name}
+                assert score.tolist() == segmented[f"{rule}_score"].sel(val).values.tolist()
+                share = right.values[:, classified["trial_concept"] == name].mean(axis=1)
+                assert share.tolist() == classified[f"{rule}_score"].sel(val).values.tolist()
+    assert not {"path_pair_union", "path_trial_correct"} & set(run.arrays().data_vars)
+
+
+def test_other_seeds_keep_no_counts_of_subsets(run):
+    kept = []
+    for path in (run.path / "cache" / "segment").rglob("*.npz"):
+        with np.load(path) as file:
+            if "subset_pair_union" in file.files:
+                kept.append(len(file["subset_pair_union"]))
+    concepts = run.arrays().sizes["concept"]
+    assert sorted(kept) == [0] * concepts + [2] * 2 * concepts  # the other start; both fits
+    assert "subset_pair_union" in run.at(seed=0).arrays()
+    assert "subset_pair_union" not in run.at(seed=1).arrays()
+
+
+def test_without_subsets_nothing_is_kept_of_them(tmp_path):
+    none = {task: {**FAST[task], "subsets": ()} for task in FAST}
+    alone = make(tmp_path / "run", concepts=("red-c",), fit="both", **none)
+    for fit in alone.fits:
+        for task in TRAINING:
+            names = map(str, alone.arrays(task=task, fit=fit).data_vars)
+            assert not [name for name in names if "subset_pair" in name or "_trial_" in name]
+
+
 def test_more_nulls_go_on_where_there_are_some(run, calls, tmp_path):
     shutil.copytree(run.path, tmp_path / "run")
     again = make(tmp_path / "run", **{**MORE, "nulls": 3})
@@ -340,17 +379,23 @@ def test_what_each_costs_is_kept(run):
     assert {"single filters", "single filters nulls"} <= set(seconds)
 
 
-def test_items_of_an_older_version_are_made_again(plain, calls, tmp_path):
+@pytest.mark.parametrize("added", ["path", "subset_pair", "subset_trial"])
+def test_items_of_an_older_version_are_made_again(plain, calls, added, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(plain.path, folder)
     (folder / "provenance.json").unlink()
-    for path in (folder / "cache" / "segment").rglob("*.npz"):
+    task = "classify" if "trial" in added else "segment"
+    for path in (folder / "cache" / task).rglob("*.npz"):
         with np.load(path) as file:
-            kept = {name: file[name] for name in file.files if not name.startswith("path")}
+            kept = {name: file[name] for name in file.files if not name.startswith(added)}
         np.savez(path, **kept)
     again = make(folder)
-    assert len(asked(calls.segment)) == plain.arrays().sizes["concept"]
+    if task == "segment":
+        assert len(asked(calls.segment)) == plain.arrays().sizes["concept"]
+    else:
+        assert len(calls.classify.calls) == 1
     assert (again.path / "scores.csv").read_bytes() == (plain.path / "scores.csv").read_bytes()
+    assert again.arrays(task=task).identical(plain.arrays(task=task))
 
 
 def test_converged_fits_as_they_are(tmp_path, monkeypatch):

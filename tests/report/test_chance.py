@@ -92,6 +92,8 @@ def test_a_run_without_nulls_and_seeds_has_intervals_alone(tmp_path):
     assert "starts" not in text_of(section)
     everything = section.blocks[-1]
     assert everything.csv == "intervals"
+    assert set(everything.frame["method"]) == {"all filters", "best single filter"}
+    assert "those of subsets are in the table beside the page" in everything.caption
     assert len(everything.frame) == 2 * len(LAYERS) * (len(CONCEPTS) + len(CONCEPTS | SCENES))
 
 

@@ -1,9 +1,10 @@
 """The tables that say how far a run's numbers can be trusted, of a run that was asked for them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from net2vec.runs import TABLES, make_tables, open_run
+from net2vec.runs import TABLES, Run, make_tables, open_run
 
 from builders import CONCEPTS, LAYERS, SCENES, build_run
 
@@ -34,18 +35,70 @@ def test_every_fit_layer_and_task_is_there(tables):
 
 def test_intervals_are_of_the_counts(run, tables):
     rows = tables["intervals"]
-    assert len(rows) == 2 * 2 * 3 * sum(NUMBER.values())
+    plain = rows[~rows["method"].isin(["subset", "path"])]
+    assert len(plain) == 2 * 2 * 3 * sum(NUMBER.values())
     arrays = run.arrays("blocks.6", fit="converged")
     dog = (arrays["pair_concept"] == "dog") & (arrays["pair_split"] == "val")
     shared = arrays["pair_intersection"][:, dog].sum("pair")
     single, combined = (shared / arrays["pair_union"][:, dog].sum("pair")).values
     dog = "layer == 'blocks.6' and concept == 'dog'"
-    found = rows.query(f"{dog} and fit == 'converged' and task == 'segment'")["value"]
+    found = plain.query(f"{dog} and fit == 'converged' and task == 'segment'")["value"]
     assert found.tolist() == pytest.approx([single, combined, combined - single])
     arrays = run.arrays("blocks.6", task="classify")
     right = arrays["trial_correct"][:, arrays["trial_concept"] == "dog"].mean("trial").values
-    found = rows.query(f"{dog} and fit == 'paper' and task == 'classify'")["value"]
+    found = plain.query(f"{dog} and fit == 'paper' and task == 'classify'")["value"]
     assert found.tolist()[:2] == pytest.approx(right)
+
+
+def test_intervals_of_subsets_stand_where_their_scores_do(run, tables):
+    key = ["layer", "task", "concept", "method", "filters", "fit"]
+    rows = tables["intervals"].query("method != 'difference'").set_index(key)
+    assert rows.index.is_unique
+    scores = pd.concat([run.at(fit=fit).scores for fit in FITS]).set_index(key)
+    assert set(rows.index) == set(scores.index)
+    assert {"subset", "path"} <= set(rows.index.get_level_values("method"))
+    for task, fit, rule in (
+        ("segment", "paper", "subset"),
+        ("segment", "converged", "path"),
+        ("classify", "converged", "path"),
+    ):
+        arrays = run.arrays("blocks.6", task=task, fit=fit)
+        image = "pair" if task == "segment" else "trial"
+        here = arrays[f"{image}_concept"] == "dog"
+        if task == "segment":
+            here &= arrays["pair_split"] == "val"
+            shared, joined = (
+                arrays[f"{rule}_pair_{what}"].sel(pair=here).sum("pair").values
+                for what in ("intersection", "union")
+            )
+            wanted = shared / joined
+        else:
+            wanted = arrays[f"{rule}_trial_correct"].sel(trial=here).mean("trial").values
+        dog = rows.query(
+            "layer == 'blocks.6' and task == @task and concept == 'dog' and method == @rule"
+            " and fit == @fit"
+        ).reset_index()
+        assert dog["filters"].tolist() == arrays["subset_size"].values.tolist()
+        assert dog["value"].tolist() == pytest.approx(wanted.tolist())
+        assert (dog["low"] <= dog["value"]).all()
+        assert (dog["value"] <= dog["high"]).all()
+    # Of another start scores are known, and hence the spread; of the converged fit there is none.
+    subset = rows.xs("subset", level="method")
+    spread = subset.xs("paper", level="fit").query("layer == 'blocks.6'")["value_sd"]
+    assert (spread > 0).all()
+    assert subset.xs("converged", level="fit")["value_sd"].isna().all()
+
+
+def test_a_run_of_an_older_version_has_intervals_without_subsets(run, tables):
+    tree = run.tree.copy()
+    for node in tree.subtree:
+        old = [name for name in node.data_vars if "_pair_" in name or "_trial_" in name]
+        if old := [name for name in old if not name.startswith("seed")]:
+            node.dataset = node.to_dataset(inherit=False).drop_vars(old)
+    found = make_tables(Run(run.path, tree=tree), ["intervals"])["intervals"]
+    rows = tables["intervals"]
+    kept = rows[~rows["method"].isin(["subset", "path"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, kept, check_exact=True)
 
 
 @pytest.mark.parametrize(("name", "value"), [("intervals", "value"), ("evidence", "score")])

@@ -211,6 +211,13 @@ def test_scores_are_accuracies_on_the_drawn_images(case):
             # The single filter is the subset of one, learned by itself.
             assert learned.single_score[split] == learned.subset_score[split, 0]
             assert start.score[split] == accuracy(start.weight, start.bias)
+        right = learned.subset_trial_correct
+        for place, vector in enumerate(learned.subset_weight):
+            logit = case.means[learned.trial_image] @ vector + learned.subset_bias[place]
+            np.testing.assert_array_equal(right[place], (logit > 0) == learned.trial_positive)
+        assert right.mean(axis=1).tolist() == learned.subset_score[1].tolist()
+        np.testing.assert_array_equal(right[0], learned.trial_correct[0])
+        assert learned.path_trial_correct.shape == (0, len(learned.trial_image))
         single = np.flatnonzero(learned.subset_weight[0])
         assert single.tolist() == [learned.best_filter]
     by_name = dict(zip(case.names, found, strict=True))

@@ -164,6 +164,9 @@ def test_scores_are_accuracies_on_the_balanced_sets(case, found):
         logit = case.means[one.trial_image] @ one.weight + one.bias
         np.testing.assert_array_equal(one.trial_correct[1], (logit > 0) == one.trial_positive)
         np.testing.assert_allclose(one.trial_correct.mean(1), [one.single_score[1], one.score[1]])
+        for kind in ("subset", "path"):
+            right = getattr(one, f"{kind}_trial_correct")
+            assert right.mean(axis=1).tolist() == getattr(one, f"{kind}_score")[1].tolist()
         assert np.isnan(one.start_distance)
     assert found["clear"].score.min() > 0.9
     assert found["clear"].score[1] > found["clear"].single_score[1]

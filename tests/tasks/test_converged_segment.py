@@ -107,7 +107,13 @@ def test_scores_are_those_of_vector_and_cut(case, label):
     assert found.pairs.tolist() == pairs.tolist()
     val = ~IS_TRAIN[annotations.image[pairs]]
     totals = found.pair_intersection[1, val].sum() / found.pair_union[1, val].sum()
-    assert totals == pytest.approx(found.score[1])
+    assert totals == found.score[1]
+    for kind in ("subset", "path"):
+        shared, joined = (getattr(found, f"{kind}_pair_{x}") for x in ("intersection", "union"))
+        assert shared.shape == (2, len(pairs))
+        for split, here in enumerate((~val, val)):
+            totals = shared[:, here].sum(axis=1) / joined[:, here].sum(axis=1)
+            assert totals.tolist() == getattr(found, f"{kind}_score")[split].tolist()
 
 
 def test_a_subset_is_the_optimum_of_its_filters(case):

@@ -186,6 +186,28 @@ def test_individual_iou_of_both_methods(case, name):
     assert len(np.unique(expected)) > 2
 
 
+@pytest.mark.parametrize("name", ["first", "noise", "scene"])
+def test_counts_of_subsets_by_image_are_what_their_scores_are_made_of(case, name):
+    B, masks, _, annotations = case
+    found = learn(case, name)
+    images = annotations.image[found.pairs]
+    truth = masks[name][images]
+    for place, weight in enumerate(found.subset_weight):
+        predicted = oracle.predicted_mask(B[images], weight, *SIZE)
+        shared = (predicted & truth).sum(axis=(1, 2))
+        joined = (predicted | truth).sum(axis=(1, 2))
+        assert found.subset_pair_intersection[place].tolist() == shared.tolist()
+        assert found.subset_pair_union[place].tolist() == joined.tolist()
+        for split, train in enumerate((True, False)):
+            here = annotations.is_train[images] == train
+            score = shared[here].sum() / joined[here].sum()
+            assert found.subset_score[split, place] == score
+    assert found.path_pair_union.shape == (0, len(images))
+    none = found.without_subset_pairs()
+    assert none.subset_pair_intersection.shape == none.subset_pair_union.shape == (0, len(images))
+    assert none.subset_score is found.subset_score
+
+
 def test_a_concept_that_two_filters_share_is_encoded_by_their_combination(case):
     _, _, recording, annotations = case
     found = learn(case, "either", subset_sizes=(2,))
@@ -199,6 +221,7 @@ def test_without_subsets_and_without_learning(case):
     np.testing.assert_array_equal(found.weight, start_of("first", FILTERS))
     assert found.start_distance == 0
     assert found.subset_weight.shape == (0, FILTERS)
+    assert found.subset_pair_intersection.shape == (0, len(found.pairs))
     assert found.subset_score.shape == (2, 0)
 
 

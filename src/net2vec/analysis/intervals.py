@@ -1,9 +1,9 @@
 """How far a score can be trusted: bootstrap intervals over the validation images.
 
 Images are resampled, and with them the whole numbers that a score is made of: pixels of
-intersections and unions (paper, equation 1), or right and wrong answers. Both methods are resampled
-together, so that the interval of their difference is that of a paired difference; draws are keyed
-by seed and concept, so that layers, networks and fits are paired as well.
+intersections and unions (paper, equation 1), or right and wrong answers. All methods are resampled
+together, so that the interval of a difference is that of a paired difference; draws are keyed by
+seed and concept, so that layers, networks and fits are paired as well.
 
 Percentiles of resampled scores alone are too narrow for the 10 to 30 images that many concepts
 have, and have no width at all where every answer is right or no pixel is found. Two corrections:
@@ -12,7 +12,7 @@ have, and have no width at all where every answer is right or no pixel is found.
   "What Teachers Should Know About the Bootstrap");
 - each resample also holds a fraction of an imaginary image, which is right or wrong, by either
   method, by chance, as the prior of Jeffreys or Perks adds to a count: what was never seen in few
-  images may still be there.
+  images may still be there. A subset of filters fares there as the combination does.
 
 Both vanish as images grow many. The corrected (BCa) percentiles were tried and cover less for
 these sizes. What is covered is the score that the same vector would reach over all images of the
@@ -26,11 +26,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
-from jaxtyping import Bool, Float, Int, Integer
+from jaxtyping import Bool, Float, Int, Integer, Shaped
 from scipy import stats
 
+from net2vec.analysis.sufficiency import PATH, SUBSET
+
 DIFFERENCE = "difference"
-INTERVAL_COLUMNS = ("concept", "method", "value", "low", "high", "n")
+INTERVAL_COLUMNS = ("concept", "method", "filters", "value", "low", "high", "n")
 LEVEL = 0.95
 DRAWS = 2000
 
@@ -56,33 +58,34 @@ def score_intervals(
         seed: decides the resampling, with the concept's name.
 
     Returns:
-        `concept, method, value, low, high, n`: the methods are `single`, `combined` and
-        `difference` (combined - single), `n` counts the images that were resampled. Empty where
-        the arrays hold no counts.
+        `concept, method, filters, value, low, high, n`: the methods are `single`, `combined`,
+        `difference` (combined - single) and, where their counts were kept, `subset` and `path`, a
+        row for each size; `filters` is how many a method uses, and `n` counts the images that were
+        resampled. Empty where the arrays hold no counts.
     """
     rows = []
     if arrays.attrs.get("task") == "segment" and "pair_intersection" in arrays:
         chosen = np.flatnonzero(arrays["pair_split"].values == "val")
-        intersection = arrays["pair_intersection"].transpose("method", "pair").values
-        union = arrays["pair_union"].transpose("method", "pair").values
+        intersection = _by_method(arrays, "pair_intersection")
+        union = _by_method(arrays, "pair_union")
         for concept, place in _by_concept(arrays, "pair_concept", chosen):
-            found = iou_intervals(
-                intersection[:, place], union[:, place], (seed, concept), level=level, draws=draws
-            )
+            shared, joined = _of(intersection, place), _of(union, place)
+            found = iou_intervals(shared, joined, (seed, concept), level=level, draws=draws)
             rows.append((concept, found, len(place)))
     elif arrays.attrs.get("task") == "classify" and "trial_correct" in arrays:
-        correct = arrays["trial_correct"].transpose("method", "trial").values.astype(bool)
+        right = _by_method(arrays, "trial_correct")
         positive = arrays["trial_positive"].values.astype(bool)
-        everything = np.arange(correct.shape[1])
+        everything = np.arange(len(positive))
         for concept, place in _by_concept(arrays, "trial_concept", everything):
+            correct = _of(right, place).astype(bool)
             found = accuracy_intervals(
-                correct[:, place], positive[place], (seed, concept), level=level, draws=draws
+                correct, positive[place], (seed, concept), level=level, draws=draws
             )
             rows.append((concept, found, len(place)))
-    methods = [*arrays["method"].values.tolist(), DIFFERENCE] if rows else []
+    methods = _methods(arrays) if rows else []
     return pd.DataFrame(
         [
-            (concept, method, *map(float, ends), count)
+            (concept, *method, *map(float, ends), count)
             for concept, found, count in rows
             for method, ends in zip(methods, found, strict=True)
         ],
@@ -91,91 +94,133 @@ def score_intervals(
 
 
 def iou_intervals(
-    intersection: Integer[np.ndarray, "2 image"],
-    union: Integer[np.ndarray, "2 image"],
+    intersection: Integer[np.ndarray, "method image"],
+    union: Integer[np.ndarray, "method image"],
     key: tuple[int, str],
     *,
     level: float = LEVEL,
     draws: int = DRAWS,
-) -> Float[np.ndarray, "3 3"]:
-    """Value, low and high of the set IoU by both methods and of their difference.
+) -> Float[np.ndarray, "score 3"]:
+    """Value, low and high of the set IoU by every method and of a difference.
 
     The interval always holds the value. Where no pixel is found, it reaches from 0 to what could
     be missed in so few images. One image says nothing of others: from 0 to 1.
 
     Args:
-        intersection: pixels that are predicted and true, by method (single, combined) and image.
+        intersection: pixels that are predicted and true, by method and image; the methods are the
+            single filter, the combination and any number of subsets.
         union: pixels that are one or the other.
         key: the seed and the concept; the same for what is to be paired.
         level: the share of such intervals that hold the truth.
         draws: resamples.
+
+    Returns:
+        Rows for the single filter, the combination, their difference, and the subsets.
     """
     counts = np.concatenate([intersection, union]).T.astype(float)
-    images = len(counts)
+    images, methods = len(counts), len(union)
     total = counts.sum(0)
-    # An imaginary image has the mean union, and all or nothing of it is found.
-    size = total[2:] / images
-    imaginary = np.concatenate([_KINDS * size, np.broadcast_to(size, (4, 2))], axis=1)
-    sums = _resampled(counts, imaginary, _IMAGES, draws, _generator(key))
+    generator = _generator(key)
+    extra = _imaginary(_IMAGES, draws, generator)
+    size = total[methods:] / images
+    sums = _resampled(counts, _imagined_pixels(extra, size), generator)
     return _ends(_ratio(total[None]), _ratio(sums), images - 1, images, level)
 
 
 def accuracy_intervals(
-    correct: Bool[np.ndarray, "2 trial"],
+    correct: Bool[np.ndarray, "method trial"],
     positive: Bool[np.ndarray, "trial"],
     key: tuple[int, str],
     *,
     level: float = LEVEL,
     draws: int = DRAWS,
-) -> Float[np.ndarray, "3 3"]:
-    """Value, low and high of the accuracy by both methods and of their difference.
+) -> Float[np.ndarray, "score 3"]:
+    """Value, low and high of the accuracy by every method and of a difference.
 
     Images with and without the concept are resampled apart: the set is balanced by design. The
     interval always holds the value. Where all are right, it reaches from what could be missed in so
     few images to 1. One image of each says nothing of others: from 0 to 1.
 
     Args:
-        correct: whether a method (single, combined) is right, by trial.
+        correct: whether a method is right, by trial; the methods are the single filter, the
+            combination and any number of subsets.
         positive: whether each trial contains the concept.
         key: the seed and the concept; the same for what is to be paired.
         level: the share of such intervals that hold the truth.
         draws: resamples.
+
+    Returns:
+        Rows for the single filter, the combination, their difference, and the subsets.
     """
     generator = _generator(key)
-    imaginary = np.concatenate([_KINDS, np.ones((4, 1))], axis=1)
     values, drawn = [], []
     for side in (True, False):
         right = correct[:, positive == side].T.astype(float)
         if not len(right):
             continue
         counts = np.concatenate([right, np.ones((len(right), 1))], axis=1)
-        sums = _resampled(counts, imaginary, _TRIALS, draws, generator)
-        drawn.append(sums[:, :2] / sums[:, 2:])
+        extra = _imaginary(_TRIALS, draws, generator)
+        sums = _resampled(counts, _imagined_trials(extra, len(correct)), generator)
+        drawn.append(sums[:, :-1] / sums[:, -1:])
         values.append(right.mean(0, keepdims=True))
     freedom = len(positive) - len(values)
     value, means = np.mean(values, axis=0), np.mean(drawn, axis=0)
     return _ends(value, means, freedom, len(positive), level)
 
 
-def _ratio(sums: Float[np.ndarray, "draw 4"]) -> Float[np.ndarray, "draw 2"]:
+def _ratio(sums: Float[np.ndarray, "draw both"]) -> Float[np.ndarray, "draw method"]:
     """Intersections over unions; 0 where a union is empty."""
-    ratio: Float[np.ndarray, "draw 2"] = np.zeros((len(sums), 2))
-    np.divide(sums[:, :2], sums[:, 2:], out=ratio, where=sums[:, 2:] > 0)
+    shared, joined = np.split(sums, 2, axis=1)
+    ratio: Float[np.ndarray, "draw method"] = np.zeros(shared.shape)
+    np.divide(shared, joined, out=ratio, where=joined > 0)
     return ratio
+
+
+def _imaginary(
+    weight: float, draws: int, generator: np.random.Generator
+) -> Float[np.ndarray, "draw kind"]:
+    """How much of each kind of imaginary image is in each resample: `weight` images in all."""
+    # Gamma weights of a sum, as in a Dirichlet prior.
+    return generator.gamma(weight / len(_KINDS), size=(draws, len(_KINDS)))
+
+
+def _imagined_pixels(
+    extra: Float[np.ndarray, "draw kind"], size: Float[np.ndarray, "method"]
+) -> Float[np.ndarray, "draw both"]:
+    """What imaginary images add: each method's mean union, all or nothing of which is found."""
+    parts = []
+    # One method at a time in the place of the combination: the last bits of a product hang on its
+    # shape, and what is known of a method does not hang on which others there are.
+    for method in range(1, len(size)):
+        two = size[[0, method]]
+        parts.append(
+            extra @ np.concatenate([_KINDS * two, np.broadcast_to(two, (len(_KINDS), 2))], axis=1)
+        )
+    found = np.stack(parts, axis=2)  # draw, (intersection of both, union of both), method
+    single, others = found[:, ::2, :1], found[:, 1::2]
+    both: Float[np.ndarray, "draw both"] = np.concatenate([single, others], axis=2).reshape(
+        len(extra), -1
+    )
+    return both
+
+
+def _imagined_trials(
+    extra: Float[np.ndarray, "draw kind"], methods: int
+) -> Float[np.ndarray, "draw quantity"]:
+    """What imaginary trials add: right answers by every method, and trials."""
+    sums = extra @ np.concatenate([_KINDS, np.ones((len(_KINDS), 1))], axis=1)
+    found: Float[np.ndarray, "draw quantity"] = sums[:, [0, *[1] * (methods - 1), 2]]
+    return found
 
 
 def _resampled(
     counts: Float[np.ndarray, "image quantity"],
-    imaginary: Float[np.ndarray, "kind quantity"],
-    weight: float,
-    draws: int,
+    imagined: Float[np.ndarray, "draw quantity"],
     generator: np.random.Generator,
 ) -> Float[np.ndarray, "draw quantity"]:
     """Sums over resampled images: one product of how often each is drawn with what it counts."""
-    images = len(counts)
-    # Gamma weights of a sum: the four kinds share `weight` images, as in a Dirichlet prior.
-    extra = generator.gamma(weight / len(imaginary), size=(draws, len(imaginary)))
-    sums: Float[np.ndarray, "draw quantity"] = extra @ imaginary
+    images, draws = len(counts), len(imagined)
+    sums = imagined.copy()
     portion = max(1, _NUMBERS // images)
     for first in range(0, draws, portion):
         times = _times_drawn(images, min(portion, draws - first), generator)
@@ -194,16 +239,17 @@ def _times_drawn(
 
 
 def _ends(
-    value: Float[np.ndarray, "1 2"],
-    drawn: Float[np.ndarray, "draw 2"],
+    value: Float[np.ndarray, "1 method"],
+    drawn: Float[np.ndarray, "draw method"],
     freedom: int,
     images: int,
     level: float,
-) -> Float[np.ndarray, "3 3"]:
-    """Values and expanded percentiles, of both methods and of the difference."""
+) -> Float[np.ndarray, "score 3"]:
+    """Values and expanded percentiles, of every method and of the difference."""
     values = _with_difference(value)[0]
     if freedom < 1:
-        low, high = np.array([0.0, 0.0, -1.0]), np.ones(3)
+        low, high = np.zeros(len(values)), np.ones(len(values))
+        low[2] = -1.0
     else:
         tail = (1 - level) / 2
         # Resampling divides by the images and not by the degrees of freedom.
@@ -213,8 +259,11 @@ def _ends(
     return np.stack([values, np.minimum(low, values), np.maximum(high, values)], axis=1)
 
 
-def _with_difference(scores: Float[np.ndarray, "draw 2"]) -> Float[np.ndarray, "draw 3"]:
-    return np.concatenate([scores, scores[:, 1:] - scores[:, :1]], axis=1)
+def _with_difference(
+    scores: Float[np.ndarray, "draw method"],
+) -> Float[np.ndarray, "draw score"]:
+    """With what the second method adds to the first, after both of them."""
+    return np.insert(scores, 2, scores[:, 1] - scores[:, 0], axis=1)
 
 
 def _generator(key: tuple[int, str]) -> np.random.Generator:
@@ -232,3 +281,33 @@ def _by_concept(
         for concept in arrays["concept"].values
         if concept in rows
     ]
+
+
+def _by_method(arrays: xr.Dataset, name: str) -> list[Shaped[np.ndarray, "method image"]]:
+    """Counts by image: of both methods, and of subsets and along an L1 path where there are any."""
+    beside = [arrays[f"{rule}_{name}"] for rule in _rules(arrays, name)]
+    return [
+        arrays[name].transpose("method", ...).values,
+        *(each.transpose("subset_size", ...).values for each in beside),
+    ]
+
+
+def _of(
+    counts: Sequence[Shaped[np.ndarray, "_ image"]], place: Int[np.ndarray, "row"]
+) -> Shaped[np.ndarray, "method row"]:
+    """What all methods make of some images."""
+    return np.concatenate([each[:, place] for each in counts])
+
+
+def _methods(arrays: xr.Dataset) -> list[tuple[str, int]]:
+    """Each interval's method and number of filters, in the order of `_by_method`."""
+    single, combined = arrays["method"].values.tolist()
+    every, sizes = arrays.sizes["filter"], arrays["subset_size"].values.tolist()
+    name = "pair_union" if arrays.attrs["task"] == "segment" else "trial_correct"
+    found = [(single, 1), (combined, every), (DIFFERENCE, every)]
+    return found + [(rule, size) for rule in _rules(arrays, name) for size in sizes]
+
+
+def _rules(arrays: xr.Dataset, name: str) -> list[str]:
+    """By which rules filters were chosen whose counts by image are there."""
+    return [rule for rule in (SUBSET, PATH) if f"{rule}_{name}" in arrays]

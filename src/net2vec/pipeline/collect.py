@@ -116,6 +116,8 @@ def segment_results(
             "subset_cut": _of(found, "subset_cut", len(sizes)).T,
             "pair_intersection": _joined([x.pair_intersection for x in found]).astype(np.int32),
             "pair_union": _joined([item.pair_union for item in found]).astype(np.int32),
+            **_by_image(found, "pair_intersection", len(sizes), fit),
+            **_by_image(found, "pair_union", len(sizes), fit),
             **path,
             **again,
             **_nulls(nulls),
@@ -178,6 +180,7 @@ def classify_results(
             "trial_concept": np.repeat(names, [len(item.trial_image) for item in found]),
             "trial_image": images[trial_image],
             "trial_positive": positive,
+            **_by_image(found, "trial_correct", len(sizes), fit),
             **_path(found, len(sizes), filters, fit),
             **again,
             **_nulls(nulls),
@@ -194,6 +197,13 @@ def _path(found: Sequence[_Learned], sizes: int, filters: int, fit: str) -> dict
         "path_bias": _of(found, "path_bias", sizes).T,
         "path_score": np.moveaxis(_of(found, "path_score", 2, sizes), 0, 2),
     }
+
+
+def _by_image(found: Sequence[_Learned], name: str, sizes: int, fit: str) -> dict[str, np.ndarray]:
+    """What subsets, and the filters of an L1 path, make of every image; nothing without any."""
+    rules = ("subset",) if fit == results.PAPER else ("subset", "path")
+    names = [f"{rule}_{name}" for rule in rules] if found and sizes else []
+    return {each: _joined([getattr(item, each) for item in found]) for each in names}
 
 
 def _seeds(

@@ -33,6 +33,24 @@ MORE: Mapping[str, tuple[tuple[str, ...], str]] = {
         ("method", "trial"),
         "whether an image of the balanced validation set falls on the right side",
     ),
+    "subset_pair_intersection": (
+        ("subset_size", "pair"),
+        "pixels in both the true mask and the one that the subset predicts",
+    ),
+    "subset_pair_union": (("subset_size", "pair"), "pixels in either of them"),
+    "subset_trial_correct": (
+        ("subset_size", "trial"),
+        "whether an image of that set falls on the right side by the subset",
+    ),
+    "path_pair_intersection": (
+        ("subset_size", "pair"),
+        "pixels in both the true mask and the one that the filters of an L1 path predict",
+    ),
+    "path_pair_union": (("subset_size", "pair"), "pixels in either of them"),
+    "path_trial_correct": (
+        ("subset_size", "trial"),
+        "whether an image of that set falls on the right side by the filters of an L1 path",
+    ),
     "null_score": (
         ("null", "method", "concept"),
         "validation SCORE of the fit on shuffled annotations",

@@ -118,7 +118,7 @@ def _of_tasks(make: Callable[[xr.Dataset], pd.DataFrame], run: Run) -> pd.DataFr
 
 
 def _scores(run: Run) -> pd.DataFrame:
-    """Validation scores by method, and the difference of all filters and the best one."""
+    """Validation scores by method and filters, and the difference of all and the best one."""
     key = [*_FIT, "concept"]
     found = run.scores
     single = found.loc[found["method"] == "single", [*key, "val"]]
@@ -311,9 +311,9 @@ TABLES: Mapping[str, RunTable] = {
     "intervals": RunTable(
         "How far every concept's scores can be trusted: bootstrap intervals over the images",
         "",
-        (*_FIT, "concept", "method", "value", "low", "high", "n"),
+        (*_FIT, "concept", "method", "filters", "value", "low", "high", "n"),
         partial(_of_tasks, analysis.score_intervals),
-        (*_FIT, "concept", "method"),
+        (*_FIT, "concept", "method", "filters"),
         ("value",),
         _scores,
     ),

@@ -6,12 +6,12 @@ from net2vec.tasks.classify import Classified, Sample, classify_concepts, draw_s
 from net2vec.tasks.concept import Asked
 from net2vec.tasks.nulls import shuffle_images, shuffle_masks
 from net2vec.tasks.segment import (
-    Segmented,
     images_together,
     segment_concept,
     segment_concepts,
     segmentation_scores,
 )
+from net2vec.tasks.segmented import Segmented
 from net2vec.tasks.single import SingleCounts, count_single_filters
 from net2vec.tasks.training import Training
 from net2vec.tasks.workers import longest_first, map_in_processes, map_in_threads, side_by_side

@@ -110,6 +110,7 @@ class Classified:
             images of the dataset, and whether each contains the concept.
         trial_correct: which of them fall on the right side, by method (the single filter, the
             combination).
+        subset_trial_correct, path_trial_correct: the same by subset size.
     """
 
     weight: Float[np.ndarray, "filter"]
@@ -128,6 +129,8 @@ class Classified:
     trial_image: Int[np.ndarray, "trial"]
     trial_positive: Bool[np.ndarray, "trial"]
     trial_correct: Bool[np.ndarray, "method trial"]
+    subset_trial_correct: Bool[np.ndarray, "subset trial"]
+    path_trial_correct: Bool[np.ndarray, "path trial"]
 
 
 def classify_concepts(
@@ -191,6 +194,7 @@ def classify_concepts(
             for rows, positive in zip(sample.rows, sample.positive, strict=True)
         ]
         score_of = torch.stack([share_right(hit) for hit in hits]).cpu().numpy()
+        correct = hits[1].T.cpu().numpy()
         asked = slice(2, None)
         vectors, biases = vectors.cpu(), biases.cpu()
         found.append(
@@ -210,7 +214,9 @@ def classify_concepts(
                 path_score=np.zeros((2, 0)),
                 trial_image=sample.rows[1].numpy(),
                 trial_positive=sample.positive[1].numpy(),
-                trial_correct=hits[1][:, [1, 0]].T.cpu().numpy(),
+                trial_correct=correct[[1, 0]],
+                subset_trial_correct=correct[asked],
+                path_trial_correct=correct[:0],
             )
         )
     return found

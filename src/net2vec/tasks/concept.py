@@ -77,6 +77,20 @@ class Counts:
             np.concatenate([part.union for part in parts]),
         )
 
+    def by(self, order: Int[np.ndarray, "_"]) -> Counts:
+        """The images in another order."""
+        return Counts(self.intersection[order], self.union[order])
+
+
+def stack_counts(
+    counts: Sequence[Counts], images: int
+) -> tuple[Int[np.ndarray, "choice image"], Int[np.ndarray, "choice image"]]:
+    """Intersections and unions of the same images by several choices of filters, in 32 bits."""
+    found = np.zeros((2, len(counts), images), dtype=np.int32)
+    for place, one in enumerate(counts):
+        found[:, place] = one.intersection, one.union
+    return found[0], found[1]
+
 
 def grid_of(recording: LayerRecording) -> tuple[int, int]:
     """The layer's grid.

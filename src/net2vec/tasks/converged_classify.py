@@ -109,6 +109,7 @@ def classify_converged(
             for rows, truth in zip(sample.rows, sample.positive, strict=True)
         ]
         score = torch.stack([share_right(hit) for hit in hits]).cpu().numpy()
+        correct = hits[1].T.cpu().numpy()
         weights, biases = weight[place].cpu().numpy(), bias[place].cpu().numpy()
         found.append(
             Classified(
@@ -127,7 +128,9 @@ def classify_converged(
                 path_score=score[:, path],
                 trial_image=sample.rows[1].numpy(),
                 trial_positive=sample.positive[1].numpy(),
-                trial_correct=hits[1][:, [1, 0]].T.cpu().numpy(),
+                trial_correct=correct[[1, 0]],
+                subset_trial_correct=correct[subsets],
+                path_trial_correct=correct[path],
             )
         )
     return found

@@ -30,8 +30,9 @@ from net2vec.kernels.logistic import largest_weights
 from net2vec.kernels.maps import SparseMaps
 from net2vec.kernels.strips import Strips
 from net2vec.recording import LayerRecording
-from net2vec.tasks.concept import Asked, grid_of
-from net2vec.tasks.segment import Segmented, packed_masks
+from net2vec.tasks.concept import Asked, Counts, grid_of, stack_counts
+from net2vec.tasks.segment import packed_masks
+from net2vec.tasks.segmented import Segmented
 from net2vec.tasks.single import single_counts
 
 FOLDS = 5
@@ -69,12 +70,11 @@ def segment_converged(
         subset_sizes: numbers of filters to learn again with.
         device: where to learn.
     """
-    train, val = (annotations.pairs(label, train=split) for split in (True, False))
-    parts = [_part(recording, annotations, pairs, device) for pairs in (train, val)]
+    splits = [annotations.pairs(label, train=train) for train in (True, False)]
     learner = _Learner(
         Strips.of(grid_of(recording), annotations.size),
-        parts,
-        _lattice(recording, annotations, train, device),
+        [_part(recording, annotations, pairs, device) for pairs in splits],
+        _lattice(recording, annotations, splits[0], device),
     )
     filters = recording.filters
     full = learner.learn_all()
@@ -82,12 +82,15 @@ def segment_converged(
     by_path = learner.path(subset_sizes)
     found = learner.learn([*by_weight, *by_path], full.vector)
     subsets, path = found[: len(by_weight)], found[len(by_weight) :]
-    pairs = np.concatenate([train, val])
+    pairs = np.concatenate(splits)
     order = np.argsort(pairs)
-    predicted, hit = (np.concatenate(counts)[order] for counts in zip(*full.counts, strict=True))
     asked = Asked(annotations, label, best_filter)
     (single,) = single_counts(recording, [asked], [pairs[order]])
-    areas = annotations.area[pairs[order]].astype(np.int64)
+    combined = Counts.joined(full.counts).by(order)
+    subset_pairs, path_pairs = (
+        stack_counts([Counts.joined(one.counts).by(order) for one in some], len(pairs))
+        for some in (subsets, path)
+    )
     return Segmented(
         weight=full.weight,
         bias=0.0,
@@ -104,8 +107,12 @@ def segment_converged(
         path_cut=np.array([one.cut for one in path]),
         path_score=_stack([one.score for one in path], 2).T,
         pairs=pairs[order],
-        pair_intersection=np.stack([single.intersection, hit]),
-        pair_union=np.stack([single.union, predicted + areas - hit]),
+        pair_intersection=np.stack([single.intersection, combined.intersection]),
+        pair_union=np.stack([single.union, combined.union]),
+        subset_pair_intersection=subset_pairs[0],
+        subset_pair_union=subset_pairs[1],
+        path_pair_intersection=path_pairs[0],
+        path_pair_union=path_pairs[1],
     )
 
 
@@ -116,19 +123,22 @@ class _Learned:
     Attributes:
         vector: the weights, in double precision.
         cut: a pixel is predicted where z is above it.
-        counts: by split, pixels predicted and hit in every image.
-        score: set IoU by split.
+        counts: by split, what it predicts in every image.
     """
 
     vector: Float[Tensor, "filter"]
     cut: float
-    counts: Sequence[tuple[Int[np.ndarray, "_"], Int[np.ndarray, "_"]]]
-    score: Float[np.ndarray, "split"]
+    counts: Sequence[Counts]
 
     @property
     def weight(self) -> Float[np.ndarray, "filter"]:
         weight: Float[np.ndarray, "filter"] = self.vector.float().cpu().numpy()
         return weight
+
+    @property
+    def score(self) -> Float[np.ndarray, "split"]:
+        """Set IoU (paper, equation 1)."""
+        return np.array([part.set_iou for part in self.counts])
 
 
 class _Learner:
@@ -218,14 +228,11 @@ class _Learner:
             cut = best_cut(self.lattice.histogram(near, self.fold, groups))
         else:
             cut = best_cut(self.fine.histogram(vector, [0])[None])
-        counts = [self.fine.counts(vector, cut, split) for split in (0, 1)]
-        score = []
-        for (predicted, hit), part in zip(counts, self.fine.parts, strict=True):
-            shared = int(hit.sum())
-            union = int(predicted.sum()) + part.foreground - shared
-            score.append(shared / union if union else 0.0)
-        as_arrays = [(predicted.numpy(), hit.numpy()) for predicted, hit in counts]
-        return _Learned(vector, cut, as_arrays, np.array(score))
+        counts = []
+        for split, part in enumerate(self.fine.parts):
+            predicted, hit = self.fine.counts(vector, cut, split)
+            counts.append(Counts(hit.numpy(), (predicted + part.area - hit).numpy()))
+        return _Learned(vector, cut, counts)
 
     def _solve(
         self, kept: Bool[Tensor, "choice filter"], start: Float[Tensor, "choice filter"]

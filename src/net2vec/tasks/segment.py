@@ -17,11 +17,11 @@ from torch import Tensor
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.fit import SegmentationProblem, count_side_by_side, fit_side_by_side
 from net2vec.kernels.logistic import largest_weights
-from net2vec.kernels.overlap import iou
 from net2vec.kernels.strips import Strips
 from net2vec.recording import LayerRecording
 from net2vec.tasks.chance import start_vector
-from net2vec.tasks.concept import Asked, Counts, by_annotations, grid_of, masks_on
+from net2vec.tasks.concept import Asked, Counts, by_annotations, grid_of, masks_on, stack_counts
+from net2vec.tasks.segmented import Segmented
 from net2vec.tasks.single import single_counts
 from net2vec.tasks.training import Training
 
@@ -33,52 +33,6 @@ _CPU_TOGETHER = 512
 _GPU_TOGETHER = 1 << 17
 # Bytes of a GPU for each of them; they take about a quarter of that.
 _GPU_IMAGE = 1 << 18
-
-
-@dataclass(frozen=True)
-class Segmented:
-    """What was learned of one concept on one layer.
-
-    A pixel is predicted where w . up(B) + bias > cut.
-
-    Attributes:
-        weight: the concept's vector (w).
-        bias, cut: 0 in the paper's fit.
-        l2: strength of the L2 term; NaN in the paper's fit, which has none.
-        start_distance: norm(w - w0) / norm(w0); NaN where there is no start.
-        score: set IoU by split (train, val).
-        subset_weight, subset_bias, subset_cut, subset_score: the same for every subset size.
-        path_weight, path_bias, path_cut, path_score: the same for every subset size, with filters
-            chosen by an L1 path; of length 0 in the paper's fit.
-        pairs: the images that contain the concept, as pairs of the annotations, ascending.
-        pair_intersection, pair_union: pixels of the predicted and the true mask in each of them,
-            by method (the best single filter, the combination).
-    """
-
-    weight: Float[np.ndarray, "filter"]
-    bias: float
-    cut: float
-    l2: float
-    start_distance: float
-    score: Float[np.ndarray, "split"]
-    subset_weight: Float[np.ndarray, "subset filter"]
-    subset_bias: Float[np.ndarray, "subset"]
-    subset_cut: Float[np.ndarray, "subset"]
-    subset_score: Float[np.ndarray, "split subset"]
-    path_weight: Float[np.ndarray, "path filter"]
-    path_bias: Float[np.ndarray, "path"]
-    path_cut: Float[np.ndarray, "path"]
-    path_score: Float[np.ndarray, "split path"]
-    pairs: Int[np.ndarray, "pair"]
-    pair_intersection: Int[np.ndarray, "method pair"]
-    pair_union: Int[np.ndarray, "method pair"]
-
-    @property
-    def pair_iou(self) -> Float[np.ndarray, "method pair"]:
-        """Individual IoU (paper, equation 3); 0 where the union is empty."""
-        return iou(
-            torch.from_numpy(self.pair_intersection), torch.from_numpy(self.pair_union)
-        ).numpy()
 
 
 def images_together(device: torch.device | str) -> int:
@@ -289,9 +243,11 @@ def _segmented(
 ) -> Segmented:
     """What was learned of a concept; counts are by split, and then by subset."""
     subsets, filters = subset_weight.shape
-    none = np.zeros(0)
-    methods = [single, Counts.joined(counts)]
+    none, none_counted = np.zeros(0), np.zeros((0, len(pairs)), dtype=np.int32)
     order = np.argsort(pairs)
+    methods = [one.by(order) for one in (single, Counts.joined(counts))]
+    by_subset = [Counts.joined(both).by(order) for both in zip(*subset_counts, strict=True)]
+    subset_intersection, subset_union = stack_counts(by_subset, len(pairs))
     return Segmented(
         weight=weight.numpy(),
         bias=0.0,
@@ -310,8 +266,12 @@ def _segmented(
         path_cut=none,
         path_score=np.zeros((2, 0)),
         pairs=pairs[order],
-        pair_intersection=np.stack([method.intersection for method in methods])[:, order],
-        pair_union=np.stack([method.union for method in methods])[:, order],
+        pair_intersection=np.stack([method.intersection for method in methods]),
+        pair_union=np.stack([method.union for method in methods]),
+        subset_pair_intersection=subset_intersection,
+        subset_pair_union=subset_union,
+        path_pair_intersection=none_counted,
+        path_pair_union=none_counted,
     )
 
 

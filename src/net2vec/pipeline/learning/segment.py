@@ -106,7 +106,10 @@ class _Layer:
         return self._fits(f"{TASK}{suffix}", shown, fit, [seed])[seed]
 
     def fit_again(self, seeds: Sequence[int]) -> dict[int, dict[int, Segmented]]:
-        """By seed, the paper's fit of every concept from other starts."""
+        """By seed, the paper's fit of every concept from other starts.
+
+        The counts of subsets by image are kept of the run's own seed alone.
+        """
         shown = f"{self.name}: learning to segment from {len(seeds)} more starts"
         return self._fits(f"{TASK} seeds", shown, PAPER, seeds)
 
@@ -220,14 +223,21 @@ class _Layer:
         return self.place.shelf(TASK, self.name, seed=seed, sizes=list(sizes), **how, **parts)
 
     def _learner(self, fit: str, sizes: Sequence[int]) -> _Learner:
-        device = self.place.inputs.device
-        annotations, training = self.place.annotations, self.training
-        return _Learner(self.recording, annotations, self.best, fit, tuple(sizes), training, device)
+        return _Learner(
+            self.recording,
+            self.place.annotations,
+            self.best,
+            fit,
+            tuple(sizes),
+            self.training,
+            self.place.settings.seed,
+            self.place.inputs.device,
+        )
 
 
 @dataclass(frozen=True)
 class _Learner:
-    """Learns to segment; can be sent to another process."""
+    """Learns to segment; can be sent to another process. `seed` is the run's own."""
 
     recording: LayerRecording
     annotations: Annotations
@@ -235,6 +245,7 @@ class _Learner:
     fit: str
     sizes: Sequence[int]
     training: Training
+    seed: int
     device: torch.device
 
     @property
@@ -246,13 +257,17 @@ class _Learner:
         """Fit the concepts of some seeds and labels."""
         asked = [Asked(self.annotations, label, self.best[label], seed) for seed, label in items]
         if self.fit == PAPER:
-            return segment_concepts(
+            found = segment_concepts(
                 self.recording,
                 asked,
                 subset_sizes=self.sizes,
                 training=self.training,
                 device=self.device,
             )
+            return [
+                one if of.seed == self.seed else one.without_subset_pairs()
+                for of, one in zip(asked, found, strict=True)
+            ]
         return [self._converged(one) for one in asked]
 
     def scores(self, asked: Sequence[Asked]) -> Float[np.ndarray, "concept"]:

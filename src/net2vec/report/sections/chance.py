@@ -283,11 +283,15 @@ def _shared(row: pd.Series) -> str:
 
 
 def _all_concepts(study: Study, tables: dict[str, pd.DataFrame]) -> Table:
-    """Scores with their intervals and, where there are any, p-values."""
+    """Scores with their intervals and, where there are any, p-values; subsets fill their own file.
+
+    A row for every subset would make the page ten times as long.
+    """
     key = [name for name in ("network", "fit") if name in tables["intervals"]]
     key += ["layer", "task", "concept", "method"]
     rows = tables["intervals"]
-    rows = rows[rows["method"] != "difference"]
+    subsets = rows["method"].isin(["subset", "path"]).any()
+    rows = rows[rows["method"].isin(METHOD_TITLE)]
     evidence = tables["evidence"]
     columns = [
         Column("layer", "layer"),
@@ -315,7 +319,8 @@ def _all_concepts(study: Study, tables: dict[str, pd.DataFrame]) -> Table:
         (*_several(rows), *columns),
         "Every concept’s scores, how far they can be trusted"
         + (" and what chance would give" if len(evidence) else "")
-        + ("; ± sd: over the starts of the paper’s training" if "value_sd" in rows else ""),
+        + ("; ± sd: over the starts of the paper’s training" if "value_sd" in rows else "")
+        + ("; those of subsets are in the table beside the page" if subsets else ""),
         csv="intervals",
         searchable=True,
         folded=True,
