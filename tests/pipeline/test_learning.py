@@ -283,46 +283,6 @@ def test_counts_of_pixels_and_images_say_what_the_scores_say(run):
         assert shared / joined == float(arrays["score"].sel(split="val", concept=name))
 
 
-def test_subsets_have_counts_by_image(run):
-    for fit in run.fits:
-        segmented, classified = (run.arrays(task=task, fit=fit) for task in TRAINING)
-        for rule in ("subset",) if fit == "paper" else ("subset", "path"):
-            shared, joined = (segmented[f"{rule}_pair_{x}"] for x in ("intersection", "union"))
-            assert shared.dtype == joined.dtype == np.int32
-            right = classified[f"{rule}_trial_correct"]
-            assert shared.dims == ("subset_size", "pair")
-            assert right.dims == ("subset_size", "trial")
-            for name in segmented["concept"].values:
-                mine = (segmented["pair_concept"] == name) & (segmented["pair_split"] == "val")
-                score = shared.values[:, mine].sum(axis=1) / joined.values[:, mine].sum(axis=1)
-                val = {"split": "val", "concept": name}
-                assert score.tolist() == segmented[f"{rule}_score"].sel(val).values.tolist()
-                share = right.values[:, classified["trial_concept"] == name].mean(axis=1)
-                assert share.tolist() == classified[f"{rule}_score"].sel(val).values.tolist()
-    assert not {"path_pair_union", "path_trial_correct"} & set(run.arrays().data_vars)
-
-
-def test_other_seeds_keep_no_counts_of_subsets(run):
-    kept = []
-    for path in (run.path / "cache" / "segment").rglob("*.npz"):
-        with np.load(path) as file:
-            if "subset_pair_union" in file.files:
-                kept.append(len(file["subset_pair_union"]))
-    concepts = run.arrays().sizes["concept"]
-    assert sorted(kept) == [0] * concepts + [2] * 2 * concepts  # the other start; both fits
-    assert "subset_pair_union" in run.at(seed=0).arrays()
-    assert "subset_pair_union" not in run.at(seed=1).arrays()
-
-
-def test_without_subsets_nothing_is_kept_of_them(tmp_path):
-    none = {task: {**FAST[task], "subsets": ()} for task in FAST}
-    alone = make(tmp_path / "run", concepts=("red-c",), fit="both", **none)
-    for fit in alone.fits:
-        for task in TRAINING:
-            names = map(str, alone.arrays(task=task, fit=fit).data_vars)
-            assert not [name for name in names if "subset_pair" in name or "_trial_" in name]
-
-
 def test_more_nulls_go_on_where_there_are_some(run, calls, tmp_path):
     shutil.copytree(run.path, tmp_path / "run")
     again = make(tmp_path / "run", **{**MORE, "nulls": 3})

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from net2vec.report import build_report, save_report
+from net2vec.report import build_report
 from net2vec.report.content import FigureRow, Paragraph, Table
 from net2vec.report.figures import draw_differences, draw_evidence
 from net2vec.report.figures.style import DARK, LIGHT
 from net2vec.report.sections.chance import chance_section, chance_tables
 from net2vec.report.study import Study
-from net2vec.runs import make_tables, open_run
+from net2vec.runs import open_run
 from texts import texts_overlap
 
 from builders import CONCEPTS, LAYERS, SCENES, build_run
@@ -93,7 +93,7 @@ def test_a_run_without_nulls_and_seeds_has_intervals_alone(tmp_path):
     everything = section.blocks[-1]
     assert everything.csv == "intervals"
     assert set(everything.frame["method"]) == {"all filters", "best single filter"}
-    assert "those of subsets are in the table beside the page" in everything.caption
+    assert everything.caption.endswith("(subsets: in the table beside the page)")
     assert len(everything.frame) == 2 * len(LAYERS) * (len(CONCEPTS) + len(CONCEPTS | SCENES))
 
 
@@ -172,34 +172,3 @@ def test_evidence_is_drawn_by_layer(layers, runs):
     if layers > 1:
         assert np.isnan(figure.axes[1].lines[0].get_ydata()[-1])  # there is no such row
     assert texts_overlap(figure) == []
-
-
-def tables_of(report):
-    for section in report.sections:
-        for block in section.blocks:
-            if isinstance(block, Table):
-                yield block
-
-
-def test_tables_show_their_spread_over_seeds(tmp_path):
-    run = open_run(build_run(tmp_path / "run", seeds=3))
-    tables = {str(table.caption): table for table in tables_of(build_report([run]))}
-    first = next(table for caption, table in tables.items() if caption.startswith("Share of"))
-    assert [column.label for column in first.shown] == [
-        "layer", "segmentation", "± sd", "classification", "± sd",
-    ]  # fmt: skip
-    wins = make_tables(run)["combined_vs_single"].query("task == 'segment'").set_index("layer")
-    shown = first.frame.set_index("layer")[f"{first.columns[1].key}_sd"]
-    assert shown.to_dict() == pytest.approx((wins["percent_sd"] / 100).to_dict(), nan_ok=True)
-    every = tables["Every concept on every layer"]
-    assert [column.label for column in every.shown].count("± sd") == 2
-    page = save_report(build_report([run]), tmp_path / "page").read_text("utf-8")
-    assert page.count("± sd</th>") >= 8
-    near = next(table for caption, table in tables.items() if caption.startswith("The nearest"))
-    assert near.frame["near"].str.contains("±").any()
-
-
-def test_without_seeds_no_table_has_a_spread(tmp_path):
-    run = open_run(build_run(tmp_path / "run"))
-    for table in tables_of(build_report([run])):
-        assert [column.label for column in table.shown if column.label == "± sd"] == []

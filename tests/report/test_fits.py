@@ -1,7 +1,5 @@
 """What the page says of two fits: numbers from the arrays, and no verdict without a reason."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -181,73 +179,6 @@ def test_every_drawing_can_be_read(section):
             assert texts_overlap(drawing.draw(LIGHT)) == [], drawing.name
 
 
-# Spread over seeds
-
-
-@pytest.fixture(scope="module")
-def seeded(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("seeded") / "run"
-    return open_run(build_run(folder, network="seeded", fits=FITS, gain=0.05, seeds=3, nulls=5))
-
-
-def labels(table):
-    return [column.label for column in table.shown]
-
-
-def test_every_table_of_both_fits_has_the_spread_of_the_starts(seeded, twin):
-    made = Study((seeded, twin))
-    section = fits_section(made)
-    verdict, other, one, every = (
-        table for table in blocks_of(section, Table) if table.csv != "fits_rules"
-    )
-    for table in (verdict, other):
-        assert labels(table)[1:3] == ["paper’s training", "± sd"]
-        assert table.frame["spread"].str.startswith("± ").all()
-    sums = [label for label in labels(one) if label == "± sd"]
-    assert len(sums) == 5  # mean, ratio, share, failures and those that remain
-    assert labels(one)[labels(one).index("mean, converged") + 1] == "times"
-    row = one.frame.query("network == 'seeded'").iloc[-1]
-    assert row["paper_share_sd"] == row["percent_paper_sd"] / 100
-    assert one.frame.query("network == 'twin'")["paper_share_sd"].isna().all()
-    spreads = [labels(every)[at - 1] for at, label in enumerate(labels(every)) if label == "± sd"]
-    assert spreads == ["best single, paper’s", "all, paper’s", "cosine", "same neighbours"]
-    text = text_of(section)
-    assert "repeated from 3 starts" in text
-    last = made.fits["fits"].query("layer == 'blocks.6'")
-    for _, row in last.iterrows():
-        assert f"and {row['paper']:.3f} ± {row['paper_sd']:.3f} with the paper’s" in text
-        assert f"of {row['shared_paper']:.2f} ± {row['shared_paper_sd']:.2f} in" in text
-        assert f"median cosine of {row['cosine']:.2f} ± {row['cosine_sd']:.2f}" in text
-
-
-def test_a_saved_page_and_its_tables_show_the_spread(seeded, tmp_path):
-    path = save_report(build_report([seeded]), tmp_path / "report")
-    _, fits = path.read_text("utf-8").split('<section id="fits">')
-    fits = fits.split("</section>")[0]
-    assert fits.count("± sd</th>") == 2 + 5
-    shown = json.dumps({"label": "± sd"})[1:-1]  # in the data of a table that a script shows
-    assert fits.count(shown) == 4
-    _, chance = path.read_text("utf-8").split('<section id="chance">')
-    assert shown in chance.split("</section>")[0]
-    spread = {
-        "fits": 15, "fits_by_concept": 4, "fits_subsets": 1, "fits_drops": 4, "fits_rules": 0,
-        "intervals": 1, "evidence": 1,
-    }  # fmt: skip
-    for name, count in spread.items():
-        saved = pd.read_csv(path.parent / "tables" / f"{name}.csv")
-        columns = [column for column in saved if column.endswith("_sd")]
-        assert len(columns) == count, name
-        assert saved[columns].notna().any().all(), name
-
-
-def test_a_single_start_has_no_spread(section):
-    assert "± sd" not in {label for table in blocks_of(section, Table) for label in labels(table)}
-    assert "starts" not in text_of(section)
-    assert not {"spread"} & {
-        column.key for table in blocks_of(section, Table) for column in table.columns
-    }
-
-
 # Verdicts
 
 
@@ -281,7 +212,7 @@ def test_verdicts_give_the_spread_of_the_papers_numbers():
         "category_paper_sd": 3.21,
     }  # fmt: skip
     found = verdicts(pd.Series({**BASE, **spread}), lost.assign(drop_sd=[0.0071, np.nan]))
-    assert found["spread"].tolist() == ["± 2.5 %", "± 1.0", "± 0.007", "± 0.01", "± 3.2 %"]
+    assert found["spread"].tolist() == ["2.5\xa0%", "1.0", "0.007", "0.01", "3.2\xa0%"]
     assert found["verdict"].tolist() == verdicts(BASE, lost)["verdict"].tolist()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -177,9 +178,9 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def with_spread(row: pd.Series, name: str, form: str) -> str:
-    """A number of a row, and its standard deviation over seeds where it has one: `0.30 ± 0.02`."""
-    spread = row.get(f"{name}_sd", 0.0)
-    return f"{row[name]:{form}}" + (f" ± {spread:{form}}" if spread > 0 else "")
+    """A number of a row, as `0.30 ± 0.02` where its standard deviation over seeds is not 0.00."""
+    number, spread = (f"{row.get(key, math.nan):{form}}" for key in (name, f"{name}_sd"))
+    return f"{number} ± {spread}" if float(spread) > 0 else number
 
 
 def percent(share: float) -> str:

@@ -314,13 +314,14 @@ def _all_concepts(study: Study, tables: dict[str, pd.DataFrame]) -> Table:
         ]
         rows["passes"] = rows["passed"].map({True: "yes", False: "no"})
     rows = rows.assign(series=_series(study, rows), method=rows["method"].map(METHOD_TITLE))
+    notes = ["± sd: over the starts of the paper’s training"] if "value_sd" in rows else []
+    notes += ["subsets: in the table beside the page"] if subsets else []
     return Table(
         rows,
         (*_several(rows), *columns),
         "Every concept’s scores, how far they can be trusted"
         + (" and what chance would give" if len(evidence) else "")
-        + ("; ± sd: over the starts of the paper’s training" if "value_sd" in rows else "")
-        + ("; those of subsets are in the table beside the page" if subsets else ""),
+        + (f" ({'; '.join(notes)})" if notes else ""),
         csv="intervals",
         searchable=True,
         folded=True,

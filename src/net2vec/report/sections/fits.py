@@ -64,8 +64,8 @@ def _starts(study: Study) -> str:
     if not seeds:
         return ""
     return (
-        f" That training was repeated from {len(seeds)} starts: what follows a number of it after ±"
-        " is the standard deviation over these, if nothing else is said."
+        f" The paper’s training was repeated from {len(seeds)} starts: the standard deviation of"
+        " its numbers over these stands after ±, where it does not round to 0."
     )
 
 

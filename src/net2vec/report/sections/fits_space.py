@@ -94,6 +94,7 @@ def fit_concepts_table(study: Study) -> Table:
     """Every concept with both fits, on every layer of every run that has both."""
     rows = study.fits["fits_by_concept"]
     several = (Column("network", "network"),) if len(set(rows["network"])) > 1 else ()
+    seeded = "combined_paper_sd" in rows
     return Table(
         rows.assign(
             task=rows["task"].map(TASK_TITLE),
@@ -113,7 +114,8 @@ def fit_concepts_table(study: Study) -> Table:
             Column("cosine", "cosine", "number"),
             Column("overlap", "same neighbours", "percent"),
         ),
-        "Every concept on every layer with both fits",
+        "Every concept on every layer with both fits"
+        + (" (± sd: over starts; the difference has that of the paper’s score)" if seeded else ""),
         csv="fits_by_concept",
         searchable=True,
         folded=True,

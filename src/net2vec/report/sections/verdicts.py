@@ -19,6 +19,7 @@ _CLEAR = 2.0
 """A difference is clear beyond so many standard errors."""
 _SLACK = 0.01
 """A mean score that is lower by more than this is lower."""
+_PERCENT = "\N{NO-BREAK SPACE}%"
 
 
 def verdicts(fits: pd.Series, lost: pd.DataFrame) -> pd.DataFrame:
@@ -43,7 +44,7 @@ _COLUMNS = ("finding", "paper", "spread", "converged", "chance", "verdict")
 
 def _spread(row: pd.Series, name: str, form: str, unit: str = "") -> str:
     spread = row.get(f"{name}_sd", math.nan)
-    return "" if pd.isna(spread) else f"± {spread:{form}}{unit}"
+    return "" if pd.isna(spread) else f"{spread:{form}}{unit}"
 
 
 def _better(fits: pd.Series) -> Row:
@@ -57,7 +58,7 @@ def _better(fits: pd.Series) -> Row:
     return (
         "All filters encode most concepts at least as well as the best one (Table 1)",
         f"{paper:.1f} %",
-        _spread(fits, "percent_paper", ".1f", " %"),
+        _spread(fits, "percent_paper", ".1f", _PERCENT),
         f"{converged:.1f} %",
         "",
         verdict,
@@ -149,7 +150,7 @@ def _neighbours(fits: pd.Series) -> Row:
     return (
         "The nearest concept is of the same category (Table 2)",
         f"{paper:.0f} %",
-        _spread(fits, "category_paper", ".1f", " %"),
+        _spread(fits, "category_paper", ".1f", _PERCENT),
         f"{converged:.0f} %",
         f"{chance:.0f} %, below {limit:.0f} %",
         above_chance(paper, converged, chance, limit),
