@@ -2,7 +2,7 @@
 
 The model is the paper's (section 3.1.2). The loss is the log loss, foreground and background
 weighing alike, with an L2 term. Its strength and the cut are chosen by cross-validation over the
-training images, on a lattice of every fourth pixel: the strength for the least loss, the cut for
+training images, on a lattice of some pixels: the strength for the least loss, the cut for
 the best set IoU of images that were held out, less half of its standard error. The best cut for the
 images that a vector was learned on suits others badly where it fits them too well, and so does one
 that a few of them decide. A bias would only move the cut; it is left out.
@@ -10,7 +10,7 @@ that a few of them decide. A bias would only move the cut; it is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,6 +31,7 @@ from net2vec.kernels.maps import SparseMaps
 from net2vec.kernels.strips import Strips
 from net2vec.recording import LayerRecording
 from net2vec.tasks.concept import Asked, Counts, grid_of, stack_counts
+from net2vec.tasks.sampled import lattice_of
 from net2vec.tasks.segment import packed_masks
 from net2vec.tasks.segmented import Segmented
 from net2vec.tasks.single import single_counts
@@ -38,14 +39,10 @@ from net2vec.tasks.single import single_counts
 FOLDS = 5
 # Stretches of the training images that say how much a score is a matter of a few of them.
 _GROUPS = 16
-# A lattice of every so many rows and columns is enough to choose by: neighbours are alike.
-_STRIDES = (8, 4, 2)
 # Choices of filters that are solved side by side, at the most.
 _TOGETHER = 6
 # Of the curvature at 0, the share that a filter has anywhere: a lattice may miss it.
 _LEAST_CURVATURE = 0.1
-# Pixels of the concept that a lattice should have, where it can.
-_ENOUGH = 250
 
 
 def segment_converged(
@@ -74,7 +71,7 @@ def segment_converged(
     learner = _Learner(
         Strips.of(grid_of(recording), annotations.size),
         [_part(recording, annotations, pairs, device) for pairs in splits],
-        _lattice(recording, annotations, splits[0], device),
+        lattice_of(recording, annotations, splits[0], device),
     )
     filters = recording.filters
     full = learner.learn_all()
@@ -340,44 +337,6 @@ def _part(
     strips = Strips.of(grid_of(recording), annotations.size)
     masks = packed_masks(annotations, strips, pairs, device)
     return recording.maps(annotations.image[pairs]).to(device), masks
-
-
-def _lattice(
-    recording: LayerRecording,
-    annotations: Annotations,
-    pairs: Int[np.ndarray, "pair"],
-    device: torch.device | str,
-) -> Lattice:
-    """A lattice of pixels, as wide as the concept's size allows."""
-    size = annotations.size
-    area = int(annotations.area[pairs].sum(dtype=np.int64))
-    stride = _stride(area, grid_of(recording), size)
-    rows, columns = (_spread(length, stride) for length in size)
-    masks = [_masks(annotations, some)[:, rows][:, :, columns] for some in _portions(pairs)]
-    maps = recording.maps(annotations.image[pairs]).to(device)
-    return Lattice.of(maps, size, (rows, columns), torch.cat(masks).to(device))
-
-
-def _stride(area: int, grid: tuple[int, int], size: tuple[int, int]) -> int:
-    """The widest stride that leaves enough of the concept; the first for coarse grids alone."""
-    widest = all(2 * cells * _STRIDES[0] <= n for cells, n in zip(grid, size, strict=True))
-    wanted = _STRIDES if widest else _STRIDES[1:]
-    return next((stride for stride in wanted if area >= stride**2 * _ENOUGH), wanted[-1])
-
-
-def _spread(length: int, stride: int) -> list[int]:
-    """Evenly spread places, the first and the last among them, about a `stride` apart."""
-    count = max(1, -(-length // stride))
-    return [round(place) for place in np.linspace(0, length - 1, count).tolist()]
-
-
-def _masks(annotations: Annotations, pairs: Int[np.ndarray, "pair"]) -> Bool[Tensor, "pair y x"]:
-    return torch.from_numpy(annotations.masks_of(pairs))
-
-
-def _portions(pairs: Int[np.ndarray, "pair"]) -> Iterator[Int[np.ndarray, "pair"]]:
-    for first in range(0, max(len(pairs), 1), 256):
-        yield pairs[first : first + 256]
 
 
 def _stack(arrays: Sequence[np.ndarray], width: int) -> np.ndarray:
