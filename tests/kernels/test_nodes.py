@@ -35,10 +35,9 @@ def block_of(B: np.ndarray, L: np.ndarray, background: float, slope: float) -> N
     assert grid is not None
     masks = grid.strips.pack(torch.from_numpy(L))
     images = torch.arange(len(L))
-    shown = Shown(
-        images, images * 0, torch.full((len(L),), background), torch.full((len(L),), slope)
-    )
-    return NodeBlock(sparse_maps(B), MaskSums(grid, masks), shown)
+    factors = (torch.full((len(L),), value) for value in (background, slope))
+    sums = MaskSums(grid, masks, *factors)
+    return NodeBlock(sparse_maps(B), sums, Shown(images, images * 0))
 
 
 def true_gradient(

@@ -50,11 +50,16 @@ class NodeProblem:
         balance: Balance,
         pull: Float[Tensor, "filter"],
     ) -> None:
-        self._maps, self._balance, self._pull = maps, balance, pull
+        self._maps, self._pull = maps, pull
         self.has_levels = len(grid.levels) > 1
         bounds = range(0, len(maps), _IMAGES)
         self._bounds = [(first, min(first + _IMAGES, len(maps))) for first in bounds]
-        self._sums = [MaskSums(grid, masks[first:last]) for first, last in self._bounds]
+        background = pull.new_full((len(maps),), balance.background)
+        slope = pull.new_full((len(maps),), balance.background - balance.foreground)
+        self._sums = [
+            MaskSums(grid, *(part[first:last] for part in (masks, background, slope)))
+            for first, last in self._bounds
+        ]
 
     @classmethod
     def fits(cls, strips: Strips, maps: SparseMaps) -> NodeGrid | None:
@@ -98,11 +103,6 @@ class NodeProblem:
 
     def _shown(self, images: int, choices: int) -> Shown:
         """Every choice of filters looks at the same masks."""
-        balance, device = self._balance, self._pull.device
-        mask = torch.arange(images, device=device).repeat(choices)
-        return Shown(
-            mask,
-            torch.arange(choices, device=device).repeat_interleave(images),
-            torch.full(mask.shape, balance.background, device=device),
-            torch.full(mask.shape, balance.background - balance.foreground, device=device),
-        )
+        each = torch.arange(choices, device=self._pull.device)
+        mask = torch.arange(images, device=self._pull.device)
+        return Shown(mask.repeat(choices), each.repeat_interleave(images))

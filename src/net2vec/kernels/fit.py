@@ -213,29 +213,29 @@ class _Step:
             [one.maps.stretch(*part) for one, part in zip(chosen, bounds, strict=True)]
         ).to(device)
         # Choices of filters for one concept share its masks.
-        masks: dict[int, tuple[int, Tensor]] = {}
+        masks: dict[tuple[int, float], tuple[int, Tensor, tuple[float, float]]] = {}
         first, mask = 0, []
         for one, part in zip(chosen, bounds, strict=True):
-            if id(one.masks) not in masks:
-                masks[id(one.masks)] = first, one.masks[slice(*part)]
+            key = id(one.masks), one.alpha
+            if key not in masks:
+                masks[key] = first, one.masks[slice(*part)], one.factors
                 first += part[1] - part[0]
-            begin, own = masks[id(one.masks)]
+            begin, own, _ = masks[key]
             mask.append(torch.arange(begin, begin + len(own)))
-        background, slope = torch.tensor([one.factors for one in chosen]).T
-        shown = Shown(
-            torch.cat(mask),
-            torch.arange(len(chosen)).repeat_interleave(images),
-            background.repeat_interleave(images),
-            slope.repeat_interleave(images),
-        )
+        shown = Shown(torch.cat(mask), torch.arange(len(chosen)).repeat_interleave(images))
         strips = chosen[0].strips
-        parts = [own for _, own in masks.values()]
+        parts = [own for _, own, _ in masks.values()]
+        factors = torch.cat(
+            [torch.tensor(two)[:, None].expand(2, len(own)) for _, own, two in masks.values()], 1
+        )
         grid = chosen[0].grid
         learner: NodeBlock | _PixelBatch
         if grid is None:
-            learner = _PixelBatch(maps, strips, torch.cat(parts)[shown.mask], shown)
+            order = shown.mask
+            learner = _PixelBatch(maps, strips, torch.cat(parts)[order], *factors[:, order])
         else:
-            learner = NodeBlock(maps, known.of(grid, parts), shown.to(maps.cell.device))
+            sums = known.of(grid, parts, factors)
+            learner = NodeBlock(maps, sums, shown.to(maps.cell.device))
         return cls(learner, images.to(device, torch.float32)[:, None])
 
     def take(
@@ -259,18 +259,24 @@ class _Sums:
 
     def __init__(self, device: torch.device | str) -> None:
         self._device = device
-        self._known: dict[int, MaskSums] = {}
+        self._known: dict[tuple[int, float], MaskSums] = {}
         self._images = 0
 
-    def of(self, grid: NodeGrid, masks: Sequence[UInt8[Tensor, "_ strip byte"]]) -> MaskSums:
-        """The sums of some concepts' masks in a mini-batch."""
+    def of(
+        self,
+        grid: NodeGrid,
+        masks: Sequence[UInt8[Tensor, "_ strip byte"]],
+        factors: Float[Tensor, "two image"],
+    ) -> MaskSums:
+        """The sums of some concepts' masks in a mini-batch; see `SegmentationProblem.factors`."""
         first = masks[0]
-        known = self._known.get(first.data_ptr()) if len(masks) == 1 else None
+        key = first.data_ptr(), float(factors[0, 0])
+        known = self._known.get(key) if len(masks) == 1 else None
         if known is not None and known.images == len(first):
             return known
-        made = MaskSums(grid, torch.cat(list(masks)).to(self._device))
+        made = MaskSums(grid, torch.cat(list(masks)).to(self._device), *factors)
         if len(masks) == 1 and self._images + len(first) <= _KEPT_IMAGES:
-            self._known[first.data_ptr()] = made
+            self._known[key] = made
             self._images += len(first)
         return made
 
@@ -282,7 +288,7 @@ class _PixelBatch:
         maps: thresholded maps of their images; each problem has filters of its own.
         strips: geometry of the masks.
         masks: the images' masks, from `Strips.pack`.
-        shown: what the images show.
+        background, slope: of each image; see `SegmentationProblem.factors`.
     """
 
     def __init__(
@@ -290,7 +296,8 @@ class _PixelBatch:
         maps: SparseMaps,
         strips: Strips,
         masks: UInt8[Tensor, "image strip byte"],
-        shown: Shown,
+        background: Float[Tensor, "image"],
+        slope: Float[Tensor, "image"],
     ) -> None:
         device = maps.cell.device
         self._room, self._target = _Room(device), _Room(device)
@@ -298,13 +305,13 @@ class _PixelBatch:
         first = 0
         for block in _pixel_blocks(maps, strips, masks, device, _CPU_BLOCK):
             images = slice(first, first := first + block.images)
-            background, slope = (
+            above, below = (
                 torch.index_select(part[images].to(device), 0, block.image)
-                for part in (shown.background, shown.slope)
+                for part in (background, slope)
             )
             if isinstance(block, StripBlock):
-                background, slope = background[:, None, None], slope[:, None, None]
-            self._blocks.append((block, background, slope.neg()))
+                above, below = above[:, None, None], below[:, None, None]
+            self._blocks.append((block, above, below.neg()))
 
     def gradient(self, weight: Float[Tensor, "filter"]) -> Float[Tensor, "filter"]:
         """The gradient of the loss, summed over pixels and images."""

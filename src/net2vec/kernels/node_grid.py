@@ -212,32 +212,58 @@ def _lagrange(axis: Axis, nodes: int) -> Float[Tensor, "out node"]:
 
 
 class MaskSums:
-    """What the masks of some images come to at the samples of their squares; kept as asked for.
+    """What multiplies the response to z at the samples of squares; kept as asked for.
+
+    It is `background - slope * mask` at a pixel. At nodes it is what that comes to over the pixels,
+    times their polynomials.
 
     Args:
         grid: geometry of the masks.
         masks: the images' masks, from `Strips.pack`.
+        background, slope: of each image.
     """
 
-    def __init__(self, grid: NodeGrid, masks: UInt8[Tensor, "image strip byte"]) -> None:
+    def __init__(
+        self,
+        grid: NodeGrid,
+        masks: UInt8[Tensor, "image strip byte"],
+        background: Float[Tensor, "image"],
+        slope: Float[Tensor, "image"],
+    ) -> None:
         self.grid, self.images = grid, len(masks)
         self._masks = masks.flatten(0, 1)
         self._strip = torch.arange(len(grid.strips), device=masks.device).repeat(len(masks))
+        self._background, self._slope = background.to(masks.device), slope.to(masks.device)
         self._kept: dict[int, Tensor] = {}
 
-    def at(self, level: int, square: Int[Tensor, "square"]) -> Shaped[Tensor, "sample square"]:
+    def at(self, level: int, square: Int[Tensor, "square"]) -> Float[Tensor, "sample square"]:
         """The samples of some squares, counted through the images, at one level."""
         levels, along = self.grid.levels, len(self.grid.window)
-        row = torch.div(square, along, rounding_mode="floor")
         if level < len(levels):
             size = 4 * levels[level][0] ** 2 * along * len(self._strip)
             if level == 0 or size <= _KEPT:
                 if level not in self._kept:
-                    self._kept[level] = self.grid.sums(self._masks, self._strip, level)
+                    sums = self.grid.sums(self._masks, self._strip, level)
+                    everything = torch.arange(sums.shape[1], device=square.device)
+                    self._kept[level] = self._target(level, everything, sums)
                 return torch.index_select(self._kept[level], 1, square)
+        row = torch.div(square, along, rounding_mode="floor")
         needed, number = torch.unique(row, return_inverse=True)
         masks = torch.index_select(self._masks, 0, needed)
         if level == len(levels):
-            return self.grid.pixels(masks, number, square % along)
+            pixels = self.grid.pixels(masks, number, square % along)
+            return self._target(level, square, pixels)
         sums = self.grid.sums(masks, self._strip[needed], level)
-        return torch.index_select(sums, 1, number * along + square % along)
+        chosen = torch.index_select(sums, 1, number * along + square % along)
+        return self._target(level, square, chosen)
+
+    def _target(
+        self, level: int, square: Int[Tensor, "square"], inside: Shaped[Tensor, "sample square"]
+    ) -> Float[Tensor, "sample square"]:
+        """From what masks come to; its memory may be used."""
+        image = torch.div(square, self.grid.squares, rounding_mode="floor")
+        whole = Samples.of(self.grid, level).whole.to(square.device)
+        target = torch.index_select(whole, 1, square - image * self.grid.squares)
+        if level == len(self.grid.levels):
+            inside = target * inside
+        return target.mul_(self._background[image]).sub_(inside.mul_(self._slope[image]))

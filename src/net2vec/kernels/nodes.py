@@ -58,17 +58,14 @@ class Shown:
         mask: which mask each has, among those that sums were taken over.
         problem: whose image it is, ascending; problems are learned side by side and none depends
             on another.
-        background, slope: what multiplies the response to z is `background - slope * mask`.
     """
 
     mask: Int[Tensor, "image"]
     problem: Int[Tensor, "image"]
-    background: Float[Tensor, "image"]
-    slope: Float[Tensor, "image"]
 
     def to(self, device: torch.device) -> Shown:
         """The same on a device."""
-        return Shown(*(part.to(device) for part in vars(self).values()))
+        return Shown(self.mask.to(device), self.problem.to(device))
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class _Group:
         square: which of the block's squares each is; -1 for none.
         corner: the cells of each square, counted through the block; for none one past the last.
         to_cells: sums of what squares give to their corners.
-        target: sums of the nodes' polynomials over what multiplies p (1 - p).
+        target: what multiplies the response, see `MaskSums`.
         down, across, reduce: see `Samples`.
         response: what z and `target` come to at every sample; it may use z's memory.
     """
@@ -133,7 +130,7 @@ class NodeBlock:
 
     Args:
         maps: thresholded maps of the mini-batch; each problem has filters of its own.
-        sums: of its masks.
+        sums: what multiplies the response, by mask.
         shown: what its images show.
         response: p (1 - p) or p, times what multiplies it.
         near: weights near to those of the first gradient, 0 by default: they say how many nodes
@@ -234,16 +231,12 @@ class NodeBlock:
         square = self._square[fresh]
         image, place = self._image(square), square % self._grid.squares
         samples = Samples.of(self._grid, level)
-        shown = self._shown
-        inside = self._sums.at(level, shown.mask[image] * self._grid.squares + place)
-        target = torch.index_select(samples.whole.to(square.device), 1, place)
+        target = self._sums.at(level, self._shown.mask[image] * self._grid.squares + place)
         down, across = samples.down.to(square.device), samples.across.to(square.device)
         by_square = level == len(self._grid.levels)
         if by_square:
-            inside = target * inside
             down = torch.index_select(down, 2, place)
             across = torch.index_select(across, 1, place)
-        target.mul_(shown.background[image]).sub_(inside.mul_(shown.slope[image]))
         target = target.view(len(down), len(across), -1)
         corner = self._corners(fresh)
         if old is not None:
