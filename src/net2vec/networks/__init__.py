@@ -12,7 +12,7 @@ from net2vec.networks.layers.listing import LayerInfo, list_layers
 from net2vec.networks.layers.modes import evaluating
 from net2vec.networks.layers.selection import resolve_layers
 from net2vec.networks.loading import load_network
-from net2vec.networks.network import Network, network_from_module
+from net2vec.networks.network import Network, network_from_module, usual_batch
 from net2vec.networks.preprocessing import CustomPreprocessing, Preprocessing
 from net2vec.networks.table import Entry, available_networks
 
@@ -34,5 +34,6 @@ __all__ = [
     "run_layers",
     "side_by_side",
     "to_grid",
+    "usual_batch",
     "with_batch_norm_statistics",
 ]

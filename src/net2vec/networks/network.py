@@ -27,6 +27,14 @@ from net2vec.networks.preprocessing import (
 _VERSIONED_PACKAGES = ("torch", "torchvision", "timm", "net2vec")
 
 
+_CPU_BATCH, _GPU_BATCH = 16, 64
+
+
+def usual_batch(device: torch.device | str) -> int:
+    """How many images a network sees at a time: on a CPU few, that stay near it."""
+    return _GPU_BATCH if torch.device(device).type == "cuda" else _CPU_BATCH
+
+
 @dataclass(frozen=True, eq=False)
 class Network:
     """A network to probe.

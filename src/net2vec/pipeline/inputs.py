@@ -23,6 +23,7 @@ from net2vec.networks import (
     load_network,
     network_from_module,
     resolve_layers,
+    usual_batch,
 )
 from net2vec.pipeline.progress import Advance
 from net2vec.recording import image_batches
@@ -30,7 +31,6 @@ from net2vec.results import group_name
 
 # Settings of a run that was started with objects instead of names.
 _GIVEN = "python:"
-_PROBE_BATCH = {"cpu": 16, "cuda": 256}
 # Statistics hang on the size of batches a little: they must not move with that of the pass.
 _BATCH_NORM_IMAGES, _BATCH_NORM_BATCH = 512, 16
 
@@ -137,8 +137,8 @@ def wants_batch_norm(settings: Settings, network: Network) -> bool:
 
 
 def probe_batch(settings: Settings, device: torch.device) -> int:
-    """How many images the network sees at a time: on a CPU few, that stay near it."""
-    return settings.probe_batch or _PROBE_BATCH.get(device.type, _PROBE_BATCH["cpu"])
+    """How many images the network sees at a time."""
+    return settings.probe_batch or usual_batch(device)
 
 
 def batch_norm_images(dataset: ProbeDataset) -> Sequence[int]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from net2vec import prediction
 from net2vec.errors import ResultsError
-from net2vec.networks import Network
+from net2vec.networks import Network, usual_batch
 from net2vec.runs.run import Run
 from net2vec.spaces.expressions import resolve_name
 
@@ -65,11 +65,13 @@ def open_applied(
         concepts = concept_names(known, concepts, f"{run.network} {layer} {task}")
         encodings.append(prediction.Encoding.of(run.layer(layer), learned, concepts))
     settings = run.settings
+    probed_on = run.provenance.get("machine", {}).get("device") or "cpu"
+    as_probed = int(settings.get("probe_batch") or usual_batch(probed_on))
     opened = run.opened_network if network is None else open_network(run, network, transform)
     looking = prediction.Looking(
         opened,
         device,
-        int(settings.get("probe_batch", 16)) if batch is None else batch,
+        as_probed if batch is None else batch,
         bool(settings.get("mixed_precision", False)),
     )
     return Applied(looking, tuple(encodings))
