@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-_FALL = 0.7
+_FALL = 0.85
 _STEPS = 60
 _ROUNDS = 12
 _MOVED = 3e-3
@@ -33,6 +33,7 @@ def entry_order(
     wanted: int,
     *,
     free: int = 0,
+    fall: float = _FALL,
 ) -> Int[Tensor, "problem penalised"]:
     """Variables of each problem in the order in which they become other than 0.
 
@@ -41,6 +42,8 @@ def entry_order(
         scale: typical lengths of the variables, such as 1 / sqrt(curvature); 0 for one that stays.
         wanted: variables to let in; those beyond come in the order of their slopes at the end.
         free: how many variables at the end, such as a bias, are not penalised and not listed.
+        fall: what the strength falls to from step to step; who comes in at the same step comes in
+            the order of size.
     """
     at = torch.zeros_like(scale)
     penalised = at.shape[1] - free
@@ -55,7 +58,7 @@ def entry_order(
     came = torch.full_like(at[:, :penalised], _STEPS)
     size = slope[:, :penalised].abs()
     for step in range(_STEPS):
-        strength = strength * _FALL
+        strength = strength * fall
         shrink = strength * scale / reach
         shrink[:, penalised:] = 0
         at = _descend(gradient, at, scale, shrink, reach)

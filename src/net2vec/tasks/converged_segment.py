@@ -41,6 +41,8 @@ FOLDS = 5
 _GROUPS = 16
 # Choices of filters that are solved side by side, at the most.
 _TOGETHER = 6
+# Steps of the L1 path may be wide: scores of its subsets are those of narrower ones.
+_FALL = 0.7
 # Of the curvature at 0, the share that a filter has anywhere: a lattice may miss it.
 _LEAST_CURVATURE = 0.1
 
@@ -202,8 +204,9 @@ class _Learner:
             counts = torch.ones_like(self.held_out[:1])
             curvature = self.lattice.curvature(counts)
             scale = torch.where(curvature > 0, 1 / curvature.clamp(min=1e-30).sqrt(), 0.0)
-            found = entry_order(lambda x: self.lattice.gradient(x, counts), scale, max(sizes))
-            order = found[0]
+            order = entry_order(
+                lambda x: self.lattice.gradient(x, counts), scale, max(sizes), fall=_FALL
+            )[0]
         return [torch.isin(filters, order[:size]) for size in sizes]
 
     def _finish(
