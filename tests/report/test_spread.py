@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from net2vec.analysis import by_concept
 from net2vec.report import build_report, save_report
 from net2vec.report.content import Paragraph, Table
 from net2vec.report.sections.fits import fits_section
+from net2vec.report.sections.networks import difference_table, networks_section
 from net2vec.report.study import Study, with_spread
 from net2vec.runs import make_tables, open_run
 
@@ -138,3 +140,26 @@ def test_without_seeds_no_table_has_a_spread(tmp_path):
     run = open_run(build_run(tmp_path / "run"))
     for table in tables_of(build_report([run])):
         assert [column.label for column in table.shown if column.label == "± sd"] == []
+
+
+def test_networks_beside_each_other_show_the_spread_of_the_subject(tmp_path, twin):
+    run = open_run(build_run(tmp_path / "run", network="seeded", seeds=3))
+    study = Study((run, twin))
+    table = difference_table(study)
+    other = by_concept(twin.scores).set_index(["layer", "task", "concept"])["combined"]
+    row = table.query("task == 'segment'").iloc[-1]
+    means = []
+    for seed in run.seeds:
+        own = by_concept(run.at(seed=seed).scores)
+        own = own[(own["layer"] == row["layer"]) & (own["task"] == row["task"])]
+        own = own[own["category"] == row["category"]]
+        means.append(own["combined"].mean())
+        assert {(row["layer"], row["task"], name) for name in own["concept"]} <= set(other.index)
+    assert np.std(means, ddof=1) > 0
+    assert row["mean_sd"] == pytest.approx(np.std(means, ddof=1))
+    assert row["difference_sd"] == pytest.approx(np.std(means, ddof=1))
+    assert row["mean_other_sd"] == 0
+    (shown, *_) = tables_in(networks_section(study, table))
+    assert labels(shown).count("± sd") == 2
+    once = difference_table(Study((twin, run)))
+    assert not [name for name in once if name.endswith("_sd")]

@@ -6,17 +6,45 @@ from functools import partial
 
 import pandas as pd
 
-from net2vec.analysis import paired_difference
+from net2vec.analysis import by_concept, paired_difference
 from net2vec.report.content import Block, Column, Drawing, FigureRow, Paragraph, Section, Table
 from net2vec.report.figures import draw_by_category, draw_category_distances, draw_distances
 from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study, listing
 from net2vec.runs import Run
+from net2vec.runs.spread import spread
 
 
 def difference_table(study: Study) -> pd.DataFrame:
-    """The subject against every other run, on the layers and concepts that both have."""
-    parts = [paired_difference(study.by_concept, study.label, other) for other in study.labels[1:]]
+    """The subject against every other run, on the layers and concepts that both have.
+
+    Where the subject was learned with several seeds, means and differences have their spread.
+    """
+    table = _differences(study, study.by_concept)
+    seeds = study.run.seeds
+    if not seeds or table.empty:
+        return table
+    again = [_differences(study, _concepts_at(study, seed)) for seed in seeds]
+    return spread(table, again, _KEYS, ["mean", "mean_other", "difference"])
+
+
+_KEYS = ["network", "other", "layer", "task", "category"]
+
+
+def _differences(study: Study, concepts: pd.DataFrame) -> pd.DataFrame:
+    parts = [paired_difference(concepts, study.label, other) for other in study.labels[1:]]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _concepts_at(study: Study, seed: int) -> pd.DataFrame:
+    """Scores of every concept with a seed, in the runs that were learned with it."""
+    parts = []
+    for run, label in zip(study.runs, study.labels, strict=True):
+        if seed in run.seeds:
+            scores = run.at(seed=seed).scores
+            parts.append(by_concept(scores).assign(network=label))
+        else:
+            parts.append(study.by_concept[study.by_concept["network"] == label])
+    return pd.concat(parts, ignore_index=True)
 
 
 def networks_section(study: Study, differences: pd.DataFrame) -> Section | None:
