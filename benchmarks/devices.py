@@ -17,7 +17,8 @@ import torch
 
 import probes
 from measure import threads, timed
-from net2vec.recording import image_batches, record
+from net2vec.feeding import image_batches
+from net2vec.recording import record
 from net2vec.tasks import Asked, choose_concepts, draw_sample, map_in_threads, segment_concepts
 from net2vec.tasks.classify import classify_concepts
 from net2vec.tasks.converged_classify import classify_converged

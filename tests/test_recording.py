@@ -17,8 +17,9 @@ from torch import nn
 from net2vec import recording
 from net2vec.data.protocol import Annotation
 from net2vec.errors import DataError, NetworkError
+from net2vec.feeding import image_batches
 from net2vec.networks import Network, Preprocessing, network_from_module
-from net2vec.recording import LayerRecording, image_batches, record
+from net2vec.recording import LayerRecording, record
 
 import oracle
 from builders_data import ArrayDataset

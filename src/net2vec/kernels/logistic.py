@@ -20,8 +20,10 @@ from torch import Tensor
 
 # Numbers of a step's gathered rows. On a CPU they stay in the second-level cache: few concepts side
 # by side are enough, and those that have run out of rows cost as much as the others.
-_CPU_STEP, _CPU_CONCEPTS = 1 << 16, 64
-_GPU_STEP, _GPU_CONCEPTS = 1 << 27, 64
+_CPU_STEP = 1 << 16
+_GPU_STEP = 1 << 27
+# Concepts of a block, at the most; more are slower on a GPU as well.
+_CONCEPTS = 64
 # Rows whose order is laid out at a time.
 _ROWS = 1 << 20
 
@@ -41,9 +43,8 @@ class Draws:
 
 def concepts_in_block(filters: int, batch: int, device: torch.device | str = "cpu") -> int:
     """How many concepts are learned side by side; it depends on nothing but the shapes."""
-    on_gpu = torch.device(device).type == "cuda"
-    numbers, most = (_GPU_STEP, _GPU_CONCEPTS) if on_gpu else (_CPU_STEP, _CPU_CONCEPTS)
-    return max(1, min(most, numbers // (filters * batch)))
+    numbers = _GPU_STEP if torch.device(device).type == "cuda" else _CPU_STEP
+    return max(1, min(_CONCEPTS, numbers // (filters * batch)))
 
 
 def fit_logistic(

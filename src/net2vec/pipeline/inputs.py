@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from net2vec.config import Settings
 from net2vec.data import ProbeDataset, open_datasets
 from net2vec.errors import ConfigError, NetworkError
+from net2vec.feeding import image_batches
 from net2vec.networks import (
     LayerInfo,
     Network,
@@ -26,7 +27,6 @@ from net2vec.networks import (
     usual_batch,
 )
 from net2vec.pipeline.progress import Advance
-from net2vec.recording import image_batches
 from net2vec.results import group_name
 
 # Settings of a run that was started with objects instead of names.
