@@ -73,8 +73,14 @@ class LayerRecording:
         positions = (len(self.starts) - 1) * self.grid[0] * self.grid[1]
         return np.bincount(self.filter, minlength=self.filters) / positions
 
-    def maps(self, images: Int[np.ndarray, "image"]) -> SparseMaps:
+    def maps(
+        self, images: Int[np.ndarray, "image"], device: torch.device | str = "cpu"
+    ) -> SparseMaps:
         """The thresholded maps of some images.
+
+        Args:
+            images: which, in any order.
+            device: where their entries should be.
 
         Raises:
             ValueError: the layer has no grid.
@@ -84,14 +90,20 @@ class LayerRecording:
         begin, end = self.starts[images], self.starts[images + 1]
         length = end - begin
         starts = np.concatenate([[0], np.cumsum(length)])
-        entry = np.repeat(begin - starts[:-1], length) + np.arange(starts[-1])
-        return SparseMaps(
-            torch.from_numpy(starts),
-            torch.from_numpy(self.filter[entry].astype(np.int32)),
-            torch.from_numpy(self.cell[entry].astype(np.int32)),
-            self.grid,
-            self.filters,
-        )
+        total = int(starts[-1])
+        before = begin - starts[:-1]
+        parts = (self.filter, self.cell)
+        if torch.device(device).type == "cuda" and total > len(self.cell):
+            # All of them are fewer than those asked for, and found faster there.
+            each, count = (torch.from_numpy(part).to(device) for part in (before, length))
+            entry = torch.repeat_interleave(each, count, output_size=total)
+            entry += torch.arange(total, device=device)
+            found = [torch.from_numpy(part.astype(np.int32)).to(device)[entry] for part in parts]
+        else:
+            at = np.repeat(before, length) + np.arange(total)
+            found = [torch.from_numpy(part[at].astype(np.int32)).to(device) for part in parts]
+        filters, cell = found
+        return SparseMaps(torch.from_numpy(starts), filters, cell, self.grid, self.filters)
 
 
 def record(

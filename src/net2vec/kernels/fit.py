@@ -42,7 +42,7 @@ _GPU_TOGETHER = _GPU_BLOCK
 
 @dataclass(frozen=True)
 class SegmentationProblem:
-    """One concept's images and masks, on the CPU; masks may be where it is learned already.
+    """One concept's images and masks, on the CPU or where it is learned.
 
     Attributes:
         maps: thresholded maps of the images that contain the concept, in the dataset's order.

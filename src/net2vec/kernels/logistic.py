@@ -18,6 +18,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from net2vec.kernels.replay import Replayed
+
 # Numbers of a step's gathered rows. On a CPU they stay in the second-level cache: few concepts side
 # by side are enough, and those that have run out of rows cost as much as the others.
 _CPU_STEP = 1 << 16
@@ -111,21 +113,27 @@ class _Block:
         by_row = seen.view(self.size, batch, filters)
         error = self.features.new_empty(self.size, vectors, batch)
         gradient = torch.empty_like(self.weight)
-        for step in self._steps(batch, rates, momentum):
-            row, target, share, fading, stride = step
-            torch.index_select(self.features, 0, row, out=seen)
-            torch.baddbmm(self.bias, self.weight, by_row.mT, out=error)
-            error.sigmoid_().sub_(target).mul_(share)
-            torch.bmm(error, by_row, out=gradient)
-            pushed_bias.mul_(fading).add_(error.sum(2, keepdim=True))
-            pushed_weight.mul_(fading).addcmul_(gradient, self.kept)
-            self.weight.addcmul_(pushed_weight, stride)
-            self.bias.addcmul_(pushed_bias, stride)
+
+        def take(steps: Sequence[Tensor]) -> None:
+            for row, target, share, fading, stride in zip(*steps, strict=True):
+                torch.index_select(self.features, 0, row, out=seen)
+                torch.baddbmm(self.bias, self.weight, by_row.mT, out=error)
+                error.sigmoid_().sub_(target).mul_(share)
+                torch.bmm(error, by_row, out=gradient)
+                pushed_bias.mul_(fading).add_(error.sum(2, keepdim=True))
+                pushed_weight.mul_(fading).addcmul_(gradient, self.kept)
+                self.weight.addcmul_(pushed_weight, stride)
+                self.bias.addcmul_(pushed_bias, stride)
+
+        if self.features.is_cuda:
+            take = Replayed(take).take
+        for steps in self._steps(batch, rates, momentum):
+            take(steps)
 
     def _steps(
         self, batch: int, rates: Sequence[float], momentum: float
     ) -> Iterator[tuple[Tensor, ...]]:
-        """What each step takes.
+        """What each step takes, stacked over the steps of some epochs.
 
         Yields:
             Rows (concept row); by concept and row their targets and their share of the mean, 0
@@ -153,13 +161,12 @@ class _Block:
             rate = torch.tensor(rates[begin : begin + together], device=device)
             epoch = torch.arange(begin, begin + len(rate), device=device)[:, None, None, None]
             chosen = torch.where(part, first + epoch * count + place, 0).flatten(0, 1)
-            yield from zip(
+            yield (
                 rows[chosen].flatten(1),
                 positive[chosen].float()[:, :, None],
                 share.repeat(len(rate), 1, 1)[:, :, None],
                 fading.repeat(len(rate), 1, 1, 1),
                 (-rate[:, None, None, None, None] * moving).flatten(0, 1),
-                strict=True,
             )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 
@@ -16,8 +16,8 @@ class SparseMaps:
     """Thresholded maps of some images: who is on, and where.
 
     Attributes:
-        starts: for every image its first entry, and at the end the number of entries.
-        filter, cell: one entry a (image, filter, cell of the grid) that is on.
+        starts: for every image its first entry, and at the end the number of entries; on the CPU.
+        filter, cell: one entry a (image, filter, cell of the grid) that is on; on any device.
         grid: height and width of the grid.
         filters: number of filters (K).
     """
@@ -33,7 +33,7 @@ class SparseMaps:
         """The maps of a dense array, entries in the order of image, filter and cell."""
         image, who, cell = torch.nonzero(active.flatten(2), as_tuple=True)
         counts = torch.bincount(image, minlength=len(active))
-        starts = torch.cat([counts.new_zeros(1), torch.cumsum(counts, 0)])
+        starts = torch.cat([counts.new_zeros(1), torch.cumsum(counts, 0)]).cpu()
         height, width = active.shape[2:]
         return cls(starts, who.int(), cell.int(), (height, width), active.shape[1])
 
@@ -42,8 +42,7 @@ class SparseMaps:
 
     def image(self) -> Int[Tensor, "entry"]:
         """The image of every entry."""
-        counts = self.starts[1:] - self.starts[:-1]
-        return torch.repeat_interleave(torch.arange(len(self), device=counts.device), counts)
+        return self._by_entry(torch.arange(len(self)))
 
     @classmethod
     def joined(cls, parts: Sequence[SparseMaps]) -> SparseMaps:
@@ -73,7 +72,7 @@ class SparseMaps:
 
     def only(self, kept: Bool[Tensor, "filter"]) -> SparseMaps:
         """The same maps with all filters but the kept ones off."""
-        return self._those(kept[self.filter.long()])
+        return self._those(kept.to(self.filter.device)[self.filter.long()])
 
     def weighted(self, weight: Float[Tensor, "filter"]) -> Float[Tensor, "image y x"]:
         """The sum of the maps of all filters, each by its weight, on the grid."""
@@ -85,20 +84,25 @@ class SparseMaps:
 
     def alone(self, chosen: Int[Tensor, "image"]) -> SparseMaps:
         """The maps of one filter of each image, as those of a layer with a single filter."""
-        counts = self.starts[1:] - self.starts[:-1]
-        maps = self._those(self.filter == torch.repeat_interleave(chosen, counts))
+        maps = self._those(self.filter == self._by_entry(chosen))
         return SparseMaps(maps.starts, torch.zeros_like(maps.filter), maps.cell, maps.grid, 1)
 
     def _those(self, stay: Bool[Tensor, "entry"]) -> SparseMaps:
         before = torch.cat([stay.new_zeros(1, dtype=torch.int64), torch.cumsum(stay, 0)])
-        return SparseMaps(
-            before[self.starts], self.filter[stay], self.cell[stay], self.grid, self.filters
-        )
+        starts = before[self.starts.to(stay.device)].cpu()
+        return SparseMaps(starts, self.filter[stay], self.cell[stay], self.grid, self.filters)
+
+    def _by_entry(self, by_image: Shaped[Tensor, "image"]) -> Shaped[Tensor, "entry"]:
+        """For every entry what its image has."""
+        device, entries = self.cell.device, len(self.cell)
+        counts = self.starts.diff().to(device)
+        # Told how many there are, a GPU need not be asked.
+        return torch.repeat_interleave(by_image.to(device), counts, output_size=entries)
 
     def to(self, device: torch.device | str) -> SparseMaps:
         """The maps on a device."""
-        starts, filters, cell = (x.to(device) for x in (self.starts, self.filter, self.cell))
-        return SparseMaps(starts, filters, cell, self.grid, self.filters)
+        filters, cell = self.filter.to(device), self.cell.to(device)
+        return SparseMaps(self.starts, filters, cell, self.grid, self.filters)
 
     def dense(self) -> Bool[Tensor, "image filter y x"]:
         """The maps as a dense array."""

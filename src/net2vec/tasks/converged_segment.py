@@ -339,7 +339,7 @@ def _part(
     """All pixels of a concept in some images."""
     strips = Strips.of(grid_of(recording), annotations.size)
     masks = packed_masks(annotations, strips, pairs, device)
-    return recording.maps(annotations.image[pairs]).to(device), masks
+    return recording.maps(annotations.image[pairs], device), masks
 
 
 def _stack(arrays: Sequence[np.ndarray], width: int) -> np.ndarray:

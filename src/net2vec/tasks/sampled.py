@@ -43,7 +43,7 @@ def lattice_of(
         ]
         for first in range(0, max(len(pairs), 1), _PORTION)
     ]
-    maps = recording.maps(annotations.image[pairs]).to(device)
+    maps = recording.maps(annotations.image[pairs], device)
     return Lattice.of(maps, size, (rows, columns), torch.cat(masks).to(device))
 
 

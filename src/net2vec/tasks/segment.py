@@ -82,7 +82,7 @@ def segment_concepts(
     )
     subset_counts = [_count(split, subset_weight, device) for split in subsets]
     pairs = [np.concatenate([one.pairs for one in both]) for both in zip(*splits, strict=True)]
-    single = single_counts(recording, asked, pairs)
+    single = single_counts(recording, asked, pairs, device)
     distance = (weight - start).norm(dim=1) / start.norm(dim=1)
     return [
         _segmented(
@@ -164,26 +164,27 @@ def _hold(
     train: bool,
 ) -> list[_Held]:
     """Each concept's images of one split, with its masks packed for learning."""
+    pairs = [one.annotations.pairs(one.label, train=train) for one in asked]
+    images = [one.annotations.image[own] for one, own in zip(asked, pairs, strict=True)]
+    maps = recording.maps(np.concatenate(images), device)
     found: list[_Held] = []
+    first = 0
     for some in by_annotations(asked):
         annotations = some[0].annotations
-        pairs = [annotations.pairs(one.label, train=train) for one in some]
-        together = np.concatenate(pairs)
-        maps = recording.maps(annotations.image[together])
         strips = Strips.of(grid_of(recording), annotations.size)
-        masks = packed_masks(annotations, strips, together, device)
-        area = annotations.area[together].astype(np.int64)
-        first = 0
-        for one, own in zip(some, pairs, strict=True):
+        own_pairs = pairs[len(found) : len(found) + len(some)]
+        masks = packed_masks(annotations, strips, np.concatenate(own_pairs), device)
+        before = first
+        for one, own in zip(some, own_pairs, strict=True):
             last = first + len(own)
             problem = SegmentationProblem(
                 maps.stretch(first, last),
                 strips,
-                masks[first:last],
+                masks[first - before : last - before],
                 batch,
                 1 - annotations.concept_size(one.label),
             )
-            found.append(_Held(problem, own, area[first:last]))
+            found.append(_Held(problem, own, annotations.area[own].astype(np.int64)))
             first = last
     return found
 

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from net2vec.data.annotations import Annotations
+from net2vec.kernels.maps import SparseMaps
 from net2vec.kernels.overlap import Squares, iou, overlaps, pixels_on, touch
 from net2vec.kernels.strips import BYTE
 from net2vec.recording import LayerRecording
@@ -24,7 +25,7 @@ from net2vec.tasks.workers import map_in_threads
 _CPU_PORTION, _CPU_NUMBERS = 256, 1 << 24
 _GPU_PORTION, _GPU_NUMBERS = 1024, 1 << 28
 # Images of concepts whose best filters are looked at together.
-_TOGETHER = 4096
+_CPU_TOGETHER, _GPU_TOGETHER = 1 << 12, 1 << 13
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def count_single_filters(
         chosen = pairs[bounds[number] : bounds[number + 1]]
         first = number * portion
         here = np.arange(first, min(first + portion, images))
-        touched = touch(recording.maps(here).to(device).dense(), squares)
+        touched = touch(recording.maps(here, device).dense(), squares)
         masks = masks_on(device, annotations, chosen).flatten(1)
         image = torch.from_numpy(annotations.image[chosen].astype(np.int64) - first).to(device)
         area = torch.from_numpy(annotations.area[chosen].astype(np.int64)).to(device)
@@ -126,20 +127,29 @@ def single_counts(
     recording: LayerRecording,
     asked: Sequence[Asked],
     pairs: Sequence[Int[np.ndarray, "_"]],
+    device: torch.device | str = "cpu",
 ) -> list[Counts]:
     """Pixels of each concept's best filter and of its mask, in some of its images."""
+    together = _GPU_TOGETHER if torch.device(device).type == "cuda" else _CPU_TOGETHER
     found: list[Counts] = []
     for some in by_annotations(asked):
         own = pairs[len(found) : len(found) + len(some)]
         sizes = [len(part) for part in own]
         best = np.repeat([one.best_filter for one in some], sizes)
-        together = np.concatenate(own)
+        joined = np.concatenate(own)
+        annotations = some[0].annotations
+        maps = recording.maps(annotations.image[joined], device)
+        bounds = [
+            (first, min(first + together, len(joined)))
+            for first in range(0, max(len(joined), 1), together)
+        ]
         parts = [
-            _count_best(recording, some[0].annotations, together[portion], best[portion])
-            for portion in (
-                slice(first, first + _TOGETHER)
-                for first in range(0, max(len(together), 1), _TOGETHER)
+            _count_best(
+                maps.stretch(*part).alone(torch.from_numpy(best[slice(*part)])),
+                annotations,
+                joined[slice(*part)],
             )
+            for part in bounds
         ]
         counts = Counts.joined(parts)
         ends = np.cumsum(sizes)[:-1]
@@ -149,17 +159,18 @@ def single_counts(
 
 
 def _count_best(
-    recording: LayerRecording,
-    annotations: Annotations,
-    pairs: Int[np.ndarray, "pair"],
-    best_filter: Int[np.ndarray, "pair"],
+    maps: SparseMaps, annotations: Annotations, pairs: Int[np.ndarray, "pair"]
 ) -> Counts:
-    maps = recording.maps(annotations.image[pairs]).alone(torch.from_numpy(best_filter))
-    squares = Squares.of(grid_of(recording), annotations.size)
-    image, pixel = (part.numpy() for part in pixels_on(maps.dense()[:, 0], squares))
-    size = np.bincount(image, minlength=len(pairs))
+    """Of the maps of one filter an image."""
+    device = maps.cell.device
+    squares = Squares.of(maps.grid, annotations.size, device)
+    image, pixel = pixels_on(maps.dense()[:, 0], squares)
     # Few pixels are on: their bits are looked up where masks are kept.
-    packed = annotations.packed_of(pairs)
-    bit = packed[image, pixel // BYTE] >> (pixel % BYTE).astype(np.uint8) & 1
-    shared = np.bincount(image[bit > 0], minlength=len(pairs))
+    packed = torch.from_numpy(annotations.packed_of(pairs)).to(device)
+    byte = packed.flatten()[image * packed.shape[1] + pixel // BYTE]
+    inside = (byte >> (pixel % BYTE).to(torch.uint8)) & 1
+    size, shared = (
+        torch.bincount(part, minlength=len(pairs)).cpu().numpy()
+        for part in (image, image[inside > 0])
+    )
     return Counts(shared, size + annotations.area[pairs].astype(np.int64) - shared)
