@@ -10,9 +10,11 @@ import torch
 
 from net2vec.data.annotations import compile_annotations
 from net2vec.kernels.fit import SegmentationProblem, count_side_by_side, fit_side_by_side
+from net2vec.kernels.logistic import Draws, fit_logistic
 from net2vec.kernels.strips import Strips
 from net2vec.recording import record
 from net2vec.tasks import (
+    Asked,
     choose_concepts,
     classify_concepts,
     count_single_filters,
@@ -24,6 +26,7 @@ from net2vec.tasks.concept import masks_on
 from net2vec.tasks.converged_classify import classify_converged
 from net2vec.tasks.converged_segment import segment_converged
 from net2vec.tasks.segment import packed_masks
+from net2vec.tasks.single import single_counts
 from test_truth import CLASSIFY, MASK, PAIRS, SEGMENT, painted_dataset, planted_network
 
 from builders_data import sparse_maps
@@ -185,3 +188,62 @@ def test_masks_are_unpacked_and_packed_as_on_a_cpu(grid, size, annotations):
     random = torch.rand(5, *size) < 0.3
     strips = Strips.of(grid, size)
     assert torch.equal(strips.pack(random.cuda()).cpu(), strips.pack(random))
+
+
+@pytest.mark.parametrize("times", [1, 40])
+def test_maps_and_best_filters_are_found_as_on_a_cpu(times, recordings, annotations):
+    recording = recordings["cpu"]
+    images = np.random.default_rng(0).permutation(np.arange(5).repeat(times))
+    one, other = (recording.maps(images, device) for device in ("cpu", "cuda"))
+    same_maps(one, other)
+    kept = torch.rand(recording.filters) < 0.5
+    same_maps(one.only(kept), other.only(kept))
+    chosen = torch.randint(recording.filters, images.shape)
+    same_maps(one.alone(chosen), other.alone(chosen))
+    assert torch.equal(one.dense(), other.dense().cpu())
+    asked = [Asked(annotations, label, label) for label in (1, 2)]
+    pairs = [annotations.pairs(one.label) for one in asked]
+    for a, b in zip(
+        *(single_counts(recording, asked, pairs, device) for device in ("cpu", "cuda")),
+        strict=True,
+    ):
+        assert np.array_equal(a.intersection, b.intersection)
+        assert np.array_equal(a.union, b.union)
+
+
+def same_maps(one, other):
+    assert torch.equal(one.starts, other.starts)
+    assert torch.equal(one.filter, other.filter.cpu())
+    assert torch.equal(one.cell, other.cell.cpu())
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_classification_learns_the_same_bits_in_any_company(threads):
+    # Steps that are replayed and steps that are not, as many as others have or fewer.
+    rng = np.random.default_rng(0)
+    features = torch.from_numpy(rng.gamma(2, 0.1, (900, 24)).astype(np.float32))
+    draws = [some_draws(rng, rows) for rows in (700, 50, 1, 64, 333, 8)]
+    start = torch.from_numpy(rng.uniform(-1, 1, (len(draws), 24, 3)).astype(np.float32))
+    kept = torch.from_numpy(rng.random(start.shape) < 0.7)
+    bias = torch.zeros(len(draws), 3)
+    how = {"batch": 16, "rates": [0.1] * 7, "momentum": 0.9}
+
+    def learn(chosen, device="cuda"):
+        parts = (x[chosen].to(device) for x in (start, bias, kept))
+        found = fit_logistic(features.to(device), [draws[i] for i in chosen], *parts, **how)
+        return [part.cpu() for part in found]
+
+    everyone = list(range(len(draws)))
+    weight, other_bias = learn(everyone)
+    alone = dict(map_in_threads(lambda i: learn([i]), everyone, threads))
+    assert all(torch.equal(alone[i][0][0], weight[i]) for i in everyone)
+    assert all(torch.equal(alone[i][1][0], other_bias[i]) for i in everyone)
+    torch.testing.assert_close(weight, learn(everyone, "cpu")[0], rtol=1e-4, atol=1e-5)
+    assert float((weight - start * kept).abs().max()) > 0.1
+
+
+def some_draws(rng, rows):
+    return Draws(
+        torch.from_numpy(rng.integers(900, size=(7, rows))),
+        torch.from_numpy(rng.random((7, rows)) < 0.5),
+    )

@@ -210,8 +210,8 @@ def _lay_out_part(
         blocks=blocks,
         area=bits.flatten(1).sum(1),
         pixels=strips.rows.outputs * strips.columns.outputs,
-        reached=torch.cat([none, *(pixels for pixels, _ in counts)]),
-        reached_area=torch.cat([none, *(area for _, area in counts)]),
+        reached=torch.cat([none, *(pixels.cpu() for pixels, _ in counts)]),
+        reached_area=torch.cat([none, *(area.cpu() for _, area in counts)]),
     )
 
 

@@ -134,9 +134,8 @@ class StripBlock:
         return self._by_image(predicted), self._by_image(hit)
 
     def _by_image(self, packed: UInt8[Tensor, "strip byte"]) -> Int[Tensor, "image"]:
-        by_strip = count_bits(packed).numpy()
-        total = np.bincount(self.image.cpu().numpy(), by_strip, minlength=self.images)
-        return torch.from_numpy(total.astype(np.int64))
+        by_strip = count_bits(packed)
+        return by_strip.new_zeros(self.images).index_add_(0, self.image, by_strip)
 
 
 @dataclass(frozen=True)
@@ -192,7 +191,7 @@ class CellBlock:
     ) -> tuple[Int[Tensor, "image"], Int[Tensor, "image"]]:
         """Of every image, pixels above a cut, and those of them that the mask contains."""
         on = _above(value, cut)
-        return self.sum_by_image(on).cpu(), self.sum_by_image(on * self.mask).cpu()
+        return self.sum_by_image(on), self.sum_by_image(on * self.mask)
 
     def sum_by_image(self, pixels: Shaped[Tensor, "pixel"]) -> Int[Tensor, "image"]:
         """Integer sums over the pixels of every image."""

@@ -159,7 +159,9 @@ def count_side_by_side(
         for block in _pixel_blocks(maps, strips, masks, device, _CPU_COUNTED)
     ]
     images = [len(problem.maps) for problem in problems]
-    predicted, hit = (torch.split(torch.cat(part), images) for part in zip(*counts, strict=True))
+    predicted, hit = (
+        torch.split(torch.cat(part).cpu(), images) for part in zip(*counts, strict=True)
+    )
     return list(zip(predicted, hit, strict=True))
 
 

@@ -76,20 +76,21 @@ class _Group:
         steepest: the range of z up to which the samples are enough.
         square: which of the block's squares each is; -1 for none.
         corner: the cells of each square, counted through the block; for none one past the last.
-        to_cells: sums of what squares give to their corners.
+        to_cells: sums of what squares give to their corners; on a GPU, of every cell, what squares
+            of which it is the first, second, third and fourth corner give.
         target: what multiplies the response, see `MaskSums`.
-        down, across, reduce: see `Samples`.
+        down, across, reduce: see `Samples`; on a GPU `reduce` is by corner and node.
         response: what z and `target` come to at every sample; it may use z's memory.
     """
 
     steepest: float
     square: Int[Tensor, "square"]
     corner: Int[Tensor, "four square"]
-    to_cells: ScatteredSum
+    to_cells: ScatteredSum | Int[Tensor, "four_cell"]
     target: Float[Tensor, "row column square"]
     down: Float[Tensor, "row 1 own"]
     across: Float[Tensor, "column own"]
-    reduce: Float[Tensor, "two two node"]
+    reduce: Float[Tensor, "*two node"]
     response: Response
 
     def corners(self, grid: Float[Tensor, "cell"]) -> Float[Tensor, "two two square"]:
@@ -102,16 +103,18 @@ class _Group:
         """Add to the cells' gradient what the squares give."""
         rows = torch.lerp(corners[:, :1], corners[:, 1:], self.across)
         value = self.response(torch.lerp(rows[:1], rows[1:], self.down), self.target)
-        self.to_cells.add_to(by_cell, self._reduced(value).reshape(-1))
+        by_corner = self._reduced(value).reshape(-1)
+        if isinstance(self.to_cells, ScatteredSum):
+            self.to_cells.add_to(by_cell, by_corner)
+        else:
+            by_cell += torch.index_select(by_corner, 0, self.to_cells).view(4, -1).sum(0)
 
     def _reduced(
         self, value: Float[Tensor, "row column square"]
     ) -> Float[Tensor, "two two square"]:
         count = len(value)
         if len(self.reduce) and value.is_cuda:
-            rows = in_order(self.reduce[0], value.view(count, -1)).view(2, count, -1)
-            by_column = rows.transpose(0, 1).reshape(count, -1)
-            return in_order(self.reduce[0], by_column).view(2, 2, -1).transpose(0, 1)
+            return in_order(self.reduce, value.flatten(0, 1)).view(2, 2, -1)
         if len(self.reduce):
             rows = torch.mm(self.reduce[0], value.view(count, -1))
             return torch.bmm(self.reduce, rows.view(2, count, -1))
@@ -183,7 +186,7 @@ class NodeBlock:
         ]
         # Asked for once: a GPU is waited for.
         excess = [most.max() - group.steepest for group, most in ranges]
-        if not excess or float(torch.stack(excess).max()) <= 0:
+        if not excess or float(excess[0] if len(excess) == 1 else torch.stack(excess).max()) <= 0:
             return found
         steep = [group.square[most > group.steepest] for group, most in ranges]
         self._regroup(summed, torch.cat(steep))
@@ -249,21 +252,38 @@ class NodeBlock:
             if by_square:
                 down = torch.cat([torch.index_select(old.down, 2, stay), down], 2)
                 across = torch.cat([torch.index_select(old.across, 1, stay), across], 1)
-        fill = whole_vectors(len(fresh)) - len(fresh)
+        # One at least is none.
+        fill = whole_vectors(len(fresh) + 1) - len(fresh)
         if by_square:
             down, across = pad(down, (0, fill)), pad(across, (0, fill))
         corner = pad(corner, (0, fill), value=self._cells)
+        reduce = samples.reduce.to(square.device)
+        to_cells: ScatteredSum | Tensor
+        if square.is_cuda:
+            to_cells = _from_squares(corner, self._cells + 1)
+            reduce = torch.kron(reduce[0], reduce[0]) if len(reduce) else reduce
+        else:
+            to_cells = ScatteredSum.of(None, corner.flatten(), self._cells + 1)
         return _Group(
             (*self._grid.levels, (0, inf))[level][1],
             pad(fresh, (0, fill), value=-1),
             corner,
-            ScatteredSum.of(None, corner.flatten(), self._cells + 1),
+            to_cells,
             pad(target, (0, fill)),
             down,
             across,
-            samples.reduce.to(square.device),
+            reduce,
             self._response,
         )
+
+
+def _from_squares(corner: Int[Tensor, "four square"], cells: int) -> Int[Tensor, "four_cell"]:
+    """Which square's corner each cell is, by corner; the last square, which is none, elsewhere."""
+    place = torch.arange(corner.numel(), device=corner.device).view(corner.shape)
+    found = place[:, -1:].repeat(1, cells).flatten()
+    row = torch.arange(0, 4 * cells, cells, device=corner.device)[:, None]
+    found[(corner + row).flatten()] = place.flatten()
+    return found
 
 
 def _sum(values: Float[Tensor, "number *shape"]) -> Float[Tensor, "*shape"]:
@@ -276,4 +296,7 @@ def _sum(values: Float[Tensor, "number *shape"]) -> Float[Tensor, "*shape"]:
 def _ranges(corners: Float[Tensor, "two two square"]) -> Float[Tensor, "square"]:
     """How far z ranges over each square: it is bilinear, so its extremes lie in the corners."""
     four = corners.flatten(0, 1)
+    if four.is_cuda:  # one call less
+        least, most = torch.aminmax(four, dim=0)
+        return most - least
     return four.amax(0) - four.amin(0)

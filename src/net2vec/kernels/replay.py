@@ -52,7 +52,7 @@ class Replayed:
         with _RECORDING, torch.cuda.stream(aside):
             aside.wait_stream(now)
             # Makes room for the library on this stream: what is made below goes with the graph.
-            torch.cuda.current_blas_handle()
+            torch.cuda.current_blas_handle()  # type: ignore[no-untyped-call]
             # Other threads may go on with what they do.
             self._graph.capture_begin(capture_error_mode="thread_local")
             try:
@@ -65,4 +65,4 @@ class Replayed:
 @cache
 def _aside(device: torch.device) -> torch.cuda.Stream:
     """The stream on which calls are recorded."""
-    return torch.cuda.Stream(device)
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

@@ -7,29 +7,41 @@ sums in the order of their terms.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import scipy.sparse
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import embedding_bag
 
 
 def in_order(
     left: Float[Tensor, "to from"], right: Float[Tensor, "from number"]
 ) -> Float[Tensor, "to number"]:
     """A small matrix times a wide one, where no number depends on how many there are."""
-    to, terms = left.shape
-    found: Tensor = embedding_bag(
-        torch.arange(terms, device=left.device).repeat(to),
-        right,
-        torch.arange(to + 1, device=left.device) * terms,
-        mode="sum",
-        per_sample_weights=left.flatten(),
-        include_last_offset=True,
-    )
-    return found
+    index, starts = _all_terms(*left.shape, left.device)
+    return _sum_bags(right, index, starts, left.flatten())
+
+
+@lru_cache(maxsize=64)
+def _all_terms(
+    to: int, terms: int, device: torch.device
+) -> tuple[Int[Tensor, "to_term"], Int[Tensor, "to_and_end"]]:
+    every = torch.arange(terms, device=device).repeat(to)
+    return every, torch.arange(to + 1, device=device) * terms
+
+
+def _sum_bags(
+    rows: Float[Tensor, "row number"],
+    index: Int[Tensor, "term"],
+    starts: Int[Tensor, "bag_and_end"],
+    weight: Float[Tensor, "term"] | None = None,
+) -> Float[Tensor, "bag number"]:
+    """Of every bag of terms the sum of the rows that they name, one after the other."""
+    return torch.embedding_bag(
+        rows, index, starts, mode=0, per_sample_weights=weight, include_last_offset=True
+    )[0]
 
 
 @dataclass(frozen=True)
@@ -65,10 +77,7 @@ class ScatteredSum:
     ) -> None:
         """Add the sums of numbers, or of rows of numbers."""
         if self.source is not None and total.is_cuda:
-            rows = values.view(len(values), -1)
-            found = embedding_bag(
-                self.source, rows, self.place, mode="sum", include_last_offset=True
-            )
+            found = _sum_bags(values.view(len(values), -1), self.source, self.place)
             total.add_(found.view(total.shape))
             return
         # `index_select` and `scatter_add_` are faster than indexing and `index_add_`.
@@ -81,6 +90,8 @@ class ScatteredSum:
 
     def sums(self, values: Float[Tensor, "value"]) -> Float[Tensor, "place"]:
         """The sums of numbers."""
+        if self.source is not None and values.is_cuda:
+            return _sum_bags(values[:, None], self.source, self.place)[:, 0]
         total = values.new_zeros(self.places)
         self.add_to(total, values)
         return total
@@ -115,12 +126,4 @@ class SparseMatrix:
         if self.rows is None:
             return torch.from_numpy(self.matrix @ vectors.T.contiguous().numpy())
         starts, columns, values = self.rows
-        found: Tensor = embedding_bag(
-            columns,
-            vectors.T.contiguous(),
-            starts,
-            mode="sum",
-            per_sample_weights=values,
-            include_last_offset=True,
-        )
-        return found
+        return _sum_bags(vectors.T.contiguous(), columns, starts, values)

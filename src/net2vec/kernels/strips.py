@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 import torch
@@ -132,12 +132,16 @@ def unpack_bits(
 
 
 def count_bits(packed: UInt8[Tensor, "strip byte"]) -> Int[Tensor, "strip"]:
-    """How many bits of each strip are 1; on the CPU."""
+    """How many bits of each strip are 1."""
     if packed.is_cuda:
-        counts = np.bitwise_count(np.arange(1 << BYTE, dtype=np.uint8))
-        table = torch.from_numpy(counts).to(packed.device)
-        return table[packed.int()].sum(1, dtype=torch.int64).cpu()
+        return _bits_of_bytes(packed.device)[packed.int()].sum(1, dtype=torch.int64)
     return torch.from_numpy(np.bitwise_count(packed.numpy()).sum(1, dtype=np.int64))
+
+
+@cache
+def _bits_of_bytes(device: torch.device) -> UInt8[Tensor, "256"]:
+    counts = np.bitwise_count(np.arange(1 << BYTE, dtype=np.uint8))
+    return torch.from_numpy(counts).to(device)
 
 
 def _places(like: Shaped[Tensor, "*shape"]) -> UInt8[Tensor, "8"]:
