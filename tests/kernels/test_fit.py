@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from net2vec.kernels import fit
+from net2vec.kernels import fit, pixels
 from net2vec.kernels.fit import SegmentationProblem, count_side_by_side, fit_side_by_side
 from net2vec.kernels.strips import Strips
 
@@ -219,8 +219,8 @@ def test_images_without_active_filters_only_thin_the_batch(seed, geometry, added
 def test_the_size_of_blocks_moves_only_rounding(grid, size, monkeypatch):
     B, L, w0 = case(6, 13, 4, grid, size)
     found = []
-    for pixels in (1, 3 * size[0] * size[1], 1 << 20):  # one image a block, a few, the whole batch
-        monkeypatch.setattr(fit, "_CPU_BLOCK", pixels)
+    for most in (1, 3 * size[0] * size[1], 1 << 20):  # one image a block, a few, the whole batch
+        monkeypatch.setattr(pixels, "_BLOCK", most)
         problem = problem_of(B, L, batch=8, alpha=0.6)
         w = fit_alone(problem, torch.from_numpy(w0), learning_rate=0.02, momentum=0.9, epochs=10)
         found.append((w.numpy(), [count.tolist() for count in counts_of(problem, w)]))

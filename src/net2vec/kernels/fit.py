@@ -13,31 +13,28 @@ Source: paper, section 3.1.2 and equations 2 and 4. The loss has no logarithm.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from net2vec.kernels.blocks import Block, StripBlock, lay_out, whole_vectors
+from net2vec.kernels.dense import DenseBatch, count_densely
 from net2vec.kernels.maps import SparseMaps
 from net2vec.kernels.node_grid import MaskSums, NodeGrid
 from net2vec.kernels.nodes import NodeBlock, Shown
+from net2vec.kernels.pixels import PixelBatch, count_pixels
+from net2vec.kernels.replay import recorded
 from net2vec.kernels.strips import Strips
 
-# Pixels of a block on a CPU: fewer cost more calls, more fall out of the caches.
-_CPU_BLOCK = 16 * 1024 * 24
-# Where blocks are laid out to be counted once, calls matter more.
-_CPU_COUNTED = 1 << 20
-_GPU_BLOCK = 1 << 25
 # Images whose masks' sums are kept for other choices of filters; some 20 kB each.
 _KEPT_IMAGES = 1 << 13
-# Nodes or pixels of a step that problems take together: no more than a block.
+# Nodes or pixels of a step that problems take together.
 _CPU_TOGETHER = 1 << 19
-_GPU_TOGETHER = _GPU_BLOCK
+# Pixels of their masks, a byte each.
+_GPU_TOGETHER = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -83,13 +80,18 @@ class SegmentationProblem:
         """The squares whose nodes stand for pixels; None where there are too few pixels."""
         return NodeGrid.of(self.maps.grid, self.strips.size)
 
-    @cached_property
-    def size(self) -> int:
+    @property
+    def pixels(self) -> int:
+        """Pixels of a mask, padding included."""
+        return len(self.strips) * self.strips.pixels
+
+    @property
+    def step(self) -> int:
         """Nodes or pixels of its largest step, at the most."""
         images = min(self.batch, len(self.maps))
         grid = self.grid
         if grid is None or not grid.levels:
-            return images * len(self.strips) * self.strips.pixels
+            return images * self.pixels
         per_image = self.maps.starts.diff()
         # A cell is a corner of four squares.
         reached = (4 * per_image).clamp(max=grid.squares)
@@ -119,7 +121,7 @@ def fit_side_by_side(
         The weights, on the CPU.
     """
     found = torch.empty_like(start)
-    sums = _Sums(device)
+    sums = _Sums()
     for some in _together(problems, device):
         # Who has more batches comes first: those that have one at a place are then the first few.
         some.sort(key=lambda i: -problems[i].batches)
@@ -127,9 +129,14 @@ def fit_side_by_side(
         weight = start[some].to(device)
         velocity = torch.zeros_like(weight)
         steps = [_Step.of(chosen, n, sums, device) for n in range(chosen[0].batches)]
-        for _ in range(epochs):
-            for step in steps:
-                step.take(weight, velocity, learning_rate, momentum)
+        takes: list[Callable[[], object]] = [
+            partial(step.take, weight, velocity, learning_rate, momentum) for step in steps
+        ]
+        for epoch in range(epochs):
+            if epoch == 1 and weight.is_cuda:
+                takes = recorded(takes, weight.device)
+            for take in takes:
+                take()
         found[some] = weight.cpu()
     return found
 
@@ -153,15 +160,10 @@ def count_side_by_side(
     strips = problems[0].strips
     maps = SparseMaps.joined([problem.maps for problem in problems])
     masks = torch.cat([problem.masks for problem in problems])
-    room = _Room(device)
-    counts = [
-        block.counts(room.value(block, flat))
-        for block in _pixel_blocks(maps, strips, masks, device, _CPU_COUNTED)
-    ]
+    count = count_densely if flat.is_cuda else count_pixels
+    counts = count(maps, strips, masks, flat)
     images = [len(problem.maps) for problem in problems]
-    predicted, hit = (
-        torch.split(torch.cat(part).cpu(), images) for part in zip(*counts, strict=True)
-    )
+    predicted, hit = (torch.split(part.cpu(), images) for part in counts)
     return list(zip(predicted, hit, strict=True))
 
 
@@ -171,19 +173,19 @@ def _together(
     """Which problems take their steps together: those of equally many, few of them at a time."""
     if torch.device(device).type == "cuda":
         most = _GPU_TOGETHER
+        sizes = [len(problem.maps) * problem.pixels for problem in problems]
     else:
         # By pixels steps are long, and products of another size may differ in the last bit.
         most = 0 if any(problem.grid is None for problem in problems) else _CPU_TOGETHER
+        sizes = [problem.step for problem in problems]
     groups: list[list[int]] = []
     room = 0
-    order = sorted(range(len(problems)), key=lambda i: (problems[i].batches, problems[i].size, i))
-    for i in order:
-        size = problems[i].size
-        if not groups or size > room:
+    for i in sorted(range(len(problems)), key=lambda i: (problems[i].batches, sizes[i], i)):
+        if not groups or sizes[i] > room:
             groups.append([])
             room = most
         groups[-1].append(i)
-        room -= size
+        room -= sizes[i]
     return groups
 
 
@@ -196,7 +198,7 @@ class _Step:
         images: of each problem, images of its mini-batch.
     """
 
-    learner: NodeBlock | _PixelBatch
+    learner: NodeBlock | PixelBatch | DenseBatch
     images: Float[Tensor, "problem 1"]
 
     @classmethod
@@ -214,30 +216,18 @@ class _Step:
         maps = SparseMaps.joined(
             [one.maps.stretch(*part) for one, part in zip(chosen, bounds, strict=True)]
         ).to(device)
-        # Choices of filters for one concept share its masks.
-        masks: dict[tuple[int, float], tuple[int, Tensor, tuple[float, float]]] = {}
-        first, mask = 0, []
-        for one, part in zip(chosen, bounds, strict=True):
-            key = id(one.masks), one.alpha
-            if key not in masks:
-                masks[key] = first, one.masks[slice(*part)], one.factors
-                first += part[1] - part[0]
-            begin, own, _ = masks[key]
-            mask.append(torch.arange(begin, begin + len(own)))
-        shown = Shown(torch.cat(mask), torch.arange(len(chosen)).repeat_interleave(images))
-        strips = chosen[0].strips
-        parts = [own for _, own, _ in masks.values()]
-        factors = torch.cat(
-            [torch.tensor(two)[:, None].expand(2, len(own)) for _, own, two in masks.values()], 1
-        )
-        grid = chosen[0].grid
-        learner: NodeBlock | _PixelBatch
-        if grid is None:
-            order = shown.mask
-            learner = _PixelBatch(maps, strips, torch.cat(parts)[order], *factors[:, order])
+        masks = [one.masks[slice(*part)] for one, part in zip(chosen, bounds, strict=True)]
+        factors = torch.tensor([one.factors for one in chosen]).T.repeat_interleave(images, 1)
+        strips, grid = chosen[0].strips, chosen[0].grid
+        learner: NodeBlock | PixelBatch | DenseBatch
+        if maps.cell.is_cuda:
+            learner = DenseBatch(maps, strips, torch.cat(masks).to(device), *factors)
+        elif grid is None:
+            learner = PixelBatch(maps, strips, torch.cat(masks), *factors)
         else:
-            sums = known.of(grid, parts, factors)
-            learner = NodeBlock(maps, sums, shown.to(maps.cell.device))
+            problem = torch.arange(len(chosen)).repeat_interleave(images)
+            sums, place = known.of(grid, masks, factors)
+            learner = NodeBlock(maps, sums, Shown(place, problem))
         return cls(learner, images.to(device, torch.float32)[:, None])
 
     def take(
@@ -259,8 +249,7 @@ class _Step:
 class _Sums:
     """Sums of masks; those of one concept are kept for its other choices of filters."""
 
-    def __init__(self, device: torch.device | str) -> None:
-        self._device = device
+    def __init__(self) -> None:
         self._known: dict[tuple[int, float], MaskSums] = {}
         self._images = 0
 
@@ -269,108 +258,30 @@ class _Sums:
         grid: NodeGrid,
         masks: Sequence[UInt8[Tensor, "_ strip byte"]],
         factors: Float[Tensor, "two image"],
-    ) -> MaskSums:
-        """The sums of some concepts' masks in a mini-batch; see `SegmentationProblem.factors`."""
-        first = masks[0]
-        key = first.data_ptr(), float(factors[0, 0])
-        known = self._known.get(key) if len(masks) == 1 else None
-        if known is not None and known.images == len(first):
-            return known
-        made = MaskSums(grid, torch.cat(list(masks)).to(self._device), *factors)
-        if len(masks) == 1 and self._images + len(first) <= _KEPT_IMAGES:
-            self._known[key] = made
-            self._images += len(first)
-        return made
+    ) -> tuple[MaskSums, Int[Tensor, "image"]]:
+        """The sums of some masks, each once, and which of them each image has.
 
-
-class _PixelBatch:
-    """Mini-batches by pixels.
-
-    Args:
-        maps: thresholded maps of their images; each problem has filters of its own.
-        strips: geometry of the masks.
-        masks: the images' masks, from `Strips.pack`.
-        background, slope: of each image; see `SegmentationProblem.factors`.
-    """
-
-    def __init__(
-        self,
-        maps: SparseMaps,
-        strips: Strips,
-        masks: UInt8[Tensor, "image strip byte"],
-        background: Float[Tensor, "image"],
-        slope: Float[Tensor, "image"],
-    ) -> None:
-        device = maps.cell.device
-        self._room, self._target = _Room(device), _Room(device)
-        self._blocks: list[tuple[Block, Tensor, Tensor]] = []
-        first = 0
-        for block in _pixel_blocks(maps, strips, masks, device, _CPU_BLOCK):
-            images = slice(first, first := first + block.images)
-            above, below = (
-                torch.index_select(part[images].to(device), 0, block.image)
-                for part in (background, slope)
-            )
-            if isinstance(block, StripBlock):
-                above, below = above[:, None, None], below[:, None, None]
-            self._blocks.append((block, above, below.neg()))
-
-    def gradient(self, weight: Float[Tensor, "filter"]) -> Float[Tensor, "filter"]:
-        """The gradient of the loss, summed over pixels and images."""
-        gradient = torch.zeros_like(weight)
-        for block, background, slope in self._blocks:
-            value = self._room.probability(block, weight)
-            # Types are changed first: products of mixed types are slow.
-            target = self._target.like(value).copy_(block.mask).mul_(slope).add_(background)
-            # target * p * (1 - p) in one pass over memory.
-            torch.ops.aten.sigmoid_backward.grad_input(target, value, grad_input=value)
-            block.add_back(gradient, value)
-        return gradient
-
-
-class _Room:
-    """Memory for the values of blocks, one at a time."""
-
-    def __init__(self, device: torch.device | str) -> None:
-        self._numbers = torch.empty(0, device=device)
-
-    def value(self, block: Block, weight: Float[Tensor, "filter"]) -> Tensor:
-        """Z on a block's pixels."""
-        self._make(math.prod(block.shape))
-        return block.value(weight, self._numbers)
-
-    def probability(self, block: Block, weight: Float[Tensor, "filter"]) -> Tensor:
-        """The sigmoid of z."""
-        value = self.value(block, weight)
-        self._numbers[: whole_vectors(value.numel())].sigmoid_()
-        return value
-
-    def like(self, value: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """Room for as many numbers."""
-        self._make(value.numel())
-        return self._numbers[: value.numel()].view(value.shape)
-
-    def _make(self, numbers: int) -> None:
-        size = whole_vectors(numbers)
-        if len(self._numbers) < size:
-            self._numbers = self._numbers.new_zeros(size)
-
-
-def _pixel_blocks(
-    maps: SparseMaps,
-    strips: Strips,
-    masks: UInt8[Tensor, "image strip byte"],
-    device: torch.device | str,
-    pixels: int,
-) -> Iterator[Block]:
-    """The pixels of images, in blocks of equal size as far as they can be."""
-    if torch.device(device).type == "cuda":
-        pixels = _GPU_BLOCK
-    images = len(maps)
-    most = max(1, pixels // (len(strips) * strips.pixels))
-    block = -(-images // -(-images // most))
-    for begin in range(0, images, block):
-        end = min(begin + block, images)
-        yield lay_out(
-            maps.stretch(begin, end).to(device), strips, masks[begin:end].to(device), 0, end - begin
-        )
+        Args:
+            grid: geometry of the masks.
+            masks: of the images of each problem; choices of filters for a concept share them.
+            factors: of each image, see `SegmentationProblem.factors`.
+        """
+        parts: dict[tuple[int, float], tuple[int, Tensor, Tensor]] = {}
+        place = []
+        begin = count = 0
+        for own in masks:
+            its = factors[:, begin : begin + len(own)]
+            key = own.data_ptr(), float(its[0, 0])
+            if key not in parts:
+                parts[key] = count, own, its
+                count += len(own)
+            place.append(torch.arange(len(own)) + parts[key][0])
+            begin += len(own)
+        known = self._known.get(key) if len(parts) == 1 else None
+        if known is None or known.images != count:
+            _, each, theirs = zip(*parts.values(), strict=True)
+            known = MaskSums(grid, torch.cat(each), *torch.cat(theirs, 1))
+            if len(parts) == 1 and self._images + count <= _KEPT_IMAGES:
+                self._known[key] = known
+                self._images += count
+        return known, torch.cat(place)

@@ -1,4 +1,4 @@
-"""Many short steps on a GPU: their calls are recorded once and repeated as a single one."""
+"""Many short calls on a GPU: recorded once, and repeated as a single one."""
 
 from __future__ import annotations
 
@@ -15,54 +15,65 @@ _TOGETHER = 16
 _RECORDING = Lock()
 
 
-class Replayed:
-    """Takes steps as a function does, without waiting for its calls one by one.
+def recorded(
+    works: Sequence[Callable[[], object]], device: torch.device
+) -> list[Callable[[], object]]:
+    """Work whose calls are recorded, not done, and repeated by what is returned, in this order.
 
     Args:
-        take: takes the steps whose inputs it is given, stacked. It changes tensors in place, waits
-            for nothing, and makes nothing that outlives it.
+        works: each changes tensors in place, waits for nothing, and makes nothing that outlives it.
+            The like of it has been done before: kernels cannot be loaded while calls are recorded.
+        device: a GPU.
     """
-
-    def __init__(self, take: Callable[[Sequence[Tensor]], None]) -> None:
-        self._take = take
-        self._inputs: list[Tensor] = []
-        self._graph: torch.cuda.CUDAGraph | None = None
-
-    def take(self, steps: Sequence[Tensor]) -> None:
-        """Take steps with these inputs, stacked; all calls have inputs of the same shapes."""
-        count, done = len(steps[0]), 0
-        if self._graph is None and count > _TOGETHER:
-            # Kernels are loaded by a first step: they cannot be while calls are recorded.
-            self._take([part[:1] for part in steps])
-            done = 1
-            self._record(steps)
-        if self._graph is not None:
-            while done + _TOGETHER <= count:
-                for own, part in zip(self._inputs, steps, strict=True):
-                    own.copy_(part[done : done + _TOGETHER])
-                self._graph.replay()
-                done += _TOGETHER
-        self._take([part[done:] for part in steps])
-
-    def _record(self, steps: Sequence[Tensor]) -> None:
-        self._inputs = [part.new_empty(_TOGETHER, *part.shape[1:]) for part in steps]
-        self._graph = torch.cuda.CUDAGraph()
-        device = steps[0].device
-        now, aside = torch.cuda.current_stream(device), _aside(device)
-        with _RECORDING, torch.cuda.stream(aside):
-            aside.wait_stream(now)
-            # Makes room for the library on this stream: what is made below goes with the graph.
-            torch.cuda.current_blas_handle()  # type: ignore[no-untyped-call]
+    now, aside = torch.cuda.current_stream(device), _aside(device)
+    graphs = []
+    with _RECORDING, torch.cuda.stream(aside):
+        aside.wait_stream(now)
+        # Makes room for the library on this stream: what is made below goes with the recordings.
+        torch.cuda.current_blas_handle()  # type: ignore[no-untyped-call]
+        pool = torch.cuda.graph_pool_handle()
+        for work in works:
+            graph = torch.cuda.CUDAGraph()
             # Other threads may go on with what they do.
-            self._graph.capture_begin(capture_error_mode="thread_local")
+            graph.capture_begin(pool=pool, capture_error_mode="thread_local")
             try:
-                self._take(self._inputs)
+                work()
             finally:
-                self._graph.capture_end()
-        now.wait_stream(aside)
+                graph.capture_end()
+            graphs.append(graph)
+    now.wait_stream(aside)
+    return [graph.replay for graph in graphs]
 
 
 @cache
 def _aside(device: torch.device) -> torch.cuda.Stream:
     """The stream on which calls are recorded."""
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+
+class Replayed:
+    """Takes steps as a function does, several a call.
+
+    Args:
+        take: takes the steps whose inputs it is given, stacked; see `recorded`.
+    """
+
+    def __init__(self, take: Callable[[Sequence[Tensor]], None]) -> None:
+        self._take = take
+        self._inputs: list[Tensor] = []
+        self._replay: Callable[[], object] | None = None
+
+    def take(self, steps: Sequence[Tensor]) -> None:
+        """Take steps on a GPU with these inputs; all calls have inputs of the same shapes."""
+        count, done = len(steps[0]), 0
+        if self._replay is None and count > _TOGETHER:
+            self._take([part[:1] for part in steps])
+            done = 1
+            self._inputs = [part.new_empty(_TOGETHER, *part.shape[1:]) for part in steps]
+            (self._replay,) = recorded([lambda: self._take(self._inputs)], steps[0].device)
+        while self._replay is not None and done + _TOGETHER <= count:
+            for own, part in zip(self._inputs, steps, strict=True):
+                own.copy_(part[done : done + _TOGETHER])
+            self._replay()
+            done += _TOGETHER
+        self._take([part[done:] for part in steps])

@@ -108,6 +108,15 @@ class Strips:
         """Strips of packed masks as zeros and ones."""
         return unpack_bits(packed, self.across.shape[1])
 
+    def unpack_rows(
+        self, packed: UInt8[Tensor, "image strip byte"]
+    ) -> UInt8[Tensor, "image y column"]:
+        """Masks as zeros and ones, in columns filled up to whole bytes with zeros."""
+        columns = self.across.shape[1]
+        rows = unpack_bits(packed.flatten(1), columns)
+        there = torch.nonzero(self.exists.flatten())[:, 0].to(packed.device)
+        return torch.index_select(rows, 1, there)
+
 
 def pack_bits(bits: Bool[Tensor, "*batch row column"]) -> UInt8[Tensor, "*batch byte"]:
     """Eight values a byte, the first in the lowest bit; the last byte is filled up with zeros."""
