@@ -161,7 +161,8 @@ def some_problems(grid, size, share):
     strips = Strips.of(grid, size)
     problems = []
     for images in (3, 70, 9, 130, 64, 1):
-        maps = sparse_maps(rng.random((images, 20, *grid)) < share)
+        # The last problem has no active filter.
+        maps = sparse_maps(rng.random((images, 20, *grid)) < share * (images > 1))
         masks = torch.from_numpy(rng.random((images, *size)) < 0.2)
         problems.append(SegmentationProblem(maps, strips, strips.pack(masks), 64, 0.8))
     start = torch.from_numpy(rng.uniform(-1, 1, (len(problems), 20)).astype(np.float32))

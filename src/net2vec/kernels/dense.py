@@ -51,7 +51,13 @@ class DenseBatch:
         filters, cell = entries(maps)
         cells = (len(maps) + more) * maps.grid[0] * maps.grid[1]
         self._to_cells = ScatteredSum.of(filters, cell, cells)
-        self._to_filters = ScatteredSum.of(cell, filters, maps.filters)
+        # Image by image first: a filter may be on in many cells, and each sum is one thread's.
+        on = filters * len(maps) + maps.image()
+        pairs, pair = torch.unique(on, return_inverse=True)
+        self._to_pairs = ScatteredSum.of(cell, pair, len(pairs))
+        filter_of = torch.div(pairs, len(maps), rounding_mode="floor")
+        every = torch.arange(len(pairs), device=device)
+        self._to_filters = ScatteredSum.of(every, filter_of, maps.filters)
         self._down, self._across = strips.rows.matrix().to(device), strips.across.to(device)
         self._inside = pad(strips.unpack_rows(masks), (0, 0, 0, 0, 0, more)).view(torch.bool)
         if background is not None and slope is not None:
@@ -70,7 +76,7 @@ class DenseBatch:
             # target * p * (1 - p) in one pass over memory.
             torch.ops.aten.sigmoid_backward.grad_input(target, value, grad_input=value)
             torch.matmul(self._down.T @ value, self._across.T, out=back[portion])
-        return self._to_filters.sums(back.flatten())
+        return self._to_filters.sums(self._to_pairs.sums(back.flatten()))
 
     def counts(
         self, weight: Float[Tensor, "filter"]

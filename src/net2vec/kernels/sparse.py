@@ -91,7 +91,13 @@ class ScatteredSum:
     def sums(self, values: Float[Tensor, "value"]) -> Float[Tensor, "place"]:
         """The sums of numbers."""
         if self.source is not None and values.is_cuda:
-            return _sum_bags(values[:, None], self.source, self.place)[:, 0]
+            # A thread a place, where a bag of single numbers would have a warp of its own. What has
+            # one dimension is summed in another way.
+            terms = torch.index_select(values, 0, self.source)[:, None]
+            summed: Tensor = torch.segment_reduce(
+                terms, "sum", offsets=self.place, unsafe=True, initial=0
+            )
+            return summed[:, 0]
         total = values.new_zeros(self.places)
         self.add_to(total, values)
         return total
