@@ -83,8 +83,8 @@ def main() -> int:
     _both(f"classify {len(few)} concepts", classify)
     _both(f"classify {len(few)} concepts, converged", converge_classify)
     stages: dict[str, dict[str, float]] = {}
-    # A run learns on two threads beside a GPU.
-    for device, workers in (("cpu", asked.workers), ("cuda", min(2, asked.workers))):
+    # A run learns on three threads beside a GPU.
+    for device, workers in (("cpu", asked.workers), ("cuda", min(3, asked.workers))):
         stages[device] = everything_after(recording, annotations, device=device, workers=workers)
     for stage in stages["cpu"]:
         print(f"| all: {stage} | {stages['cpu'][stage]:.3g} | {stages['cuda'][stage]:.3g} | |")

@@ -50,7 +50,7 @@ def everything_after(
         return segment_concepts(recording, asked, subset_sizes=(), training=SEGMENT, device=device)
 
     images = {label: len(annotations.pairs(label, train=True)) for label in labels}
-    groups = side_by_side(images, images_together(device))
+    groups = side_by_side(images, images_together(recording, annotations, device))
     # As a run does, but for two workers: processes that have to be started are no steady ratio.
     side = map_in_processes if device == "cpu" and workers > 2 else map_in_threads
     seconds["segment"], _ = timed(

@@ -58,7 +58,7 @@ def test_counts_are_those_of_the_pixels_that_count(seed, h, w, H, W, portion):
     weight = (weight * 8).round() / 8  # sums are exact, but for upsampling
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dense, "_PORTION", portion)
-        patch.setattr(dense, "_COUNTED", 2 * portion)
+        patch.setattr(dense, "_COUNTED", 2 * portion * len(strips) * strips.pixels)
         found = count_densely(sparse_maps(B), strips, masks, weight)
     wanted = count_pixels(sparse_maps(B), strips, masks, weight)
     # A pixel where positive and negative cells cancel out may be on either side.

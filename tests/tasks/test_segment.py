@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from net2vec.data.annotations import Annotations
 from net2vec.recording import LayerRecording
 from net2vec.tasks import segment, single
 from net2vec.tasks.chance import start_vector
+from net2vec.tasks.concept import Asked
 from net2vec.tasks.segment import Segmented, segment_concept
 from net2vec.tasks.single import count_single_filters
 from net2vec.tasks.training import Training
@@ -241,6 +243,38 @@ def test_packing_in_portions_changes_nothing(case, monkeypatch):
     again = learn(case, "either")
     for key in ("weight", "score", "pair_iou", "pairs"):
         np.testing.assert_array_equal(getattr(again, key), getattr(found, key), err_msg=key)
+
+
+def test_best_filters_are_looked_at_in_portions_of_any_size(case, monkeypatch):
+    _, _, recording, annotations = case
+    labels = [annotations.names.index(name) for name in ("first", "either", "noise")]
+    asked = [Asked(annotations, label, filter_) for filter_, label in enumerate(labels)]
+    pairs = [annotations.pairs(label) for label in labels]
+    counts = single.single_counts(recording, asked, pairs)
+    monkeypatch.setattr(single, "_CPU_TOGETHER", 4)
+    for one, other in zip(single.single_counts(recording, asked, pairs), counts, strict=True):
+        np.testing.assert_array_equal(one.intersection, other.intersection)
+        np.testing.assert_array_equal(one.union, other.union)
+    everything = count_single_filters(recording, annotations, labels)
+    for concept, one in enumerate(counts):
+        both = everything.intersection[:, concept, concept], everything.union[:, concept, concept]
+        assert (one.intersection.sum(), one.union.sum()) == tuple(int(x.sum()) for x in both)
+
+
+def test_a_gpu_learns_as_many_images_together_as_an_eighth_of_it_holds(case, monkeypatch):
+    _, _, recording, annotations = case
+    assert segment.images_together(recording, annotations, "cpu") == 512
+
+    def on(memory: float) -> int:
+        card = SimpleNamespace(total_memory=int(memory))
+        monkeypatch.setattr("torch.cuda.get_device_properties", lambda device: card)
+        return segment.images_together(recording, annotations, "cuda")
+
+    # 88 pixels of 2 bytes, and entries of 64.
+    image = 2 * 11 * 8 + 64 * len(recording.cell) / IMAGES
+    assert on(8 * image * 10.5) == 10
+    assert on(1) == 1
+    assert on(1e12) == 1 << 17
 
 
 def test_filters_that_are_never_on_leave_a_concept_unsegmented(case, tmp_path):

@@ -22,8 +22,8 @@ from net2vec.kernels.strips import Strips
 # Images of a product, which is filled up: one of another shape may be computed in another way. The
 # pixels of so many stay in a large second-level cache.
 _PORTION = 256
-# Images whose masks are unpacked at a time to be counted once.
-_COUNTED = 1 << 13
+# Pixels of masks that are unpacked at a time to be counted once.
+_COUNTED = 1 << 27
 
 
 class DenseBatch:
@@ -111,8 +111,9 @@ def count_densely(
 ) -> tuple[Int[Tensor, "image"], Int[Tensor, "image"]]:
     """Of every image, pixels predicted (z > 0), and those of them in the mask."""
     counts = []
-    for first in range(0, len(maps), _COUNTED):
-        last = min(first + _COUNTED, len(maps))
+    images = max(1, _COUNTED // (len(strips) * strips.pixels))
+    for first in range(0, len(maps), images):
+        last = min(first + images, len(maps))
         some = maps.stretch(first, last).to(weight.device)
         batch = DenseBatch(some, strips, masks[first:last].to(weight.device))
         counts.append(batch.counts(weight))

@@ -33,8 +33,8 @@ from net2vec.kernels.strips import Strips
 _KEPT_IMAGES = 1 << 13
 # Nodes or pixels of a step that problems take together.
 _CPU_TOGETHER = 1 << 19
-# Pixels of their masks, a byte each.
-_GPU_TOGETHER = 1 << 31
+# The share of a GPU's memory that their masks may take, a byte a pixel.
+_GPU_SHARE = 32
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def _together(
 ) -> list[list[int]]:
     """Which problems take their steps together: those of equally many, few of them at a time."""
     if torch.device(device).type == "cuda":
-        most = _GPU_TOGETHER
+        most = torch.cuda.get_device_properties(device).total_memory // _GPU_SHARE
         sizes = [len(problem.maps) * problem.pixels for problem in problems]
     else:
         # By pixels steps are long, and products of another size may differ in the last bit.

@@ -6,6 +6,7 @@ Source: paper, section 3.1.2.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -31,16 +32,28 @@ _CPU_PORTION, _GPU_PORTION = 256, 1 << 12
 # Training images of concepts that are learned side by side.
 _CPU_TOGETHER = 512
 _GPU_TOGETHER = 1 << 17
-# Bytes of a GPU for each of them; they take about a quarter of that.
-_GPU_IMAGE = 1 << 18
+# The share of a GPU's memory that they may take; a few such groups are there at once.
+_GPU_SHARE = 8
+# Bytes of a pixel of a mask and of an entry of the maps, with what is made of them on the way.
+_GPU_PIXEL, _GPU_ENTRY = 2, 64
 
 
-def images_together(device: torch.device | str) -> int:
-    """How many training images the concepts should have that are learned side by side."""
+def images_together(
+    recording: LayerRecording, annotations: Annotations, device: torch.device | str
+) -> int:
+    """How many training images the concepts should have that are learned side by side.
+
+    Args:
+        recording: the layer.
+        annotations: the masks.
+        device: where concepts are learned; a GPU should have room for their images.
+    """
     if torch.device(device).type != "cuda":
         return _CPU_TOGETHER
+    entries = len(recording.cell) / max(len(recording.starts) - 1, 1)
+    image = math.prod(annotations.size) * _GPU_PIXEL + entries * _GPU_ENTRY
     memory = torch.cuda.get_device_properties(device).total_memory
-    return max(1, min(_GPU_TOGETHER, memory // _GPU_IMAGE))
+    return max(1, min(_GPU_TOGETHER, int(memory / _GPU_SHARE / image)))
 
 
 def segment_concepts(

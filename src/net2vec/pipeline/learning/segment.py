@@ -251,7 +251,9 @@ class _Learner:
     @property
     def most(self) -> int:
         """Training images of the concepts that are learned side by side."""
-        return images_together(self.device) if self.fit == PAPER else 1
+        if self.fit != PAPER:
+            return 1
+        return images_together(self.recording, self.annotations, self.device)
 
     def __call__(self, items: Sequence[tuple[int, int]]) -> list[Segmented]:
         """Fit the concepts of some seeds and labels."""

@@ -21,9 +21,9 @@ from net2vec.tasks import map_in_processes, map_in_threads
 # What the numbers of a work item depend on besides its inputs; raised when the method changes.
 _METHOD = 4
 # Threads that learn: calls are so short that threads mostly wait for Python's lock, and many
-# threads are slower than one.
+# threads are slower than one. Beside a GPU, some prepare what it is to do next.
 _CPU_THREADS = 4
-_GPU_THREADS = 2
+_GPU_THREADS = 3
 # Fits of a concept in an image from which on processes are worth their start.
 _WORTH_PROCESSES = 5000
 
