@@ -238,12 +238,12 @@ class _Step:
         momentum: float,
     ) -> None:
         """Change weights and velocities in place."""
-        now = slice(len(self.images))
-        gradient = self.learner.gradient(weight[now].flatten()).view(len(self.images), -1)
+        count = len(self.images)
+        weight, velocity = weight[:count], velocity[:count]
+        gradient = self.learner.gradient(weight.flatten()).view(count, -1)
         # Each product is rounded before it is added, wherever it stands in memory.
-        velocity[now] *= momentum
-        velocity[now] += gradient.div_(self.images)
-        weight[now] -= velocity[now] * learning_rate
+        velocity.mul_(momentum).add_(gradient.div_(self.images))
+        weight.sub_(velocity * learning_rate)
 
 
 class _Sums:
