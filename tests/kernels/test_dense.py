@@ -104,4 +104,4 @@ def test_images_of_no_filter_come_to_nothing():
     masks = strips.pack(torch.ones(3, 9, 9, dtype=torch.bool))
     batch = DenseBatch(maps, strips, masks, torch.ones(3), torch.ones(3))
     assert batch.gradient(torch.ones(2)).tolist() == [0, 0]
-    assert batch.counts(torch.ones(2))[0].tolist() == [0, 0, 0]
+    assert count_densely(maps, strips, masks, torch.ones(2))[0].tolist() == [0, 0, 0]

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 from torch import Tensor
-from torch.nn.functional import pad
 
 from net2vec.kernels.blocks import entries
 from net2vec.kernels.maps import SparseMaps
@@ -34,7 +33,7 @@ class DenseBatch:
         strips: geometry of the masks.
         masks: the images' masks, from `Strips.pack`.
         background, slope: of each image what multiplies p (1 - p) in the loss's slope: the first,
-            less the second in the mask. Neither is needed to count.
+            less the second in the mask.
     """
 
     def __init__(
@@ -42,15 +41,17 @@ class DenseBatch:
         maps: SparseMaps,
         strips: Strips,
         masks: UInt8[Tensor, "image strip byte"],
-        background: Float[Tensor, "image"] | None = None,
-        slope: Float[Tensor, "image"] | None = None,
+        background: Float[Tensor, "image"],
+        slope: Float[Tensor, "image"],
     ) -> None:
         device = maps.cell.device
-        self._images, self._grid = len(maps), maps.grid
-        more = -len(maps) % _PORTION
+        self._upsampled = _Upsampled(maps, strips)
+        inside, outside = (
+            part.to(device)[:, None, None] for part in (background - slope, background)
+        )
+        target = torch.where(strips.unpack_rows(masks).view(torch.bool), inside, outside)
+        self._target = self._upsampled.filled_up(target)
         filters, cell = entries(maps)
-        cells = (len(maps) + more) * maps.grid[0] * maps.grid[1]
-        self._to_cells = ScatteredSum.of(filters, cell, cells)
         # Image by image first: a filter may be on in many cells, and each sum is one thread's.
         on = filters * len(maps) + maps.image()
         pairs, pair = torch.unique(on, return_inverse=True)
@@ -58,49 +59,20 @@ class DenseBatch:
         filter_of = torch.div(pairs, len(maps), rounding_mode="floor")
         every = torch.arange(len(pairs), device=device)
         self._to_filters = ScatteredSum.of(every, filter_of, maps.filters)
-        self._down, self._across = strips.rows.matrix().to(device), strips.across.to(device)
-        self._inside = pad(strips.unpack_rows(masks), (0, 0, 0, 0, 0, more)).view(torch.bool)
-        if background is not None and slope is not None:
-            self._targets = [
-                pad(part.to(device), (0, more))[:, None, None]
-                for part in (background - slope, background)
-            ]
 
     def gradient(self, weight: Float[Tensor, "filter"]) -> Float[Tensor, "filter"]:
         """The gradient of the loss, summed over pixels and images."""
-        grid = self._summed(weight)
+        grid = self._upsampled.summed(weight)
         back = torch.empty_like(grid)
-        for portion in self._portions():
-            value = self._upsampled(grid[portion]).sigmoid_()
-            target = torch.where(self._inside[portion], *(x[portion] for x in self._targets))
+        down, across = self._upsampled.down, self._upsampled.across
+        for portion in self._upsampled.portions():
+            value = self._upsampled.pixels(grid[portion]).sigmoid_()
             # target * p * (1 - p) in one pass over memory.
-            torch.ops.aten.sigmoid_backward.grad_input(target, value, grad_input=value)
-            torch.matmul(self._down.T @ value, self._across.T, out=back[portion])
+            torch.ops.aten.sigmoid_backward.grad_input(
+                self._target[portion], value, grad_input=value
+            )
+            torch.matmul(down.T @ value, across.T, out=back[portion])
         return self._to_filters.sums(self._to_pairs.sums(back.flatten()))
-
-    def counts(
-        self, weight: Float[Tensor, "filter"]
-    ) -> tuple[Int[Tensor, "image"], Int[Tensor, "image"]]:
-        """Of every image, pixels predicted (z > 0), and those of them in the mask."""
-        grid = self._summed(weight)
-        predicted, hit = [], []
-        for portion in self._portions():
-            on = self._upsampled(grid[portion]) > 0
-            predicted.append(on.sum((1, 2)))
-            hit.append((on & self._inside[portion]).sum((1, 2)))
-        return torch.cat(predicted)[: self._images], torch.cat(hit)[: self._images]
-
-    def _portions(self) -> Iterator[slice]:
-        for first in range(0, len(self._inside), _PORTION):
-            yield slice(first, first + _PORTION)
-
-    def _summed(self, weight: Float[Tensor, "filter"]) -> Float[Tensor, "image y x"]:
-        return self._to_cells.sums(weight).view(-1, *self._grid)
-
-    def _upsampled(self, grid: Float[Tensor, "image y x"]) -> Float[Tensor, "image row column"]:
-        """Z, in columns filled up to whole bytes with zeros."""
-        value: Tensor = self._down @ (grid @ self._across)
-        return value
 
 
 def count_densely(
@@ -110,12 +82,53 @@ def count_densely(
     weight: Float[Tensor, "filter"],
 ) -> tuple[Int[Tensor, "image"], Int[Tensor, "image"]]:
     """Of every image, pixels predicted (z > 0), and those of them in the mask."""
-    counts = []
+    predicted, hit = [], []
     images = max(1, _COUNTED // (len(strips) * strips.pixels))
     for first in range(0, len(maps), images):
         last = min(first + images, len(maps))
-        some = maps.stretch(first, last).to(weight.device)
-        batch = DenseBatch(some, strips, masks[first:last].to(weight.device))
-        counts.append(batch.counts(weight))
-    predicted, hit = zip(*counts, strict=True)
+        upsampled = _Upsampled(maps.stretch(first, last).to(weight.device), strips)
+        rows = strips.unpack_rows(masks[first:last].to(weight.device))
+        inside = upsampled.filled_up(rows).view(torch.bool)
+        grid = upsampled.summed(weight)
+        for portion in upsampled.portions():
+            on = upsampled.pixels(grid[portion]) > 0
+            there = min(len(on), last - first - portion.start)
+            predicted.append(on.sum((1, 2))[:there])
+            hit.append((on & inside[portion]).sum((1, 2))[:there])
     return torch.cat(predicted), torch.cat(hit)
+
+
+class _Upsampled:
+    """Maps of some images as z at their pixels, filled up with images to whole products.
+
+    Attributes:
+        down, across: upsampling along the axes; columns are filled up to whole bytes with zeros.
+    """
+
+    def __init__(self, maps: SparseMaps, strips: Strips) -> None:
+        device = maps.cell.device
+        self._grid = maps.grid
+        self._images = -(-len(maps) // _PORTION) * _PORTION
+        cells = self._images * maps.grid[0] * maps.grid[1]
+        self._to_cells = ScatteredSum.of(*entries(maps), cells)
+        self.down: Float[Tensor, "row y"] = strips.rows.matrix().to(device)
+        self.across: Float[Tensor, "x column"] = strips.across.to(device)
+
+    def filled_up(self, images: Shaped[Tensor, "_ *shape"]) -> Shaped[Tensor, "image *shape"]:
+        """With zeros for the images that are none."""
+        more = images.new_zeros(self._images - len(images), *images.shape[1:])
+        return torch.cat([images, more])
+
+    def summed(self, weight: Float[Tensor, "filter"]) -> Float[Tensor, "image y x"]:
+        """The weighted sum of the maps, on the grid."""
+        return self._to_cells.sums(weight).view(-1, *self._grid)
+
+    def portions(self) -> Iterator[slice]:
+        """The images of each product."""
+        for first in range(0, self._images, _PORTION):
+            yield slice(first, first + _PORTION)
+
+    def pixels(self, grid: Float[Tensor, "image y x"]) -> Float[Tensor, "image row column"]:
+        """Z at the pixels of a portion, from its sums on the grid."""
+        value: Tensor = self.down @ (grid @ self.across)
+        return value

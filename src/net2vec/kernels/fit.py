@@ -33,8 +33,8 @@ from net2vec.kernels.strips import Strips
 _KEPT_IMAGES = 1 << 13
 # Nodes or pixels of a step that problems take together.
 _CPU_TOGETHER = 1 << 19
-# The share of a GPU's memory that their masks may take, a byte a pixel.
-_GPU_SHARE = 32
+# The share of a GPU's memory that the pixels of such problems may take.
+_GPU_SHARE = 8
 
 
 @dataclass(frozen=True)
@@ -128,17 +128,29 @@ def fit_side_by_side(
         chosen = [problems[i] for i in some]
         weight = start[some].to(device)
         velocity = torch.zeros_like(weight)
-        steps = [_Step.of(chosen, n, sums, device) for n in range(chosen[0].batches)]
-        takes: list[Callable[[], object]] = [
-            partial(step.take, weight, velocity, learning_rate, momentum) for step in steps
+        takes = [
+            partial(
+                _Step.of(chosen, number, sums, device).take,
+                weight,
+                velocity,
+                learning_rate,
+                momentum,
+            )
+            for number in range(chosen[0].batches)
         ]
-        for epoch in range(epochs):
-            if epoch == 1 and weight.is_cuda:
-                takes = recorded(takes, weight.device)
-            for take in takes:
-                take()
+        _repeat(takes, epochs, weight.device)
         found[some] = weight.cpu()
+        del takes  # their memory is for the next
     return found
+
+
+def _repeat(takes: Sequence[Callable[[], object]], times: int, device: torch.device) -> None:
+    """Take steps several times over; on a GPU their calls are recorded after the first time."""
+    for time in range(times):
+        if time == 1 and device.type == "cuda":
+            takes = recorded(takes, device)
+        for take in takes:
+            take()
 
 
 def count_side_by_side(
@@ -173,7 +185,7 @@ def _together(
     """Which problems take their steps together: those of equally many, few of them at a time."""
     if torch.device(device).type == "cuda":
         most = torch.cuda.get_device_properties(device).total_memory // _GPU_SHARE
-        sizes = [len(problem.maps) * problem.pixels for problem in problems]
+        sizes = [4 * len(problem.maps) * problem.pixels for problem in problems]
     else:
         # By pixels steps are long, and products of another size may differ in the last bit.
         most = 0 if any(problem.grid is None for problem in problems) else _CPU_TOGETHER
