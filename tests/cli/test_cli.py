@@ -4,6 +4,7 @@ import json
 import tomllib
 
 import pytest
+import torch
 
 from net2vec.cli import main
 from net2vec.results import load_table
@@ -165,6 +166,19 @@ def test_bad_input_gives_one_line_and_exit_code_2(name, place, network, tmp_path
     assert hint in err
     assert not (tmp_path / "run").exists()
     assert sorted(place.rglob("*")) == before
+
+
+def test_a_gpu_that_is_full_is_told_in_one_line(place, network, tmp_path, monkeypatch, capsys):
+    def full(*arguments, **options):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr("net2vec.pipeline.runner.record", full)
+    arguments = ("--network", network, "--data", place / "data", "--out", tmp_path / "run", *FAST)
+    assert call("run", *arguments) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("net2vec: the GPU's memory is full")
+    assert "--probe-batch" in err
+    assert len(err.strip().splitlines()) == 1
 
 
 def test_questions_to_no_run_are_refused(tmp_path, capsys):

@@ -70,6 +70,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # whoever read the output has seen enough
         sys.stderr.close()
         sys.exit(0)
+    except RuntimeError as error:
+        # By name: PyTorch takes a while to load, and may not have been needed.
+        if type(error).__name__ != "OutOfMemoryError":
+            raise
+        _fail(
+            "the GPU's memory is full; less of it is needed with a smaller --probe-batch, fewer "
+            "--workers or no other program there, and none with --device cpu; what is done is kept",
+            2,
+        )
     except OSError as error:  # a path that cannot be made or written, a full disk
         if error.strerror is None or error.filename is None:
             raise
