@@ -270,11 +270,11 @@ def test_a_gpu_learns_as_many_images_together_as_an_eighth_of_it_holds(case, mon
         monkeypatch.setattr("torch.cuda.get_device_properties", lambda device: card)
         return segment.images_together(recording, annotations, "cuda")
 
-    # 88 pixels of 5 bytes, and entries of 64.
-    image = 5 * 11 * 8 + 64 * len(recording.cell) / IMAGES
+    # 88 pixels of 2 bytes, and entries of 64.
+    image = 2 * 11 * 8 + 64 * len(recording.cell) / IMAGES
     assert on(8 * image * 10.5) == 10
     assert on(1) == 1
-    assert on(1e12) == 1 << 16
+    assert on(1e12) == 1 << 17
 
 
 def test_filters_that_are_never_on_leave_a_concept_unsegmented(case, tmp_path):

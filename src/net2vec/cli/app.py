@@ -75,8 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if type(error).__name__ != "OutOfMemoryError":
             raise
         _fail(
-            "the GPU's memory is full; less of it is needed with a smaller --probe-batch, fewer "
-            "--workers or no other program there, and none with --device cpu; what is done is kept",
+            "the GPU's memory is full; none is needed with --device cpu, and a run needs less with "
+            "a smaller --probe-batch or with --workers 1",
             2,
         )
     except OSError as error:  # a path that cannot be made or written, a full disk

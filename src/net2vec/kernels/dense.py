@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Float, Int, Shaped, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from net2vec.kernels.blocks import entries
@@ -46,11 +46,10 @@ class DenseBatch:
     ) -> None:
         device = maps.cell.device
         self._upsampled = _Upsampled(maps, strips)
-        inside, outside = (
+        self._inside = strips.unpack_rows(masks).view(torch.bool)
+        self._targets = [
             part.to(device)[:, None, None] for part in (background - slope, background)
-        )
-        target = torch.where(strips.unpack_rows(masks).view(torch.bool), inside, outside)
-        self._target = self._upsampled.filled_up(target)
+        ]
         filters, cell = entries(maps)
         # Image by image first: a filter may be on in many cells, and each sum is one thread's.
         on = filters * len(maps) + maps.image()
@@ -66,11 +65,13 @@ class DenseBatch:
         back = torch.empty_like(grid)
         down, across = self._upsampled.down, self._upsampled.across
         for portion in self._upsampled.portions():
-            value = self._upsampled.pixels(grid[portion]).sigmoid_()
+            value = self._upsampled.pixels(grid[portion])
+            inside = self._inside[portion]
+            # Of images that are none z is 0, and has no gradient.
+            own = value[: len(inside)].sigmoid_()
+            target = torch.where(inside, *(part[portion] for part in self._targets))
             # target * p * (1 - p) in one pass over memory.
-            torch.ops.aten.sigmoid_backward.grad_input(
-                self._target[portion], value, grad_input=value
-            )
+            torch.ops.aten.sigmoid_backward.grad_input(target, own, grad_input=own)
             torch.matmul(down.T @ value, across.T, out=back[portion])
         return self._to_filters.sums(self._to_pairs.sums(back.flatten()))
 
@@ -87,14 +88,13 @@ def count_densely(
     for first in range(0, len(maps), images):
         last = min(first + images, len(maps))
         upsampled = _Upsampled(maps.stretch(first, last).to(weight.device), strips)
-        rows = strips.unpack_rows(masks[first:last].to(weight.device))
-        inside = upsampled.filled_up(rows).view(torch.bool)
+        rows = strips.unpack_rows(masks[first:last].to(weight.device)).view(torch.bool)
         grid = upsampled.summed(weight)
         for portion in upsampled.portions():
-            on = upsampled.pixels(grid[portion]) > 0
-            there = min(len(on), last - first - portion.start)
-            predicted.append(on.sum((1, 2))[:there])
-            hit.append((on & inside[portion]).sum((1, 2))[:there])
+            inside = rows[portion]
+            on = upsampled.pixels(grid[portion])[: len(inside)] > 0
+            predicted.append(on.sum((1, 2)))
+            hit.append((on & inside).sum((1, 2)))
     return torch.cat(predicted), torch.cat(hit)
 
 
@@ -113,11 +113,6 @@ class _Upsampled:
         self._to_cells = ScatteredSum.of(*entries(maps), cells)
         self.down: Float[Tensor, "row y"] = strips.rows.matrix().to(device)
         self.across: Float[Tensor, "x column"] = strips.across.to(device)
-
-    def filled_up(self, images: Shaped[Tensor, "_ *shape"]) -> Shaped[Tensor, "image *shape"]:
-        """With zeros for the images that are none."""
-        more = images.new_zeros(self._images - len(images), *images.shape[1:])
-        return torch.cat([images, more])
 
     def summed(self, weight: Float[Tensor, "filter"]) -> Float[Tensor, "image y x"]:
         """The weighted sum of the maps, on the grid."""

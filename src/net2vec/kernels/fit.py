@@ -1,8 +1,8 @@
 """Learning to segment concepts: SGD on the weights of thresholded, upsampled maps.
 
-Upsampling is linear, so filters are summed on the small grid first and one map is upsampled: to a
-few nodes between its cells where there are many pixels to a cell, else to the pixels. The gradient
-takes the same way back, in place and without a graph.
+Upsampling is linear, so filters are summed on the small grid first and one map is upsampled: on a
+CPU to a few nodes between its cells where there are many pixels to a cell, else and on a GPU to the
+pixels. The gradient takes the same way back, in place and without autograd.
 
 A step of a concept in few images, or of few filters, costs more calls than numbers: such problems
 take their steps together, one behind the other in memory. What each of them learns is the same to
@@ -14,6 +14,7 @@ Source: paper, section 3.1.2 and equations 2 and 4. The loss has no logarithm.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -33,8 +34,8 @@ from net2vec.kernels.strips import Strips
 _KEPT_IMAGES = 1 << 13
 # Nodes or pixels of a step that problems take together.
 _CPU_TOGETHER = 1 << 19
-# The share of a GPU's memory that the pixels of such problems may take.
-_GPU_SHARE = 8
+# The share of a GPU's memory that the masks of such problems may take, a byte a pixel.
+_GPU_SHARE = 32
 
 
 @dataclass(frozen=True)
@@ -146,11 +147,12 @@ def fit_side_by_side(
 
 def _repeat(takes: Sequence[Callable[[], object]], times: int, device: torch.device) -> None:
     """Take steps several times over; on a GPU their calls are recorded after the first time."""
-    for time in range(times):
-        if time == 1 and device.type == "cuda":
-            takes = recorded(takes, device)
-        for take in takes:
-            take()
+    with ExitStack() as recordings:
+        for time in range(times):
+            if time == 1 and device.type == "cuda":
+                takes = recordings.enter_context(recorded(takes, device))
+            for take in takes:
+                take()
 
 
 def count_side_by_side(
@@ -185,7 +187,7 @@ def _together(
     """Which problems take their steps together: those of equally many, few of them at a time."""
     if torch.device(device).type == "cuda":
         most = torch.cuda.get_device_properties(device).total_memory // _GPU_SHARE
-        sizes = [4 * len(problem.maps) * problem.pixels for problem in problems]
+        sizes = [len(problem.maps) * problem.pixels for problem in problems]
     else:
         # By pixels steps are long, and products of another size may differ in the last bit.
         most = 0 if any(problem.grid is None for problem in problems) else _CPU_TOGETHER

@@ -125,10 +125,14 @@ class _Block:
                 self.weight.addcmul_(pushed_weight, stride)
                 self.bias.addcmul_(pushed_bias, stride)
 
+        everything = self._steps(batch, rates, momentum)
         if self.features.is_cuda:
-            take = Replayed(take).take
-        for steps in self._steps(batch, rates, momentum):
-            take(steps)
+            with Replayed(take) as replayed:
+                for steps in everything:
+                    replayed.take(steps)
+        else:
+            for steps in everything:
+                take(steps)
 
     def _steps(
         self, batch: int, rates: Sequence[float], momentum: float

@@ -63,10 +63,6 @@ class Shown:
     mask: Int[Tensor, "image"]
     problem: Int[Tensor, "image"]
 
-    def to(self, device: torch.device) -> Shown:
-        """The same on a device."""
-        return Shown(self.mask.to(device), self.problem.to(device))
-
 
 @dataclass(frozen=True)
 class _Group:

@@ -69,7 +69,8 @@ def upsampled(
 ) -> Float[Tensor, "*batch row column"]:
     """Maps brought to a size by bilinear interpolation, corners aligned (up).
 
-    Along the rows first and then between them, as learning computes z, and to the same bits.
+    Along the rows first and then between them, as learning on a CPU computes z, and to the same
+    bits.
 
     Args:
         grid: maps on the grid of a layer.

@@ -84,7 +84,7 @@ def segment_converged(
     pairs = np.concatenate(splits)
     order = np.argsort(pairs)
     asked = Asked(annotations, label, best_filter)
-    (single,) = single_counts(recording, [asked], [pairs[order]])
+    (single,) = single_counts(recording, [asked], [pairs[order]], device)
     combined = Counts.joined(full.counts).by(order)
     subset_pairs, path_pairs = (
         stack_counts([Counts.joined(one.counts).by(order) for one in some], len(pairs))

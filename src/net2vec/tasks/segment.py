@@ -31,11 +31,11 @@ TASK = "segment"
 _CPU_PORTION, _GPU_PORTION = 256, 1 << 12
 # Training images of concepts that are learned side by side.
 _CPU_TOGETHER = 512
-_GPU_TOGETHER = 1 << 16
+_GPU_TOGETHER = 1 << 17
 # The share of a GPU's memory that they may take; a few such groups are there at once.
 _GPU_SHARE = 8
 # Bytes of a pixel of a mask and of an entry of the maps, with what is made of them on the way.
-_GPU_PIXEL, _GPU_ENTRY = 5, 64
+_GPU_PIXEL, _GPU_ENTRY = 2, 64
 
 
 def images_together(

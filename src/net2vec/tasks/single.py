@@ -118,7 +118,6 @@ def _portion(
     most, numbers = (_GPU_PORTION, _GPU_NUMBERS) if on_gpu else (_CPU_PORTION, _CPU_NUMBERS)
     height, width = squares.grid
     pairs = sum(len(annotations.pairs(label)) for label in labels)
-    height, width = squares.grid
     masks = squares.places * pairs / max(len(annotations.is_train), 1)
     return max(1, min(most, int(numbers / (recording.filters * height * width + masks))))
 

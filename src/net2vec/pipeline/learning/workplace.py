@@ -19,7 +19,7 @@ from net2vec.pipeline.progress import Ledger, Progress
 from net2vec.tasks import map_in_processes, map_in_threads
 
 # What the numbers of a work item depend on besides its inputs; raised when the method changes.
-_METHOD = 4
+_METHOD = {"cpu": 4, "cuda": 5}
 # Threads that learn: calls are so short that threads mostly wait for Python's lock, and many
 # threads are slower than one. Beside a GPU, some prepare what it is to do next.
 _CPU_THREADS = 4
@@ -118,7 +118,7 @@ class Workplace:
 def recording_digest(settings: Settings, inputs: Inputs) -> str:
     """Names what recording a network's layers gives."""
     return digest_of(
-        method=_METHOD,
+        method=_METHOD[inputs.device.type],
         network=inputs.network.digest,
         input=inputs.network.input_digest,
         dataset=inputs.dataset.digest,
