@@ -1,5 +1,7 @@
 """Shapes in signatures are checked in every test; what is cached goes to a folder of its own."""
 
+import importlib
+
 import pytest
 import torch
 from jaxtyping import install_import_hook
@@ -19,3 +21,16 @@ def _own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NET2VEC_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def unpainted(monkeypatch):
+    """Figures and pictures of reports are not painted: half of the time of a small run."""
+    page = importlib.import_module("net2vec.report.page")
+    for kind in ("drawings", "pictures"):
+        listed = getattr(page, f"_{kind}")
+
+        def names(report, folder, listed=listed):
+            return ((one.name, (4, 3)) for one in listed(report))
+
+        monkeypatch.setattr(page, f"_save_{kind}", names)

@@ -15,6 +15,8 @@ from net2vec.results import load_table
 from builders_damage import DAMAGES
 from builders_runs import write_network_file, write_small_folder
 
+pytestmark = pytest.mark.usefixtures("unpainted")
+
 FAST = ["--segment-epochs", "1", "--classify-epochs", "1", "--subsets", "none"]
 
 

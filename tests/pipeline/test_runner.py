@@ -17,6 +17,8 @@ from net2vec.results import SCORE_COLUMNS, load_table
 
 from builders_runs import small_dataset, small_network, write_small_folder
 
+pytestmark = pytest.mark.usefixtures("unpainted")
+
 LAYERS = ("1", "3")
 FAST = {
     "segment": {"epochs": 4, "subsets": (1, 4, 64), "batch": 8, "learning_rate": 1e-2},
