@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from net2vec.kernels import node_grid
+from net2vec.kernels import node_grid, nodes
 from net2vec.kernels.balanced import PixelProblem
 from net2vec.kernels.balanced_nodes import NodeProblem
 from net2vec.kernels.node_grid import LEVELS, LOG_LEVELS, MaskSums, NodeGrid, Samples
 from net2vec.kernels.nodes import NodeBlock, Shown
+from net2vec.kernels.sparse import in_order
 from net2vec.kernels.strips import Strips
 from net2vec.kernels.upsample import aligned_axis
 
@@ -167,3 +168,27 @@ def test_a_log_loss_at_nodes_has_the_gradient_of_its_pixels(scale):
             true = pixels.gradient(one, [0], balance)
             assert float((row - true)[some].abs().max()) <= 1e-6
             assert float(true[some].abs().max()) > 1e-3
+
+
+@pytest.mark.parametrize(("size", "cells"), [((3, 4), (40, 41)), ((1, 5), (9, 40))])
+def test_what_a_gpu_adds_up_is_what_a_cpu_does(size, cells):
+    # The two ways on which a GPU differs, on a CPU: from nodes to corners, from corners to cells.
+    grid = NodeGrid.of(size, cells)
+    assert grid is not None
+    places = size[0] * size[1]
+    squares = torch.nonzero(
+        torch.rand(grid.squares, generator=torch.Generator().manual_seed(0)) < 0.7
+    )
+    corner = torch.cat([grid.corner[:, squares[:, 0]], torch.full((4, 1), places)], 1)
+    given = torch.rand(corner.shape)
+    given[:, -1] = 0  # the last square is none
+    wanted = torch.zeros(places + 1).index_add_(0, corner.flatten(), given.flatten())
+    source = nodes._from_squares(corner, places + 1)
+    found = given.flatten()[source].view(4, -1).sum(0)
+    torch.testing.assert_close(found[:-1], wanted[:-1])
+    assert float(found[:-1].max()) > 0
+    reduce = Samples.of(grid, 0).reduce
+    value = torch.rand(reduce.shape[2], reduce.shape[2], 7)
+    by_axis = torch.einsum("in,jm,nms->ijs", reduce[0], reduce[0], value)
+    both = in_order(torch.kron(reduce[0], reduce[0]), value.flatten(0, 1)).view(2, 2, -1)
+    torch.testing.assert_close(both, by_axis)
