@@ -12,7 +12,7 @@ from net2vec.data.annotations import compile_annotations
 from net2vec.kernels.fit import SegmentationProblem, count_side_by_side, fit_side_by_side
 from net2vec.kernels.logistic import Draws, fit_logistic
 from net2vec.kernels.strips import Strips
-from net2vec.recording import record
+from net2vec.recording import record, stream
 from net2vec.tasks import (
     Asked,
     choose_concepts,
@@ -72,6 +72,16 @@ def test_a_recording_is_that_of_a_cpu_but_for_rounding(recordings):
     np.testing.assert_allclose(other.means, one.means, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(other.active_share, one.active_share, atol=1e-5)
     assert same(other, recordings["again"])
+
+
+def test_batches_taken_in_together_are_batches_in_turn(monkeypatch):
+    def probe():
+        network, dataset = planted_network(), painted_dataset()
+        return record(network, dataset, ["relu"], quantile=0.03, batch=8, device="cuda")["relu"]
+
+    together = probe()
+    monkeypatch.setattr(stream, "images_together", lambda values: 1)
+    assert same(together, probe())
 
 
 TASKS = ("segment", "segment converged", "classify", "classify converged")

@@ -14,12 +14,11 @@ import pytest
 import torch
 from torch import nn
 
-from net2vec import recording
 from net2vec.data.protocol import Annotation
 from net2vec.errors import DataError, NetworkError
 from net2vec.feeding import image_batches
 from net2vec.networks import Network, Preprocessing, network_from_module
-from net2vec.recording import LayerRecording, record
+from net2vec.recording import LayerRecording, probing, record, stream
 
 import oracle
 from builders_data import ArrayDataset
@@ -144,6 +143,39 @@ def test_neither_batches_nor_workers_nor_other_layers_move_a_bit(network, datase
     assert_equal(alone["late"], expected["late"])
 
 
+@pytest.mark.parametrize("batch", [1, 2, 3])
+@pytest.mark.parametrize("together", [2, 4, 5, 100])
+def test_batches_taken_in_together_are_batches_in_turn(
+    network, dataset, monkeypatch, batch, together
+):
+    network.module.early.inplace = True  # writes over the output of the first
+    layers = ["first", *LAYERS]
+    expected = record(network, dataset, layers, quantile=TAU, batch=batch)
+    taken = []
+    take_in = stream.LayerStream._take_in
+
+    def watched(self, values, means, first):
+        if self.layer == "first":
+            taken.append((first, first + len(values)))
+        take_in(self, values, means, first)
+
+    monkeypatch.setattr(stream, "images_together", lambda values: together)
+    monkeypatch.setattr(stream.LayerStream, "_take_in", watched)
+    found = record(network, dataset, layers, quantile=TAU, batch=batch)
+    for name in layers:
+        assert_equal(found[name], expected[name])
+    # As many batches as there is room for, and at least one; the last may be smaller.
+    begin = list(range(0, IMAGES, batch))
+    whole = []
+    while begin:
+        first = begin[0]
+        ends = [min(one + batch, IMAGES) for one in begin]
+        count = max(sum(end - first <= together for end in ends), 1)
+        whole.append((first, ends[count - 1]))
+        begin = begin[count:]
+    assert taken == whole
+
+
 @pytest.fixture
 def more_threads():
     before = torch.get_num_threads()
@@ -193,7 +225,7 @@ def test_waiting_is_the_share_of_time_without_images(network, dataset):
 
 
 def test_more_places_than_can_be_numbered_are_refused(network, dataset, monkeypatch):
-    monkeypatch.setattr(recording, "MAX_POSITIONS", IMAGES * 49 - 1)
+    monkeypatch.setattr(stream, "MAX_POSITIONS", IMAGES * 49 - 1)
     with pytest.raises(NetworkError, match=r"layer early has 343 places on 7 images"):
         record(network, dataset, ["early"], quantile=TAU, batch=3)
     record(network, dataset, ["late"], quantile=TAU, batch=3)
@@ -255,8 +287,12 @@ def interrupt_at(stop: int):
     return progress
 
 
-def test_an_interrupted_pass_goes_on_from_its_checkpoint(network, dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(recording, "_CHECKPOINT_SECONDS", -1.0)
+@pytest.mark.parametrize("together", [1, 3])
+def test_an_interrupted_pass_goes_on_from_its_checkpoint(
+    network, dataset, tmp_path, monkeypatch, together
+):
+    monkeypatch.setattr(stream, "images_together", lambda values: together)
+    monkeypatch.setattr(probing, "_CHECKPOINT_SECONDS", -1.0)
     options = {"quantile": TAU, "batch": 1, "workers": 1}
     expected = record(network, dataset, LAYERS, **options)
     # Two batches are under way when a checkpoint is due, and both are in it; the pass is stopped
@@ -283,7 +319,7 @@ def test_an_interrupted_pass_goes_on_from_its_checkpoint(network, dataset, tmp_p
 
 
 def test_a_checkpoint_of_other_layers_is_not_gone_on_with(network, dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(recording, "_CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(probing, "_CHECKPOINT_SECONDS", -1.0)
     with pytest.raises(KeyboardInterrupt):
         record(
             network,
@@ -312,16 +348,27 @@ class Fault(nn.Module):
         return faulty
 
 
+# By themselves, and taken in with others; of the last, a batch waits until the end.
+@pytest.mark.parametrize(
+    ("batch", "together", "shown"), [(3, 3, "3 to 5"), (1, 4, "4 to 6"), (3, 50, "0 to 6")]
+)
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_values_that_are_not_finite_are_refused_by_the_layers_name(dataset, value):
+def test_values_that_are_not_finite_are_refused_by_the_layers_name(
+    dataset, monkeypatch, value, batch, together, shown
+):
+    monkeypatch.setattr(stream, "images_together", lambda values: together)
     dataset.pictures[5] = 0
     module = nn.Sequential()
     module.add_module("sound", nn.ReLU())
     module.add_module("faulty", Fault(value))
     fed = Preprocessing(SIZE, (0.0,) * 3, (1.0,) * 3)
-    with pytest.raises(NetworkError, match=r"layer faulty .* not finite .* images 3 to 5"):
+    with pytest.raises(NetworkError, match=rf"layer faulty .* not finite .* images {shown}:"):
         record(
-            network_from_module(module, fed), dataset, ["sound", "faulty"], quantile=TAU, batch=3
+            network_from_module(module, fed),
+            dataset,
+            ["sound", "faulty"],
+            quantile=TAU,
+            batch=batch,
         )
 
 

@@ -1,0 +1,99 @@
+"""What a layer did on all images of a probe dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, Integer
+
+from net2vec.kernels.maps import SparseMaps
+from net2vec.storage import save_arrays
+
+
+@dataclass(frozen=True)
+class LayerRecording:
+    """What a layer did on all probe images.
+
+    Attributes:
+        layer: the layer's name.
+        grid: height and width of its activation maps; None for a layer without places.
+        threshold: T_k, the activation above which a filter is on; NaN without a grid.
+        starts, filter, cell: the thresholded maps: which filter is on at which cell of the grid,
+            by image (see `net2vec.kernels.maps.SparseMaps`).
+        means: spatial mean of every filter in every image, before thresholding.
+        top_image: images with the highest activation of each filter, the earliest on a tie.
+        top_activation: the highest activation in these.
+    """
+
+    layer: str
+    grid: tuple[int, int] | None
+    threshold: Float[np.ndarray, "filter"]
+    starts: Int[np.ndarray, "image_and_end"]
+    filter: Integer[np.ndarray, "entry"]
+    cell: Integer[np.ndarray, "entry"]
+    means: Float[np.ndarray, "image filter"]
+    top_image: Int[np.ndarray, "filter rank"]
+    top_activation: Float[np.ndarray, "filter rank"]
+
+    @property
+    def filters(self) -> int:
+        """Number of filters (K)."""
+        return len(self.threshold)
+
+    @property
+    def active_share(self) -> Float[np.ndarray, "filter"]:
+        """Share of all positions where each filter is on; at most tau, 0 for one never active."""
+        if self.grid is None:
+            return np.full(self.filters, np.nan)
+        positions = (len(self.starts) - 1) * self.grid[0] * self.grid[1]
+        return np.bincount(self.filter, minlength=self.filters) / positions
+
+    def maps(
+        self, images: Int[np.ndarray, "image"], device: torch.device | str = "cpu"
+    ) -> SparseMaps:
+        """The thresholded maps of some images.
+
+        Args:
+            images: which, in any order.
+            device: where their entries should be.
+
+        Raises:
+            ValueError: the layer has no grid.
+        """
+        if self.grid is None:
+            raise ValueError(f"layer {self.layer} has no grid")
+        begin, end = self.starts[images], self.starts[images + 1]
+        length = end - begin
+        starts = np.concatenate([[0], np.cumsum(length)])
+        total = int(starts[-1])
+        before = begin - starts[:-1]
+        parts = (self.filter, self.cell)
+        if torch.device(device).type == "cuda" and total > len(self.cell):
+            # All of them are fewer than those asked for, and found faster there.
+            each, count = (torch.from_numpy(part).to(device) for part in (before, length))
+            entry = torch.repeat_interleave(each, count, output_size=total)
+            entry += torch.arange(total, device=device)
+            found = [torch.from_numpy(part.astype(np.int32)).to(device)[entry] for part in parts]
+        else:
+            at = np.repeat(before, length) + np.arange(total)
+            found = [torch.from_numpy(part[at].astype(np.int32)).to(device) for part in parts]
+        filters, cell = found
+        return SparseMaps(torch.from_numpy(starts), filters, cell, self.grid, self.filters)
+
+
+def save_recording(recording: LayerRecording, path: Path) -> None:
+    """Write a recording as a file of arrays."""
+    arrays = {key: value for key, value in vars(recording).items() if isinstance(value, np.ndarray)}
+    grid = np.array(recording.grid or (0, 0))
+    save_arrays(path, layer=np.array(recording.layer), grid=grid, **arrays)
+
+
+def load_recording(path: Path) -> LayerRecording:
+    """Read what `save_recording` has written."""
+    with np.load(path) as file:
+        arrays = {key: file[key] for key in file.files}
+    layer, grid = str(arrays.pop("layer")), tuple(arrays.pop("grid").tolist())
+    return LayerRecording(layer=layer, grid=grid if grid != (0, 0) else None, **arrays)
