@@ -66,6 +66,30 @@ def test_options_override_a_config(run, tmp_path):
     assert set(scores["task"]) == {"classify"}
 
 
+def test_names_of_concepts_may_hold_commas(place, tmp_path, monkeypatch):
+    asked = []
+
+    def probe(settings, out, **options):
+        asked.append(settings.concepts)
+        return out
+
+    monkeypatch.setattr("net2vec.cli.make.probe", probe)
+    for text in ("cup, red-c", '"door, glass",cup', ' 5" pipe , "door, glass", ', "", "cup\nred-c"):
+        assert (
+            call(
+                "run", "--network", "n", "--data", place, "--concepts", text, "--out", str(tmp_path)
+            )
+            == 0
+        )
+    assert asked == [
+        ("cup", "red-c"),
+        ("door, glass", "cup"),
+        ('5" pipe', "door, glass"),
+        (),
+        ("cup", "red-c"),
+    ]
+
+
 def test_random_weights_get_their_batch_norm_from_the_images(place, tmp_path):
     network = f"{place / 'networks_of_mine.py'}:with_batch_norm"
     arguments = ("--data", place / "data", "--out", tmp_path / "run", "--tasks", "classify", *FAST)

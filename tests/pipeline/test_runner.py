@@ -175,6 +175,24 @@ def test_other_settings_are_refused_and_nothing_is_touched(run):
     assert read(run) == before
 
 
+@pytest.mark.parametrize(
+    ("asked", "hint"),
+    [
+        ("red-d", "did you mean red-c?"),
+        ("glass", 'did you mean "door, glass"?'),
+        ("dor, glas", 'did you mean "door, glass"?'),
+        ("zzz", "see `net2vec data info`"),
+    ],
+)
+def test_a_concept_that_is_not_there_is_refused_with_those_like_it(tmp_path, asked, hint):
+    data = small_dataset()
+    data.labels = [*data.labels[:4], "door, glass", *data.labels[5:]]
+    with pytest.raises(ConfigError) as error:
+        make(tmp_path / "run", data=data, concepts=(asked,))
+    assert str(error.value) == f"squares has no concept {asked!r}; {hint}"
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_folder_that_is_no_run_is_refused_and_left_alone(tmp_path):
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(ConfigError, match="not empty and holds no run"):

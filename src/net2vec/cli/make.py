@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -70,7 +71,11 @@ def run(
         str | None, typer.Option(help=f"{', '.join(TASKS)}: one or both, separated by commas.")
     ] = None,
     concepts: Annotated[
-        str | None, typer.Option(help="Names of concepts, separated by commas; all by default.")
+        str | None,
+        typer.Option(
+            help="Names of concepts, separated by commas; all by default. "
+            "A name with a comma stands in double quotes: '\"door, glass\",cup'."
+        ),
     ] = None,
     min_train: Annotated[
         int | None, typer.Option(help="Training images that a concept must be in.")
@@ -265,7 +270,10 @@ def _values(
 
 
 def _names(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+    if text is None:
+        return None
+    rows = csv.reader(text.splitlines(), skipinitialspace=True)
+    return [name.strip() for row in rows for name in row if name.strip()]
 
 
 def _numbers(text: str | None) -> list[int] | None:

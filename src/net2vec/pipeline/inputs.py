@@ -201,6 +201,9 @@ def _check_concepts(settings: Settings, dataset: ProbeDataset) -> None:
     for name in settings.concepts:
         if name == "" or name not in known:
             close = get_close_matches(name, known, n=3)
+            # With a comma a name has to be quoted, and comes in pieces where it is not.
+            close += [one for one in known if "," in one and name in one.split(", ")][:3]
+            close = [f'"{one}"' if "," in one else one for one in dict.fromkeys(close)]
             hint = f"did you mean {' or '.join(close)}?" if close else "see `net2vec data info`"
             raise ConfigError(f"{dataset.name} has no concept {name!r}; {hint}")
 
