@@ -49,12 +49,14 @@ def test_a_run_ends_with_the_path_of_its_report(run, network, place, capsys):
     assert "finished already" in err
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_a_config_repeats_a_run_to_the_last_bit(run, tmp_path):
     assert call("run", "--config", run / "run.toml", "--out", tmp_path / "again") == 0
     for name in ("scores.csv", "skipped.csv", "run.toml"):
         assert (tmp_path / "again" / name).read_bytes() == (run / name).read_bytes()
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_options_override_a_config(run, tmp_path):
     arguments = ("--concepts", "red-c,null", "--tasks", "classify", "--seed", "4")
     assert call("run", "--config", run / "run.toml", "--out", tmp_path / "x", *arguments) == 0
@@ -90,6 +92,7 @@ def test_names_of_concepts_may_hold_commas(place, tmp_path, monkeypatch):
     ]
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_random_weights_get_their_batch_norm_from_the_images(place, tmp_path):
     network = f"{place / 'networks_of_mine.py'}:with_batch_norm"
     arguments = ("--data", place / "data", "--out", tmp_path / "run", "--tasks", "classify", *FAST)

@@ -111,6 +111,7 @@ def test_trained_and_random_stand_side_by_side(page):
     assert set(differences["other"]) == {"net, random"}
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_two_trained_networks_are_not_called_untrained(tmp_path):
     runs = [open_run(build_run(tmp_path / name, network=name)) for name in ("one", "two")]
     text = text_of(save_report(build_report(runs), tmp_path / "report"))
@@ -223,6 +224,7 @@ def test_filters_are_shown_with_the_concepts_they_serve(page, exhibits):
     assert len(pictures) == wanted
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_a_report_of_classification_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(Run, "tasks", lambda run, layer=None: ("classify",))
     run = open_run(build_run(tmp_path / "run", subsets=()))

@@ -16,6 +16,8 @@ from net2vec.runs import make_tables, open_run
 
 from builders import build_run
 
+pytestmark = pytest.mark.usefixtures("unpainted")
+
 FITS = ("paper", "converged")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -31,6 +32,14 @@ def open_run(path: str | PathLike[str]) -> Run:
     return Run(Path(path))
 
 
+@dataclass(frozen=True)
+class _Made:
+    """What all views of a run share, so that it is made once."""
+
+    tables: dict[tuple[str, int | None, str], pd.DataFrame] = field(default_factory=dict)
+    arrays: dict[tuple[str, str, str, int | None], xr.Dataset] = field(default_factory=dict)
+
+
 class Run:
     """A run of one network on one probe dataset, or a view of it: one fit's, or one seed's.
 
@@ -50,14 +59,14 @@ class Run:
         tree: xr.DataTree | None = None,
         fit: str | None = None,
         seed: int | None = None,
-        made: dict[tuple[str, int | None, str], pd.DataFrame] | None = None,
+        made: _Made | None = None,
     ) -> None:
         self.path = path
         self.tree = results.load_tree(path / "results.zarr") if tree is None else tree
         self._viewed = fit
         self.fit = results.fits_of(self.tree)[0] if fit is None else fit
         self.seed = seed
-        self._made = {} if made is None else made
+        self._made = _Made() if made is None else made
         self.network = str(self.tree.attrs["network"])
         self.layers = tuple(results.layers_of(self.tree))
         if not self.layers:
@@ -106,9 +115,9 @@ class Run:
     def once(self, name: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """A table of this fit and seed, made the first time that a view of the run is asked."""
         key = (self.fit, self.seed, name)
-        if key not in self._made:
-            self._made[key] = make()
-        return self._made[key]
+        if key not in self._made.tables:
+            self._made.tables[key] = make()
+        return self._made.tables[key]
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -170,7 +179,11 @@ class Run:
             ResultsError: the run has no such layer, task or fit.
         """
         seed = self.seed if fit in (None, self.fit) else None
-        return results.task_of(self.tree, self._layer(layer), task, fit=fit or self.fit, seed=seed)
+        key = (self._layer(layer), task, fit or self.fit, seed)
+        if key not in self._made.arrays:
+            name, task, fit, seed = key
+            self._made.arrays[key] = results.task_of(self.tree, name, task, fit=fit, seed=seed)
+        return self._made.arrays[key].copy()
 
     def vectors(
         self, layer: str | None = None, *, task: str = "segment", fit: str | None = None
