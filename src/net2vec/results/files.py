@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import xarray as xr
+from zarr.storage import MemoryStore
 
 from net2vec.errors import ResultsError
 from net2vec.storage import replacing
@@ -16,14 +17,20 @@ from net2vec.storage import replacing
 
 def save_tree(tree: xr.DataTree, path: Path) -> None:
     """Write `results.zarr` in Zarr's format 2, whose strings and metadata every reader knows."""
+    # On disk every array would be several small files, each looked for, written and read again.
+    files: dict[str, Any] = {}
+    tree.to_zarr(
+        MemoryStore(files),
+        zarr_format=2,
+        mode="w",
+        consolidated=True,
+        write_inherited_coords=True,
+    )
     with replacing(path) as temporary:
-        tree.to_zarr(
-            temporary,
-            zarr_format=2,
-            mode="w",
-            consolidated=True,
-            write_inherited_coords=True,
-        )
+        for name, content in files.items():
+            file = temporary / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content.to_bytes())
 
 
 def load_tree(path: Path) -> xr.DataTree:
