@@ -9,8 +9,9 @@ OUT ?= net2vec-demo
 demo: $(VENV)/.demo
 	$(BIN)/net2vec demo --out $(OUT)
 
+# A process a core already: more threads in each would wait for each other.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not browser and not demo" --numprocesses auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser and not demo" --numprocesses auto --dist loadfile
 
 browser: $(VENV)/.test
 	$(BIN)/python -m pytest -m browser

@@ -24,10 +24,11 @@ def texts_overlap(figure):
         for text, box in boxes
         if box.x0 < -1 or box.y0 < -1 or box.x1 > width + 1 or box.y1 > height + 1
     ]
+    shrunk = [(text, box.shrunk(0.9, 0.9).extents.tolist()) for text, box in boxes]
     covered = [
         (one, other)
-        for (one, a), (other, b) in itertools.combinations(boxes, 2)
-        if a.shrunk(0.9, 0.9).overlaps(b.shrunk(0.9, 0.9))
+        for (one, a), (other, b) in itertools.combinations(shrunk, 2)
+        if a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]
     ]
     return clipped + covered
 

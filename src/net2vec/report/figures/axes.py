@@ -13,7 +13,6 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-from matplotlib.transforms import Bbox
 
 from net2vec.report.figures.style import DASHES, MARKERS, WIDTH, Theme, color_of
 
@@ -89,26 +88,36 @@ def label_points(
     renderer = canvas.get_renderer()
     frame = axes.get_window_extent(renderer)
     spots = axes.transData.transform(points)
-    marks = [Bbox.from_extents(x - _MARK, y - _MARK, x + _MARK, y + _MARK) for x, y in spots]
-    taken: list[Bbox] = []
+    # What no name may cover, by its lower left and its upper right corner.
+    low, high = spots - _MARK, spots + _MARK
+    sized = axes.text(0, 0, "", **style)
+    pixels = renderer.points_to_pixels(1)
     written: list[str] = []
     for index, name in enumerate(names):
         if len(written) == most:
             break
-        others = marks[:index] + marks[index + 1 :]
+        sized.set_text(name)
+        size = sized.get_window_extent(renderer).size
         for dx, dy, across, up in _SIDES:
-            text = axes.annotate(
-                name, points[index], (dx, dy), textcoords="offset points", ha=across, va=up, **style
-            )
-            box = text.get_window_extent(renderer)
-            within = frame.x0 <= box.x0 and box.x1 <= frame.x1
-            within = within and frame.y0 <= box.y0 and box.y1 <= frame.y1
-            # How many boxes a box overlaps is counted in one call, for thousands of them.
-            if within and not box.count_overlaps(taken) and not box.count_overlaps(others):
-                taken.append(box)
+            offset = np.array([dx, dy]) * pixels - size * np.array([_BEFORE[across], _BEFORE[up]])
+            begin, end = spots[index] + offset, spots[index] + offset + size
+            within = (frame.min <= begin).all() and (end <= frame.max).all()
+            covered = ((begin < high) & (low < end)).all(axis=1)
+            covered[index] = False  # beside its own mark it stands close
+            if within and not covered.any():
+                axes.annotate(
+                    name,
+                    points[index],
+                    (dx, dy),
+                    textcoords="offset points",
+                    ha=across,
+                    va=up,
+                    **style,
+                )
+                low, high = np.vstack([low, begin]), np.vstack([high, end])
                 written.append(name)
                 break
-            text.remove()
+    sized.remove()
     return written
 
 
@@ -119,3 +128,5 @@ _SIDES = (
     (0, 5, "center", "bottom"),
     (0, -5, "center", "top"),
 )
+# The share of a text's size that lies before the point where it is set.
+_BEFORE = {"left": 0.0, "center": 0.5, "right": 1.0, "bottom": 0.0, "top": 1.0}
