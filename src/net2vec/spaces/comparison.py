@@ -8,9 +8,8 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import linalg, stats
-from scipy.spatial.distance import squareform
 from threadpoolctl import threadpool_limits
 
 from net2vec.spaces.space import Space, SpaceError
@@ -81,11 +80,12 @@ def compare_spaces(
         units = [space.restrict(shared).unit for space in spaces]
         cosines = [unit @ unit.T for unit in units]
         centred = [_centre(unit) for unit in units]
-        ranks = [_ranks(cosine) for cosine in cosines]
+        pairs = list(combinations(range(len(spaces)), 2))
+        ranks = np.stack([_ranks(cosine) for cosine in cosines], axis=1)
+        correlated = zip(*_correlate(ranks, np.array(pairs), permutations, seed), strict=True)
         rows, parts = [], []
-        for i, j in combinations(range(len(spaces)), 2):
+        for (i, j), (rsa, p) in zip(pairs, correlated, strict=True):
             by_concept = ((cosines[i] - cosines[j]) ** 2).sum(axis=1)
-            rsa, p = _correlate(ranks[i], ranks[j], permutations, seed)
             pair = {"space": labels[i], "other": labels[j]}
             rows.append(
                 pair
@@ -134,43 +134,61 @@ def _alignment(
     return float(np.linalg.norm(one.T @ other) ** 2 / scale) if scale > 0 else float("nan")
 
 
-def _ranks(cosine: Float[np.ndarray, "concept concept"]) -> Float[np.ndarray, "concept concept"]:
-    """Ranks of the cosines of all pairs, centred and of norm 1, with zeros on the diagonal."""
-    pairs = cosine[np.triu_indices(len(cosine), 1)]
+def _ranks(cosine: Float[np.ndarray, "concept concept"]) -> Float[np.ndarray, "pair"]:
+    """Ranks of the cosines of all pairs of concepts, centred and of norm 1; all 0 if all tie."""
     # Cosines of equal vectors differ in their last bits, which should make no order.
-    rank = stats.rankdata(pairs.round(12))
+    rank = stats.rankdata(cosine[np.triu_indices(len(cosine), 1)].round(12))
     rank -= rank.mean()
     norm = np.linalg.norm(rank)
-    matrix: Float[np.ndarray, "concept concept"] = squareform(rank / norm if norm > 0 else rank)
-    return matrix
+    scaled: Float[np.ndarray, "pair"] = rank / norm if norm > 0 else rank
+    return scaled
 
 
 def _correlate(
-    one: Float[np.ndarray, "concept concept"],
-    other: Float[np.ndarray, "concept concept"],
+    ranks: Float[np.ndarray, "pair space"],
+    compared: Int[np.ndarray, "comparison two"],
     permutations: int,
     seed: int,
-) -> tuple[float, float]:
-    """Spearman's correlation of two sets of cosines, and its p by permuting the concepts.
+) -> tuple[Float[np.ndarray, "comparison"], Float[np.ndarray, "comparison"]]:
+    """Spearman's correlation of the cosines of two spaces, and its p by permuting the concepts.
 
-    Permuting concepts permutes the ranks of their pairs, so that they are ranked but once.
+    Permuting concepts permutes the ranks of their pairs, so that they are ranked but once. All
+    comparisons are made with the same permutations, and those of a space are looked up once.
+
+    Args:
+        ranks: see `_ranks`.
+        compared: which spaces; the first one's concepts are permuted.
+        permutations: how many; without them p is missing.
+        seed: of the permutations.
     """
-    if not one.any() or not other.any():
-        return float("nan"), float("nan")
+    concepts = round((1 + np.sqrt(1 + 8 * len(ranks))) / 2)
+    first, second = np.triu_indices(concepts, 1)
+    place = np.zeros((concepts, concepts), dtype=np.int64)
+    place[first, second] = place[second, first] = np.arange(len(ranks))
+    one, other = compared.T
 
-    def correlation(order: np.ndarray) -> float:
-        return float(np.vdot(one[np.ix_(order, order)], other)) / 2  # every pair stands twice
+    def correlation(orders: np.ndarray, axis: int = -1) -> np.ndarray:
+        """Of one order, or of a batch of them."""
+        found = [
+            (ranks[place[order[first], order[second]]].T @ ranks)[one, other]
+            for order in orders.reshape(-1, concepts)
+        ]
+        return np.reshape(found, (*orders.shape[:-1], len(compared)))
 
-    identity = np.arange(len(one))
-    if not permutations:
-        return correlation(identity), float("nan")
-    tested = stats.permutation_test(
-        (identity,),
-        correlation,
-        permutation_type="pairings",
-        vectorized=False,
-        n_resamples=permutations,
-        alternative="greater",
-        random_state=np.random.default_rng(seed),
-    )
-    return float(tested.statistic), float(tested.pvalue)
+    identity = np.arange(concepts)
+    if permutations:
+        tested = stats.permutation_test(
+            (identity,),
+            correlation,
+            permutation_type="pairings",
+            vectorized=True,
+            n_resamples=permutations,
+            alternative="greater",
+            random_state=np.random.default_rng(seed),
+        )
+        found, p = tested.statistic, tested.pvalue
+    else:
+        found, p = correlation(identity), np.full(len(compared), np.nan)
+    same = np.logical_not(ranks.any(axis=0))
+    unordered = same[one] | same[other]
+    return np.where(unordered, np.nan, found), np.where(unordered, np.nan, p)
