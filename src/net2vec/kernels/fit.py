@@ -14,7 +14,6 @@ Source: paper, section 3.1.2 and equations 2 and 4. The loss has no logarithm.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -27,7 +26,7 @@ from net2vec.kernels.maps import SparseMaps
 from net2vec.kernels.node_grid import MaskSums, NodeGrid
 from net2vec.kernels.nodes import NodeBlock, Shown
 from net2vec.kernels.pixels import PixelBatch, count_pixels
-from net2vec.kernels.replay import recorded
+from net2vec.kernels.replay import in_turn, recorded
 from net2vec.kernels.strips import Strips
 
 # Images whose masks' sums are kept for other choices of filters; some 20 kB each.
@@ -129,30 +128,30 @@ def fit_side_by_side(
         chosen = [problems[i] for i in some]
         weight = start[some].to(device)
         velocity = torch.zeros_like(weight)
-        takes = [
-            partial(
-                _Step.of(chosen, number, sums, device).take,
-                weight,
-                velocity,
-                learning_rate,
-                momentum,
-            )
-            for number in range(chosen[0].batches)
-        ]
+        with in_turn(device):
+            steps = [_Step.of(chosen, number, sums, device) for number in range(chosen[0].batches)]
+        takes = [partial(step.take, weight, velocity, learning_rate, momentum) for step in steps]
         _repeat(takes, epochs, weight.device)
         found[some] = weight.cpu()
-        del takes  # their memory is for the next
+        del steps, takes  # their memory is for the next
     return found
 
 
 def _repeat(takes: Sequence[Callable[[], object]], times: int, device: torch.device) -> None:
-    """Take steps several times over; on a GPU their calls are recorded after the first time."""
-    with ExitStack() as recordings:
-        for time in range(times):
-            if time == 1 and device.type == "cuda":
-                takes = recordings.enter_context(recorded(takes, device))
-            for take in takes:
-                take()
+    """Take steps several times over; on a GPU all their calls are recorded after the first time."""
+
+    def epoch() -> None:
+        for take in takes:
+            take()
+
+    if device.type != "cuda" or times < 2:
+        for _ in range(times):
+            epoch()
+        return
+    epoch()
+    with recorded(epoch, device) as again:
+        for _ in range(times - 1):
+            again()
 
 
 def count_side_by_side(

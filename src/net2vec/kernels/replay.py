@@ -1,9 +1,9 @@
-"""Many short calls on a GPU: recorded once, and repeated as a single one."""
+"""Threads beside a GPU: they prepare in turn, and repeat many short calls as a single one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from functools import cache, partial
 from threading import Lock
 from types import TracebackType
@@ -14,23 +14,34 @@ from torch import Tensor
 
 # Steps of a recording: more take longer to record, fewer are repeated more often.
 _TOGETHER = 16
+# See `in_turn`.
+_PREPARING = Lock()
 # Recordings share their memory and what PyTorch notes of its random generator: one thread at a time
 # makes them and drops them.
 _RECORDING = Lock()
 
 
 @contextmanager
-def recorded(
-    works: Sequence[Callable[[], object]], device: torch.device
-) -> Iterator[list[Callable[[], object]]]:
-    """Work whose calls are recorded, not done, and repeated by what is given, in this order.
+def in_turn(device: torch.device | str) -> Iterator[None]:
+    """Prepare what a GPU will do while no other thread does; on a CPU without waiting.
+
+    Threads that prepare side by side wait for Python's lock, and the GPU has nothing to do until
+    all of them are done. One after the other, it is busy as soon as the first one is.
+    """
+    with _PREPARING if torch.device(device).type == "cuda" else nullcontext():
+        yield
+
+
+@contextmanager
+def recorded(work: Callable[[], object], device: torch.device) -> Iterator[Callable[[], object]]:
+    """Work whose calls are recorded, not done, and repeated by what is given.
 
     All recordings share their memory, so they are repeated on the default stream alone, where none
     overtakes another.
 
     Args:
-        works: each changes tensors in place, waits for nothing, and makes nothing that outlives it.
-            The like of it has been done before: kernels cannot be loaded while calls are recorded.
+        work: changes tensors in place, waits for nothing, and makes nothing that outlives it. The
+            like of it has been done before: kernels cannot be loaded while calls are recorded.
         device: a GPU.
     """
     graphs: list[torch.cuda.CUDAGraph] = []
@@ -39,10 +50,10 @@ def recorded(
         aside, pool, _ = _shared(device)
         aside.wait_stream(now)
         with torch.cuda.stream(aside):
-            graphs += [_record(work, pool) for work in works]
+            graphs.append(_record(work, pool))
         now.wait_stream(aside)
     try:
-        yield [partial(_replay, graphs, number) for number in range(len(graphs))]
+        yield lambda: graphs[0].replay()
     finally:
         with _RECORDING:
             graphs.clear()
@@ -62,10 +73,6 @@ def _record(work: Callable[[], object], pool: Any) -> torch.cuda.CUDAGraph:
         raise
     graph.capture_end()
     return graph
-
-
-def _replay(graphs: Sequence[torch.cuda.CUDAGraph], number: int) -> None:
-    graphs[number].replay()
 
 
 @cache
@@ -116,7 +123,7 @@ class Replayed:
             done = 1
             self._inputs = [part.new_empty(_TOGETHER, *part.shape[1:]) for part in steps]
             work = partial(self._take, self._inputs)
-            (self._replay,) = self._recordings.enter_context(recorded([work], steps[0].device))
+            self._replay = self._recordings.enter_context(recorded(work, steps[0].device))
         while self._replay is not None and done + _TOGETHER <= count:
             for own, part in zip(self._inputs, steps, strict=True):
                 own.copy_(part[done : done + _TOGETHER])

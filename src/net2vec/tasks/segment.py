@@ -18,6 +18,7 @@ from torch import Tensor
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.fit import SegmentationProblem, count_side_by_side, fit_side_by_side
 from net2vec.kernels.logistic import largest_weights
+from net2vec.kernels.replay import in_turn
 from net2vec.kernels.strips import Strips
 from net2vec.recording import LayerRecording
 from net2vec.tasks.chance import start_vector
@@ -75,11 +76,13 @@ def segment_concepts(
         training: how to learn.
         device: where to learn.
     """
-    splits = [
-        _hold(recording, asked, training.batch, device, train=split) for split in (True, False)
-    ]
+    with in_turn(device):
+        train = _hold(recording, asked, training.batch, device, train=True)
     start = _starts(recording, asked, recording.filters)
-    weight = _fit([one.problem for one in splits[0]], start, training, device)
+    weight = _fit([one.problem for one in train], start, training, device)
+    with in_turn(device):
+        val = _hold(recording, asked, training.batch, device, train=False)
+    splits = [train, val]
     counts = [_count(split, weight, device) for split in splits]
     kept = [[largest_weights(one, size) for one in weight] for size in subset_sizes]
     # Subset by subset, of every concept.
@@ -145,11 +148,12 @@ def segmentation_scores(
         training: how to learn.
         device: where to learn.
     """
-    train, val = (
-        _hold(recording, asked, training.batch, device, train=split) for split in (True, False)
-    )
+    with in_turn(device):
+        train = _hold(recording, asked, training.batch, device, train=True)
     start = _starts(recording, asked, recording.filters)
     weight = _fit([one.problem for one in train], start, training, device)
+    with in_turn(device):
+        val = _hold(recording, asked, training.batch, device, train=False)
     return np.array([counts.set_iou for counts in _count(val, weight, device)])
 
 
