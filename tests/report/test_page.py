@@ -5,11 +5,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import Markup
 
 from net2vec.errors import ResultsError
 from net2vec.report import FilterExhibit, build_report, save_report
 from net2vec.report.content import Column, Paragraph, Report, Section, Table
-from net2vec.report.page import format_cell
+from net2vec.report.page import _unbroken, format_cell
 from net2vec.runs import TABLES, Run, make_tables, open_run
 
 from builders import CONCEPTS, SCENES, build_run
@@ -109,6 +110,17 @@ def test_trained_and_random_stand_side_by_side(page):
     assert "net & co is ahead of net, random" in text
     differences = pd.read_csv(page.parent / "tables" / "networks.csv")
     assert set(differences["other"]) == {"net, random"}
+
+
+def test_numbers_stay_in_one_line_with_their_percent_and_spread(page):
+    shown = re.findall(r"<(p|figcaption)\b[^>]*>(.*?)</\1>", page.read_text("utf-8"), re.DOTALL)
+    texts = " ".join(text for _, text in shown)
+    assert texts.count("\N{NO-BREAK SPACE}%") > 10
+    assert not re.findall(r"\d %", texts)
+    kept = _unbroken(Markup("<b>a &amp; b</b> in 5 %: 0.30 ± 0.02 of 7 % ± x"))
+    assert kept == "<b>a &amp; b</b> in 5\xa0%: 0.30\xa0±\xa00.02 of 7\xa0% ± x"
+    assert isinstance(kept, Markup)
+    assert not isinstance(_unbroken("5 %"), Markup)
 
 
 @pytest.mark.usefixtures("unpainted")

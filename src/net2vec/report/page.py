@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,9 +106,17 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["cell"] = format_cell
+    environment.filters["unbroken"] = _unbroken
     environment.filters["rows"] = _table_rows
     environment.filters["data"] = _table_data
     return environment
+
+
+def _unbroken(text: str) -> str:
+    """A text whose numbers stay in one line with their sign of percent, and with their spread."""
+    spaces = r"(?<=\d) (?=%)|(?<=\d) (?=± \d)|(?<=\d ±) (?=\d)"
+    # What is marked as safe stays so.
+    return type(text)(re.sub(spaces, "\N{NO-BREAK SPACE}", text))
 
 
 def _table_rows(table: Table) -> list[list[tuple[str | Markup, str]]]:

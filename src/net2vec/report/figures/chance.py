@@ -39,11 +39,11 @@ def draw_differences(intervals: pd.DataFrame, theme: Theme, *, task: str) -> Fig
             )
             axes.plot(
                 here.index, here["value"], linestyle="none", marker=marker, markersize=3,
-                color=color, label=f"{name} ({len(here)})",
+                color=color, label=f"{name} ({len(here):,})",
             )  # fmt: skip
         axes.grid(visible=False, axis="x")
         axes.set_xticks([])
-        axes.set_xlabel(f"{len(rows)} concepts, by difference")
+        axes.set_xlabel(f"{len(rows):,} concepts, by difference")
         axes.set_ylabel(f"difference in {SCORE_LABEL[task]}")
         figure.legend(loc="outside upper center", ncols=3)
     return figure

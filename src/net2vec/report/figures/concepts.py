@@ -46,7 +46,7 @@ def draw_failures(failures: pd.DataFrame, theme: Theme, *, task: str) -> Figure:
                     markersize=3,
                     color=style["color"],
                     alpha=0.75,
-                    label=f"{name} ({len(group)})",
+                    label=f"{name} ({len(group):,})",
                 )
             axes.axhline(0, linewidth=0.8, color=theme.muted)
             if (rows[column] > 0).any():
@@ -77,7 +77,7 @@ def draw_filters_needed(needed: pd.DataFrame, theme: Theme, *, task: str) -> Fig
             axes.plot(
                 sizes,
                 share,
-                label=f"{fraction:.0%} of the score ({len(group)} concepts)",
+                label=f"{fraction:.0%} of the score ({len(group):,} concepts)",
                 **line_style(theme, position),
             )
         if sizes:

@@ -34,7 +34,7 @@ def draw_sharing(
             concepts = rows.loc[rows["layer"] == layer, "concepts"].to_numpy(dtype=int)
             counts = np.bincount(np.minimum(concepts, _MOST), minlength=_MOST + 1)
             axes.bar(range(_MOST + 1), counts, color=theme.combined, width=0.8)
-            axes.set_title(f"{shorten(layer, 17)} ({len(concepts)})")
+            axes.set_title(f"{shorten(layer, 17)} ({len(concepts):,})")
             axes.grid(visible=False, axis="x")
             axes.set_xticks(range(0, _MOST + 1, 2), [*map(str, range(0, _MOST, 2)), f"{_MOST}+"])
             # Most filters are best for nothing; the others are the question.

@@ -177,7 +177,7 @@ def draw_fit_failures(concepts: pd.DataFrame, theme: Theme, *, task: str) -> Fig
         for label, there, color, marker in groups:
             axes.plot(
                 paper[there], converged[there], linestyle="none", marker=marker, markersize=4,
-                color=color, alpha=0.7, label=f"{label} ({int(there.sum())})",
+                color=color, alpha=0.7, label=f"{label} ({int(there.sum()):,})",
             )  # fmt: skip
         ends = [
             min(axes.get_xlim()[0], axes.get_ylim()[0]),

@@ -82,7 +82,7 @@ def draw_subset_curve(curve: pd.DataFrame, theme: Theme, *, task: str) -> Figure
                 line["filters"],
                 line["mean"],
                 **style,
-                label=f"{category} ({int(line['n'].max())})",
+                label=f"{category} ({int(line['n'].max()):,})",
             )
             error = line["stderr"].fillna(0)
             low, high = line["mean"] - error, line["mean"] + error

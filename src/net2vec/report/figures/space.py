@@ -42,7 +42,7 @@ def draw_map(
             axes.plot(
                 here["x"], here["y"], linestyle="none", markersize=4,
                 marker=MARKERS[position % len(MARKERS)], color=color_of(theme, position),
-                label=f"{name} ({len(here)})", alpha=0.85,
+                label=f"{name} ({len(here):,})", alpha=0.85,
             )  # fmt: skip
         axes.set_axis_off()
         axes.margins(0.06)

@@ -198,9 +198,9 @@ def _passed(study: Study, summary: pd.DataFrame, task: str) -> str:
     for name in series:
         combined, single = rows[name, "combined"], rows[name, "single"]
         said.append(
-            f"{f'{name}: ' if len(series) > 1 else ''}{combined['passed']} of"
-            f" {combined['concepts']} concepts with all filters ({percent(combined['share'])}),"
-            f" {single['passed']} with the best single one"
+            f"{f'{name}: ' if len(series) > 1 else ''}{combined['passed']:,} of"
+            f" {combined['concepts']:,} concepts with all filters ({percent(combined['share'])}),"
+            f" {single['passed']:,} with the best single one"
         )
     return f"In {TASK_TITLE[task]} on the last layer these pass: {'; '.join(said)}."
 
@@ -224,8 +224,8 @@ def _warning(summary: pd.DataFrame) -> list[Block]:
     return [
         Paragraph(
             f"With {count(int(worst['nulls']), 'null score')} a concept the least possible p-value"
-            f" is 1/{int(worst['nulls']) + 1}: of {int(worst['concepts'])} concepts"
-            f" {int(worst['needed'])} must beat all of theirs for any to pass. With more null"
+            f" is 1/{int(worst['nulls']) + 1}: of {int(worst['concepts']):,} concepts"
+            f" {int(worst['needed']):,} must beat all of theirs for any to pass. With more null"
             " scores more may pass.",
             note=True,
         )

@@ -154,7 +154,7 @@ def _shared(rows: pd.DataFrame, task: str, layer: str) -> str:
     return (
         f"In {TASK_TITLE[task]} on {layer}, {count(len(used), 'filter')} of {len(concepts):,} are"
         f" the best for any concept, and {percent(float(several.sum() / used.sum()))} of the"
-        f" concepts share theirs with another; one filter serves {int(np.max(used))}."
+        f" concepts share theirs with another; one filter serves {int(np.max(used)):,}."
     )
 
 

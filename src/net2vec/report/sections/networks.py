@@ -122,7 +122,7 @@ def _distances(study: Study) -> list[Block]:
                 ),
             ),
             f"How different the networks’ spaces are on their last layers: D, the summed squared"
-            f" difference of the cosines of all pairs of the {len(found.concepts)} concepts that"
+            f" difference of the cosines of all pairs of the {len(found.concepts):,} concepts that"
             " all of them share; by category, the mean share of a concept in it.",
             "network_distances",
         )

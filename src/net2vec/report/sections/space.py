@@ -207,7 +207,7 @@ def _layers(study: Study) -> list[Block]:
                 ),
             ),
             f"How different the spaces of layers and tasks are: D, the summed squared difference"
-            f" of the cosines of all pairs of the {distances['n'].iloc[0]} concepts that all of"
+            f" of the cosines of all pairs of the {distances['n'].iloc[0]:,} concepts that all of"
             " them share; by category, the mean share of a concept in it.",
             "distances",
         ),
@@ -260,6 +260,6 @@ def _same_category(study: Study, task: str, table: pd.DataFrame) -> str:
     chance = ((first["concept"].map(category).map(sizes) - 1) / others).mean()
     return (
         f"In {TASK_TITLE[task]} the nearest concept is of the same category for"
-        f" {percent(float(same))} of the {len(first)} concepts whose vectors have left their"
+        f" {percent(float(same))} of the {len(first):,} concepts whose vectors have left their"
         f" start; drawn at random it would be for {percent(float(chance))}."
     )

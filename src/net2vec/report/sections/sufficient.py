@@ -64,8 +64,8 @@ def _seen(study: Study, task: str) -> str:
     )
     return (
         f"In {TASK_TITLE[task]} on the last layer, {study.layer}, all filters together reach a"
-        f" mean {SCORE_NAME[task]} of {rows['combined'].mean():.2f} over {len(rows)} concepts, the"
-        f" best single filter {rows['single'].mean():.2f}; all filters are at least as good for"
+        f" mean {SCORE_NAME[task]} of {rows['combined'].mean():.2f} over {len(rows):,} concepts,"
+        f" the best single filter {rows['single'].mean():.2f}; all filters are at least as good for"
         f" {wins['percent'].iloc[0]:.0f} % of the concepts{_interval(study, task)}. {said}"
     )
 
@@ -130,7 +130,7 @@ def _table_one(study: Study) -> Table:
         heading = dict(zip(wins["fit"], wins["task"].map(TASK_TITLE), strict=True))
     sizes = wins.groupby("task", sort=False)["n"].agg(["min", "max"])
     counted = listing(
-        f"{TASK_TITLE[task]} over {low if low == high else f'{low} to {high}'} concepts"
+        f"{TASK_TITLE[task]} over {low:,}{f' to {high:,}' if high > low else ''} concepts"
         for task, low, high in sizes.itertuples()
     )
     return Table(
@@ -199,9 +199,9 @@ def _lost(rows: pd.DataFrame, task: str) -> str:
         return f"In {TASK_TITLE[task]} no concept loses by the combination."
     won = rows.drop(lost.index)
     said = (
-        f"In {TASK_TITLE[task]} {len(lost)} of {len(rows)} concepts lose by the combination; their"
-        f" median number of training images is {lost['n_train'].median():.0f} and their median"
-        f" size {percent(float(lost['concept_size'].median()))} of the image"
+        f"In {TASK_TITLE[task]} {len(lost):,} of {len(rows):,} concepts lose by the combination;"
+        f" their median number of training images is {lost['n_train'].median():.0f} and their"
+        f" median size {percent(float(lost['concept_size'].median()))} of the image"
     )
     if won.empty:
         return said + "."
