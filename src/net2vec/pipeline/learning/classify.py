@@ -11,6 +11,7 @@ import xarray as xr
 from net2vec.config import CONVERGED, PAPER
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.logistic import concepts_in_block
+from net2vec.kernels.replay import in_turn
 from net2vec.kernels.standardised import Standardised
 from net2vec.pipeline.collect import NullDraws, classify_results
 from net2vec.pipeline.folder import Shelf
@@ -207,10 +208,11 @@ class _Layer:
         dataset, device = self.place.inputs.dataset.digest, self.place.inputs.device
         # Only the paper's training draws images anew in every epoch.
         epochs = self.training.epochs if fit == PAPER else 1
-        samples = [
-            draw_sample(annotations, label, epochs=epochs, seed=seed, dataset=dataset)
-            for label in labels
-        ]
+        with in_turn(device):
+            samples = [
+                draw_sample(annotations, label, epochs=epochs, seed=seed, dataset=dataset)
+                for label in labels
+            ]
         if fit == PAPER:
             return classify_concepts(
                 self.recording,
