@@ -1,5 +1,6 @@
 """Whole runs: the same numbers whatever the workers, the concepts asked for or an interruption."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -11,11 +12,14 @@ import xarray as xr
 from PIL import Image, ImageOps
 
 import net2vec
+from net2vec.config import Settings
 from net2vec.errors import ConfigError, DataError
+from net2vec.pipeline import probe
 from net2vec.pipeline.learning import segment, workplace
+from net2vec.pipeline.progress import SilentProgress
 from net2vec.results import SCORE_COLUMNS, load_table
 
-from builders_runs import small_dataset, small_network, write_small_folder
+from builders_runs import small_dataset, small_network, write_network_file, write_small_folder
 
 pytestmark = pytest.mark.usefixtures("unpainted")
 
@@ -210,6 +214,61 @@ def test_changed_images_are_computed_again_not_read_from_the_cache(tmp_path):
     went_on = make(out, data=folder)
     afresh = make(tmp_path / "afresh", data=folder)
     assert read(went_on) == read(afresh)
+
+
+def contents(folder):
+    kept = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path): path.read_bytes() for path in kept if "cache" not in path.parts}
+
+
+def test_more_is_only_added_to_a_run_of_the_same_images(tmp_path):
+    folder = write_small_folder(tmp_path / "data")
+    out = tmp_path / "run"
+    make(out, data=folder)
+    before = contents(out)
+    some = sorted((folder / "images").glob("????.png"))[0]
+    kept = some.read_bytes()
+    ImageOps.invert(Image.open(some)).save(some)
+    with pytest.raises(ConfigError, match=r"the probe dataset is not what it was .* another --out"):
+        make(out, data=folder, nulls=1)
+    assert contents(out) == before
+    some.write_bytes(kept)
+    assert make(out, data=folder, nulls=1).settings["nulls"] == 1
+
+
+def test_a_finished_run_is_not_that_of_another_preprocessing(run):
+    before = contents(run.path)
+    for more in ({}, {"nulls": 1}):
+        with pytest.raises(ConfigError, match="the preprocessing of images is not what it was"):
+            make(run.path, transform=lambda image: squash(image) / 2, **more)
+    assert contents(run.path) == before
+
+
+@pytest.mark.parametrize("batch_norm", ["stored", "probe"])
+def test_more_is_only_added_to_a_run_of_the_same_network(tmp_path, batch_norm):
+    file = write_network_file(tmp_path)
+    data = write_small_folder(tmp_path / "data")
+    settings = Settings.from_dict(
+        {
+            "network": f"{file}:with_batch_norm",
+            "data": [str(data)],
+            "tasks": ["classify"],
+            "batch_norm": batch_norm,
+            "device": "cpu",
+            "classify": {"epochs": 1, "subsets": []},
+        }
+    )
+    out = probe(settings, tmp_path / "run", report=False)
+    before = contents(out)
+    file.write_text(file.read_text().replace("manual_seed(3)", "manual_seed(4)"))
+    with pytest.raises(ConfigError, match="the network is not what it was"):
+        probe(dataclasses.replace(settings, nulls=1), out, report=False)
+    assert contents(out) == before
+    told = []
+    silent = SilentProgress()
+    silent.say = told.append
+    assert probe(settings, out, report=False, progress=silent) == out
+    assert "have changed since, choose another --out" in told[0]
 
 
 def test_another_probe_batch_moves_rounding_only(run, tmp_path):

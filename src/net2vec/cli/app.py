@@ -21,6 +21,7 @@ from net2vec.memory import keep_freed_memory
 # Newer typers carry click inside, older ones import it: these are its errors in either.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 _ClickError: type[Any] = typer.BadParameter.__mro__[2]
+_INTERRUPTED = 130
 
 app = typer.Typer(
     name="net2vec",
@@ -60,13 +61,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     keep_freed_memory()
     try:
         code = app(list(arguments) if arguments is not None else None, standalone_mode=False)
+        if code == _INTERRUPTED:  # newer versions of typer tell it so
+            raise KeyboardInterrupt
     except Net2VecError as error:
         _fail(str(error), 2)
     except _ClickError as error:
         hint = f" (see `{_command(error)} --help`)" if isinstance(error, _UsageError) else ""
         _fail(f"{error.format_message()}{hint}", 2)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted; the same command again goes on where it was", 130)
+        _fail("interrupted; the same command again goes on where it was", _INTERRUPTED)
     except BrokenPipeError:  # whoever read the output has seen enough
         sys.stderr.close()
         sys.exit(0)

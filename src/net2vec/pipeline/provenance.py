@@ -5,14 +5,20 @@ from __future__ import annotations
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from net2vec.data.annotations import Annotations
+from net2vec.data.protocol import ProbeDataset
 from net2vec.data.views import count_sources, sources_as_json
+from net2vec.errors import ConfigError
+from net2vec.networks import Network
+from net2vec.pipeline.folder import PROVENANCE
 from net2vec.pipeline.inputs import Inputs
 from net2vec.pipeline.progress import Ledger
+from net2vec.results import load_json
 
 _PACKAGES = ("net2vec", "torch", "torchvision", "timm", "numpy", "xarray", "zarr", "pillow")
 
@@ -66,6 +72,44 @@ def provenance(
         "seconds": ledger.seconds,
         "peak_memory_bytes": ledger.peak_memory,
     }
+
+
+def refuse_other_inputs(
+    folder: Path,
+    network: Network | None,
+    dataset: ProbeDataset | None,
+    *,
+    weights: bool = True,
+) -> None:
+    """See to it that a finished run was made of a network and a dataset, where these are given.
+
+    Settings name files and folders; what is in them may have changed since.
+
+    Args:
+        folder: of the finished run.
+        network: what would be probed.
+        dataset: the probe dataset.
+        weights: whether the network is as it is probed, with its batch-norm statistics.
+
+    Raises:
+        ConfigError: the run was made of other ones.
+    """
+    told = load_json(folder / PROVENANCE)
+    parts: list[tuple[str, str, str, str]] = []
+    if dataset is not None:
+        parts.append(("the probe dataset", "data", "digest", dataset.digest))
+    if network is not None:
+        fed = network.input_digest
+        parts.append(("the preprocessing of images", "network", "input_digest", fed))
+        if weights:
+            parts.append(("the network", "network", "digest", network.digest))
+    for what, part, key, now in parts:
+        before = told.get(part, {}).get(key, now)
+        if before != now:
+            raise ConfigError(
+                f"{what} is not what it was when {folder} was made (digest {now[:8]}, there "
+                f"{before[:8]}); choose another --out"
+            )
 
 
 def _versions() -> dict[str, str]:

@@ -49,7 +49,7 @@ from net2vec.pipeline.learning import (
     recording_digest,
 )
 from net2vec.pipeline.progress import Ledger, Progress, SilentProgress
-from net2vec.pipeline.provenance import provenance
+from net2vec.pipeline.provenance import provenance, refuse_other_inputs
 from net2vec.pipeline.reporting import write_report
 from net2vec.prediction import save_batch_norm
 from net2vec.recording import LayerRecording, record
@@ -135,13 +135,21 @@ def probe(
     if is_finished(out):
         claim(out, settings)
     if is_made(out, settings):
-        progress.say(f"{out} is finished already")
+        estimated = network is not None and wants_batch_norm(settings, network)
+        refuse_other_inputs(out, network, dataset, weights=not estimated)
+        progress.say(
+            f"{out} is finished already; where files of its network or dataset have changed since, "
+            f"choose another --out"
+        )
         if report and not has_report(out):
-            known = network if network and not wants_batch_norm(settings, network) else None
+            known = None if estimated else network
             write_report([out], out / "report", network=known, dataset=dataset, progress=progress)
         return out
     inputs = open_inputs(settings, network, dataset)
     claim(out, settings)
+    if is_finished(out):
+        estimated = wants_batch_norm(settings, inputs.network)
+        refuse_other_inputs(out, inputs.network, inputs.dataset, weights=not estimated)
     try:
         probed = _Run(settings, inputs, out, workers or default_workers(), progress).make()
     except Net2VecError:
@@ -241,6 +249,8 @@ class _Run:
             advance = self.progress.stage("estimating batch norm", len(images))
             with self.ledger.stage("batch norm"):
                 self.inputs = with_batch_norm(self.inputs, self.workers, advance)
+            if is_finished(self.out):
+                refuse_other_inputs(self.out, self.inputs.network, None)
         advance = self.progress.stage("probing the network", total)
         with self.ledger.stage("recording"):
             return record(

@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 import xarray as xr
-from zarr.storage import MemoryStore
 
 from net2vec.errors import ResultsError
 from net2vec.storage import replacing
@@ -17,6 +16,8 @@ from net2vec.storage import replacing
 
 def save_tree(tree: xr.DataTree, path: Path) -> None:
     """Write `results.zarr` in Zarr's format 2, whose strings and metadata every reader knows."""
+    from zarr.storage import MemoryStore  # takes a while to load
+
     # On disk every array would be several small files, each looked for, written and read again.
     files: dict[str, Any] = {}
     tree.to_zarr(
