@@ -166,6 +166,7 @@ BAD = {
     "no number": (("--seed", "many"), "--seed"),
     "unknown task": (("--tasks", "sing"), "segment"),
     "unknown concept": (("--concepts", "redd"), "red-c"),
+    "open quote": (("--concepts", '"door, glass'), "double quotes"),
     "unknown device": (("--device", "tpu"), "cuda"),
     "subsets": (("--subsets", "one"), "numbers"),
     "unknown option": (("--colour", "x"), "--colour"),
@@ -206,6 +207,17 @@ def test_a_gpu_that_is_full_is_told_in_one_line(place, network, tmp_path, monkey
     assert err.startswith("net2vec: the GPU's memory is full")
     assert "--probe-batch" in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_an_interruption_is_told_in_one_line(place, network, tmp_path, monkeypatch, capsys):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("net2vec.pipeline.runner.record", interrupted)
+    arguments = ("--network", network, "--data", place / "data", "--out", tmp_path / "run", *FAST)
+    assert call("run", *arguments) == 130
+    told = "net2vec: interrupted; the same command again goes on where it was"
+    assert capsys.readouterr().err.splitlines()[-1] == told
 
 
 def test_questions_to_no_run_are_refused(tmp_path, capsys):

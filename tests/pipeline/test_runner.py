@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,8 @@ from PIL import Image, ImageOps
 
 import net2vec
 from net2vec.config import Settings
-from net2vec.errors import ConfigError, DataError
+from net2vec.data.tools import write_broden
+from net2vec.errors import ConfigError, DataError, NetworkError
 from net2vec.pipeline import probe
 from net2vec.pipeline.learning import segment, workplace
 from net2vec.pipeline.progress import SilentProgress
@@ -195,6 +198,69 @@ def test_a_concept_that_is_not_there_is_refused_with_those_like_it(tmp_path, ask
         make(tmp_path / "run", data=data, concepts=(asked,))
     assert str(error.value) == f"squares has no concept {asked!r}; {hint}"
     assert not (tmp_path / "run").exists()
+
+
+def test_layers_without_places_alone_cannot_be_segmented_with(tmp_path):
+    with pytest.raises(NetworkError, match="no layer of 6 has a grid to segment with"):
+        make(tmp_path / "run", layers="6", tasks=("segment",))
+    assert make(tmp_path / "run", layers="6", tasks=("classify",)).layers == ("6",)
+
+
+def test_a_task_without_concepts_is_told(tmp_path):
+    told = SilentProgress()
+    told.say = (said := []).append
+    make(tmp_path / "run", concepts=("day-s",), progress=told)
+    assert "no concept can be learned to segment; skipped.csv says why" in said
+
+
+WRONG = """
+import net2vec, torch
+
+class Mine:
+    name, digest = "mine", "00"
+    images = splits = labels = categories = ()
+
+network = torch.nn.Conv2d(3, 4, 3)
+for model, data in (
+    ("resnet18", "diorama"), (len, "diorama"), (network, None), (network, [3, "x"]),
+    (network, Mine()),
+):
+    try:
+        net2vec.analyze(model, data, "run")
+    except net2vec.Net2VecError as error:
+        print(error)
+"""
+
+
+def test_what_is_no_network_or_dataset_is_refused_in_one_line(tmp_path):
+    """In a process of its own: here types are checked before."""
+    done = subprocess.run(
+        [sys.executable, "-c", WRONG], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    module = "must be a torch.nn.Module, got"
+    lacking = "data must be diorama, folders or a probe dataset;"
+    every = "annotation, categories, digest, image, images, labels, name, splits"
+    assert [line.partition(" at 0x")[0] for line in done.stdout.splitlines()] == [
+        f"a network given in Python {module} 'resnet18'; {BY_NAME}",
+        f"a network given in Python {module} {len!r}; {BY_NAME}",
+        f"{lacking} None has no {every} (see net2vec.data.ProbeDataset)",
+        f"{lacking} [3, 'x'] has no {every} (see net2vec.data.ProbeDataset)",
+        f"{lacking} <__main__.Mine object",
+    ]
+    assert done.stdout.endswith(" has no annotation, image (see net2vec.data.ProbeDataset)\n")
+    assert not (tmp_path / "run").exists()
+
+
+BY_NAME = "networks by name are opened by net2vec.networks.load_network"
+
+
+def test_several_folders_are_joined(tmp_path):
+    folders = [
+        write_broden(small_dataset(20, seed), tmp_path / str(seed), size=32) for seed in (0, 1)
+    ]
+    joined = make(tmp_path / "run", data=folders, tasks=("classify",))
+    assert joined.provenance["data"]["images"] == 40
+    assert joined.settings["data"] == [str(folder) for folder in folders]
 
 
 def test_a_folder_that_is_no_run_is_refused_and_left_alone(tmp_path):

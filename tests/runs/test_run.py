@@ -81,6 +81,16 @@ def test_equal_networks_are_told_apart_by_their_folders(tmp_path):
     assert unique_labels([open_run(path) for path in paths]) == ["net (a)", "net (b)", "other"]
 
 
+def test_equal_folders_are_told_apart_by_more_of_their_paths(tmp_path):
+    paths = [tmp_path / "one" / "run", tmp_path / "two" / "run", tmp_path / "two" / "a"]
+    for path in paths:
+        results.save_tree(open_run_tree("net"), path / "results.zarr")
+    runs = [open_run(path) for path in paths]
+    assert unique_labels(runs) == ["net (one/run)", "net (two/run)", "net (a)"]
+    with pytest.raises(ResultsError, match="run is named twice; name each run once"):
+        unique_labels([*runs, open_run(tmp_path / "one" / ".." / "one" / "run")])
+
+
 def open_run_tree(network):
     recorded = results.layer_dataset(
         threshold=np.ones(1),

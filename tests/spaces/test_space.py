@@ -48,6 +48,8 @@ def test_solve_adds_unit_vectors_and_leaves_its_concepts_out(space):
         ("2 grass + 2 sky", "grass + sky"),
         ("2 + grass", "grass + 2"),
         ("2 2 + grass", "grass + 2 2"),
+        ('"grass" + 2 "sky"', "grass + 2 sky"),
+        ('"traffic light" - "blue"', "traffic light - blue-c"),
     ],
 )
 def test_expressions_that_mean_the_same(space, expression, same):
@@ -70,6 +72,8 @@ def test_a_number_scales_the_name_after_it(space):
         ("grass +", "a name is missing after"),
         ("grass + + sky", "a name is missing after"),
         ("gras", "no concept 'gras'.*grass"),
+        ('"gras - s" + sky', "no concept 'gras - s'"),
+        ('"gras + sky', "no concept '\"gras'"),
         ("grass - grass", "adds up to nothing"),
         ("0 grass", "adds up to nothing"),
     ],

@@ -272,8 +272,14 @@ def _values(
 def _names(text: str | None) -> list[str] | None:
     if text is None:
         return None
-    rows = csv.reader(text.splitlines(), skipinitialspace=True)
-    return [name.strip() for row in rows for name in row if name.strip()]
+    rows = csv.reader(text.splitlines(), skipinitialspace=True, strict=True)
+    try:
+        return [name.strip() for row in rows for name in row if name.strip()]
+    except csv.Error as error:
+        raise ConfigError(
+            f"{text} is no list of names: {error}; a name with a comma stands in double quotes, "
+            f"others need none"
+        ) from error
 
 
 def _numbers(text: str | None) -> list[int] | None:

@@ -131,6 +131,10 @@ class CustomPreprocessing:
                 f"the transform must give a tensor of shape (3, size, size), not "
                 f"{tuple(first.shape)}: squash the whole image to a square, without cropping"
             )
+        if not bool(torch.isfinite(first).all()):
+            raise NetworkError(
+                "the transform gives values that are NaN or infinite: does it divide by zero?"
+            )
         if not torch.equal(first, second):
             raise NetworkError(
                 "the transform gives different values for the same picture: leave out its random "

@@ -118,7 +118,17 @@ def module_network(
     transform: Callable[[Image.Image], Tensor] | None,
     name: str | None,
 ) -> tuple[Network, str]:
-    """A network given in Python, and what stands for it in the settings."""
+    """A network given in Python, and what stands for it in the settings.
+
+    Raises:
+        ConfigError: it is no module.
+        NetworkError: it cannot be probed.
+    """
+    if not isinstance(model, nn.Module | Network):
+        raise ConfigError(
+            f"a network given in Python must be a torch.nn.Module, got {model!r}; networks by name "
+            f"are opened by net2vec.networks.load_network"
+        )
     network = (
         model if isinstance(model, Network) else network_from_module(model, transform, name=name)
     )
@@ -127,7 +137,18 @@ def module_network(
 
 
 def dataset_name(dataset: ProbeDataset) -> str:
-    """What stands in the settings for a dataset given in Python."""
+    """What stands in the settings for a dataset given in Python.
+
+    Raises:
+        ConfigError: it lacks what a probe dataset offers.
+    """
+    offered = (name for name in dir(ProbeDataset) if not name.startswith("_"))
+    missing = [name for name in offered if not hasattr(dataset, name)]
+    if missing:
+        raise ConfigError(
+            f"data must be diorama, folders or a probe dataset; {dataset!r} has no "
+            f"{', '.join(missing)} (see net2vec.data.ProbeDataset)"
+        )
     return f"{_GIVEN}{dataset.name}@{dataset.digest}"
 
 

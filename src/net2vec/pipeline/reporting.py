@@ -46,7 +46,7 @@ from net2vec.report import (
     save_report,
 )
 from net2vec.results import save_table
-from net2vec.runs import TABLES, Run, make_tables, open_run
+from net2vec.runs import TABLES, Run, make_tables, open_run, unique_labels
 
 
 def write_report(
@@ -81,6 +81,7 @@ def write_report(
     """
     progress = progress or SilentProgress()
     runs = [open_run(folder) for folder in folders]
+    unique_labels(runs)  # before any work: refuses a run that is there twice
     run, layer = runs[0], layer or runs[0].layers[-1]
     asked = [plan_concept(run, layer, concept) for concept in concepts]
     found = {index: filter_concepts(run, layer, index) for index in filters}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import xarray as xr
@@ -16,7 +16,7 @@ from net2vec import results
 from net2vec.config import Settings
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
-from net2vec.errors import DataError, Net2VecError
+from net2vec.errors import DataError, Net2VecError, NetworkError
 from net2vec.networks import Network
 from net2vec.pipeline.collect import layer_results
 from net2vec.pipeline.folder import (
@@ -59,10 +59,10 @@ from net2vec.tasks import Choice, Skipped, choose_concepts, split_sizes
 
 def analyze(
     model: nn.Module | Network,
-    data: str | Path | ProbeDataset = "diorama",
+    data: str | Path | Sequence[str | Path] | ProbeDataset = "diorama",
     out: str | Path = "run",
     *,
-    layers: Sequence[str] = (),
+    layers: str | Sequence[str] = (),
     transform: Callable[[Image.Image], Tensor] | None = None,
     name: str | None = None,
     workers: int | None = None,
@@ -73,9 +73,9 @@ def analyze(
 
     Args:
         model: takes float batches of shape (image, 3, size, size); it is left as it was found.
-        data: `diorama`, a folder, or a dataset of your own.
+        data: `diorama`, a folder, several of these to be joined, or a dataset of your own.
         out: the run's folder, new, empty or an interrupted run of the same settings.
-        layers: module paths or globs; none for the last layer of each size of grid.
+        layers: a module path or glob, or several; none for the last layer of each size of grid.
         transform: from a Pillow image to a float tensor (3, size, size), squashing the whole
             image; without it, the usual ImageNet preprocessing at 224 pixels.
         name: what to call the network.
@@ -87,12 +87,18 @@ def analyze(
         Net2VecError: the model, the data, the folder or a setting is at fault.
     """
     network, network_name = module_network(model, transform, name)
-    dataset = None if isinstance(data, str | Path) else data
+    named = [data] if isinstance(data, str | Path) else data
+    dataset: ProbeDataset | None = None
+    if isinstance(named, list | tuple) and all(isinstance(one, str | Path) for one in named):
+        sources = tuple(str(one) for one in named)
+    else:
+        dataset = cast(ProbeDataset, data)
+        sources = (dataset_name(dataset),)
     chosen = Settings.from_dict(
         {
             "network": network_name,
-            "data": (str(data),) if dataset is None else (dataset_name(dataset),),
-            "layers": tuple(layers),
+            "data": sources,
+            "layers": (layers,) if isinstance(layers, str) else tuple(layers),
             "device": "cpu",
             **settings,
         }
@@ -196,7 +202,16 @@ class _Run:
                 f"without it"
             )
         # A task without concepts has no results; why is in skipped.csv.
+        for task, choice in choices.items():
+            if not choice.labels:
+                self.progress.say(f"no concept can be learned to {task}; skipped.csv says why")
         choices = {task: choice for task, choice in choices.items() if choice.labels}
+        places = [self.inputs.info(layer).is_grid for layer in self.inputs.layers]
+        if list(choices) == ["segment"] and not any(places):
+            raise NetworkError(
+                f"no layer of {', '.join(self.inputs.layers)} has a grid to segment with; choose "
+                f"another (see `net2vec layers`), or classify with these"
+            )
         recordings = self._record()
         place = Workplace(
             self.settings, self.inputs, annotations, self.out, self.workers, self.progress,

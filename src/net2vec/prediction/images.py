@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -54,7 +55,7 @@ class NewImage:
         """What the network is fed [3, size, size], and the image's own height and width.
 
         Raises:
-            DataError: it cannot be read, or is a tensor of another shape.
+            DataError: it cannot be read, or is a tensor of another shape or not finite.
         """
         side = network.preprocessing.size
         if not isinstance(self.source, Tensor):
@@ -65,6 +66,8 @@ class NewImage:
                 f"{self.name}: a tensor must be of floats, of shape (3, {side}, {side}) and "
                 f"preprocessed; got {tuple(self.source.shape)} of {self.source.dtype}"
             )
+        if not bool(torch.isfinite(self.source).all()):
+            raise DataError(f"{self.name}: the tensor has values that are NaN or infinite")
         return self.source.float().cpu(), (side, side)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from net2vec.errors import ConfigError
+from net2vec.errors import ConfigError, NetworkError
 from net2vec.networks import Network, run_layers
 from net2vec.prediction.images import NewImage
 
@@ -58,11 +58,17 @@ class Looking:
 
         Raises:
             DataError: an image cannot be read.
-            NetworkError: a layer is not in the network.
+            NetworkError: a layer is not in the network, or gives values that are not finite.
         """
         layers = list(dict.fromkeys(layers))
         for chosen, sizes, fed in self.batches(images):
             outputs = run_layers(self.network, fed, layers, mixed_precision=self.mixed_precision)
+            for layer, output in outputs.items():
+                if not bool(torch.isfinite(output).all()):
+                    raise NetworkError(
+                        f"layer {layer} gives values that are not finite (NaN or infinity) on "
+                        f"{chosen[0].name} to {chosen[-1].name}: check the preprocessing"
+                    )
             yield Glance(chosen, sizes, outputs)
 
     def batches(

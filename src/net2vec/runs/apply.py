@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from net2vec import prediction
-from net2vec.errors import ResultsError
+from net2vec.errors import ConfigError, ResultsError
 from net2vec.networks import Network, usual_batch
 from net2vec.runs.run import Run
 from net2vec.spaces.expressions import resolve_name
@@ -98,6 +98,7 @@ def segment(
     **options: Any,
 ) -> xr.Dataset:
     """Masks at the masks' size; see `Run.segment`."""
+    _check_options("segment", options)
     names, layers = _several(concepts), _several(layer)
     found = prediction.gather_images(images)
     applied = open_applied(run, "segment", names, layers=layers, **options)
@@ -113,6 +114,7 @@ def classify(
     **options: Any,
 ) -> xr.DataArray:
     """Probabilities of images; see `Run.classify`."""
+    _check_options("classify", options)
     names = None if concepts is None else _several(concepts)
     found = prediction.gather_images(images)
     applied = open_applied(run, "classify", names, layers=_several(layer), **options)
@@ -134,6 +136,15 @@ def concept_names(known: Sequence[str], wanted: Sequence[str] | None, label: str
         return list(dict.fromkeys(resolve_name(name, known) for name in wanted))
     except ValueError as error:
         raise ResultsError(f"{error} in {label}") from error
+
+
+def _check_options(asked: str, options: Mapping[str, object]) -> None:
+    for name in options:
+        if name not in _OPTIONS:
+            raise ConfigError(f"{asked} has no option {name!r}; wanted {', '.join(_OPTIONS)}")
+
+
+_OPTIONS = ("fit", "network", "transform", "device", "batch")
 
 
 def _several(names: str | Sequence[str] | None) -> Sequence[str]:

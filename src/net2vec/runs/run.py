@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
@@ -329,10 +329,26 @@ class Run:
         return self.layers[-1] if layer is None else layer
 
 
-def unique_labels(runs: list[Run]) -> list[str]:
-    """A label for each run: its network, with its folder where two runs share a network."""
-    names = [run.network for run in runs]
-    return [
-        run.network if names.count(run.network) == 1 else f"{run.network} ({run.path.name})"
-        for run in runs
-    ]
+def unique_labels(runs: Sequence[Run]) -> list[str]:
+    """A label for each run: its network, with as much of its path as tells it from the others.
+
+    Raises:
+        ResultsError: a run is there twice.
+    """
+    paths = [run.path.resolve() for run in runs]
+    for run, path in zip(runs, paths, strict=True):
+        if paths.count(path) > 1:
+            raise ResultsError(f"{run.path} is named twice; name each run once")
+    labels = []
+    for run, path in zip(runs, paths, strict=True):
+        others = [
+            other
+            for one, other in zip(runs, paths, strict=True)
+            if other != path and one.network == run.network
+        ]
+        parts = 1
+        while any(other.parts[-parts:] == path.parts[-parts:] for other in others):
+            parts += 1
+        named = "/".join(path.parts[-parts:])
+        labels.append(f"{run.network} ({named})" if others else run.network)
+    return labels

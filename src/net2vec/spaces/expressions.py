@@ -34,7 +34,7 @@ def parse_expression(expression: str, names: Collection[str]) -> list[tuple[floa
 
     Between operators stands a name, after a number if it is to be scaled. Where the words allow
     several known names, the longest wins, so that `traffic light` is not `traffic`; an operator
-    within a longer known name belongs to the name.
+    within a longer known name belongs to the name. A name may stand in double quotes.
 
     Raises:
         ValueError: the expression is empty or cannot be read, or a name is not known.
@@ -56,6 +56,8 @@ def parse_expression(expression: str, names: Collection[str]) -> list[tuple[floa
             factor *= number
             at += 1
             name, end = _longest_name(words, at, names)
+        if name is None and (quoted := _quoted(words, at)) is not None:
+            name, end = resolve_name(quoted[0], names), quoted[1]
         if name is None:
             unknown = _up_to_operator(words, at)
             if not unknown:
@@ -75,6 +77,17 @@ def _longest_name(words: list[str], start: int, names: Collection[str]) -> tuple
         if candidate in names or any(candidate + suffix in names for suffix in SUFFIXES):
             return resolve_name(candidate, names), end
     return None, start
+
+
+def _quoted(words: list[str], start: int) -> tuple[str, int] | None:
+    """The name in double quotes that starts at a word, and the word after it."""
+    if start == len(words) or not words[start].startswith('"'):
+        return None
+    for end in range(start, len(words)):
+        name = " ".join(words[start : end + 1])
+        if name.endswith('"') and len(name) > 2:
+            return name[1:-1], end + 1
+    return None
 
 
 def _up_to_operator(words: list[str], start: int) -> str:

@@ -74,7 +74,9 @@ def _import_module(place: str) -> Any:
     try:
         return importlib.import_module(place)
     except Exception as error:
-        raise NetworkError(f"cannot import {place}: {error!r}") from error
+        beside = Path(f"{place}.py")
+        hint = f"; for the file here write {beside}:FUNCTION" if beside.is_file() else ""
+        raise NetworkError(f"cannot import {place}: {error!r}{hint}") from error
 
 
 def _import_file(path: Path) -> Any:
