@@ -1,12 +1,16 @@
 """The program as people call it: one line and exit code 2 where the input is at fault."""
 
 import json
+import subprocess
+import sys
 import tomllib
+from importlib.metadata import version
 
 import pytest
 import torch
 
 from net2vec.cli import main
+from net2vec.cli.app import _HOMES, program
 from net2vec.results import load_table
 
 from builders_runs import write_network_file, write_small_folder
@@ -218,6 +222,33 @@ def test_an_interruption_is_told_in_one_line(place, network, tmp_path, monkeypat
     assert call("run", *arguments) == 130
     told = "net2vec: interrupted; the same command again goes on where it was"
     assert capsys.readouterr().err.splitlines()[-1] == told
+
+
+def test_every_command_has_its_home():
+    every = program([])
+    names = [one.name for one in [*every.registered_commands, *every.registered_groups]]
+    assert sorted(names) == sorted(_HOMES)
+    for name in _HOMES:
+        some = program([name, "--help"])
+        assert name in {one.name for one in [*some.registered_commands, *some.registered_groups]}
+        assert len(some.registered_commands) < len(every.registered_commands)
+
+
+def test_the_version_is_told_without_waiting_for_more():
+    code = "import sys; from net2vec.cli import main\ntry: main(['--version'])\nfinally: " + (
+        "print(sorted({'torch', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert done == [f"net2vec {version('net2vec')}", "[]"]
+
+
+def test_without_a_command_there_is_help_alone(capsys):
+    assert call() == 2
+    out, err = capsys.readouterr()
+    assert "Usage: " in out + err
+    assert "net2vec: " not in err
 
 
 def test_questions_to_no_run_are_refused(tmp_path, capsys):

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
 
-from net2vec.cli.apply import apply_commands
-from net2vec.cli.ask import ask_commands
-from net2vec.cli.data import data_app
-from net2vec.cli.make import make_commands
-from net2vec.cli.networks import network_commands
-from net2vec.cli.spaces import space_commands
 from net2vec.errors import Net2VecError
 from net2vec.memory import keep_freed_memory
 
@@ -23,19 +18,39 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 _ClickError: type[Any] = typer.BadParameter.__mro__[2]
 _INTERRUPTED = 130
 
-app = typer.Typer(
-    name="net2vec",
-    help="How the filters of a convolutional network encode concepts.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-make_commands(app)
-ask_commands(app)
-space_commands(app)
-apply_commands(app)
-network_commands(app)
-app.add_typer(data_app, name="data")
+# Where each command is: one that asks for little should not wait for all that others need.
+_HOMES = {
+    "demo": "make",
+    "run": "make",
+    "report": "make",
+    "scores": "ask",
+    "nearest": "ask",
+    "solve": "ask",
+    "compare": "spaces",
+    "export": "spaces",
+    "apply": "apply",
+    "networks": "networks",
+    "layers": "networks",
+    "data": "data",
+}
+
+
+def program(arguments: Sequence[str]) -> typer.Typer:
+    """The program with the commands that these arguments may mean."""
+    app = typer.Typer(
+        name="net2vec",
+        help="How the filters of a convolutional network encode concepts.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_root)
+    if list(arguments) == ["--version"]:
+        return app
+    known = [_HOMES[name] for name in arguments[:1] if name in _HOMES]
+    for home in known or dict.fromkeys(_HOMES.values()):
+        import_module(f"net2vec.cli.{home}").add_commands(app)
+    return app
 
 
 def _print_version(wanted: bool | None) -> None:
@@ -44,7 +59,6 @@ def _print_version(wanted: bool | None) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     show_version: Annotated[
         bool | None,
@@ -59,13 +73,16 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and exit: 0, or 2 with one line where the input is at fault."""
     keep_freed_memory()
+    asked = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        code = app(list(arguments) if arguments is not None else None, standalone_mode=False)
+        code = program(asked)(asked, standalone_mode=False)
         if code == _INTERRUPTED:  # newer versions of typer tell it so
             raise KeyboardInterrupt
     except Net2VecError as error:
         _fail(str(error), 2)
     except _ClickError as error:
+        if not error.format_message():  # nothing was asked, and help was shown
+            sys.exit(2)
         hint = f" (see `{_command(error)} --help`)" if isinstance(error, _UsageError) else ""
         _fail(f"{error.format_message()}{hint}", 2)
     except (KeyboardInterrupt, typer.Abort):

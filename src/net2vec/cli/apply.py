@@ -15,7 +15,7 @@ from net2vec.config import DEVICES
 from net2vec.runs import open_run
 
 
-def apply_commands(app: typer.Typer) -> None:
+def add_commands(app: typer.Typer) -> None:
     """Add the command to the program."""
     app.command("apply")(apply)
 

@@ -20,7 +20,7 @@ Fit = Annotated[
 Count = Annotated[int, typer.Option("-n", min=1, help="How many.")]
 
 
-def ask_commands(app: typer.Typer) -> None:
+def add_commands(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command("scores")(scores)
     app.command("nearest")(nearest)

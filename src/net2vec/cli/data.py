@@ -31,6 +31,12 @@ from net2vec.tasks import choose_concepts
 
 data_app = typer.Typer(help="Look into probe datasets, make and check them.", no_args_is_help=True)
 
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.add_typer(data_app, name="data")
+
+
 Sources = Annotated[
     list[str],
     typer.Argument(metavar="DATA...", help="diorama, or folders; several are joined."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pandas as pd
 import typer
@@ -19,7 +19,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from net2vec.pipeline.progress import Advance
+if TYPE_CHECKING:
+    from net2vec.pipeline.progress import Advance
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -22,7 +22,7 @@ from net2vec.pipeline import (
 )
 
 
-def make_commands(app: typer.Typer) -> None:
+def add_commands(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command("demo")(demo)
     app.command("run")(run)

@@ -11,7 +11,7 @@ from net2vec.cli.display import AsJson, show_lines, show_table
 from net2vec.networks import available_networks, list_layers, load_network
 
 
-def network_commands(app: typer.Typer) -> None:
+def add_commands(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command("networks")(networks)
     app.command("layers")(layers)

@@ -33,7 +33,7 @@ ALL = "all"
 WORDNET = "wordnet"
 
 
-def space_commands(app: typer.Typer) -> None:
+def add_commands(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command("compare")(compare)
     app.command("export")(export)
