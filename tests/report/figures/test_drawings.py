@@ -18,7 +18,7 @@ from net2vec.report.figures import (
     draw_significance,
     draw_weights,
 )
-from net2vec.report.figures.style import DARK, LIGHT
+from net2vec.report.figures.style import DARK, LIGHT, svg_of
 from net2vec.runs import make_tables
 from texts import texts_overlap
 
@@ -128,6 +128,17 @@ def test_names_on_the_map_have_room(count):
     points = np.concatenate([line.get_xydata() for line in figure.axes[0].lines])
     assert sorted(map(tuple, points)) == sorted(map(tuple, table[["x", "y"]].to_numpy()))
     assert texts_overlap(figure) == []
+
+
+def test_names_that_the_font_lacks_are_drawn_without_a_word():
+    """A warning is an error here."""
+    names = ["犬 🐶", "кот", "a$b_c^d", "line\nbreak"]
+    table = pd.DataFrame({"x": [0, 1, 2, 3], "y": [0, 2, 1, 3], "concept": names}).astype(
+        {"x": float, "y": float}
+    )
+    figure = draw_map(table, LIGHT, categories=dict.fromkeys(names, "物"))
+    assert {text.get_text() for text in figure.axes[0].texts} == set(names)
+    assert svg_of(figure, LIGHT).endswith(b"</svg>\n")
 
 
 @pytest.mark.parametrize("count", [2, 6, 24])
