@@ -72,6 +72,7 @@ def test_a_number_scales_the_name_after_it(space):
         ("grass +", "a name is missing after"),
         ("grass + + sky", "a name is missing after"),
         ("gras", "no concept 'gras'.*grass"),
+        ("zzz", r"no concept 'zzz' \(there are grass, .*\)"),
         ('"gras - s" + sky', "no concept 'gras - s'"),
         ('"gras + sky', "no concept '\"gras'"),
         ("grass - grass", "adds up to nothing"),

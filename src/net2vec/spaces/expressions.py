@@ -8,6 +8,8 @@ from collections.abc import Collection
 SUFFIXES = ("-c", "-s")
 """What Broden appends to the names of colours and of scenes."""
 
+# Of all names, how many are shown where none is like the one that was asked for.
+_SHOWN = 8
 _SIGNS = {"+": 1.0, "-": -1.0}
 
 
@@ -25,8 +27,10 @@ def resolve_name(name: str, names: Collection[str]) -> str:
     if full:
         raise ValueError(f"{name!r} may mean {' or '.join(full)}; write one of them")
     close = difflib.get_close_matches(name, list(names), n=3, cutoff=0.6)
-    hint = f" (close: {', '.join(close)})" if close else ""
-    raise ValueError(f"no concept {name!r}{hint}")
+    if close:
+        raise ValueError(f"no concept {name!r} (close: {', '.join(close)})")
+    more = ", ..." if len(names) > _SHOWN else ""
+    raise ValueError(f"no concept {name!r} (there are {', '.join(list(names)[:_SHOWN])}{more})")
 
 
 def parse_expression(expression: str, names: Collection[str]) -> list[tuple[float, str]]:
