@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -308,6 +309,33 @@ def test_a_finished_run_is_not_that_of_another_preprocessing(run):
         with pytest.raises(ConfigError, match="the preprocessing of images is not what it was"):
             make(run.path, transform=lambda image: squash(image) / 2, **more)
     assert contents(run.path) == before
+
+
+def test_batch_norm_is_estimated_once_whatever_the_threads_of_a_later_session(tmp_path):
+    """Other threads may move its last bits: nothing is estimated again."""
+    file = write_network_file(tmp_path)
+    settings = Settings.from_dict(
+        {
+            "network": f"{file}:with_batch_norm",
+            "data": [str(write_small_folder(tmp_path / "data"))],
+            "tasks": ["classify"],
+            "batch_norm": "probe",
+            "device": "cpu",
+            "classify": {"epochs": 1, "subsets": []},
+        }
+    )
+    once = probe(settings, tmp_path / "once", report=False)
+    with pytest.raises(KeyboardInterrupt):
+        probe(settings, tmp_path / "run", report=False, progress=Interrupting("classify"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("net2vec.pipeline.runner.with_batch_norm", None)
+        out = probe(settings, tmp_path / "run", report=False)
+        told = [json.loads((folder / "provenance.json").read_text()) for folder in (once, out)]
+        assert told[0]["network"] == told[1]["network"]
+        assert "batch norm from" in told[1]["network"]["weights"]
+        shutil.rmtree(out / "cache")
+        more = probe(dataclasses.replace(settings, nulls=1), out, report=False)
+    assert (more / "scores.csv").read_bytes() == (once / "scores.csv").read_bytes()
 
 
 @pytest.mark.parametrize("batch_norm", ["stored", "probe"])

@@ -34,6 +34,19 @@ def old(tmp_path_factory):
     return open_run(folder)
 
 
+def test_what_is_done_to_arrays_is_not_seen_by_others(run):
+    for view in (run, run.at(seed=run.seeds[1])):
+        for name in ("pair_iou", "weight"):
+            if name not in view.arrays():
+                continue
+            before = view.arrays()[name].values.copy()
+            mine = view.arrays()
+            mine[name].values[...] = -7
+            mine[name].attrs["more"] = 1
+            assert "more" not in view.arrays()[name].attrs
+            np.testing.assert_array_equal(view.arrays()[name].values, before)
+
+
 def test_a_run_is_its_first_fit(run):
     assert run.fits == ("paper", "converged")
     assert run.seeds == (0, 1, 2)

@@ -81,7 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Net2VecError as error:
         _fail(str(error), 2)
     except _ClickError as error:
-        if not error.format_message():  # nothing was asked, and help was shown
+        if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help, if any is left
+            typer.echo(error.format_message(), nl=False)
             sys.exit(2)
         hint = f" (see `{_command(error)} --help`)" if isinstance(error, _UsageError) else ""
         _fail(f"{error.format_message()}{hint}", 2)

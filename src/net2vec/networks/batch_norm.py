@@ -49,8 +49,7 @@ def estimate_batch_norm(
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
             norm.training = False
-    weights = f"{network.weights}, batch norm from {images} images" if norms else network.weights
-    return replace(network, module=module, weights=weights)
+    return _told(replace(network, module=module), images)
 
 
 def batch_norm_statistics(module: nn.Module) -> dict[str, Tensor]:
@@ -62,8 +61,15 @@ def batch_norm_statistics(module: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def with_batch_norm_statistics(network: Network, statistics: Mapping[str, Tensor]) -> Network:
+def with_batch_norm_statistics(
+    network: Network, statistics: Mapping[str, Tensor], images: int | None = None
+) -> Network:
     """A copy of a network with the statistics that `batch_norm_statistics` gave for its like.
+
+    Args:
+        network: is left as it was.
+        statistics: by the names of buffers.
+        images: of how many they are, for `weights` to say so.
 
     Raises:
         NetworkError: they are those of another architecture.
@@ -78,7 +84,15 @@ def with_batch_norm_statistics(network: Network, statistics: Mapping[str, Tensor
             f"that were kept ({len(statistics)}); take the network that was probed"
         )
     module.load_state_dict(dict(statistics), strict=False)
-    return replace(network, module=module)
+    found = replace(network, module=module)
+    return found if images is None else _told(found, images)
+
+
+def _told(network: Network, images: int) -> Network:
+    """The same network, whose weights say of how many images its statistics are."""
+    if not _norms(network.module):
+        return network
+    return replace(network, weights=f"{network.weights}, batch norm from {images} images")
 
 
 def _norms(module: nn.Module) -> dict[str, _BatchNorm]:

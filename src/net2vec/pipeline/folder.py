@@ -15,6 +15,7 @@ import numpy as np
 
 from net2vec.config import Settings, differences, may_follow
 from net2vec.errors import ConfigError
+from net2vec.prediction import BATCH_NORM
 from net2vec.results import save_text
 from net2vec.storage import save_arrays
 
@@ -70,7 +71,7 @@ def release(folder: Path) -> None:
     if is_finished(folder):
         return
     kept = [path for path in (folder / CACHE).rglob("*") if path.is_file()]
-    if all(path.name == LEDGER for path in kept):
+    if all(path.name in (LEDGER, BATCH_NORM) for path in kept):
         shutil.rmtree(folder / CACHE, ignore_errors=True)
         (folder / SETTINGS).unlink(missing_ok=True)
 

@@ -55,8 +55,8 @@ class Inputs:
 
     def info(self, layer: str) -> LayerInfo:
         """What is known of a layer before it is recorded."""
-        path = layer.partition("#")[0]
-        return next(info for info in list_layers(self.network) if info.path in (layer, path))
+        known = {info.path: info for info in list_layers(self.network)}
+        return known.get(layer) or known[layer.partition("#")[0]]
 
 
 def open_inputs(

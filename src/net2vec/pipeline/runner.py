@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -26,6 +27,7 @@ from net2vec.pipeline.folder import (
     SETTINGS,
     cache_folder,
     claim,
+    digest_of,
     is_finished,
     is_made,
     release,
@@ -51,7 +53,7 @@ from net2vec.pipeline.learning import (
 from net2vec.pipeline.progress import Ledger, Progress, SilentProgress
 from net2vec.pipeline.provenance import provenance, refuse_other_inputs
 from net2vec.pipeline.reporting import write_report
-from net2vec.prediction import save_batch_norm
+from net2vec.prediction import BATCH_NORM, restore_batch_norm, save_batch_norm
 from net2vec.recording import LayerRecording, record
 from net2vec.runs import Run, open_run
 from net2vec.tasks import Choice, Skipped, choose_concepts, split_sizes
@@ -260,10 +262,7 @@ class _Run:
     def _record(self) -> dict[str, LayerRecording]:
         settings, total = self.settings, len(self.inputs.dataset.images)
         if wants_batch_norm(settings, self.inputs.network):
-            images = batch_norm_images(self.inputs.dataset)
-            advance = self.progress.stage("estimating batch norm", len(images))
-            with self.ledger.stage("batch norm"):
-                self.inputs = with_batch_norm(self.inputs, self.workers, advance)
+            self._settle_batch_norm()
             if is_finished(self.out):
                 refuse_other_inputs(self.out, self.inputs.network, None)
         advance = self.progress.stage("probing the network", total)
@@ -283,6 +282,25 @@ class _Run:
                     f"the network waited for images {share:.0%} of the time"
                 ),
             )
+
+    def _settle_batch_norm(self) -> None:
+        """Take batch-norm statistics from the images, once for all sessions of a run.
+
+        Another number of threads may move their last bits, and with them the network's digest.
+        """
+        network, dataset = self.inputs.network, self.inputs.dataset
+        images = batch_norm_images(dataset)
+        of = digest_of(network=network.digest, fed=network.input_digest, data=dataset.digest)
+        kept = self.out / CACHE / "batch_norm" / of
+        for folder in (self.out, kept) if is_finished(self.out) else (kept,):
+            if (folder / BATCH_NORM).is_file():
+                restored = restore_batch_norm(network, folder, len(images))
+                self.inputs = replace(self.inputs, network=restored)
+                return
+        advance = self.progress.stage("estimating batch norm", len(images))
+        with self.ledger.stage("batch norm"):
+            self.inputs = with_batch_norm(self.inputs, self.workers, advance)
+        save_batch_norm(self.inputs.network, kept)
 
     def _has_places(self, recording: LayerRecording) -> bool:
         if recording.grid is not None:

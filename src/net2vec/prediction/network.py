@@ -35,8 +35,13 @@ def save_batch_norm(network: Network, folder: Path) -> None:
         save_file(batch_norm_statistics(network.module), temporary)
 
 
-def restore_batch_norm(network: Network, folder: Path) -> Network:
-    """A copy of a network with the batch-norm statistics that a run's folder keeps.
+def restore_batch_norm(network: Network, folder: Path, images: int | None = None) -> Network:
+    """A copy of a network with the batch-norm statistics that a folder keeps.
+
+    Args:
+        network: is left as it was.
+        folder: a run's.
+        images: of how many the statistics are, for the network's `weights` to say so.
 
     Raises:
         ResultsError: it keeps none, or they cannot be read.
@@ -49,7 +54,7 @@ def restore_batch_norm(network: Network, folder: Path) -> Network:
         raise ResultsError(f"{folder} keeps no {BATCH_NORM}; make the run again") from error
     except (OSError, SafetensorError) as error:
         raise ResultsError(f"{path} cannot be read as batch-norm statistics: {error}") from error
-    return with_batch_norm_statistics(network, kept)
+    return with_batch_norm_statistics(network, kept, images)
 
 
 def open_network(

@@ -183,7 +183,8 @@ class Run:
         if key not in self._made.arrays:
             name, task, fit, seed = key
             self._made.arrays[key] = results.task_of(self.tree, name, task, fit=fit, seed=seed)
-        return self._made.arrays[key].copy()
+        # A copy of what is in memory; what is not is read when it is looked at.
+        return self._made.arrays[key].copy(deep=True)
 
     def vectors(
         self, layer: str | None = None, *, task: str = "segment", fit: str | None = None
