@@ -10,7 +10,6 @@ import pytest
 from PIL import Image, ImageOps
 
 import net2vec
-from builders_whole import Interrupting, make, squash
 from net2vec.config import Settings
 from net2vec.data.tools import write_broden
 from net2vec.errors import ConfigError, NetworkError
@@ -18,6 +17,7 @@ from net2vec.pipeline import probe
 from net2vec.pipeline.progress import SilentProgress
 
 from builders_runs import small_dataset, write_network_file, write_small_folder
+from builders_whole import Interrupting, make, squash
 
 pytestmark = pytest.mark.usefixtures("unpainted")
 

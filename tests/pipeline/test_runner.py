@@ -10,12 +10,12 @@ import xarray as xr
 from PIL import Image, ImageOps
 
 import net2vec
-from builders_whole import FAST, LAYERS, Interrupting, make, squash
 from net2vec.errors import ConfigError, DataError
 from net2vec.pipeline.learning import segment, workplace
 from net2vec.results import SCORE_COLUMNS, load_table
 
 from builders_runs import small_dataset, small_network, write_small_folder
+from builders_whole import FAST, LAYERS, Interrupting, make, squash
 
 pytestmark = pytest.mark.usefixtures("unpainted")
 
