@@ -101,6 +101,12 @@ def test_more_workers_give_the_same_bytes(run, tmp_path):
     assert read(again) == read(run)
 
 
+def test_a_caller_in_inference_mode_is_given_the_same_bytes(run, tmp_path):
+    with torch.inference_mode():
+        again = make(tmp_path / "run", workers=2)
+    assert read(again) == read(run)
+
+
 def test_processes_give_the_same_bytes_and_go_on_where_they_were(run, tmp_path, monkeypatch):
     monkeypatch.setattr(workplace, "_WORTH_PROCESSES", 1)
     out = tmp_path / "run"

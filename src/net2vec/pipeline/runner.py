@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
+import torch
 import xarray as xr
 from PIL import Image
 from torch import Tensor, nn
@@ -158,8 +159,11 @@ def probe(
     if is_finished(out):
         estimated = wants_batch_norm(settings, inputs.network)
         refuse_other_inputs(out, inputs.network, inputs.dataset, weights=not estimated)
+    making = _Run(settings, inputs, out, workers or default_workers(), progress)
     try:
-        probed = _Run(settings, inputs, out, workers or default_workers(), progress).make()
+        # Tensors of a caller's inference mode could not be written to by other threads.
+        with torch.inference_mode(False):
+            probed = making.make()
     except Net2VecError:
         release(out)
         raise

@@ -99,6 +99,14 @@ def test_the_network_is_left_as_it_was(module, batch):
     assert all(parameter.grad is None for parameter in module.parameters())
 
 
+def test_a_network_made_and_run_in_inference_mode_is_as_any_other(module, batch):
+    with torch.inference_mode():
+        copied = TwiceRelu().eval()
+        copied.load_state_dict(module.state_dict())
+        found = run_layers(copied, batch.clone(), ["relu#1"])["relu#1"]
+    assert torch.equal(found, run_layers(module, batch, ["relu#1"])["relu#1"])
+
+
 def test_nothing_after_the_last_layer_is_computed(module, batch):
     network = network_from_module(module, size=5)
     expected = run_layers(module, batch, ["relu#1", "relu"])

@@ -12,12 +12,16 @@ from torch import nn
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradients inside; each submodule's own mode is restored after."""
+    """Evaluation mode and no gradients inside; each submodule's own mode is restored after.
+
+    Also inside `torch.inference_mode`, whose tensors do not tell whether they were changed and
+    cannot be changed in threads.
+    """
     training = [part for part in module.modules() if part.training]
     try:
         for part in training:
             part.training = False
-        with torch.no_grad(), _full_precision():
+        with torch.inference_mode(False), torch.no_grad(), _full_precision():
             yield
     finally:
         for part in training:
