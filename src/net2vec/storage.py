@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and the folder of what may be made again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -19,21 +20,47 @@ def replacing(path: Path) -> Iterator[Path]:
     No reader ever meets half a file: after an error or an interruption, what was there still is.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Threads may write the same.
+    temporary, before = (
+        path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.{end}") for end in ("tmp", "old")
+    )
     _remove(temporary)
     try:
         yield temporary
-        if path.is_dir():  # a folder cannot be renamed over another
-            shutil.rmtree(path)
-        temporary.replace(path)
+        if path.is_dir() or (path.exists() and temporary.is_dir()):
+            _exchange(path, temporary, before)
+        else:
+            temporary.replace(path)
     finally:
         _remove(temporary)
+        _remove(before)
 
 
 def save_arrays(path: Path, **arrays: Any) -> None:
     """Write arrays, numbers and text as an uncompressed `.npz`."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
+
+
+def cache_folder() -> Path:
+    """Where all runs keep what they share and can make again: `NET2VEC_CACHE` if that is set."""
+    named = os.environ.get("NET2VEC_CACHE")
+    if named:
+        return Path(named).expanduser()
+    import pooch  # takes a while
+
+    return Path(pooch.os_cache("net2vec"))
+
+
+def _exchange(path: Path, temporary: Path, before: Path) -> None:
+    """Put what is new in the place of what cannot be renamed over: either is a folder."""
+    try:
+        path.replace(before)
+        temporary.replace(path)
+    except BaseException:
+        if before.exists() and not path.exists():
+            before.replace(path)
+        raise
 
 
 def _remove(path: Path) -> None:

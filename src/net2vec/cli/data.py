@@ -26,7 +26,8 @@ from net2vec.data.tools import (
     write_broden,
 )
 from net2vec.errors import ConfigError
-from net2vec.pipeline import cache_folder, default_workers
+from net2vec.pipeline import default_workers
+from net2vec.storage import cache_folder
 from net2vec.tasks import choose_concepts
 
 data_app = typer.Typer(help="Look into probe datasets, make and check them.", no_args_is_help=True)

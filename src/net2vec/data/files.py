@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from typing import TypeVar
 
 from net2vec.data.protocol import TRAIN, VAL
 from net2vec.errors import DataError
+from net2vec.storage import replacing
 
 _Result = TypeVar("_Result")
 
@@ -163,24 +162,11 @@ def folder_in_one_stroke(out: Path) -> Iterator[Path]:
     """
     refuse_filled(out)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    except OSError as fault:
-        raise DataError(f"{out}: cannot be written ({fault.strerror})") from None
-    try:
-        yield unfinished
-        unfinished.chmod(0o777 & ~_umask())  # mkdtemp makes private folders
-        unfinished.replace(out)
+        with replacing(out) as unfinished:
+            unfinished.mkdir()
+            yield unfinished
     except OSError as fault:
         raise DataError(f"{out}: cannot be written ({fault.strerror or fault})") from None
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def in_threads(

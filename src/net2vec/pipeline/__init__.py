@@ -1,7 +1,6 @@
 """From settings to a finished run: the one place where the parts meet."""
 
 from net2vec.pipeline.demo import run_demo
-from net2vec.pipeline.folder import cache_folder
 from net2vec.pipeline.inputs import default_workers
 from net2vec.pipeline.many import Outcome, name_runs, probe_many, read_runs
 from net2vec.pipeline.progress import Progress, SilentProgress
@@ -13,7 +12,6 @@ __all__ = [
     "Progress",
     "SilentProgress",
     "analyze",
-    "cache_folder",
     "default_workers",
     "name_runs",
     "probe",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -74,16 +73,6 @@ def release(folder: Path) -> None:
     if all(path.name in (LEDGER, BATCH_NORM) for path in kept):
         shutil.rmtree(folder / CACHE, ignore_errors=True)
         (folder / SETTINGS).unlink(missing_ok=True)
-
-
-def cache_folder() -> Path:
-    """Where compiled annotations are kept, shared by all runs: `NET2VEC_CACHE` if that is set."""
-    named = os.environ.get("NET2VEC_CACHE")
-    if named:
-        return Path(named)
-    import pooch
-
-    return Path(pooch.os_cache("net2vec"))
 
 
 def digest_of(**parts: Any) -> str:

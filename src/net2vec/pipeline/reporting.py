@@ -19,7 +19,7 @@ from net2vec.errors import DataError, Net2VecError
 from net2vec.kernels.maps import SparseMaps
 from net2vec.kernels.upsample import upsampled, upsampled_is_on
 from net2vec.networks import Network, run_layers
-from net2vec.pipeline.folder import SETTINGS, cache_folder
+from net2vec.pipeline.folder import SETTINGS
 from net2vec.pipeline.inputs import (
     Inputs,
     default_workers,
@@ -47,6 +47,7 @@ from net2vec.report import (
 )
 from net2vec.results import save_table
 from net2vec.runs import TABLES, Run, make_tables, open_run, unique_labels
+from net2vec.storage import cache_folder
 
 
 def write_report(

@@ -26,7 +26,6 @@ from net2vec.pipeline.folder import (
     LEDGER,
     PROVENANCE,
     SETTINGS,
-    cache_folder,
     claim,
     digest_of,
     is_finished,
@@ -57,6 +56,7 @@ from net2vec.pipeline.reporting import write_report
 from net2vec.prediction import BATCH_NORM, restore_batch_norm, save_batch_norm
 from net2vec.recording import LayerRecording, record
 from net2vec.runs import Run, open_run
+from net2vec.storage import cache_folder
 from net2vec.tasks import Choice, Skipped, choose_concepts, split_sizes
 
 

@@ -7,9 +7,7 @@ from data.
 from __future__ import annotations
 
 import math
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from net2vec import results
 from net2vec.errors import ResultsError
 from net2vec.report.content import Drawing, FigureRow, Picture, Report, Strip, Table
 from net2vec.report.figures.style import LIGHT, THEMES, repaint_svg, svg_of
+from net2vec.storage import replacing
 
 _GENERATOR = '<meta name="generator" content="net2vec">'
 """What marks a page as ours; it stands in the template."""
@@ -45,21 +44,13 @@ def save_report(report: Report, folder: Path) -> Path:
         ResultsError: the folder holds something other than a report.
     """
     _refuse_other_folders(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
+    with replacing(folder) as temporary:
         for name, table in report.tables.items():
             results.save_table(table, temporary / "tables" / f"{name}.csv")
         sizes = dict(_save_drawings(report, temporary / "figures"))
         sizes |= dict(_save_pictures(report, temporary / "pictures"))
         page = _environment().get_template("page.html").render(report=report, sizes=sizes)
         (temporary / "index.html").write_text(page, encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        temporary.replace(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return folder / "index.html"
 
 

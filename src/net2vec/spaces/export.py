@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from jaxtyping import Float
 
 from net2vec.results import save_table, save_text
 from net2vec.spaces.space import SpaceError
+from net2vec.storage import replacing
 
 
 def save_word2vec(
@@ -47,13 +47,8 @@ def save_safetensors(
 
     described = {**(metadata or {}), "concepts": json.dumps(list(names), ensure_ascii=False)}
     data = save({"vectors": np.ascontiguousarray(vectors)}, metadata=described)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def save_csv(

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from net2vec.errors import NetworkError
+from net2vec.storage import cache_folder
 
 
 def fetch_files(network: str, addresses: Sequence[str]) -> list[Path]:
@@ -25,10 +26,7 @@ def fetch_files(network: str, addresses: Sequence[str]) -> list[Path]:
     Raises:
         NetworkError: a download fails; the message says what to put where.
     """
-    import pooch  # takes a while, and is seldom needed
-
-    cache = os.environ.get("NET2VEC_CACHE") or pooch.os_cache("net2vec")
-    folder = Path(cache).expanduser() / "networks" / network
+    folder = cache_folder() / "networks" / network
     try:
         return [_fetch(address, folder) for address in addresses]
     except Exception as error:  # every layer of a download has errors of its own
