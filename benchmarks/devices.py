@@ -17,6 +17,7 @@ import torch
 
 import probes
 from measure import threads, timed
+from net2vec.devices import repeatable
 from net2vec.feeding import image_batches
 from net2vec.recording import record
 from net2vec.tasks import Asked, choose_concepts, draw_sample, map_in_threads, segment_concepts
@@ -37,14 +38,17 @@ def main() -> int:
     if not torch.cuda.is_available():
         print("there is no GPU here: nothing to compare", file=sys.stderr)
         return 2
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
-    print(f"{torch.cuda.get_device_name()}, {asked.workers} threads", flush=True)
+    with repeatable(torch.device("cuda")):
+        _compare(asked.images, asked.workers)
+    return 0
+
+
+def _compare(images: int, workers: int) -> None:
+    print(f"{torch.cuda.get_device_name()}, {workers} threads", flush=True)
     print("| what | CPU s | GPU s | agreement |\n| --- | --- | --- | --- |", flush=True)
-    _pass(asked.images, asked.workers)
-    recording = probes.random_recording(asked.images)
-    annotations = probes.random_annotations(asked.images)
+    _pass(images, workers)
+    recording = probes.random_recording(images)
+    annotations = probes.random_annotations(images)
     labels = choose_concepts(annotations, "segment").labels
     labels.sort(key=lambda label: -len(annotations.pairs(label, train=True)))
     few = labels[:: max(1, len(labels) // 32)]
@@ -65,7 +69,7 @@ def main() -> int:
                 recording, annotations, label, best_filter=0, subset_sizes=(), device=device
             )
 
-        found = dict(map_in_threads(one, few, asked.workers))
+        found = dict(map_in_threads(one, few, workers))
         return [found[label] for label in few]
 
     def classify(device: str) -> list[Any]:
@@ -84,11 +88,12 @@ def main() -> int:
     _both(f"classify {len(few)} concepts, converged", converge_classify)
     stages: dict[str, dict[str, float]] = {}
     # A run learns on three threads beside a GPU.
-    for device, workers in (("cpu", asked.workers), ("cuda", min(3, asked.workers))):
-        stages[device] = everything_after(recording, annotations, device=device, workers=workers)
+    for device, threads_there in (("cpu", workers), ("cuda", min(3, workers))):
+        stages[device] = everything_after(
+            recording, annotations, device=device, workers=threads_there
+        )
     for stage in stages["cpu"]:
         print(f"| all: {stage} | {stages['cpu'][stage]:.3g} | {stages['cuda'][stage]:.3g} | |")
-    return 0
 
 
 def _pass(images: int, workers: int) -> None:

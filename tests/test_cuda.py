@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 import torch
 
 from net2vec.data.annotations import compile_annotations
+from net2vec.devices import repeatable
 from net2vec.kernels.fit import SegmentationProblem, count_side_by_side, fit_side_by_side
 from net2vec.kernels.logistic import Draws, fit_logistic
 from net2vec.kernels.strips import Strips
@@ -36,12 +35,8 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is 
 
 @pytest.fixture(scope="module", autouse=True)
 def deterministic():
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
-    yield
-    torch.utils.deterministic.fill_uninitialized_memory = True
-    torch.use_deterministic_algorithms(False)
+    with repeatable(torch.device("cuda")):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,10 @@ from typing import Any
 
 import tomli_w
 
+from net2vec.devices import DEVICES
 from net2vec.errors import ConfigError
 
 TASKS = ("segment", "classify")
-DEVICES = ("auto", "cpu", "cuda")
 BATCH_NORMS = ("auto", "stored", "probe")
 PAPER, CONVERGED, BOTH = FITS = ("paper", "converged", "both")
 SEGMENT_SUBSETS = (1, 2, 4, 8, 16, 32, 64, 128, 160, 192, 224)

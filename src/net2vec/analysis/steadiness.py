@@ -60,7 +60,9 @@ def mean_steadiness(table: pd.DataFrame) -> pd.DataFrame:
     groups = table.groupby(fit, sort=False)
     means = groups[["cosine", "overlap", "score_sd"]].mean()
     others = groups.size() - 1
-    means.insert(2, "by_chance", (groups["neighbours"].first() / others).where(others > 0))
+    asked = groups["neighbours"].first()
+    # With no concepts but the neighbours there is nothing to choose.
+    means.insert(2, "by_chance", (asked / others).where(others > asked))
     means["concepts"], means["seeds"] = groups.size(), groups["seeds"].first()
     return means.reset_index()
 

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from net2vec.cli.display import TerminalProgress
-from net2vec.config import DEVICES, FITS, TASKS, Settings
+from net2vec.config import FITS, TASKS, Settings
+from net2vec.devices import DEVICES
 from net2vec.errors import ConfigError, Net2VecError
 from net2vec.pipeline import (
     name_runs,
@@ -194,7 +195,8 @@ def run(
         "subsets": _numbers(subsets if classify_subsets is None else classify_subsets),
     }
     if runs is not None:
-        if any(value is not None for value in (config, *given.values())):
+        others = (config, *given.values(), *segment.values(), *classify.values())
+        if any(value is not None for value in others):
             raise ConfigError("--runs holds all settings; leave the other options out")
         _make_many(read_runs(runs), out, workers)
         return

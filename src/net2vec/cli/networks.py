@@ -94,4 +94,4 @@ def _shapes_only(network: str) -> str | None:
     """Random weights where there is a choice: shapes do not depend on them, downloads do."""
     library, _, function = network.partition(":")
     by_function = bool(function) and library not in ("torchvision", "timm")
-    return None if by_function or network.endswith((".pt2", ".prototxt")) else "random"
+    return None if by_function or network.endswith(".pt2") else "random"

@@ -75,7 +75,7 @@ def compare(
 ) -> None:
     """Compare spaces of concepts: of runs, layers and tasks, of WordNet, of word vectors."""
     opened = [open_run(path) for path in runs]
-    spaces = _run_spaces(opened, layer or [], task or ["segment"], fit or [])
+    spaces, categories = _run_spaces(opened, layer or [], task or ["segment"], fit or [])
     shared = [name for name in spaces[0].names if all(name in space for space in spaces)]
     chosen = load_synonyms(synonyms) if synonyms else {}
     with TerminalProgress() as progress:
@@ -84,11 +84,6 @@ def compare(
             spaces.append(known.space)
             if known.missing:
                 progress.say(_lacking(known, len(shared)))
-    categories = {
-        name: category
-        for run in opened
-        for name, category in run.categories(task=run.tasks()[0]).items()
-    }
     found = compare_spaces(spaces, categories=categories, permutations=permutations)
     written = save_comparison(found, out)
     if as_json:
@@ -161,9 +156,10 @@ _FORMATS: Mapping[str, tuple[str, _Save]] = {
 
 def _run_spaces(
     runs: Sequence[Run], layers: Sequence[str], tasks: Sequence[str], fits: Sequence[str]
-) -> list[Space]:
-    """The spaces asked for, each labelled by what tells it apart from the others."""
-    spaces = []
+) -> tuple[list[Space], dict[str, str]]:
+    """The spaces asked for, each labelled by what tells it apart, and categories of concepts."""
+    spaces: list[Space] = []
+    categories: dict[str, str] = {}
     for run, label in zip(runs, unique_labels(list(runs)), strict=True):
         here = [layer for layer in run.layers if layer in layers or ALL in layers]
         if not layers:
@@ -182,7 +178,9 @@ def _run_spaces(
             for task in tasks
             for fit in views
         ]
-    return spaces
+        for layer, task in product(here, tasks):
+            categories |= run.categories(layer, task=task)
+    return spaces, categories
 
 
 def _look_up(

@@ -264,6 +264,7 @@ def _merge(
             masks[done : done + len(packed)] = packed
             done += len(packed)
         masks.flush()
+        del masks  # a file that is open cannot be renamed everywhere
     order = np.argsort(label, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(label, minlength=labels))])
     # On a tie the later category: the first maximum, counted from the end.

@@ -28,12 +28,14 @@ _NUMBERED = re.compile(r"(\d+)[\s:,;=]+(\S.*)")
 
 
 def concept_name(name: str) -> str:
-    """The name as it is shown; empty where it says that nothing is annotated.
-
-    Control characters would reach terminals and pages: they and other space become single spaces.
-    """
-    name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    """The name as it is shown; empty where it says that nothing is annotated."""
+    name = printable(name)
     return "" if name.lower() in VOID_NAMES else name
+
+
+def printable(name: str) -> str:
+    """The name with single spaces for control characters, which would reach terminals and pages."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())
 
 
 def number_names(names: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:

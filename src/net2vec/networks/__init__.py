@@ -9,7 +9,7 @@ from net2vec.networks.layers.capture import capture_outputs, run_layers
 from net2vec.networks.layers.grids import to_grid
 from net2vec.networks.layers.lanes import side_by_side
 from net2vec.networks.layers.listing import LayerInfo, list_layers
-from net2vec.networks.layers.modes import evaluating
+from net2vec.networks.layers.modes import evaluating, staying
 from net2vec.networks.layers.selection import resolve_layers
 from net2vec.networks.loading import load_network
 from net2vec.networks.network import Network, network_from_module, usual_batch
@@ -33,6 +33,7 @@ __all__ = [
     "resolve_layers",
     "run_layers",
     "side_by_side",
+    "staying",
     "to_grid",
     "usual_batch",
     "with_batch_norm_statistics",

@@ -60,14 +60,10 @@ def load_network(name: str, *, weights: str | None = None, seed: int = 0) -> Net
         network = replace(network_from_program(Path(name), weights=weights), name=name)
     elif model:
         with _seeded(seed):
-            network = network_from_function(name, weights=weights)
-        network = replace(
-            network,
-            name=name,
-            source=name,
-            weights=_weights_text(weights, seed, published="as the function returns them"),
-            trained=weights != RANDOM,
-        )
+            network = replace(network_from_function(name, weights=weights), name=name)
+        if weights is not None:  # else it is as the function says
+            told = _weights_text(weights, seed, published="")
+            network = replace(network, weights=told, trained=weights != RANDOM)
     else:
         raise NetworkError(_unknown(name))
     network.module.eval()

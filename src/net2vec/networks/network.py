@@ -148,8 +148,10 @@ def module_digest(module: nn.Module) -> str:
     state = blake2b(digest_size=16)
     for name, part in sorted(module.named_modules(remove_duplicate=False)):
         kind = type(part)
-        line = f"{name}\0{kind.__module__}.{kind.__qualname__}\0{part.extra_repr()}\0"
-        state.update((line + _own_source(kind)).encode())
+        source = _own_source(kind)
+        # Where a class of one's own stands does not matter: a file may be moved, or imported.
+        whose = kind.__qualname__ if source else f"{kind.__module__}.{kind.__qualname__}"
+        state.update(f"{name}\0{whose}\0{part.extra_repr()}\0{source}".encode())
     tensors = [
         *module.named_parameters(remove_duplicate=False),
         *module.named_buffers(remove_duplicate=False),

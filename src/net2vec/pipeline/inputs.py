@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from net2vec.config import Settings
 from net2vec.data import ProbeDataset, open_datasets
+from net2vec.devices import torch_device
 from net2vec.errors import ConfigError, NetworkError
 from net2vec.feeding import image_batches
 from net2vec.networks import (
@@ -72,7 +73,7 @@ def open_inputs(
     Raises:
         Net2VecError: one of them cannot be had, or the settings ask for something unknown in them.
     """
-    device = _device(settings.device)
+    device = torch_device(settings.device)
     if dataset is None:
         dataset = open_data(settings)
     _check_concepts(settings, dataset)
@@ -200,6 +201,8 @@ def absolute(settings: Settings) -> Settings:
     path, colon, function = network.rpartition(":")
     if colon and path.endswith(".py"):
         network = f"{resolve(path)}:{function}"
+    elif network.endswith((".prototxt", ".pt2")):
+        network = resolve(network)
     return replace(
         settings,
         network=network,
@@ -227,17 +230,3 @@ def _check_concepts(settings: Settings, dataset: ProbeDataset) -> None:
             close = [f'"{one}"' if "," in one else one for one in dict.fromkeys(close)]
             hint = f"did you mean {' or '.join(close)}?" if close else "see `net2vec data info`"
             raise ConfigError(f"{dataset.name} has no concept {name!r}; {hint}")
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda":
-        if not torch.cuda.is_available():
-            raise ConfigError("device cuda is not available here; use --device cpu")
-        # Sums on a GPU must come in a fixed order, or a run would not repeat to the last bit.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True)
-        # That would also fill all memory before it is used, a call for almost every other one.
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    return torch.device(name)

@@ -16,6 +16,9 @@ from net2vec.pipeline.progress import Progress, SilentProgress
 from net2vec.pipeline.reporting import write_report
 from net2vec.pipeline.runner import probe
 
+# What a run's folder cannot be called: the report stands beside them.
+_TAKEN = (".", "..", "report")
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -66,9 +69,11 @@ def probe_many(
             dataset = datasets[_data_key(settings)]
             probe(settings, folder, dataset=dataset, workers=workers, progress=progress)
             outcomes.append(Outcome(name, folder))
-        except Net2VecError as error:
-            progress.say(f"{name} failed: {error}")
-            outcomes.append(Outcome(name, folder, str(error)))
+        except Exception as error:  # also one of a network's own code, or of a full memory
+            what = str(error) if isinstance(error, Net2VecError) else f"{error!r}"
+            what = " ".join(what.split())
+            progress.say(f"{name} failed: {what}")
+            outcomes.append(Outcome(name, folder, what))
     finished = [outcome.folder for outcome in outcomes if outcome.error is None]
     if not finished:
         return outcomes, None
@@ -95,6 +100,8 @@ def read_runs(path: Path) -> dict[str, Settings]:
     for name, own in runs.items():
         if not re.fullmatch(r"[\w.-]+", name):
             raise ConfigError(f"{path}: {name!r} cannot be a folder; use letters, digits, _ - .")
+        if name in _TAKEN:
+            raise ConfigError(f"{path}: no run can be called {name!r}; choose another name")
         if not isinstance(own, dict):
             raise ConfigError(f"{path}: runs.{name} must be a table, got {own!r}")
         found[name] = Settings.from_dict(_merged(values, own), f"{path}: runs.{name}")
@@ -121,6 +128,6 @@ def _data_key(settings: Settings) -> tuple[object, ...]:
 def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     merged = {**shared, **own}
     for part in ("segment", "classify"):
-        if part in shared and part in own:
+        if isinstance(shared.get(part), Mapping) and isinstance(own.get(part), Mapping):
             merged[part] = {**shared[part], **own[part]}
     return merged

@@ -18,8 +18,9 @@ from net2vec import results
 from net2vec.config import Settings
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
+from net2vec.devices import repeatable
 from net2vec.errors import DataError, Net2VecError, NetworkError
-from net2vec.networks import Network
+from net2vec.networks import Network, staying
 from net2vec.pipeline.collect import layer_results
 from net2vec.pipeline.folder import (
     CACHE,
@@ -106,9 +107,10 @@ def analyze(
             **settings,
         }
     )
-    folder = probe(
-        chosen, Path(out), network=network, dataset=dataset, workers=workers, progress=progress
-    )
+    with staying(network.module):
+        folder = probe(
+            chosen, Path(out), network=network, dataset=dataset, workers=workers, progress=progress
+        )
     return open_run(folder)
 
 
@@ -162,7 +164,7 @@ def probe(
     making = _Run(settings, inputs, out, workers or default_workers(), progress)
     try:
         # Tensors of a caller's inference mode could not be written to by other threads.
-        with torch.inference_mode(False):
+        with torch.inference_mode(False), repeatable(inputs.device):
             probed = making.make()
     except Net2VecError:
         release(out)

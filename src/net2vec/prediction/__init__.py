@@ -7,7 +7,7 @@ from net2vec.prediction.classification import classify_images
 from net2vec.prediction.encodings import Encoding
 from net2vec.prediction.files import MapWriter, Written
 from net2vec.prediction.images import NewImage, gather_images
-from net2vec.prediction.looking import Glance, Looking, torch_device
+from net2vec.prediction.looking import Glance, Looking
 from net2vec.prediction.network import BATCH_NORM, open_network, restore_batch_norm, save_batch_norm
 from net2vec.prediction.segmentation import FullSize, segment_full_size, segment_images
 
@@ -27,5 +27,4 @@ __all__ = [
     "save_batch_norm",
     "segment_full_size",
     "segment_images",
-    "torch_device",
 ]

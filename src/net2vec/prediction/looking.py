@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from net2vec.devices import torch_device
 from net2vec.errors import ConfigError, NetworkError
 from net2vec.networks import Network, run_layers
 from net2vec.prediction.images import NewImage
-
-DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -89,20 +88,3 @@ class Looking:
                 # In memory as the probe's recording has it, for the same convolutions to be chosen.
                 stacked = stacked.contiguous(memory_format=torch.channels_last)
                 yield chosen, [size for _, size in loaded], stacked.to(device)
-
-
-def torch_device(device: str | torch.device) -> torch.device:
-    """A device by its name, `auto` being CUDA where there is one.
-
-    Raises:
-        ConfigError: it is not known, or not there.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-    except RuntimeError as error:
-        raise ConfigError(f"no device {device!r}; wanted {', '.join(DEVICES)}") from error
-    if found.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device cuda is not available here; use cpu")
-    return found

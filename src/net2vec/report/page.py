@@ -45,6 +45,7 @@ def save_report(report: Report, folder: Path) -> Path:
     """
     _refuse_other_folders(folder)
     with replacing(folder) as temporary:
+        temporary.mkdir()
         for name, table in report.tables.items():
             results.save_table(table, temporary / "tables" / f"{name}.csv")
         sizes = dict(_save_drawings(report, temporary / "figures"))

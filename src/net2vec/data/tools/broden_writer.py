@@ -73,7 +73,7 @@ def write_broden(
         for row in in_threads(write, range(len(names)), workers):
             rows.append(row)
             progress(1)
-        _index_table(dataset, names, rows, size, side).to_csv(folder / "index.csv", index=False)
+        _save(_index_table(dataset, names, rows, size, side), folder / "index.csv")
         _write_label_tables(folder, dataset, rows, parts)
     return out
 
@@ -229,7 +229,7 @@ def _write_label_tables(
                 "syns": "",
             }
         )
-    pd.DataFrame(label_rows).to_csv(folder / "label.csv", index=False)
+    _save(pd.DataFrame(label_rows), folder / "label.csv")
 
     category_rows = []
     for category in dataset.categories:
@@ -251,5 +251,10 @@ def _write_label_tables(
             "frequency": [frequency[key] for key in mine],
             "coverage": [f"{coverage[key]:.6f}" for key in mine],
         }
-        pd.DataFrame(coding).to_csv(folder / f"c_{parts[category]}.csv", index=False)
-    pd.DataFrame(category_rows).to_csv(folder / "category.csv", index=False)
+        _save(pd.DataFrame(coding), folder / f"c_{parts[category]}.csv")
+    _save(pd.DataFrame(category_rows), folder / "category.csv")
+
+
+def _save(table: pd.DataFrame, path: Path) -> None:
+    # The bytes count in the digest, so that lines end alike on every system.
+    table.to_csv(path, index=False, lineterminator="\n")

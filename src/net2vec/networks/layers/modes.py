@@ -29,6 +29,16 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
+def staying(module: nn.Module) -> Iterator[None]:
+    """Whatever moves the module inside, it is back on its device afterwards."""
+    device = parameter_device(module)
+    try:
+        yield
+    finally:
+        module.to(device)
+
+
+@contextmanager
 def _full_precision() -> Iterator[None]:
     """Convolutions of a GPU in the precision of a CPU: by default they round to ten bits."""
     before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32

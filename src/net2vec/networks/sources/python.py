@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,11 @@ def network_from_function(name: str, *, weights: str | None = None) -> Network:
             do not fit; or a module does not know how to draw its parameters.
     """
     made = _call(name)
-    network = made if isinstance(made, Network) else network_from_module(made, name=name)
+    if isinstance(made, Network):
+        network = made
+    else:
+        bare = network_from_module(made, name=name)
+        network = replace(bare, weights="as the function returns them", source=name)
     if weights == "random":
         draw_parameters(network.module)
     elif weights is not None:

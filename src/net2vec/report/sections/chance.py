@@ -116,6 +116,7 @@ def _evidence(study: Study, summary: pd.DataFrame) -> list[Block]:
     layers = list(dict.fromkeys(layer for run in study.runs for layer in run.layers))
     tasks = [task for task in TASK_TITLE if summary["task"].eq(task).any()]
     shown = summary.assign(series=_series(study, summary))
+    said = [text for task in tasks if (text := _passed(study, shown, task))]
     return [
         Paragraph(
             "Any of many filters fits a concept somewhat by luck, and so does a combination of all."
@@ -126,7 +127,7 @@ def _evidence(study: Study, summary: pd.DataFrame) -> list[Block]:
             f" {_RATE} of all that pass in a layer are expected to do so by chance. Where images"
             " are not independent, as frames of a film, it may be more."
         ),
-        Paragraph(" ".join(_passed(study, shown, task) for task in tasks)),
+        *([Paragraph(" ".join(said))] if said else []),
         *_warning(shown),
         FigureRow(
             tuple(
@@ -202,6 +203,8 @@ def _passed(study: Study, summary: pd.DataFrame, task: str) -> str:
             f" {combined['concepts']:,} concepts with all filters ({percent(combined['share'])}),"
             f" {single['passed']:,} with the best single one"
         )
+    if not said:
+        return ""
     return f"In {TASK_TITLE[task]} on the last layer these pass: {'; '.join(said)}."
 
 

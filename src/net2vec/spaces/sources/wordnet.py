@@ -65,7 +65,8 @@ def wordnet_space(
     missing = []
     for name in names:
         word = chosen.get(name, chosen.get(bare_name(name), bare_name(name)))
-        synset = None if word is None else _synset(reader, word, given=name in (senses or {}))
+        given = bool({name, bare_name(name)} & set(senses or ()))
+        synset = None if word is None else _synset(reader, word, given=given)
         if synset is None:
             missing.append(name)
         else:

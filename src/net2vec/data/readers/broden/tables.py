@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from net2vec.data.labels import printable
 from net2vec.data.protocol import SPLITS
 from net2vec.data.readers.broden.csv_table import Table
 
@@ -79,7 +80,7 @@ class BrodenTables:
         for text, name in zip(self.label.rows["number"], self.label.rows["name"], strict=True):
             number = re.fullmatch(rf"0*({_NUMBER})(\.0*)?", text.strip())
             if number and int(number[1]) <= MAX_NUMBER:
-                names.setdefault(int(number[1]), name)
+                names.setdefault(int(number[1]), printable(name))
         return names
 
     def categories(self) -> list[str]:
@@ -141,7 +142,7 @@ class BrodenTables:
     @cached_property
     def _label_faults(self) -> _Faults:
         rows, faults = _shaped(self.label)
-        number, name = rows["number"], rows["name"]
+        number, name = rows["number"], rows["name"].map(printable)
         legible = number.str.fullmatch(_NUMBER).astype(bool)
         legible &= pd.to_numeric(number.where(legible, "0")) <= MAX_NUMBER
         _note(
@@ -196,8 +197,8 @@ def is_size(text: str) -> bool:
 
 
 def one_line(text: str) -> str:
-    """The text with everything escaped that would end a line."""
-    return "".join(repr(c)[1:-1] if len(f"{c}x".splitlines()) > 1 else c for c in text)
+    """The text with everything escaped that would end a line or command a terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _shaped(table: Table) -> tuple[pd.DataFrame, defaultdict[int, list[str]]]:
