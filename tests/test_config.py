@@ -1,8 +1,10 @@
 """Settings of a second fit, of nulls and of seeds."""
 
+from math import inf, nan
+
 import pytest
 
-from net2vec.config import Settings, may_follow
+from net2vec.config import ClassifySettings, SegmentSettings, Settings, may_follow
 from net2vec.errors import ConfigError
 
 
@@ -23,12 +25,21 @@ def test_the_papers_fit_once_is_what_a_run_makes():
         ({"fit": "best"}, "unknown fit 'best'; wanted one of paper, converged, both"),
         ({"nulls": -1}, "nulls must be 0 or more, got -1"),
         ({"seeds": 0}, "seeds must be 1 or more, got 0"),
+        ({"seed": 2**63}, f"seed must be in -{2**63} to {2**63 - 1}, got {2**63}"),
+        ({"seed": 2**63 - 2, "seeds": 3}, "seed must be in"),
         ({"fit": "converged", "seeds": 2}, "got 2 with fit converged.*use fit both or paper"),
     ],
 )
 def test_what_makes_no_sense_is_refused(given, wanted):
     with pytest.raises(ConfigError, match=wanted):
         settings(**given)
+
+
+@pytest.mark.parametrize("kind", [SegmentSettings, ClassifySettings])
+@pytest.mark.parametrize("rate", [0.0, inf, nan])
+def test_steps_of_no_size_are_refused(kind, rate):
+    with pytest.raises(ConfigError, match=rf"learning_rate must be above 0 and finite, got {rate}"):
+        kind(learning_rate=rate)
 
 
 def test_they_are_the_same_in_a_file(tmp_path):

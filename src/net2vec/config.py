@@ -8,6 +8,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ BATCH_NORMS = ("auto", "stored", "probe")
 PAPER, CONVERGED, BOTH = FITS = ("paper", "converged", "both")
 SEGMENT_SUBSETS = (1, 2, 4, 8, 16, 32, 64, 128, 160, 192, 224)
 CLASSIFY_SUBSETS = (1, 2, 3, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 80, 100, 128)
+# What torch's generators take.
+_SEEDS = (-(2**63), 2**63 - 1)
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,9 @@ class Settings:
         _check_choice("fit", self.fit, FITS)
         _check(self.nulls >= 0, "nulls", "0 or more", self.nulls, 0)
         _check(self.seeds >= 1, "seeds", "1 or more", self.seeds, 1)
+        low, high = _SEEDS
+        below = f"in {low} to {high}"
+        _check(low <= self.seed <= high - self.seeds + 1, "seed", below, self.seed, 0)
         if self.seeds > 1 and self.fit == CONVERGED:
             raise ConfigError(
                 f"seeds repeats the paper's fit from other starts, got {self.seeds} with fit "
@@ -289,7 +295,8 @@ def _check_training(
     task: str, learning_rate: float, momentum: float, batch: int, epochs: int
 ) -> None:
     usual = 1e-4 if task == "segment" else 0.1
-    _check(learning_rate > 0, f"{task}.learning_rate", "above 0", learning_rate, usual)
+    finite = 0 < learning_rate < inf
+    _check(finite, f"{task}.learning_rate", "above 0 and finite", learning_rate, usual)
     _check(0 <= momentum < 1, f"{task}.momentum", "in [0, 1)", momentum, 0.9)
     _check(batch >= 1, f"{task}.batch", "1 or more", batch, 64)
     _check(epochs >= 1, f"{task}.epochs", "1 or more", epochs, 30)

@@ -89,6 +89,7 @@ def test_a_space_of_six_has_no_choice_of_five_neighbours():
     table = seed_steadiness(arrays(np.random.default_rng(0).normal(size=(2, 6, 4))))
     assert table["overlap"].isna().all()
     assert table["cosine"].notna().all()
+    assert mean_steadiness(table.assign(layer="last"))["by_chance"].isna().all()
 
 
 def test_a_vector_without_direction_is_left_out():

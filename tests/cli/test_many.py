@@ -3,6 +3,7 @@
 import pytest
 
 from net2vec.cli import main
+from net2vec.pipeline import many
 from net2vec.results import load_table
 
 from builders_runs import write_network_file, write_small_folder
@@ -66,13 +67,42 @@ def test_a_file_of_runs(place, tmp_path, capsys):
     assert (one["val"] == other["val"])[~combined].all()
 
 
+def test_what_any_code_raises_stops_no_other_run(place, tmp_path, capsys, monkeypatch):
+    file = place / "networks_of_mine.py"
+    make = many.probe
+
+    def failing(settings, *arguments, **options):
+        if settings.network.endswith("small"):
+            raise MemoryError("of the\nGPU")
+        return make(settings, *arguments, **options)
+
+    monkeypatch.setattr(many, "probe", failing)
+    networks = ("--network", f"{file}:small", "--network", f"{file}:with_batch_norm")
+    assert call("run", *networks, "--data", place / "data", "--out", tmp_path / "all", *FAST) == 2
+    out, err = capsys.readouterr()
+    assert "1 of 2 runs failed" in err
+    assert "MemoryError('of the\\nGPU')" in err
+    assert out.strip().endswith("index.html")
+
+
+@pytest.mark.parametrize("option", ["--seed", "--subsets", "--segment-epochs", "--classify-batch"])
+def test_a_file_of_runs_stands_alone(place, tmp_path, capsys, option):
+    (tmp_path / "runs.toml").write_text("[runs.a]\nnetwork = 'alexnet'\ndata = ['diorama']")
+    assert call("run", "--runs", tmp_path / "runs.toml", "--out", tmp_path / "out", option, 1) == 2
+    assert "leave the other options out" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
         ("network = 'alexnet'", "names no run"),
         ("[runs.a]\nnetwork = 'alexnet'", "data"),
         ("[runs.'a/b']\nnetwork = 'alexnet'", "cannot be a folder"),
+        ("[runs.report]\nnetwork = 'alexnet'", "no run can be called 'report'"),
+        ("[runs.'..']\nnetwork = 'alexnet'", "no run can be called '..'"),
         ("[runs.a]\ncolour = 3", "unknown colour"),
+        ("segment = 3\n[runs.a]\ndata = ['diorama']\nsegment.epochs = 2", "network and data"),
         ("not toml", "TOML"),
     ],
 )

@@ -6,10 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import net2vec
 from net2vec.cli import main
 from net2vec.runs import open_run
 
-from builders import CONCEPTS, build_run
+from builders import CONCEPTS, SCENES, build_run
+from builders_runs import small_dataset, small_network
+from builders_whole import squash
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,25 @@ def test_layers_and_tasks_are_chosen(runs, tmp_path, capsys):
     }
     assert call("compare", *runs, "--layer", "stem/relu", "--out", tmp_path) == 2
     assert "none of the layers stem/relu; it has blocks.6, top" in capsys.readouterr().err
+
+
+def test_categories_are_those_of_what_is_compared(runs, tmp_path):
+    assert call("compare", *runs, "--task", "classify", "--permutations", 0, "--out", tmp_path) == 0
+    table = pd.read_csv(tmp_path / "distances_by_concept.csv", keep_default_na=False)
+    found = dict(zip(table["concept"], table["category"], strict=True))
+    assert found == {**CONCEPTS, **SCENES}
+
+
+def test_a_last_layer_that_holds_no_task_is_passed_over(tmp_path):
+    data = small_dataset()
+    for name in ("one", "two"):
+        run = net2vec.analyze(
+            small_network(), data, tmp_path / name, layers=("3", "6"), tasks=("segment",),
+            transform=squash, seed=len(name), segment={"epochs": 1},
+        )  # fmt: skip
+        assert run.tasks() == ()
+    folders = (tmp_path / "one", tmp_path / "two")
+    assert call("compare", *folders, "--layer", "3", "--out", tmp_path / "out") == 0
 
 
 def test_what_is_exported_is_at_no_distance(runs, tmp_path, capsys):

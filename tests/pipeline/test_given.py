@@ -14,6 +14,7 @@ from net2vec.config import Settings
 from net2vec.data.tools import write_broden
 from net2vec.errors import ConfigError, NetworkError
 from net2vec.pipeline import probe
+from net2vec.pipeline.inputs import absolute
 from net2vec.pipeline.progress import SilentProgress
 
 from builders_runs import small_dataset, write_network_file, write_small_folder
@@ -97,6 +98,16 @@ def test_what_is_no_network_or_dataset_is_refused_in_one_line(tmp_path):
 
 
 BY_NAME = "networks by name are opened by net2vec.networks.load_network"
+
+
+def test_files_are_named_so_that_they_are_found_from_anywhere(tmp_path, monkeypatch):
+    for name in ("deploy.prototxt", "net.pt2", "mine.py"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    for name in ("deploy.prototxt", "net.pt2", "mine.py:make"):
+        settings = absolute(Settings(network=name, data=("diorama",)))
+        assert settings.network == str(tmp_path / name)
+    assert absolute(Settings(network="gone.pt2", data=("diorama",))).network == "gone.pt2"
 
 
 def test_several_folders_are_joined(tmp_path):

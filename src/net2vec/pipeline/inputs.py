@@ -133,8 +133,7 @@ def module_network(
     network = (
         model if isinstance(model, Network) else network_from_module(model, transform, name=name)
     )
-    kind = type(network.module)
-    return network, f"{_GIVEN}{kind.__module__}.{kind.__qualname__}@{network.digest}"
+    return network, f"{_GIVEN}{type(network.module).__qualname__}@{network.digest}"
 
 
 def dataset_name(dataset: ProbeDataset) -> str:

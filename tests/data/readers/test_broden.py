@@ -153,6 +153,17 @@ def test_tables_that_contradict_the_layout_are_refused(folder, table, old, new, 
     assert "\n" not in message
 
 
+def test_control_characters_reach_nobody(folder):
+    label = folder / "label.csv"
+    label.write_text(label.read_text().replace("3,NA", "3,traffic\x1b[31m\tlight"))
+    assert "traffic [31m light" in BrodenDataset(folder).labels
+    label.write_text(label.read_text().replace("traffic\x1b[31m\tlight", " null\x07"))
+    with pytest.raises(DataError, match="line 4: the name ' null\\\\x07' stands"):
+        BrodenDataset(folder)
+    message = refuse(folder, "index", "ade/one.jpg,val", "ade/\x1b[31mone.jpg,tset")
+    assert "\x1b" not in message
+
+
 def test_several_faults_are_counted(folder):
     message = refuse(folder, "index", ",val,4,6", ",test,x,6")
     assert message.endswith("wanted train or val (1 more: see `net2vec data check`)")

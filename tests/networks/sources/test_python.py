@@ -10,7 +10,7 @@ from net2vec.networks import load_network
 _SOURCE = """
 import torch
 from torch import nn
-from net2vec.networks import Preprocessing, network_from_module
+from net2vec.networks import Network, Preprocessing, network_from_module
 
 def small():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
@@ -19,10 +19,23 @@ def dressed():
     own = Preprocessing(20, (1.0, 2.0, 3.0), (1.0, 1.0, 1.0), "BGR")
     return network_from_module(small(), own, layers=["0"], aliases={"conv": "0"})
 
+def untrained():
+    return Network("mine", small(), dressed().preprocessing, trained=False, weights="drawn",
+                   source="a paper")
+
 class Own(nn.Module):
     def __init__(self):
         super().__init__()
         self.scale = nn.Parameter(torch.ones(3))
+
+class Scale(nn.Module):
+    scale = 3
+
+    def forward(self, batch):
+        return batch * self.scale
+
+def scaled():
+    return nn.Sequential(nn.Conv2d(3, 3, 3), nn.ReLU(), Scale())
 
 def own():
     return Own()
@@ -52,6 +65,23 @@ def test_a_file_or_an_installed_package_gives_the_module(file, monkeypatch):
     monkeypatch.syspath_prepend(str(file.parent))
     monkeypatch.delitem(sys.modules, "mine", raising=False)
     assert load_network("mine:small").digest == network.digest
+
+
+def test_a_file_may_be_moved(file, tmp_path):
+    moved = tmp_path / "elsewhere" / "also_mine.py"
+    moved.parent.mkdir()
+    moved.write_text(file.read_text())
+    own = load_network(f"{file}:scaled")
+    assert load_network(f"{moved}:scaled").digest == own.digest
+    moved.write_text(file.read_text().replace("batch * self.scale", "batch + self.scale"))
+    assert load_network(f"{moved}:scaled").digest != own.digest
+
+
+def test_a_network_is_what_its_function_says(file):
+    network = load_network(f"{file}:untrained")
+    assert (network.trained, network.weights, network.source) == (False, "drawn", "a paper")
+    drawn = load_network(f"{file}:untrained", weights="random")
+    assert (drawn.trained, drawn.weights) == (False, "random (seed 0)")
 
 
 def test_a_function_may_bring_its_own_preprocessing_and_layers(file):

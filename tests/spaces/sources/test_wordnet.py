@@ -84,6 +84,8 @@ def test_names_lose_their_suffix_and_take_the_chosen_sense(folder):
 def test_faults_are_said(folder, tmp_path, monkeypatch):
     with pytest.raises(SpaceError, match=r"no synset 'dog\.n\.09'"):
         wordnet_space(["dog"], folder, senses={"dog": "dog.n.09"})
+    with pytest.raises(SpaceError, match=r"no synset 'dog\.n\.09'"):
+        wordnet_space(["dog-s"], folder, senses={"dog": "dog.n.09"})
     with pytest.raises(SpaceError, match="holds no WordNet database"):
         wordnet_space(["dog"], tmp_path)
     (tmp_path / "index.noun").write_text("dog n one\n")
