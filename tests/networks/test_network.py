@@ -1,6 +1,7 @@
 import dataclasses
 from copy import deepcopy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -55,7 +56,8 @@ def test_bfloat16_parameters_have_a_digest():
 def test_the_input_digest_tells_transforms_apart_whatever_they_are_called():
     def network(scale):
         def transform(image):
-            return torch.full((3, 8, 8), scale * image.width)
+            pixels = torch.from_numpy(np.array(image.resize((8, 8)), dtype=np.float32))
+            return scale * pixels.permute(2, 0, 1)
 
         return network_from_module(_small(), transform)
 
@@ -72,6 +74,18 @@ def test_a_users_module_is_taken_as_it_is():
     assert network.name == "mine"
     assert network_from_module(module).name == "Sequential"
     assert network_from_module(module, size=32).preprocessing.size == 32
+
+
+def test_a_compiled_module_is_the_module_that_was_compiled():
+    module = _small()
+    assert network_from_module(torch.compile(module), size=16).module is module
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_torchscript_is_refused():
+    traced = torch.jit.trace(_small(), torch.zeros(1, 3, 16, 16))
+    with pytest.raises(NetworkError, match="layers of TorchScript cannot be looked at"):
+        network_from_module(traced)
 
 
 def test_a_copy_does_not_keep_the_old_digest():

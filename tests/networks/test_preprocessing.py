@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
+from torchvision import transforms
+from torchvision.models import ResNet18_Weights
 
 from net2vec.errors import NetworkError
 from net2vec.networks import CustomPreprocessing, Preprocessing
@@ -90,3 +93,44 @@ def test_a_custom_transform_tells_its_size_and_sees_rgb():
 def test_a_transform_that_does_not_do_is_refused(transform, message):
     with pytest.raises(NetworkError, match=message):
         CustomPreprocessing.wrap(transform)
+
+
+def squash(size, *more):
+    return transforms.Compose([transforms.Resize((size, size)), *more, transforms.ToTensor()])
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        *(squash(size) for size in (4, 7, 32, 224)),
+        squash(64, transforms.Grayscale(3), transforms.GaussianBlur(9, 3.0)),
+        squash(20, transforms.RandomInvert(1.0)),
+        # What the whole picture decides moves every pixel.
+        lambda image: (pixels := squash(64)(image)) - pixels.mean(),
+    ],
+)
+def test_whatever_shows_the_whole_picture_in_its_place_is_taken(transform):
+    assert CustomPreprocessing.wrap(transform)(Image.new("RGB", (9, 5))).ndim == 3
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        ResNet18_Weights.DEFAULT.transforms(),
+        timm.data.create_transform(input_size=(3, 224, 224)),
+        squash(232, transforms.CenterCrop(224)),
+        squash(32, transforms.RandomHorizontalFlip(1.0)),
+        squash(32, transforms.RandomVerticalFlip(1.0)),
+        transforms.Compose([transforms.Pad((0, 80)), squash(64)]),
+        lambda image: squash(32)(image).transpose(1, 2),
+    ],
+)
+def test_a_transform_that_moves_what_masks_lie_over_is_refused(transform):
+    with pytest.raises(NetworkError, match=r"not show the whole picture .* use Resize\(\("):
+        CustomPreprocessing.wrap(transform)
+
+
+def test_a_transform_is_told_by_what_it_says_of_itself():
+    assert "Resize(size=(8, 8)" in CustomPreprocessing.wrap(squash(8)).to_dict()["transform"]
+    named = CustomPreprocessing.wrap(lambda image: squash(8)(image)).to_dict()["transform"]
+    assert named.endswith("<lambda>")

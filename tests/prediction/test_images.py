@@ -58,6 +58,11 @@ def test_an_image_in_memory_is_left_as_it_was(tmp_path):
 def test_a_folder_stands_for_its_images_and_a_batch_for_its_rows(tmp_path):
     paths = odd_images(tmp_path)
     (tmp_path / "notes.txt").write_text("no image")
+    array = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
+    (found,) = gather_images(array)
+    assert np.array_equal(found.picture(), array)
+    with pytest.raises(DataError, match=r"uint8.*got \(4, 5, 3\) of float64"):
+        gather_images([array / 255])
     found = gather_images([tmp_path, torch.zeros(2, 3, 8, 8), Image.new("L", (4, 4))])
     names = [str(path) for path in sorted(paths.values())]
     assert [image.name for image in found] == [*names, "image 5", "image 6", "image 7"]

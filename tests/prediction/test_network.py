@@ -113,7 +113,18 @@ def test_another_transform_is_refused(given, paths):
         given.segment(paths[:1], "red", network=small_network(), transform=lambda i: squash(i) / 2)
 
 
+def test_a_run_made_in_python_knows_its_network(given, paths):
+    answer = given.segment(paths[:1], None)
+    assert answer.sizes["concept"] == len(given.vectors()["concept"]) > 1
+    again = net2vec.open_run(given.path, network=small_network(), transform=squash)
+    assert again.segment(paths[:1]).identical(answer)
+    assert again.at(fit="paper").segment(paths[:1]).identical(answer)
+    with pytest.raises(ResultsError, match="no concept asked for"):
+        given.segment(paths[:1], [])
+
+
 def test_a_network_given_in_python_is_asked_for(given, paths):
+    given = net2vec.open_run(given.path)
     with pytest.raises(NetworkError, match="pass the module as network="):
         given.segment(paths[:1], "red")
     with pytest.raises(NetworkError, match="pass it as transform="):

@@ -65,6 +65,19 @@ def test_alignment_and_procrustes_agree_with_their_definitions():
     assert row.rsa == pytest.approx(wanted.statistic)
 
 
+def test_alignment_by_chance_is_its_mean_over_all_permutations():
+    one, other = random_space(0, "one", 4, NAMES[:5]), random_space(1, "other", 12, NAMES[:5])
+    (row,) = compare_spaces([one, other], permutations=0).distances.itertuples()
+    centre = np.eye(5) - 1 / 5
+    k, m = (centre @ space.unit @ space.unit.T @ centre for space in (one, other))
+    scale = np.sqrt((k * k).sum() * (m * m).sum())
+    found = [
+        (k[np.ix_(order, order)] * m).sum() / scale
+        for order in map(list, itertools.permutations(range(5)))
+    ]
+    assert row.cka_by_chance == pytest.approx(np.mean(found))
+
+
 def test_the_p_value_counts_permutations_at_least_as_similar():
     one, other = (
         random_space(0, "one", names=list("abcde")),

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from net2vec.errors import NetworkError
 from net2vec.networks.layers.grids import prefix_tokens_of
 from net2vec.networks.layers.modes import fixed_batch_of
 from net2vec.networks.layers.tracing import Trace, trace_outputs
@@ -122,8 +123,15 @@ def network_from_module(
             the module says of itself.
 
     Raises:
-        NetworkError: the transform does not do what it must.
+        NetworkError: the transform does not do what it must, or the module is TorchScript.
     """
+    if isinstance(module, torch.jit.ScriptModule):
+        raise NetworkError(
+            "layers of TorchScript cannot be looked at: give the module that it was made from, or "
+            "a program of torch.export (.pt2)"
+        )
+    # What torch.compile makes of a module passes its hooks by; the module itself is in there.
+    module = getattr(module, "_orig_mod", module)
     preprocessing: Preprocessing | CustomPreprocessing
     if transform is None:
         preprocessing = imagenet_preprocessing(size)

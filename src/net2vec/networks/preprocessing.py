@@ -19,6 +19,12 @@ Triple = tuple[float, float, float]
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
+# On a smaller square there is no telling places apart.
+_LEAST_SIDE = 8
+# A wide picture, the centres of spots that are put in it, and how far a spot reaches.
+_SPOTTED, _SPOT = (480, 320), 0.035
+_SPOTS = ((0.08, 0.1), (0.92, 0.12), (0.1, 0.88), (0.9, 0.9), (0.3, 0.6))
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -112,8 +118,8 @@ class CustomPreprocessing:
         """Find the size by trying the transform on a sample picture.
 
         Raises:
-            NetworkError: the transform fails, gives no square of three channels, or gives
-                different values when it is asked twice.
+            NetworkError: the transform fails, gives no square of three channels, gives different
+                values when it is asked twice, or shows something else than the whole picture.
         """
         try:
             first, second = transform(sample_picture()), transform(sample_picture())
@@ -140,6 +146,8 @@ class CustomPreprocessing:
                 "the transform gives different values for the same picture: leave out its random "
                 "parts"
             )
+        if first.shape[1] >= _LEAST_SIDE:
+            _refuse_other_geometry(transform, int(first.shape[1]))
         return cls(transform, int(first.shape[1]))
 
     def __call__(self, image: Image.Image) -> Float[Tensor, "3 size size"]:
@@ -153,8 +161,12 @@ class CustomPreprocessing:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a run's provenance; the transform itself cannot be restored."""
-        name = getattr(self.transform, "__qualname__", type(self.transform).__qualname__)
-        return {"size": self.size, "transform": name}
+        told = getattr(self.transform, "__qualname__", type(self.transform).__qualname__)
+        described = " ".join(repr(self.transform).split())
+        # An object that does not describe itself tells its address alone.
+        if not hasattr(self.transform, "__qualname__") and " at 0x" not in described:
+            told = described
+        return {"size": self.size, "transform": told}
 
 
 def imagenet_preprocessing(size: int = 224) -> Preprocessing:
@@ -166,6 +178,37 @@ def sample_picture() -> Image.Image:
     """A fixed picture with all frequencies and no symmetry, to tell transforms apart."""
     pixels = np.random.default_rng(0).integers(0, 256, (61, 89, 3), dtype=np.uint8)
     return Image.fromarray(pixels).resize((267, 183), Image.Resampling.BICUBIC)
+
+
+def _refuse_other_geometry(transform: Callable[[Image.Image], Any], side: int) -> None:
+    """See to it that every part of a picture is where it is in the picture squashed to the square.
+
+    Spots are put into a grey picture, and looked for where the transform has made a difference.
+    """
+    plain = Image.new("RGB", _SPOTTED, (96, 96, 96))
+    grey = transform(plain)
+    width, height = _SPOTTED
+    rows = (torch.arange(side) + 0.5) / side
+    # Wider than a pixel of the square, or resampling might pass it by.
+    reach = max(_SPOT, 0.6 / side)
+    for x, y in _SPOTS:
+        spotted = plain.copy()
+        left, right = (round((x + way * reach) * width) for way in (-1, 1))
+        top, bottom = (round((y + way * reach) * height) for way in (-1, 1))
+        spotted.paste((224, 224, 224), (left, top, right, bottom))
+        changed = (transform(spotted) - grey).abs().sum(0)
+        # What the spot does to all of the picture, as through its mean, says nothing of its place.
+        changed = (changed - changed.median()).clamp(min=0)
+        total = changed.sum()
+        seen_x, seen_y = (changed.sum(0) @ rows) / total, (changed.sum(1) @ rows) / total
+        # Written so that a spot that is nowhere (0 / 0) is off as well.
+        near = max(abs(float(seen_x) - x), abs(float(seen_y) - y)) <= 0.01 + 1 / side
+        if not (bool(total > 0) and near):
+            raise NetworkError(
+                f"the transform does not show the whole picture squashed to the square: it crops, "
+                f"pads, flips or turns, so that masks would not lie over it; use "
+                f"Resize(({side}, {side})) alone, without CenterCrop and the like"
+            )
 
 
 def _times_255(values: Triple) -> Triple:

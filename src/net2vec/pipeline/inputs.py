@@ -130,9 +130,13 @@ def module_network(
             f"a network given in Python must be a torch.nn.Module, got {model!r}; networks by name "
             f"are opened by net2vec.networks.load_network"
         )
-    network = (
-        model if isinstance(model, Network) else network_from_module(model, transform, name=name)
-    )
+    if isinstance(model, Network):
+        network = model if name is None else replace(model, name=name)
+        if transform is not None:
+            fed = network_from_module(model.module, transform).preprocessing
+            network = replace(network, preprocessing=fed)
+    else:
+        network = network_from_module(model, transform, name=name)
     return network, f"{_GIVEN}{type(network.module).__qualname__}@{network.digest}"
 
 

@@ -111,7 +111,7 @@ def analyze(
         folder = probe(
             chosen, Path(out), network=network, dataset=dataset, workers=workers, progress=progress
         )
-    return open_run(folder)
+    return open_run(folder, network=network)
 
 
 def probe(

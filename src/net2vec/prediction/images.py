@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -76,12 +77,13 @@ def gather_images(images: Any) -> list[NewImage]:
 
     Args:
         images: one or a sequence of files, folders, Pillow images and tensors [3, size, size] that
-            are preprocessed already; a tensor [image, 3, size, size] stands for several.
+            are preprocessed already, a tensor [image, 3, size, size] standing for several; and
+            NumPy arrays of unsigned bytes, [row, column] or [row, column, 3].
 
     Raises:
         DataError: a folder has none, or there is something else among them.
     """
-    if isinstance(images, str | PathLike | Image.Image | Tensor):
+    if isinstance(images, str | PathLike | Image.Image | Tensor | np.ndarray):
         images = [images]
     elif not isinstance(images, Iterable):
         raise DataError(_refusal(images))
@@ -97,6 +99,8 @@ def _expand(image: object, place: int) -> list[NewImage]:
         return [NewImage(f"image {place + row}", rows[row]) for row in range(len(rows))]
     if isinstance(image, Image.Image):
         return [NewImage(str(getattr(image, "filename", "")) or f"image {place}", image)]
+    if isinstance(image, np.ndarray):
+        return [NewImage(f"image {place}", _picture(image, place))]
     if not isinstance(image, str | PathLike):
         raise DataError(_refusal(image))
     path = Path(image)
@@ -108,8 +112,19 @@ def _expand(image: object, place: int) -> list[NewImage]:
     return [NewImage(str(file), file) for file in inside]
 
 
+def _picture(image: np.ndarray, place: int) -> Image.Image:
+    if image.dtype == np.uint8 and (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
+        return Image.fromarray(image)
+    raise DataError(
+        f"image {place}: an array must be of unsigned bytes (uint8), of shape (row, column) or "
+        f"(row, column, 3); got {image.shape} of {image.dtype}; of several give a list"
+    )
+
+
 def _refusal(image: object) -> str:
-    return f"an image must be a path, a Pillow image or a tensor, not {type(image).__name__}"
+    return (
+        f"an image must be a path, a Pillow image, an array or a tensor, not {type(image).__name__}"
+    )
 
 
 _SUFFIXES = sorted(IMAGE_SUFFIXES)

@@ -93,15 +93,15 @@ def open_network(
 def segment(
     run: Run,
     images: Any,
-    concepts: str | Sequence[str],
+    concepts: str | Sequence[str] | None = None,
     layer: str | Sequence[str] | None = None,
     **options: Any,
 ) -> xr.Dataset:
     """Masks at the masks' size; see `Run.segment`."""
     _check_options("segment", options)
-    names, layers = _several(concepts), _several(layer)
+    names = None if concepts is None else _several(concepts)
     found = prediction.gather_images(images)
-    applied = open_applied(run, "segment", names, layers=layers, **options)
+    applied = open_applied(run, "segment", names, layers=_several(layer), **options)
     answer = prediction.segment_images(applied.looking, found, applied.encodings)
     return answer.isel(_alone(layer, concepts)).assign_attrs(network=run.network)
 
@@ -132,6 +132,8 @@ def concept_names(known: Sequence[str], wanted: Sequence[str] | None, label: str
         raise ResultsError(f"no concept was learned in {label}; choose another layer or task")
     if wanted is None:
         return list(known)
+    if not wanted:
+        raise ResultsError(f"no concept asked for in {label}; name some, or none for all")
     try:
         return list(dict.fromkeys(resolve_name(name, known) for name in wanted))
     except ValueError as error:

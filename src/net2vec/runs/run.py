@@ -23,21 +23,33 @@ HARDLY_MOVED = 0.5
 """A vector whose `start_distance` is below this is mostly its random start."""
 
 
-def open_run(path: str | PathLike[str]) -> Run:
+def open_run(
+    path: str | PathLike[str],
+    *,
+    network: Any = None,
+    transform: Callable[..., Any] | None = None,
+) -> Run:
     """Open the folder of a finished run; its arrays are read when they are asked for.
+
+    Args:
+        path: the folder.
+        network: the module, or `net2vec.networks.Network`, that was probed, for a run of one given
+            in Python to be asked about new images; looked at only then.
+        transform: the preprocessing of that module.
 
     Raises:
         ResultsError: the folder is no finished run, or one of its files cannot be read.
     """
-    return Run(Path(path))
+    return Run(Path(path), made=_Made(given=(network, transform)))
 
 
 @dataclass(frozen=True)
 class _Made:
-    """What all views of a run share, so that it is made once."""
+    """What all views of a run share, so that it is made once, and the network if it was given."""
 
     tables: dict[tuple[str, int | None, str], pd.DataFrame] = field(default_factory=dict)
     arrays: dict[tuple[str, str, str, int | None], xr.Dataset] = field(default_factory=dict)
+    given: tuple[Any, Callable[..., Any] | None] = (None, None)
 
 
 class Run:
@@ -259,20 +271,23 @@ class Run:
         names = distance["concept"].values
         return frozenset(str(name) for name in names[distance.values < HARDLY_MOVED])
 
-    def segment(self, images: Any, concepts: Any, layer: Any = None, **options: Any) -> xr.Dataset:
+    def segment(
+        self, images: Any, concepts: Any = None, layer: Any = None, **options: Any
+    ) -> xr.Dataset:
         """Where concepts are in new images, by the vectors of this run; the probe is not needed.
 
         The arithmetic is that of the probe: z = sum_k w_k up(B_k) at the masks' size, probability
         sigmoid(z + bias), mask z + bias > cut (paper, section 3.1.2).
 
         Args:
-            images: one or several of: files, folders, Pillow images, and tensors (3, size, size)
-                or (image, 3, size, size) that are preprocessed already.
-            concepts: a name or several.
+            images: one or several of: files, folders, Pillow images, arrays (row, column, 3) of
+                unsigned bytes, and tensors (3, size, size) or (image, 3, size, size) that are
+                preprocessed already.
+            concepts: a name, several, or None for all.
             layer: a layer or several, which one pass serves; the last by default.
-            **options: `fit`, by default the run's first; `network`, a module, and `transform`, for
-                a run of a module given in Python; `device`, by default "cpu"; `batch`, images at a
-                time, by default as many as in the probe.
+            **options: `fit`, by default the run's first; `network` and `transform`, as `open_run`
+                takes them, where it was not given them; `device`, by default "cpu"; `batch`,
+                images at a time, by default as many as in the probe.
 
         Returns:
             `probability` and `mask`, of dimensions ([layer,] [concept,] image, y, x), those in
@@ -310,14 +325,14 @@ class Run:
 
     @cached_property
     def opened_network(self) -> Any:
-        """The `net2vec.networks.Network` that was probed, loaded by its name and checked.
+        """The `net2vec.networks.Network` that was probed, loaded by its name or given, and checked.
 
         Raises:
             Net2VecError: it cannot be had, or is not the one that was probed.
         """
         from net2vec.runs import apply
 
-        return apply.open_network(self)
+        return apply.open_network(self, *self._made.given)
 
     def _view(self, fit: str | None = None) -> str:
         """What tells this view from the run itself: a fit that is not its first, a seed."""

@@ -295,7 +295,7 @@ TABLES: Mapping[str, RunTable] = {
     "distances": RunTable(
         "Distances between the spaces of the layers and tasks",
         "Fig. 10",
-        ("space", "other", "distance", "cka", "procrustes", "rsa", "p", "n"),
+        ("space", "other", "distance", "cka", "cka_by_chance", "procrustes", "rsa", "p", "n"),
         _distances,
         ("space", "other"),
         ("distance", "cka", "procrustes", "rsa"),

@@ -25,7 +25,8 @@ class Comparison:
     Attributes:
         spaces: their labels.
         concepts: the concepts that all of them share, which everything here is of.
-        distances: `space, other, distance, cka, procrustes, rsa, p, n`; `distance` is D_ij.
+        distances: `space, other, distance, cka, cka_by_chance, procrustes, rsa, p, n`; `distance`
+            is D_ij.
         by_concept: `space, other, concept, category, distance`; these are the D_ijc.
         by_category: `space, other, category, mean, stderr, n` of the D_ijc of its concepts.
     """
@@ -48,7 +49,9 @@ def compare_spaces(
 
     - `distance`: D_ij, the squared Frobenius norm of the difference of the two matrices of
       cosines. It is a sum over pairs of concepts: comparable only on the same concepts.
-    - `cka`: linear centred kernel alignment (Kornblith et al. 2019), 1 for equal geometries.
+    - `cka`: linear centred kernel alignment (Kornblith et al. 2019), 1 for equal geometries; few
+      concepts in many dimensions are near 1 whatever they are, so `cka_by_chance` is its mean over
+      all permutations of the concepts of one space.
     - `procrustes`: what the best rotation leaves between the two centred sets of vectors, scaled
       to norm 1 each (Ding et al. 2021); from 0 to 2.
     - `rsa`: Spearman's correlation between the cosines of all pairs of concepts (Kriegeskorte et
@@ -91,8 +94,8 @@ def compare_spaces(
                 pair
                 | {
                     "distance": by_concept.sum(),
-                    "cka": _alignment(centred[i], centred[j]),
-                    "procrustes": 2 - 2 * linalg.svdvals(centred[i].T @ centred[j]).sum(),
+                    **_alignment(centred[i], centred[j]),
+                    "procrustes": _procrustes(centred[i], centred[j]),
                     "rsa": rsa,
                     "p": p,
                     "n": len(shared),
@@ -128,10 +131,27 @@ def _centre(
 
 def _alignment(
     one: Float[np.ndarray, "concept coordinate"], other: Float[np.ndarray, "concept dimension"]
-) -> float:
-    """Linear CKA of centred vectors."""
+) -> dict[str, float]:
+    """Linear CKA of centred vectors of total norm 1, and its mean over permutations of one.
+
+    A permutation takes every entry off the diagonal of a kernel to every other such place equally
+    often. The rows of centred kernels sum to 0, and their traces are 1 here, so that the mean of
+    the sum of products is 1 / (n - 1).
+    """
     scale = np.linalg.norm(one.T @ one) * np.linalg.norm(other.T @ other)
-    return float(np.linalg.norm(one.T @ other) ** 2 / scale) if scale > 0 else float("nan")
+    if not scale > 0:
+        return {"cka": float("nan"), "cka_by_chance": float("nan")}
+    return {
+        "cka": float(np.linalg.norm(one.T @ other) ** 2 / scale),
+        "cka_by_chance": float(1 / ((len(one) - 1) * scale)),
+    }
+
+
+def _procrustes(
+    one: Float[np.ndarray, "concept coordinate"], other: Float[np.ndarray, "concept dimension"]
+) -> float:
+    left = 2 - 2 * float(linalg.svdvals(one.T @ other).sum())
+    return max(0.0, left)  # rounding may go below
 
 
 def _ranks(cosine: Float[np.ndarray, "concept concept"]) -> Float[np.ndarray, "pair"]:

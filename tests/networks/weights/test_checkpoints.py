@@ -40,6 +40,11 @@ def _inside(state):
         lambda state: {f"_orig_mod.{key}": value for key, value in state.items()},
         lambda state: {"state_dict": _prefixed(state), "epoch": 90, "arch": "alexnet"},
         lambda state: {"model": {"state_dict": dict(state)}},
+        lambda state: {f"backbone.{key}": value for key, value in state.items()},
+        lambda state: {
+            "state_dict": {f"model.{key}": value for key, value in _prefixed(state).items()}
+            | {"loss.weight": torch.ones(2)}
+        },
     ],
 )
 def test_a_state_dict_is_found_under_every_disguise(tmp_path, disguise):
@@ -204,6 +209,28 @@ def test_pickled_objects_are_refused_with_the_way_out(tmp_path, thing, zipped):
     with pytest.raises(NetworkError, match=r"holds pickled objects.*convert it once") as caught:
         read_state_dict(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_programs_are_told_from_checkpoints(tmp_path):
+    module, batch = nn.Linear(2, 2), torch.zeros(3, 2)
+    torch.jit.trace(module, batch).save(tmp_path / "script.pt")
+    torch.export.save(torch.export.export(module, (batch,)), tmp_path / "program.pt2")
+    for name in ("script.pt", "program.pt2"):
+        with pytest.raises(NetworkError, match=r"holds a program.*named with --network"):
+            read_state_dict(tmp_path / name)
+    torch.save(module.state_dict(), tmp_path / "weights.pt")
+    assert read_state_dict(tmp_path / "weights.pt").keys() == {"weight", "bias"}
+
+
+def test_a_file_of_two_networks_is_refused(tmp_path):
+    state = _module(1).state_dict()
+    both = {
+        f"{name}.{key}": value for name in ("student", "teacher") for key, value in state.items()
+    }
+    torch.save(both, tmp_path / "both.pth")
+    with pytest.raises(NetworkError, match=r"2 networks, under student\. and teacher\."):
+        load_checkpoint(_module(2), tmp_path / "both.pth")
 
 
 def test_broken_files_are_told_in_one_line(tmp_path):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
 from safetensors import SafetensorError
@@ -19,6 +20,8 @@ _WRAPPINGS = ("state_dict", "model", "model_state_dict", "model_state", "net")
 # What data-parallel training and compilation put into its keys.
 _TRANSPARENT = ("module", "_orig_mod")
 _SHOWN = 8
+# Of batch normalisation; files may lack it.
+_COUNT = "num_batches_tracked"
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -82,6 +85,7 @@ def fit_state_dict(
 ) -> None:
     """Load a state dict strictly; see `load_checkpoint`. `origin` names it in errors."""
     wanted = module.state_dict()
+    state = _inner(state, [key for key in wanted if not key.endswith(_COUNT)], origin)
     given: dict[str, Tensor] = {}
     for key, tensor in state.items():
         name = rename(key)
@@ -90,7 +94,7 @@ def fit_state_dict(
         if not name.startswith(ignore or ("\0",)):
             given[name] = tensor
     for key, tensor in wanted.items():
-        if key.endswith("num_batches_tracked"):  # not in files older than torch 0.4.1, and unused
+        if key.endswith(_COUNT):  # not in files older than torch 0.4.1, and unused
             given.setdefault(key, tensor)
 
     faults = [
@@ -113,6 +117,29 @@ def fit_state_dict(
     module.load_state_dict(given)
 
 
+def _inner(state: Mapping[str, Tensor], wanted: Sequence[str], origin: str) -> Mapping[str, Tensor]:
+    """The part of a state dict that is a network's own: where a trainer's class holds it.
+
+    Lightning calls it `model.` or `backbone.`, and has things of its own beside it.
+    """
+    if not wanted or any(key in state for key in wanted):
+        return state
+    begun = {key.removesuffix(wanted[0]) for key in state if key.endswith(f".{wanted[0]}")}
+    prefixes = [prefix for prefix in sorted(begun) if all(prefix + key in state for key in wanted)]
+    if len(prefixes) > 1:
+        raise NetworkError(
+            f"{origin} holds {len(prefixes)} networks, under {' and '.join(prefixes)}: save the "
+            f"state dict of one of them"
+        )
+    if not prefixes:
+        return state
+    return {
+        key.removeprefix(prefixes[0]): tensor
+        for key, tensor in state.items()
+        if key.startswith(prefixes[0])
+    }
+
+
 def _load_safetensors(path: Path) -> Any:
     try:
         return load_file(path)
@@ -121,6 +148,12 @@ def _load_safetensors(path: Path) -> Any:
 
 
 def _load_pickle(path: Path) -> Any:
+    if _is_program(path):
+        raise NetworkError(
+            f"{path} holds a program, not a state dict: a .pt2 of torch.export is named with "
+            f"--network, and of TorchScript only the weights can be had: "
+            f"torch.save(torch.jit.load('{path.name}').state_dict(), 'weights.pth')"
+        )
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -134,6 +167,16 @@ def _load_pickle(path: Path) -> Any:
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError) as error:
         raise NetworkError(f"{path} is damaged or no PyTorch checkpoint") from error
+
+
+def _is_program(path: Path) -> bool:
+    """Whether it is TorchScript or a program of torch.export, which are archives with code."""
+    try:
+        with ZipFile(path) as archive:
+            inside = [name.partition("/")[2] for name in archive.namelist()]
+    except (BadZipFile, OSError):
+        return False
+    return any(name in ("constants.pkl", "archive_format") for name in inside)
 
 
 def _is_mapping(content: Mapping[Any, Any], key: str) -> bool:

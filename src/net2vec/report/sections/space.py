@@ -218,12 +218,13 @@ def _layers(study: Study) -> list[Block]:
                 Column("other", "other"),
                 Column("distance", "D", "number"),
                 Column("cka", "CKA", "number"),
+                Column("cka_by_chance", "by chance", "number"),
                 Column("procrustes", "Procrustes", "number"),
                 Column("rsa", "RSA", "number"),
                 Column("p", "p", "number"),
             ),
-            "The same by other measures: linear CKA, Procrustes distance, and representational"
-            " similarity with its p by permutation",
+            "The same by other measures: linear CKA, beside its mean over permuted concepts;"
+            " Procrustes distance; and representational similarity with its p by permutation",
             csv="distances",
             searchable=True,
             folded=True,
