@@ -4,7 +4,7 @@ from math import inf, nan
 
 import pytest
 
-from net2vec.config import ClassifySettings, SegmentSettings, Settings, may_follow
+from net2vec.config import ClassifySettings, SegmentSettings, Settings, differences, may_follow
 from net2vec.errors import ConfigError
 
 
@@ -70,3 +70,20 @@ def test_more_may_follow_in_the_same_folder(before, after, finished, unfinished)
     before, after = settings(**before), settings(**after)
     assert may_follow(after, before, finished=True) is finished
     assert may_follow(after, before, finished=False) is unfinished
+
+
+def test_a_single_name_is_a_list_of_one():
+    chosen = Settings.from_dict({"network": "alexnet", "data": "diorama", "tasks": "segment"})
+    assert (chosen.data, chosen.tasks) == (("diorama",), ("segment",))
+    with pytest.raises(ConfigError, match="layers must be a list, got 3"):
+        Settings.from_dict({"network": "alexnet", "data": "diorama", "layers": 3})
+
+
+def test_differences_are_written_as_they_are_asked_for():
+    one = settings(layers=("a", "b"), concepts=("dog",))
+    other = settings(layers=("a",), weights="x")
+    assert differences(one, other) == [
+        "weights (none and x)",
+        "layers (a, b and a)",
+        "concepts (dog and none)",
+    ]

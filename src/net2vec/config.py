@@ -201,7 +201,16 @@ class Settings:
 def differences(one: Settings, other: Settings) -> list[str]:
     """Where two settings differ, as `seed (0 and 1)`."""
     first, second = _flat(asdict(one)), _flat(asdict(other))
-    return [f"{key} ({first[key]} and {second[key]})" for key in first if first[key] != second[key]]
+    return [
+        f"{key} ({_shown(first[key])} and {_shown(second[key])})"
+        for key in first
+        if first[key] != second[key]
+    ]
+
+
+def _shown(value: object) -> str:
+    listed = value if isinstance(value, tuple) else () if value is None else (value,)
+    return ", ".join(map(str, listed)) or "none"
 
 
 def may_follow(settings: Settings, before: Settings, *, finished: bool) -> bool:
@@ -242,6 +251,7 @@ def _part(kind: Any, values: Mapping[str, Any], source: str) -> Any:
         wanted = known[key]
         if wanted.startswith("tuple["):
             element = (int,) if "int" in wanted else (str,)
+            value = (value,) if isinstance(value, str) else value
             if not isinstance(value, list | tuple) or not all(_is(v, element) for v in value):
                 raise ConfigError(f"{source}: {key} must be a list, got {value!r}")
             converted[key] = tuple(value)

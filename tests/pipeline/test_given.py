@@ -52,6 +52,13 @@ def test_layers_without_places_alone_cannot_be_segmented_with(tmp_path):
     assert make(tmp_path / "run", layers="6", tasks=("classify",)).layers == ("6",)
 
 
+def test_too_few_nulls_to_tell_anything_are_told_before_they_are_drawn(tmp_path):
+    told = SilentProgress()
+    told.say = (said := []).append
+    make(tmp_path / "run", concepts=("red-c",), tasks="segment", nulls=3, progress=told)
+    assert "with 3 nulls no concept can be told from chance: ask for at least 19" in said[0]
+
+
 def test_a_task_without_concepts_is_told(tmp_path):
     told = SilentProgress()
     told.say = (said := []).append

@@ -73,6 +73,8 @@ def test_a_number_scales_the_name_after_it(space):
         ("grass + + sky", "a name is missing after"),
         ("gras", "no concept 'gras'.*grass"),
         ("zzz", r"no concept 'zzz' \(there are grass, .*\)"),
+        ("grass-sky", "no concept 'grass-sky'; write operators between spaces"),
+        ("2*grass", "a factor before its name, as in 'grass \\+ 2 blue"),
         ('"gras - s" + sky', "no concept 'gras - s'"),
         ('"gras + sky', "no concept '\"gras'"),
         ("grass - grass", "adds up to nothing"),

@@ -20,6 +20,8 @@ EVIDENCE_COLUMNS = ("method", "concept", "score", "null_mean", "nulls", "p", "q"
 SUMMARY_COLUMNS = ("method", "concepts", "passed", "share", "nulls", "needed")
 RATE = 0.05
 """The share of false discoveries that is accepted among those that pass."""
+LEAST_NULLS = round(1 / RATE) - 1
+"""With fewer null scores no p-value is small enough for anything to pass."""
 
 # Scores closer than this are equal: they may have been stored in another precision.
 _EQUAL = 1e-6

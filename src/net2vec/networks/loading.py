@@ -55,12 +55,15 @@ def load_network(name: str, *, weights: str | None = None, seed: int = 0) -> Net
         network = _build(name, _LIBRARIES[library](model), None, weights, seed)
     elif name.endswith(".prototxt"):
         caffe = CaffeArchitecture.from_prototxt(Path(name))
-        network = _build(name, caffe, None, weights, seed)
+        network = _build(Path(name).name, caffe, None, weights, seed)
     elif name.endswith(".pt2"):
-        network = replace(network_from_program(Path(name), weights=weights), name=name)
+        network = replace(network_from_program(Path(name), weights=weights), name=Path(name).name)
     elif model:
         with _seeded(seed):
-            network = replace(network_from_function(name, weights=weights), name=name)
+            # Without the folder of a file, which differs from machine to machine.
+            place, _, function = name.rpartition(":")
+            shown = f"{Path(place).name}:{function}"
+            network = replace(network_from_function(name, weights=weights), name=shown)
         if weights is not None:  # else it is as the function says
             told = _weights_text(weights, seed, published="")
             network = replace(network, weights=told, trained=weights != RANDOM)

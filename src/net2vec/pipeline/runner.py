@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from net2vec import results
+from net2vec.analysis.evidence import LEAST_NULLS
 from net2vec.config import Settings
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
@@ -200,9 +201,11 @@ class _Run:
         choices = {task: self._choose(annotations, task) for task in self.settings.tasks}
         if not any(choice.labels for choice in choices.values()):
             reasons = "; ".join(
-                f"{skipped.concept}: {skipped.reason}"
-                for choice in choices.values()
-                for skipped in choice.skipped[:3]
+                dict.fromkeys(
+                    f"{skipped.concept}: {skipped.reason}"
+                    for choice in choices.values()
+                    for skipped in choice.skipped[:3]
+                )
             )
             raise DataError(
                 f"{self.inputs.dataset.name} has no concept that can be learned ({reasons}); "
@@ -219,6 +222,11 @@ class _Run:
             raise NetworkError(
                 f"no layer of {', '.join(self.inputs.layers)} has a grid to segment with; choose "
                 f"another (see `net2vec layers`), or classify with these"
+            )
+        if 0 < self.settings.nulls < LEAST_NULLS:
+            self.progress.say(
+                f"with {self.settings.nulls} nulls no concept can be told from chance: ask for at "
+                f"least {LEAST_NULLS}, better for 99"
             )
         recordings = self._record()
         place = Workplace(

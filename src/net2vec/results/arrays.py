@@ -183,7 +183,6 @@ def classify_dataset(
                 weight,
                 {"long_name": "learned weights: the concept's vector"},
             ),
-            "bias": ("concept", bias),
             "best_filter": (
                 "concept",
                 best_filter,
@@ -197,9 +196,10 @@ def classify_dataset(
                 subset_weight,
                 {"long_name": "weights learned on the subset of filters, 0 elsewhere"},
             ),
-            "subset_bias": (("subset_size", "concept"), subset_bias),
             "subset_score": (("split", "subset_size", "concept"), subset_score, accuracy),
-            **more_variables(more or {}, "classify"),
+            **more_variables(
+                {"bias": bias, "subset_bias": subset_bias, **(more or {})}, "classify"
+            ),
         },
         coords={
             **concepts.coordinates(),

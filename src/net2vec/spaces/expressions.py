@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection
 
 SUFFIXES = ("-c", "-s")
@@ -66,6 +67,11 @@ def parse_expression(expression: str, names: Collection[str]) -> list[tuple[floa
             unknown = _up_to_operator(words, at)
             if not unknown:
                 raise ValueError(f"a name is missing after {' '.join(words[:at])!r}")
+            if any(part in names for part in re.split(r"\s*[-+*]\s*", unknown)[1:]):
+                raise ValueError(
+                    f"no concept {unknown!r}; write operators between spaces, and a factor before "
+                    f"its name, as in 'grass + 2 blue - green'"
+                )
             name, end = resolve_name(unknown, names), at + len(unknown.split())
         terms.append((factor, name))
         at = end

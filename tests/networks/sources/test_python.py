@@ -89,7 +89,7 @@ def test_a_function_may_bring_its_own_preprocessing_and_layers(file):
     assert network.preprocessing.channels == "BGR"
     assert network.layers == ("0",)
     assert network.aliases == {"conv": "0"}
-    assert network.name == f"{file}:dressed"
+    assert network.name == "mine.py:dressed"
 
 
 def test_weights_come_from_a_file_or_are_drawn_by_the_seed(file, tmp_path):

@@ -25,7 +25,7 @@ SENSES: Mapping[str, str | None] = {
     "jersey": "jersey.n.04",
     "meshed": "meshed.s.01",
     "muzzle": "muzzle.n.02",
-    "orange": "orange.n.02",
+    "orange-c": "orange.n.02",  # without the mark of a colour it is the fruit
     "porous": "porous.a.02",
     "waffled": None,
     "white": "white.n.02",
@@ -60,12 +60,18 @@ def wordnet_space(
         SpaceError: nltk or the database is not there, or a chosen sense is not in it.
     """
     reader = _open_reader(folder or find_wordnet())
-    chosen: dict[str, str | None] = {**SENSES, **(senses or {})}
+    senses = senses or {}
     lines: dict[str, Collection[str]] = {}
     missing = []
     for name in names:
-        word = chosen.get(name, chosen.get(bare_name(name), bare_name(name)))
-        given = bool({name, bare_name(name)} & set(senses or ()))
+        found: list[str | None] = [
+            chosen[one]
+            for chosen in (senses, SENSES)
+            for one in (name, bare_name(name))
+            if one in chosen
+        ]
+        word = (found or [bare_name(name)])[0]
+        given = name in senses or bare_name(name) in senses
         synset = None if word is None else _synset(reader, word, given=given)
         if synset is None:
             missing.append(name)
