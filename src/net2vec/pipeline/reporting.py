@@ -15,10 +15,11 @@ from torch import Tensor
 from net2vec.config import Settings
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
+from net2vec.devices import repeatable
 from net2vec.errors import DataError, Net2VecError
 from net2vec.kernels.maps import SparseMaps
 from net2vec.kernels.upsample import upsampled, upsampled_is_on
-from net2vec.networks import Network, run_layers
+from net2vec.networks import Network
 from net2vec.pipeline.folder import SETTINGS
 from net2vec.pipeline.inputs import (
     Inputs,
@@ -28,7 +29,7 @@ from net2vec.pipeline.inputs import (
     wants_batch_norm,
 )
 from net2vec.pipeline.progress import Advance, Progress, SilentProgress
-from net2vec.prediction import restore_batch_norm
+from net2vec.prediction import Encoding, Looking, NewImage, predict, restore_batch_norm
 from net2vec.report import (
     ActiveImage,
     DecileExhibit,
@@ -92,11 +93,12 @@ def write_report(
     if asked or found or chosen:
         try:
             viewer = _Viewer.of(run, folders[0], network, dataset)
-            ious = [viewer.individual_ious(layer, index, found[index]) for index in found]
-            shown = [plan_filter(run, layer, *item) for item in zip(found, ious, strict=True)]
-            requests = list(dict.fromkeys([*asked, *shown, *chosen]))
-            advance = progress.stage("pictures", len({n for r in requests for n in r.names}))
-            exhibits = viewer.show(requests, advance)
+            with repeatable(viewer.inputs.device):
+                ious = [viewer.individual_ious(layer, index, found[index]) for index in found]
+                shown = [plan_filter(run, layer, *item) for item in zip(found, ious, strict=True)]
+                requests = list(dict.fromkeys([*asked, *shown, *chosen]))
+                advance = progress.stage("pictures", len({n for r in requests for n in r.names}))
+                exhibits = viewer.show(requests, advance)
         except Exception as error:  # the network may be anybody's code; the results are there
             what = str(error) if isinstance(error, Net2VecError) else f"{error!r}"
             progress.say(f"no pictures in the report: {' '.join(what.split())}")
@@ -114,11 +116,13 @@ def write_report(
 class _Viewer:
     """Looks once more at some images with the network of a run."""
 
-    def __init__(self, run: Run, inputs: Inputs, annotations: Annotations, batch: int) -> None:
+    def __init__(
+        self, run: Run, inputs: Inputs, annotations: Annotations, looking: Looking
+    ) -> None:
         self.run = run
         self.inputs = inputs
         self.annotations = annotations
-        self.batch = batch
+        self.looking = looking
         self.place = {name: index for index, name in enumerate(inputs.dataset.images)}
 
     @classmethod
@@ -134,14 +138,19 @@ class _Viewer:
             )
         if network is None and wants_batch_norm(settings, inputs.network):
             inputs = replace(inputs, network=restore_batch_norm(inputs.network, folder))
-        inputs.network.module.to(inputs.device)
+        looking = Looking(
+            inputs.network,
+            inputs.device,
+            probe_batch(settings, inputs.device),
+            settings.mixed_precision,
+        )
         annotations = compile_annotations(
             inputs.dataset,
             inputs.mask_size,
             cache_folder() / "annotations",
             workers=default_workers(),
         )
-        return cls(run, inputs, annotations, probe_batch(settings, inputs.device))
+        return cls(run, inputs, annotations, looking)
 
     def individual_ious(self, layer: str, index: int, concepts: Sequence[str]) -> pd.DataFrame:
         """Individual IoU of a filter in the validation images of some concepts (eq. 3).
@@ -199,18 +208,17 @@ class _Viewer:
     def _masked(
         self, request: DecileRequest, name: str, activation: Float[Tensor, "filter y x"]
     ) -> MaskedImage:
-        on = activation > self._threshold(request.layer)[:, None, None]
-        learned = self.run.arrays(request.layer).sel(concept=request.concept)
-        bias, cut = (float(learned[name]) if name in learned else 0.0 for name in ("bias", "cut"))
+        recorded, learned = self.run.layer(request.layer), self.run.arrays(request.layer)
+        encoding = Encoding.of(recorded, learned, [request.concept])
+        on = activation > encoding.threshold[:, None, None]
+        grid = SparseMaps.of(on[None]).weighted(encoding.weight[0])
         size = self.annotations.size
         truth = self._truth(request.concept, name)
         return MaskedImage(
             image=self.inputs.dataset.image(self.place[name]),
             truth=np.zeros(size, dtype=bool) if truth is None else truth,
             single=upsampled_is_on(on[request.best_filter], size).numpy(),
-            combined=predicted_mask(
-                torch.from_numpy(learned["weight"].to_numpy()), on, size, cut - bias
-            ).numpy(),
+            combined=predict(grid, encoding, 0, size)[1][0],
         )
 
     def _active(
@@ -228,15 +236,16 @@ class _Viewer:
         self, names: Sequence[str], layers: Sequence[str]
     ) -> Iterator[tuple[str, dict[str, Float[Tensor, "filter y x"]]]]:
         """What the network makes of some images, on the CPU, one image after the other."""
-        for first in range(0, len(names), self.batch):
-            batch = names[first : first + self.batch]
-            images = [self.inputs.dataset.image(self.place[name]) for name in batch]
-            fed = torch.stack([self.inputs.network.preprocessing(image) for image in images])
-            fed = fed.contiguous(memory_format=torch.channels_last)  # as the recording fed them
-            outputs = run_layers(self.inputs.network, fed.to(self.inputs.device), layers)
-            on_cpu = {layer: outputs[layer].float().cpu() for layer in layers}
-            for row, name in enumerate(batch):
-                yield name, {layer: on_cpu[layer][row] for layer in layers}
+        batch = self.looking.batch
+        for first in range(0, len(names), batch):
+            images = [
+                NewImage(name, self.inputs.dataset.image(self.place[name]))
+                for name in names[first : first + batch]
+            ]
+            for glance in self.looking.glances(images, layers):
+                on_cpu = {layer: output.cpu() for layer, output in glance.outputs.items()}
+                for row, image in enumerate(glance.images):
+                    yield image.name, {layer: on_cpu[layer][row] for layer in layers}
 
     def _threshold(self, layer: str) -> Float[Tensor, "filter"]:
         return torch.from_numpy(self.run.layer(layer)["threshold"].to_numpy())
@@ -249,13 +258,3 @@ class _Viewer:
 
     def _label(self, concept: str) -> int:
         return list(self.annotations.names).index(concept)
-
-
-def predicted_mask(
-    weight: Float[Tensor, "filter"],
-    active: Bool[Tensor, "filter y x"],
-    size: tuple[int, int],
-    above: float = 0.0,
-) -> Bool[Tensor, "row column"]:
-    """Where a concept's vector predicts it: z > 0 (paper, equation 2), or above another value."""
-    return upsampled(SparseMaps.of(active[None]).weighted(weight.float())[0], size) > above

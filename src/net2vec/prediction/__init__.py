@@ -9,7 +9,12 @@ from net2vec.prediction.files import MapWriter, Written
 from net2vec.prediction.images import NewImage, gather_images
 from net2vec.prediction.looking import Glance, Looking
 from net2vec.prediction.network import BATCH_NORM, open_network, restore_batch_norm, save_batch_norm
-from net2vec.prediction.segmentation import FullSize, segment_full_size, segment_images
+from net2vec.prediction.segmentation import (
+    FullSize,
+    predict,
+    segment_full_size,
+    segment_images,
+)
 
 __all__ = [
     "BATCH_NORM",
@@ -23,6 +28,7 @@ __all__ = [
     "classify_images",
     "gather_images",
     "open_network",
+    "predict",
     "restore_batch_norm",
     "save_batch_norm",
     "segment_full_size",
