@@ -116,6 +116,11 @@ def test_questions_to_a_run(run, capsys):
     assert call("solve", run, "red + blue - square", "--task", "classify", "--json") == 0
     found = [row["concept"] for row in json.loads(capsys.readouterr().out)]
     assert not {"red-c", "blue-c", "square"} & set(found)
+    assert call("filter", run, "3", "--json", "-n", "2") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["iou"] for row in rows] == sorted([row["iou"] for row in rows], reverse=True)
+    assert call("filter", run, "99", "--task", "classify") == 2
+    assert "has no filter 99" in capsys.readouterr().err
     assert call("nearest", run, "null") == 0
     assert "cosine" in capsys.readouterr().out
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import zarr
 
 import net2vec
 from net2vec.cli import main
@@ -133,3 +134,16 @@ def test_faults_are_one_line(runs, tmp_path, monkeypatch, capsys, arguments, mes
     assert message in told
     assert len(told.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_number_is_not_exported(tmp_path, capsys):
+    folder = build_run(tmp_path / "run")
+    weight = zarr.open(folder / "results.zarr" / "blocks.6" / "segment" / "weight")
+    weight[1] = np.nan
+    out = ("--out", tmp_path / "out", "--task", "segment", "--format", "csv")
+    assert call("export", folder, *out) == 0
+    lost = list(CONCEPTS)[1]
+    assert f"left out, since learning has not ended at numbers: {lost}\n" in capsys.readouterr().err
+    (path,) = (tmp_path / "out").iterdir()
+    table = pd.read_csv(path, keep_default_na=False)
+    assert set(table["concept"]) == set(CONCEPTS) - {lost}

@@ -18,7 +18,7 @@ from net2vec.pipeline.inputs import absolute
 from net2vec.pipeline.progress import SilentProgress
 
 from builders_runs import small_dataset, write_network_file, write_small_folder
-from builders_whole import Interrupting, make, squash
+from builders_whole import FAST, Interrupting, make, squash
 
 pytestmark = pytest.mark.usefixtures("unpainted")
 
@@ -57,6 +57,16 @@ def test_too_few_nulls_to_tell_anything_are_told_before_they_are_drawn(tmp_path)
     told.say = (said := []).append
     make(tmp_path / "run", concepts=("red-c",), tasks="segment", nulls=3, progress=told)
     assert "with 3 nulls no concept can be told from chance: ask for at least 19" in said[0]
+
+
+def test_learning_that_ends_nowhere_is_told(tmp_path):
+    told = SilentProgress()
+    told.say = (said := []).append
+    steep = {**FAST["segment"], "learning_rate": 1e38}
+    options = {"concepts": ("red-c", "blue-c"), "tasks": "segment", "layers": "1"}
+    make(tmp_path / "run", progress=told, **options, segment=steep)
+    wanted = "1, segment: 2 of 2 vectors are not finite; a smaller segment.learning_rate may help"
+    assert wanted in said
 
 
 def test_a_task_without_concepts_is_told(tmp_path):

@@ -3,7 +3,7 @@ import pytest
 
 from net2vec import results
 from net2vec.errors import ResultsError
-from net2vec.runs import HARDLY_MOVED, open_run, unique_labels
+from net2vec.runs import HARDLY_MOVED, make_tables, open_run, unique_labels
 
 from builders import CONCEPTS, build_run
 
@@ -62,6 +62,23 @@ def test_what_a_run_lacks_is_said(run, ask, wanted):
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(ResultsError, match="not a finished run"):
         open_run(tmp_path)
+
+
+def test_a_filter_is_seen_with_all_concepts(run):
+    iou = run.arrays()["single_iou"].sel(split="val")
+    best = int(run.arrays()["best_filter"][0])
+    found = run.filter(best)
+    assert set(found["concept"]) == set(run.vectors()["concept"].values)
+    assert found["iou"].tolist() == sorted(iou.isel(filter=best).values, reverse=True)
+    assert found.set_index("concept").loc[str(iou["concept"].values[0]), "best"]
+    with pytest.raises(ResultsError, match="has no filter 99; its filters are 0 to"):
+        run.filter(99)
+
+
+def test_tables_go_by_name(run):
+    assert run.table("combined_vs_single").equals(make_tables(run)["combined_vs_single"])
+    with pytest.raises(ResultsError, match=r"no table 'evidenc'; there are .*evidence"):
+        run.table("evidenc")
 
 
 def test_settings_are_read_or_empty(tmp_path):

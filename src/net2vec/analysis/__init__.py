@@ -7,6 +7,7 @@ saves or prints.
 
 from net2vec.analysis.controls import paired_difference
 from net2vec.analysis.evidence import evidence_summary, weigh_evidence
+from net2vec.analysis.filters import FILTER_COLUMNS, concepts_of_filter
 from net2vec.analysis.fits import (
     ALL,
     compare_fits,
@@ -44,6 +45,7 @@ from net2vec.analysis.weights import (
 
 __all__ = [
     "ALL",
+    "FILTER_COLUMNS",
     "by_category",
     "by_concept",
     "choose_concepts",
@@ -53,6 +55,7 @@ __all__ = [
     "compare_fits",
     "compare_methods",
     "compare_rules",
+    "concepts_of_filter",
     "contribution",
     "drops",
     "evidence_summary",

@@ -26,6 +26,7 @@ _HOMES = {
     "scores": "ask",
     "nearest": "ask",
     "solve": "ask",
+    "filter": "ask",
     "compare": "spaces",
     "export": "spaces",
     "apply": "apply",

@@ -25,6 +25,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command("scores")(scores)
     app.command("nearest")(nearest)
     app.command("solve")(solve)
+    app.command("filter")(filter_)
 
 
 def scores(
@@ -83,3 +84,21 @@ def solve(
     """Concept arithmetic: the concepts nearest to a sum of vectors."""
     space = open_run(run).space(layer, task=task, fit=fit)
     show_table(space.solve(expression, n), as_json=as_json)
+
+
+def filter_(
+    run: RunFolder,
+    index: Annotated[int, typer.Argument(min=0, help="Number of a filter.")],
+    layer: Layer = None,
+    task: Task = "segment",
+    fit: Fit = None,
+    n: Count = 10,
+    as_json: AsJson = False,
+) -> None:
+    """What a filter does: the concepts it finds by itself, and its weight in their vectors."""
+    opened = open_run(run).at(fit=fit)
+    table = opened.filter(index, layer, task=task).head(n)
+    if task == "classify":
+        table = table.drop(columns="iou")
+    title = f"{opened.network}, {layer or opened.layers[-1]}, {task}: filter {index}"
+    show_table(table, as_json=as_json, title=title)

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
+import xarray as xr
 
 from net2vec.cli.display import AsJson, TerminalProgress, records, show_table
 from net2vec.errors import ConfigError
@@ -123,7 +124,7 @@ def export(
     for view, each in product([opened.at(fit=one) for one in fits], layers):
         suffix = "" if view.fit == opened.fits[0] else f"-{view.fit}"
         for one in task or view.tasks(each):
-            vectors = view.vectors(each, task=one)
+            vectors = _finite(view.vectors(each, task=one))
             for name in form or _FORMATS:
                 extension, save = _FORMATS[name]
                 path = folder / f"{group_name(each)}-{one}{suffix}.{extension}"
@@ -134,6 +135,15 @@ def export(
                     [str(category) for category in vectors["category"].values],
                 )
                 typer.echo(path.resolve())
+
+
+def _finite(vectors: xr.DataArray) -> xr.DataArray:
+    """The vectors that other tools can read; which are left out is told."""
+    whole = np.isfinite(vectors.values).all(axis=1)
+    lost = ", ".join(str(name) for name in vectors["concept"].values[~whole])
+    if lost:
+        typer.echo(f"left out, since learning has not ended at numbers: {lost}", err=True)
+    return vectors[whole]
 
 
 _Save = Callable[[Sequence[str], np.ndarray, Path, Sequence[str]], None]

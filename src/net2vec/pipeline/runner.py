@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
@@ -246,10 +247,22 @@ class _Run:
                 sizes = self._sizes(recording, "classify", wanted)
                 labels = choices["classify"].labels
                 tasks["classify"] = learn_to_classify(place, recording, labels, sizes)
+            self._tell_divergence(layer, tasks)
             group = layer_results(recording, self.inputs, layer)
             layers[layer] = (group, tasks)
         self._save(layers, annotations, begun)
         return self.inputs
+
+    def _tell_divergence(self, layer: str, tasks: dict[str, list[xr.Dataset]]) -> None:
+        """Say where learning has not ended at numbers, as after steps that are too large."""
+        for task, fits in tasks.items():
+            for learned in fits:
+                lost = int((~np.isfinite(learned["weight"].values).all(axis=1)).sum())
+                if lost:
+                    self.progress.say(
+                        f"{layer}, {task}: {lost} of {learned.sizes['concept']} vectors are not "
+                        f"finite; a smaller {task}.learning_rate may help"
+                    )
 
     def _annotations(self) -> Annotations:
         dataset = self.inputs.dataset

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from net2vec import results
+from net2vec import analysis, results
 from net2vec.errors import ResultsError
 from net2vec.spaces import Comparison, Space, SpaceError, compare_spaces
 
@@ -227,6 +227,37 @@ class Run:
             vectors.values[directed],
             label=f"{self.network} {self._layer(layer)} {task}{self._view()}",
         )
+
+    def filter(
+        self, index: int, layer: str | None = None, *, task: str = "segment"
+    ) -> pd.DataFrame:
+        """What a filter does: every concept with the filter's own score and weight in it.
+
+        See `net2vec.analysis.concepts_of_filter` for the columns.
+
+        Raises:
+            ResultsError: the run has no such layer, task or filter.
+        """
+        arrays = self.arrays(layer, task=task)
+        try:
+            return analysis.concepts_of_filter(arrays, index)
+        except KeyError as error:
+            raise ResultsError(
+                f"layer {self._layer(layer)} has no filter {index}; its filters are 0 to "
+                f"{arrays.sizes['filter'] - 1}"
+            ) from error
+
+    def table(self, name: str) -> pd.DataFrame:
+        """One of the run's tables, as `RUN/tables` has them: `intervals`, `evidence`, ...
+
+        Raises:
+            ResultsError: there is no such table.
+        """
+        from net2vec.runs.tables import TABLES, make_tables  # made of runs
+
+        if name not in TABLES:
+            raise ResultsError(f"no table {name!r}; there are {', '.join(TABLES)}")
+        return make_tables(self, [name])[name]
 
     def categories(self, layer: str | None = None, *, task: str = "segment") -> dict[str, str]:
         """The category of every concept of a task.
