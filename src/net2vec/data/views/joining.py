@@ -14,8 +14,9 @@ from PIL import Image
 from net2vec.data.labels import number_names
 from net2vec.data.left_out import LeftOut, left_out_of_several
 from net2vec.data.protocol import Annotation, ProbeDataset
-from net2vec.data.views.relabelling import digest_view, image_size, renumber
+from net2vec.data.views.relabelling import renumber
 from net2vec.data.views.sources import image_sources
+from net2vec.data.views.view import digest_view, image_size
 from net2vec.errors import DataError
 
 
