@@ -16,7 +16,7 @@ from net2vec.data.views.sources import image_sources
 class DatasetView:
     """A dataset seen with other annotations, which whoever inherits makes.
 
-    So it makes a digest as well: what is compiled of the dataset would else be taken for the view's.
+    So it makes a digest as well, or it would find what is compiled of the dataset for its own.
 
     Args:
         dataset: the one that is seen.
