@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from net2vec.data.checked import annotation_of, image_of
 from net2vec.data.colors import COLOR_NAMES, name_colors
 from net2vec.data.protocol import Annotation, Plane, ProbeDataset
 from net2vec.data.views.view import DatasetView, digest_view
@@ -36,12 +37,12 @@ class ColoredDataset(DatasetView):
     @cached_property
     def digest(self) -> str:
         """Digest of the dataset's own and of the rule."""
-        return digest_view("colored", [self._dataset.digest], _RULE)
+        return digest_view("colored", [self._dataset], _RULE)
 
     def annotation(self, index: int) -> Annotation:
         """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
-        annotation = self._dataset.annotation(index)
-        colors = self._number[name_colors(np.asarray(self._dataset.image(index)))]
+        annotation = annotation_of(self._dataset, index)
+        colors = self._number[name_colors(np.asarray(image_of(self._dataset, index)))]
         return Annotation((*annotation.planes, Plane(COLOR, colors)), annotation.image_labels)
 
 

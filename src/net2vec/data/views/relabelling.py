@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Integer
 
+from net2vec.data.checked import annotation_of
 from net2vec.data.labels import number_names
 from net2vec.data.protocol import Annotation, Plane, ProbeDataset
 from net2vec.data.views.view import DatasetView, digest_view
@@ -34,11 +35,11 @@ class RelabelledDataset(DatasetView):
     @cached_property
     def digest(self) -> str:
         """Digest of the dataset's own and of the changes."""
-        return digest_view("relabelled", [self._dataset.digest], self._changes)
+        return digest_view("relabelled", [self._dataset], self._changes)
 
     def annotation(self, index: int) -> Annotation:
         """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
-        return renumber(self._dataset.annotation(index), self._number)
+        return renumber(annotation_of(self._dataset, index), self._number)
 
 
 def without_labels(dataset: ProbeDataset, names: Collection[str]) -> ProbeDataset:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
+from net2vec.data.checked import digest_of, image_of
 from net2vec.data.left_out import LeftOut, left_out_of
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.views.sources import image_sources
@@ -52,9 +53,9 @@ class DatasetView:
         return image_size(self._dataset, index)
 
 
-def digest_view(kind: str, digests: Sequence[str], settings: object) -> str:
+def digest_view(kind: str, datasets: Sequence[ProbeDataset], settings: object) -> str:
     """Digest of a view: what it does, to which datasets, with which settings."""
-    text = json.dumps([kind, list(digests), settings], sort_keys=True)
+    text = json.dumps([kind, [digest_of(d) for d in datasets], settings], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -63,5 +64,5 @@ def image_size(dataset: ProbeDataset, index: int) -> tuple[int, int]:
     if hasattr(dataset, "image_size"):
         size: tuple[int, int] = dataset.image_size(index)
         return size
-    width, height = dataset.image(index).size
+    width, height = image_of(dataset, index).size
     return height, width
