@@ -28,7 +28,7 @@ INDEXES = {
     "labels that are numbers": ("labels", ("", 7), "memory: labels hold 7; wanted strings"),
     "labels by number": ("labels", {0: ""}, "memory: labels are a dict; wanted a list of strings"),
     "one name for a list": ("categories", "object", "memory: categories are a str; wanted a list"),
-    "no categories": ("categories", (), "memory: categories are none; wanted one or more"),
+    "no categories": ("categories", (), "memory: no categories; wanted one or more"),
     "a category twice": ("categories", ("part", "part"), "memory: categories hold 'part' twice"),
     "an image twice": ("images", ("a", "b", "a"), "memory: images hold 'a' twice"),
     "a path for a name": ("images", (b"a", "b", "c"), "memory: images hold b'a'; wanted strings"),
@@ -125,6 +125,10 @@ ANNOTATIONS = {
         annotation((), (("scene", "street-s"),)),
         "an image label is ('scene', 'street-s'); wanted a category and the number of a label",
     ),
+    "an array of numbers": (
+        annotation((), (np.eye(3, dtype=int),)),
+        "an image label is array([[1, 0, 0], [0, 1, 0], [0, 0, 1]]); wanted a category and",
+    ),
     "a number alone": (
         annotation((), (5,)),
         "an image label is 5; wanted a category and the number of a label",
@@ -166,13 +170,10 @@ def test_what_is_no_image_is_named(street):
 def test_errors_of_the_users_own_code_are_named_with_the_image(street, tmp_path):
     cause = KeyError("two\nlines")
 
-    def annotation(index):
+    def raising(index):
         raise cause
 
-    def image(index):
-        return 1 // 0
-
-    street.annotation, street.image = annotation, image
+    street.annotation, street.image = raising, lambda index: 1 // 0
     with pytest.raises(DataError) as caught:
         compile_annotations(street, (4, 4), tmp_path)
     assert (
@@ -186,10 +187,10 @@ def test_errors_of_the_users_own_code_are_named_with_the_image(street, tmp_path)
 def test_errors_in_one_line_are_passed_on(street):
     said = NetworkError("of another kind")
 
-    def annotation(index):
+    def raising(index):
         raise said
 
-    street.annotation = annotation
+    street.annotation = raising
     with pytest.raises(NetworkError) as caught:
         annotation_of(street, 0)
     assert caught.value is said

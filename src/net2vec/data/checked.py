@@ -34,7 +34,7 @@ def check_index(dataset: ProbeDataset) -> None:
             f'{dataset.name}: labels {first}; wanted "" first, for number 0 stands for nothing'
         )
     if not _distinct(dataset, "categories"):
-        raise DataError(f"{dataset.name}: categories are none; wanted one or more")
+        raise DataError(f"{dataset.name}: no categories; wanted one or more")
     images, splits = _distinct(dataset, "images"), _strings(dataset, "splits")
     if len(splits) != len(images):
         raise DataError(
@@ -68,7 +68,7 @@ def image_of(dataset: ProbeDataset, index: int) -> Image.Image:
     Raises:
         DataError: it cannot be had, or is none.
     """
-    image: object = _asked(dataset, index, dataset.image)
+    image: object = _asked("image", dataset, index, dataset.image)
     if not isinstance(image, Image.Image):
         raise _fault(
             dataset,
@@ -85,7 +85,7 @@ def annotation_of(dataset: ProbeDataset, index: int) -> Annotation:
     Raises:
         DataError: it cannot be had, or speaks of labels or categories that the dataset lacks.
     """
-    annotation: object = _asked(dataset, index, dataset.annotation)
+    annotation: object = _asked("annotation", dataset, index, dataset.annotation)
     if not isinstance(annotation, Annotation):
         raise _fault(
             dataset,
@@ -139,19 +139,21 @@ def _plane_fault(plane: object, labels: int) -> str | None:
     return None
 
 
-def _asked(dataset: ProbeDataset, index: int, method: Callable[[int], _Result]) -> _Result:
+def _asked(
+    name: str, dataset: ProbeDataset, index: int, method: Callable[[int], _Result]
+) -> _Result:
     """What a method gives; where it fails, it is told for which image."""
     try:
         return method(index)
     except Net2VecError:
         raise
     except Exception as error:
-        name = getattr(method, "__name__", "it")
-        raise _fault(dataset, index, f"{name}() failed with {printable(repr(error))}") from error
+        raise _fault(dataset, index, f"{name}() failed with {error!r}") from error
 
 
 def _fault(dataset: ProbeDataset, index: int, fault: str) -> DataError:
-    return DataError(f"{dataset.name}, {dataset.images[index]}: {fault}")
+    # What people's objects say of themselves can have several lines.
+    return DataError(f"{dataset.name}, {dataset.images[index]}: {printable(fault)}")
 
 
 def _distinct(dataset: ProbeDataset, attribute: str) -> list[str]:
