@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from net2vec.data.checked import image_of
 from net2vec.data.protocol import ProbeDataset
 from net2vec.errors import NetworkError
 from net2vec.networks import Network
@@ -46,7 +47,7 @@ def image_batches(
     """
 
     def load(index: int, fed: _Fed, place: int) -> None:
-        fed.put(network.preprocessing(dataset.image(index)), place)
+        fed.put(network.preprocessing(image_of(dataset, index)), place)
 
     pool = ThreadPoolExecutor(workers)
     try:

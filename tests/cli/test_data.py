@@ -150,6 +150,31 @@ def test_images_left_out_are_told(meadow, data, capsys):
     assert said == "left out (images, no mask of the same name): 1, such as train/0.png\n"
 
 
+def test_masks_of_black_and_white_are_a_fault_until_white_has_a_name(put_masks, capsys):
+    folder = put_masks("cats", "void\ncat")
+    for path in folder.glob("*annot/*.png"):
+        Image.fromarray(np.where(np.asarray(Image.open(path)) == 1, 255, 0).astype("u1")).save(path)
+    assert call("data", "check", folder) == 1
+    (fault,) = capsys.readouterr().out.splitlines()
+    assert "no concept has any annotated pixel or image; value 255 counts as void; name it" in fault
+    (folder / "classes.txt").write_text("255 cat\n")
+    assert call("data", "check", folder) == 0
+    assert capsys.readouterr().out == "no faults\n"
+    assert call("data", "info", folder, "--json") == 0
+    (cat,) = json.loads(capsys.readouterr().out)["concepts"]
+    assert (cat["concept"], cat["train"], cat["val"]) == ("cat", 5, 3)
+
+
+def test_classes_of_one_name_are_told(put_masks, capsys):
+    folder = put_masks("cats", "void\ncat\ncat")
+    assert call("data", "check", folder) == 0
+    told, said = capsys.readouterr()
+    assert told == "no faults\n"
+    assert said == "left out (classes, merged with another of the same name): 1, such as cat\n"
+    assert call("data", "info", folder) == 0
+    assert "merged with another of the same name" in capsys.readouterr().out
+
+
 def test_ignored_labels_are_gone(meadow, capsys):
     assert call("data", "info", meadow, "--ignore", "grass", "--json") == 0
     told = json.loads(capsys.readouterr().out)

@@ -96,6 +96,42 @@ def test_what_is_not_there_is_said_with_what_is(put, tmp_path, masks):
         open_dataset(empty)
 
 
+@pytest.mark.parametrize(
+    ("masks", "held"),
+    [
+        (("1.jpg", "2.jpg"), ".jpg files"),
+        (("1.npy", "notes.txt"), ".npy and .txt files"),
+        ((), "no pictures"),
+    ],
+)
+def test_masks_of_another_kind_are_named(put, gray, tmp_path, masks, held):
+    for name in ("1.jpg", "2.jpg"):
+        put(f"set/images/{name}", gray)
+    (tmp_path / "set/masks").mkdir()
+    for name in masks:
+        put(f"set/masks/{name}", gray if name.endswith(".jpg") else "")
+    (tmp_path / "set/classes.txt").write_text("void\ncat")
+    for folder in (tmp_path, tmp_path / "set"):
+        with pytest.raises(DataError, match=rf"set/masks: holds {held}; masks are read from PNG$"):
+            open_dataset(folder)
+
+
+def test_images_and_masks_are_no_two_classes(put, gray, tmp_path):
+    for name in ("imgs/1.jpg", "masks/1.jpg"):
+        put(f"set/{name}", gray)
+    with pytest.raises(DataError, match=r"set/masks: holds \.jpg files; masks are read from PNG$"):
+        open_dataset(tmp_path / "set")
+    # Classes within `images` are some, whatever lies beside them, and notes are no masks.
+    put("classes/images/cat/1.jpg", gray)
+    put("classes/images/dog/1.jpg", gray)
+    put("classes/masks/1.jpg", gray)
+    assert open_dataset(tmp_path / "classes").labels == ("", "cat", "dog")
+    put("noted/imgs/cat/1.jpg", gray)
+    put("noted/imgs/dog/1.jpg", gray)
+    put("noted/labels/1.txt", "")
+    assert len(open_dataset(tmp_path / "noted").labels) == 3
+
+
 def test_a_folder_of_datasets_is_not_taken_for_classes(masks, folders, broden, tmp_path):
     with pytest.raises(DataError, match=r"holds datasets; name them each: fields, small$"):
         open_dataset(tmp_path)

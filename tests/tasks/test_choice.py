@@ -69,6 +69,13 @@ def test_classification_needs_images_without_the_concept_too(annotations):
     )
 
 
+def test_that_nothing_is_annotated_at_all_is_said(tmp_path):
+    empty = annotate(tmp_path, {"cat": np.zeros((5, 2, 3), dtype=bool)}, IS_TRAIN)
+    for task in ("segment", "classify"):
+        told = {"cat": "no concept is in any image at the masks' size of 2 x 3"}
+        assert chosen(empty, task) == ([], told)
+
+
 def test_more_training_images_can_be_asked_for(annotations):
     names, reasons = chosen(annotations, "segment", min_train=2)
     assert names == ["common", "everywhere", "all of train", "all of val"]

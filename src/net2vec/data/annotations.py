@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
+from net2vec.data.checked import annotation_of, check_index
 from net2vec.data.images import resize_labels
 from net2vec.data.places import working_place
 from net2vec.data.protocol import TRAIN, Annotation, ProbeDataset
@@ -103,8 +104,9 @@ def compile_annotations(
         progress: called with the number of images done since the last call.
 
     Raises:
-        DataError: an annotation cannot be read.
+        DataError: an annotation cannot be read, or the dataset is not what `ProbeDataset` promises.
     """
+    check_index(dataset)
     folder = store / annotations_digest(dataset, size)
     if not (folder / _PAIRS).is_file():
         with working_place(folder) as place:
@@ -177,7 +179,7 @@ def _read_shard(dataset: ProbeDataset, size: tuple[int, int], bound: tuple[int, 
     packed: list[UInt8[np.ndarray, "byte"]] = []
     pixels = size[0] * size[1]
     for index in range(*bound):
-        masks = unite(dataset.annotation(index), size, categories, coverage, has_pixels)
+        masks = unite(annotation_of(dataset, index), size, categories, coverage, has_pixels)
         for label in sorted(masks):
             mask = masks[label]
             images.append(index)

@@ -15,7 +15,7 @@ from net2vec.data.readers.ade20k import Ade20kDataset, is_ade20k
 from net2vec.data.readers.broden import INDEX, LABELS, BrodenDataset, is_broden
 from net2vec.data.readers.coco import CocoDataset, is_coco
 from net2vec.data.readers.folders import FolderDataset, has_class_folders
-from net2vec.data.readers.masks import MaskDataset, has_mask_folders
+from net2vec.data.readers.masks import MaskDataset, has_mask_folders, unread_masks
 from net2vec.data.views import (
     JoinedDataset,
     RelabelledDataset,
@@ -163,10 +163,21 @@ def recognise(folder: Path) -> tuple[Layout, Path]:
         datasets = [path.name for path in inner if _find_layout(path, LAYOUTS[:-1])]
         if datasets:
             raise DataError(f"{place}: holds datasets; name them each: {', '.join(datasets)}")
+        if nearly := _unread_masks(folder, found):
+            raise DataError(nearly)
     if found is None:
         known = "; ".join(f"{layout.name} ({layout.marks})" for layout in LAYOUTS)
         raise DataError(f"{folder}: no layout recognised; known are {known}")
     return found
+
+
+def _unread_masks(folder: Path, found: tuple[Layout, Path] | None) -> str | None:
+    if found is not None and (found[1] / "images").is_dir():
+        return None  # the classes lie within
+    # Of two folders of pictures either would be taken for a class.
+    pictures = found is not None
+    reasons = (unread_masks(place, pictures=pictures) for place in _only_folders(folder))
+    return next(filter(None, reasons), None)
 
 
 def _find_layout(folder: Path, layouts: Sequence[Layout]) -> tuple[Layout, Path] | None:

@@ -63,8 +63,9 @@ def choose_concepts(
         n_val = len(annotations.pairs(label, train=False))
         reason = None
         if n_train + n_val == 0:
-            size = f"{annotations.size[0]} x {annotations.size[1]}"
-            reason = f"in no image at the masks' size of {size}"
+            size = f"the masks' size of {annotations.size[0]} x {annotations.size[1]}"
+            nowhere = "in no image" if len(annotations.image) else "no concept is in any image"
+            reason = f"{nowhere} at {size}"
         elif task == "segment" and not annotations.has_pixels[label]:
             reason = "annotated for whole images only: no masks"
         elif n_train < min_train:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from net2vec.data.files import hashed_split
+from net2vec.data.left_out import LeftOut
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.readers import CocoDataset
 from net2vec.data.readers.coco import is_coco, stack_masks
@@ -270,6 +272,18 @@ def test_without_a_split_the_name_decides(put, tmp_path):
         dataset.image(0)
 
 
+def test_of_a_missing_image_it_is_told_where_it_was_looked_for(put, gray, tmp_path):
+    put("images/2.jpg", gray)
+    long = f"{'n' * 300}.jpg"  # which no file can be called
+    put("annotations.json", document([], "1.jpg", "2.jpg", long))
+    dataset = CocoDataset(tmp_path)
+    assert dataset.images == ("1.jpg", "images/2.jpg", long)
+    for index, name in ((0, "1.jpg"), (2, long)):
+        reason = f"{name}: the file is missing, and no folder within {tmp_path} has an image of the"
+        with pytest.raises(DataError, match=re.escape(reason)):
+            dataset.image(index)
+
+
 @pytest.mark.parametrize("name", ["/home/me/1.jpg", "C:\\data\\1.jpg", "elsewhere/1.jpg"])
 def test_names_from_another_machine_are_found(put, gray, tmp_path, name):
     put("images/1.jpg", gray)
@@ -309,20 +323,39 @@ DAMAGED_REGIONS = {
     "no runs": ({"size": [4, 6]}, "counts"),
     "runs of nothing": ({"size": [4, 6], "counts": None}, "neither numbers nor text"),
     "no size": ({"counts": [24]}, "size"),
-    "two points, which pycocotools takes for a box": ([[0, 0, 5, 3]], "three or more x, y"),
     "half a point": ([[0, 0, 5, 0, 5, 3, 1]], "three or more x, y"),
     "points that are none": ([[0, 0, 5, 0, 5, "y"]], "could not convert"),
     "a point at infinity": ([[0, 0, 1e12, 0, 5, 3]], "a polygon leaves the image of 6x4"),
-    "a point that is not a number": ([[0, 0, None, 0, 5, 3]], "a polygon leaves the image of 6x4"),
+    "a point that is not a number": (
+        [[0, 0, None, 0, 5, 3]],
+        "a polygon has coordinates that are not numbers",
+    ),
 }
 
 
 @pytest.mark.parametrize("name", DAMAGED_REGIONS)
 def test_damaged_regions_are_refused(name, put, tmp_path):
     segmentation, reason = DAMAGED_REGIONS[name]
-    put("instances.json", document([region(1, segmentation)], "1.jpg"))
-    with pytest.raises(DataError, match=rf"a region of 1\.jpg is damaged .*{reason}"):
+    damaged = region(1, segmentation)
+    put("instances.json", document([region(1, box(0, 0, 2, 2)), damaged], "1.jpg"))
+    with pytest.raises(DataError, match=rf"json: a region in 1\.jpg is damaged .*{reason}"):
         CocoDataset(tmp_path).annotation(0)
+    put("instances.json", document([{**damaged, "id": 77}, region(1, box(0, 0, 2, 2))], "1.jpg"))
+    with pytest.raises(DataError, match=rf"the region of annotation 77 in 1\.jpg .*{reason}"):
+        CocoDataset(tmp_path).annotation(0)
+
+
+def test_polygons_of_one_or_two_points_are_left_out_and_counted(put, gray, tmp_path):
+    """pycocotools takes two points for a box."""
+    put("1.jpg", gray)
+    regions = [
+        region(1, [[0, 0, 6, 4], *box(0, 0, 2, 4), [5, 3], []]),
+        region(3, [[0, 0, 5, 3]]),
+    ]
+    put("instances.json", document(regions, "1.jpg"))
+    dataset = CocoDataset(tmp_path)
+    assert maps(dataset, 0) == [("person", [["person"] * 2 + [""] * 4] * 4)]
+    assert list(dataset.left_out) == [LeftOut("polygons", "fewer than three points", 4, "1.jpg")]
 
 
 def test_images_may_be_resized_but_not_turned(put, tmp_path):

@@ -148,10 +148,11 @@ def test_masks_may_be_smaller_but_not_lie_across_their_image(put, tmp_path):
 def test_what_is_missing_is_said(put, gray, tmp_path):
     put("images/x.png", gray)
     put("masks/y.png", values([0]))
-    with pytest.raises(DataError, match="no image has a mask of the same name"):
+    names = r"no image has a mask of the same name; there are images/x\.png and masks/y\.png$"
+    with pytest.raises(DataError, match=names):
         MaskDataset(tmp_path)
     put("masks/x.png", values([0]))
-    with pytest.raises(DataError, match=r"write classes\.txt, a name a line from 0"):
+    with pytest.raises(DataError, match=r"write classes\.txt, a name a line from 0, or a num"):
         MaskDataset(tmp_path)
     put("classes.txt", "sky")
     put("images/z.jpg", gray)
@@ -208,6 +209,46 @@ def test_images_left_out_are_counted(put, gray, tmp_path):
         LeftOut("images", "of a split for testing", 1, "images/y.jpg"),
         LeftOut("images", "on no list in ImageSets", 1, "images/z.jpg"),
     ]
+
+
+def test_images_for_testing_alone_are_none_to_use(put, gray, tmp_path):
+    put("images/test/x.png", gray)
+    put("masks/test/x.png", values([0]))
+    put("classes.txt", "sky")
+    with pytest.raises(DataError, match="no image that has a mask is for training or validation"):
+        MaskDataset(tmp_path)
+
+
+def test_classes_of_one_name_are_one_and_told(put, gray, tmp_path):
+    put("images/x.png", gray)
+    put("masks/x.png", values([0, 1, 2], [3, 4, 4]))
+    put("classes.txt", "void\ncat\ncat\nunlabelled\ncat")
+    dataset = MaskDataset(tmp_path)
+    assert names_at(dataset, 0) == [["", "cat", "cat"], ["", "cat", "cat"]]
+    merged = LeftOut("classes", "merged with another of the same name", 2, "cat")
+    assert list(dataset.left_out) == [merged]
+
+
+@pytest.mark.parametrize("void", [255, 65535])
+def test_void_values_become_concepts_by_a_name(put, gray, tmp_path, void):
+    put("images/x.png", gray)
+    put("masks/x.png", np.array([[0, void], [0, 0]], np.uint8 if void == 255 else np.uint16))
+    put("classes.txt", "void\ncat")
+    dataset = MaskDataset(tmp_path)
+    assert names_at(dataset, 0) == [["", ""], ["", ""]]
+    hint = (
+        f"value {void} counts as void; name it in classes.txt to make it a concept, each line with "
+        f"its number, as in `{void} cat`"
+    )
+    assert dataset.why_empty() == hint
+    fault = f"{tmp_path}: no concept has any annotated pixel or image; {hint}"
+    assert find_faults(tmp_path) == [fault]
+    for classes in (f"{void} cat", f"0 background\n1 dog\n{void} cat\n"):
+        put("classes.txt", classes)
+        assert names_at(MaskDataset(tmp_path), 0) == [["", "cat"], ["", ""]]
+        assert find_faults(tmp_path) == []
+    put("classes.txt", f"{void} ignore")  # whoever says so knows
+    assert MaskDataset(tmp_path).why_empty() == ""
 
 
 def test_other_folders_are_not_taken_for_masks(put, gray, tmp_path):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image
 
 from net2vec.data import open_dataset
 from net2vec.data.annotations import compile_annotations
-from net2vec.data.tools import find_faults
+from net2vec.data.tools import check_dataset, find_faults
 from net2vec.errors import DataError
 
 from builders_damage import DAMAGES
@@ -95,6 +96,37 @@ def test_other_layouts_are_read_through(put, gray, tmp_path):
         "images/d.png: not an image that can be decoded",
         "masks/d.png: the value 9 has no name in classes.txt",
     ]
+
+
+def test_that_nothing_is_a_concept_is_a_fault(put, gray, tmp_path):
+    nothing = "no concept has any annotated pixel or image"
+    put("empty/images/a.png", gray)
+    put("empty/masks/a.png", np.zeros((2, 3), np.uint8))
+    put("empty/classes.txt", "void\ncat")
+    empty = tmp_path / "empty"
+    assert find_faults(empty) == [f"{empty}: {nothing}; all masks are 0"]
+    put("boxes/a.png", gray)
+    image = {"id": 1, "file_name": "a.png", "height": 4, "width": 6}
+    box = {"id": 7, "image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 2]}
+    content = {"images": [image], "annotations": [box], "categories": [{"id": 1, "name": "cat"}]}
+    put("boxes/instances.json", json.dumps(content))
+    checked = check_dataset(tmp_path / "boxes")
+    assert checked.faults == [f"{tmp_path / 'boxes'}: {nothing}"]
+    assert [item.reason for item in checked.left_out] == ["a box without a region"]
+    # What cannot be read may hold a concept.
+    put("empty/masks/a.png", np.full((2, 3), 9, np.uint8))
+    assert find_faults(empty) == [f"{empty}/masks/a.png: the value 9 has no name in classes.txt"]
+
+
+def test_an_image_that_has_a_label_is_enough(put, tmp_path):
+    put("small/images/x.png", np.zeros((4, 6, 3), np.uint8))
+    put("small/index.csv", "image,split,object\nx.png,train,1\n")
+    put("small/label.csv", "number,name\n1,car\n")
+    put("small/category.csv", "name\nobject\n")
+    assert find_faults(tmp_path / "small") == []
+    put("small/index.csv", "image,split,object\nx.png,train,0\n")
+    (fault,) = find_faults(tmp_path / "small")
+    assert fault.endswith("small: no concept has any annotated pixel or image")
 
 
 def test_what_cannot_be_opened_is_one_fault(put, gray, tmp_path):

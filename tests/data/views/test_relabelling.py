@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from net2vec.data.views import RelabelledDataset, image_sources, without_labels
-from net2vec.data.views.relabelling import image_size
+from net2vec.data.views import RelabelledDataset, image_size, image_sources, without_labels
 from net2vec.errors import DataError
 
 

@@ -35,7 +35,7 @@ from net2vec.data.readers.split_lists import SplitLists
 from net2vec.errors import DataError
 
 VOID_VALUES = (255, 65535)
-"""Pixel values that mean that nothing is annotated, whatever the names say."""
+"""Pixel values that mean that nothing is annotated, unless they have a name, as 0 does too."""
 
 _IMAGE_FOLDERS = ("images", "image", "imgs", "img", "JPEGImages", "leftImg8bit")
 _MASK_FOLDERS = (
@@ -91,9 +91,33 @@ def _mask_folders(folder: Path) -> list[tuple[Path, Path]]:
 
 
 def _named_pair(folder: Path) -> list[tuple[Path, Path]]:
+    return [(images, masks) for images, masks in _pair_called_so(folder) if _mask_files(masks)]
+
+
+def _pair_called_so(folder: Path) -> list[tuple[Path, Path]]:
     images = next((folder / n for n in _IMAGE_FOLDERS if (folder / n).is_dir()), None)
     masks = next((folder / n for n in _MASK_FOLDERS if (folder / n).is_dir()), None)
-    return [(images, masks)] if images and masks and _mask_files(masks) else []
+    return [(images, masks)] if images and masks else []
+
+
+def unread_masks(folder: Path, *, pictures: bool = False) -> str | None:
+    """Why a folder of masks beside its images is not read as such, where there is one.
+
+    Args:
+        folder: what holds both.
+        pictures: whether it only counts if it holds pictures.
+    """
+    inner = [path for path in sorted(folder.iterdir()) if path.is_dir()]
+    for place in (folder, *(path for path in inner if split_in_path(path.name) in SPLITS)):
+        for _, masks in _pair_called_so(place):
+            kinds = sorted({path.suffix.lower() for path in masks.rglob("*") if path.suffix})
+            readable, shown = (
+                not kept.isdisjoint(kinds) for kept in (_MASK_SUFFIXES, IMAGE_SUFFIXES)
+            )
+            if not readable and (shown or not pictures):
+                held = f"{' and '.join(kinds)} files" if kinds else "no pictures"
+                return f"{masks}: holds {held}; masks are read from PNG"
+    return None
 
 
 class MaskDataset:
@@ -124,14 +148,14 @@ class MaskDataset:
         splits = {image: self._split(image) for image in self._masks}
         self.images = tuple(image for image in sorted(splits) if splits[image] in SPLITS)
         if not self.images:
-            raise DataError(f"{self.folder}: no image has a mask of the same name")
+            raise DataError(f"{self.folder}: {self._why_none()}")
         self.splits = tuple(splits[image] or "" for image in self.images)
         self._names_file = _names_file(self.folder)
-        values = self._class_names()
-        self.labels, numbers = number_names(values.values())
-        self._label_at = np.full(max(*values, *VOID_VALUES) + 1, -1, np.int32)
+        self._values = self._class_names()
+        self.labels, numbers = number_names(self._values.values())
+        self._label_at = np.full(max(*self._values, *VOID_VALUES) + 1, -1, np.int32)
         self._label_at[[0, *VOID_VALUES]] = 0  # 0 unless it has a name
-        for value, name in values.items():
+        for value, name in self._values.items():
             self._label_at[value] = numbers[name]
 
     @cached_property
@@ -176,9 +200,22 @@ class MaskDataset:
         known = {*self._masks, *self._lone_images, *self._lone_masks}
         yield from self._lists.faults({Path(file).stem for file in known})
 
+    def why_empty(self) -> str:
+        """What may be the reason where no pixel of any mask is a concept's; nothing if unclear."""
+        masks = (read_indexed_mask(self.folder / self._masks[image]) for image in self.images)
+        held = {int(value) for values in masks for value in np.unique(values)}
+        for value in VOID_VALUES:
+            if value in held and value not in self._values:
+                file = self._names_file.name if self._names_file else _NAME_FILES[0]
+                return (
+                    f"value {value} counts as void; name it in {file} to make it a concept, "
+                    f"each line with its number, as in `{value} cat`"
+                )
+        return "all masks are 0" if held == {0} else ""
+
     @cached_property
     def left_out(self) -> Sequence[LeftOut]:
-        """Images without a mask, of other splits or on no list."""
+        """Images without a mask, of other splits or on no list, and classes of one name."""
         images = sorted([*self._masks, *self._lone_images])
         split = {image: self._split(image) for image in images}
         lone = [image for image in sorted(self._lone_images) if split[image] in SPLITS]
@@ -190,7 +227,19 @@ class MaskDataset:
             *count_left_out(
                 "images", "on no list in ImageSets", [i for i in images if split[i] is None]
             ),
+            *count_left_out("classes", "merged with another of the same name", self._merged()),
         ]
+
+    def _merged(self) -> list[str]:
+        names = [name for name in self._values.values() if name]
+        return [name for place, name in enumerate(names) if name in names[:place]]
+
+    def _why_none(self) -> str:
+        """Why there is no image to use, with the names that do not fit each other."""
+        if self._masks:
+            return "no image that has a mask is for training or validation"
+        lone = [*self._lone_images[:1], *self._lone_masks[:1]]
+        return f"no image has a mask of the same name; there are {' and '.join(lone)}"
 
     def _split(self, file: str) -> str | None:
         """The split of an image or mask; None where there are lists and none names it."""
@@ -219,7 +268,8 @@ class MaskDataset:
             if (self.folder / mask_folder).is_dir():
                 return {value: concept_name(name) for value, name in names.items()}
         raise DataError(
-            f"{self.folder}: pixel values have no names; write classes.txt, a name a line from 0"
+            f"{self.folder}: pixel values have no names; write classes.txt, a name a line from 0, "
+            f"or a number and a name as in `255 cat`"
         )
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from jaxtyping import Integer, UInt8
 from PIL import Image
 
+from net2vec.data.checked import annotation_of, check_index, image_of
 from net2vec.data.files import folder_in_one_stroke, in_threads, inside, refuse_filled
 from net2vec.data.images import resize_labels
 from net2vec.data.protocol import Annotation, ProbeDataset
@@ -64,9 +65,9 @@ def write_broden(
             parent.mkdir(parents=True, exist_ok=True)
 
         def write(index: int) -> _Row:
-            picture = dataset.image(index).resize((size, size), Image.Resampling.BILINEAR)
+            picture = image_of(dataset, index).resize((size, size), Image.Resampling.BILINEAR)
             _save_image(picture, inside(folder / "images", names[index]))
-            annotation = dataset.annotation(index)
+            annotation = annotation_of(dataset, index)
             return _write_annotation(annotation, folder / "images", stems[index], side)
 
         rows: list[_Row] = []
@@ -89,9 +90,11 @@ def check_writable(dataset: ProbeDataset, out: Path, size: int, side: int) -> No
 
     Raises:
         DataError: `out` holds something already, a side is no pixel long, a category is called as
-            another column of the index, or two images would be one file.
+            another column of the index, two images would be one file, or the dataset is not what
+            `ProbeDataset` promises.
     """
     refuse_filled(out)
+    check_index(dataset)
     if size < 1 or side < 1:
         raise DataError(f"size {size} with masks of {side}: both must be at least one pixel")
     for category in dataset.categories:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from net2vec.data.checked import annotation_of, image_of
 from net2vec.data.files import in_threads
 from net2vec.data.left_out import LeftOut, left_out_of
 from net2vec.data.opening import DIORAMA, open_dataset, readable, recognise
@@ -36,7 +37,8 @@ def check_dataset(
     """Reads every image and mask of a dataset.
 
     What a reader refuses, it refuses here as well, and what readers pass over although it cannot be
-    meant so is a fault here; in Broden's layout every row and file is looked at even after a fault.
+    meant so is a fault here, as is a dataset without any concept; in Broden's layout every row and
+    file is looked at even after a fault.
 
     Args:
         source: as `open_dataset` takes it.
@@ -65,7 +67,12 @@ def check_dataset(
                 known = list(passed_over())
     except DataError as fault:
         return Checked([one_line(str(fault))])
-    return Checked(_faults_of(dataset, known, workers, progress), left_out_of(dataset))
+    faults = _faults_of(dataset, known, workers, progress)
+    if not any(_may_hold_concept(dataset, index) for index in range(len(dataset.images))):
+        why: Callable[[], str] = getattr(dataset, "why_empty", str)
+        reason = "; ".join(filter(None, ("no concept has any annotated pixel or image", why())))
+        faults.append(one_line(f"{folder}: {reason}"))
+    return Checked(faults, left_out_of(dataset))
 
 
 def find_faults(
@@ -99,8 +106,17 @@ def _faults_of(
 
 
 def _image_faults(dataset: ProbeDataset, index: int) -> Iterator[str]:
-    for read in (dataset.image, dataset.annotation):
+    for read in (image_of, annotation_of):
         try:
-            read(index)
+            read(dataset, index)
         except DataError as fault:
             yield str(fault)
+
+
+def _may_hold_concept(dataset: ProbeDataset, index: int) -> bool:
+    try:
+        annotation = annotation_of(dataset, index)
+    except DataError:
+        return True  # a fault already
+    whole = any(label for _, label in annotation.image_labels)
+    return whole or any(plane.labels.any() for plane in annotation.planes)

@@ -5,10 +5,10 @@ from net2vec.data.views.joining import JoinedDataset
 from net2vec.data.views.relabelling import (
     RelabelledDataset,
     check_label,
-    image_size,
     without_labels,
 )
 from net2vec.data.views.sources import count_sources, image_sources, sources_as_json
+from net2vec.data.views.view import image_size
 
 __all__ = [
     "JoinedDataset",

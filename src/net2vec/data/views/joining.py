@@ -11,11 +11,13 @@ from itertools import accumulate
 import numpy as np
 from PIL import Image
 
+from net2vec.data.checked import annotation_of, digest_of
 from net2vec.data.labels import number_names
 from net2vec.data.left_out import LeftOut, left_out_of_several
 from net2vec.data.protocol import Annotation, ProbeDataset
-from net2vec.data.views.relabelling import digest_view, image_size, renumber
+from net2vec.data.views.relabelling import renumber
 from net2vec.data.views.sources import image_sources
+from net2vec.data.views.view import digest_view, image_size
 from net2vec.errors import DataError
 
 
@@ -29,12 +31,12 @@ class JoinedDataset:
         datasets: at least one.
 
     Raises:
-        DataError: one dataset is given twice.
+        DataError: one dataset is given twice, or has no digest to tell.
     """
 
     def __init__(self, datasets: Sequence[ProbeDataset]) -> None:
         self._datasets = tuple(datasets)
-        repeated = [d for d, count in Counter(d.digest for d in datasets).items() if count > 1]
+        repeated = [d for d, count in Counter(digest_of(d) for d in datasets).items() if count > 1]
         if repeated:
             twice = next(d.name for d in datasets if d.digest == repeated[0])
             raise DataError(f"{twice}: the same dataset is given twice; name it once")
@@ -54,8 +56,7 @@ class JoinedDataset:
     @cached_property
     def digest(self) -> str:
         """Digest of the datasets' own digests and names, in their order."""
-        digests = [dataset.digest for dataset in self._datasets]
-        return digest_view("joined", digests, self._prefixes)
+        return digest_view("joined", self._datasets, self._prefixes)
 
     @cached_property
     def sources(self) -> Sequence[str]:
@@ -84,7 +85,7 @@ class JoinedDataset:
     def annotation(self, index: int) -> Annotation:
         """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
         part, position = self._locate(index)
-        return renumber(self._datasets[part].annotation(position), self._numbers[part])
+        return renumber(annotation_of(self._datasets[part], position), self._numbers[part])
 
     def _locate(self, index: int) -> tuple[int, int]:
         part = bisect.bisect_right(self._ends, index)

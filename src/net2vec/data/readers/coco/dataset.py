@@ -7,6 +7,7 @@ Supercategories are the dataset's categories.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -119,11 +120,13 @@ class CocoDataset:
 
     @cached_property
     def left_out(self) -> Sequence[LeftOut]:
-        """Images for testing, and annotations that have no region."""
+        """Images for testing, annotations that have no region, and polygons without an inside."""
         boxes = [d.image_names[image_id] for d in self._documents for image_id in d.regionless]
+        clicks = [d.image_names[image_id] for d in self._documents for image_id in d.pointless]
         return [
             *count_left_out("images", "of a split for testing", self._unused),
             *count_left_out("annotations", "a box without a region", boxes),
+            *count_left_out("polygons", "fewer than three points", clicks),
         ]
 
     def faults(self) -> Iterator[str]:
@@ -141,6 +144,11 @@ class CocoDataset:
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""
         path = inside(self.folder, self.images[index])
+        if not os.path.exists(path):  # noqa: PTH110 - which is false where a name is too long
+            raise DataError(
+                f"{path}: the file is missing, and no folder within {self.folder} has an image of "
+                f"the name {path.name}"
+            )
         image = read_image(path)
         height, width = self.image_size(index)
         # Resized images are welcome.

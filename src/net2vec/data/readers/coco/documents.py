@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool
@@ -16,8 +16,16 @@ from net2vec.data.files import inside
 from net2vec.data.images import check_mask, read_color_mask
 from net2vec.data.labels import concept_name
 from net2vec.data.readers.coco.locating import split_of
-from net2vec.data.readers.coco.regions import decode_regions
+from net2vec.data.readers.coco.regions import MIN_POINTS, decode_regions, encode_region
 from net2vec.errors import DataError
+
+
+class _Region(NamedTuple):
+    """A region of an image: its annotation's id, if it has one, its category and COCO's code."""
+
+    id: object
+    category: int
+    code: Any
 
 
 class Document:
@@ -29,6 +37,7 @@ class Document:
         image_names, image_sizes: file name and (height, width) by the image's id.
         categories: (name, supercategory) by the category's id; the name is empty for a void one.
         regionless: ids of the images of annotations that have no region but a box.
+        pointless: ids of the images of polygons with too few points to have an inside.
         unlisted: ids of the images of annotations whose image is not listed.
     """
 
@@ -51,12 +60,13 @@ class Document:
             if self.categories.setdefault(int(category["id"]), names) != names:
                 raise DataError(f"{path}: the id {category['id']} stands for two categories")
         self.regionless: list[int] = []
+        self.pointless: list[int] = []
         self.unlisted: list[int] = []
-        self._regions: dict[int, list[tuple[int, Any]]] = defaultdict(list)
+        self._regions: dict[int, list[_Region]] = defaultdict(list)
         self._segments: dict[int, tuple[str, dict[int, int]]] = {}
         for annotation in content["annotations"]:
             self._add(annotation)
-        used = {category for regions in self._regions.values() for category, _ in regions}
+        used = {region.category for regions in self._regions.values() for region in regions}
         used |= {
             category for _, segments in self._segments.values() for category in segments.values()
         }
@@ -74,10 +84,20 @@ class Document:
                 name = self.image_names[image]
                 raise DataError(f"{self.path}: {name} has two masks of segments; wanted one")
         elif annotation.get("segmentation"):
-            region = (int(annotation["category_id"]), annotation["segmentation"])
-            self._regions[image].append(region)
+            self._add_region(image, annotation)
         else:
             self.regionless.append(image)
+
+    def _add_region(self, image: int, annotation: dict[str, Any]) -> None:
+        """Keeps what has an inside of a region; tools that draw by hand leave single clicks."""
+        code = annotation["segmentation"]
+        if isinstance(code, list):
+            whole = [part for part in code if not _is_pointless(part)]
+            self.pointless += [image] * (len(code) - len(whole))
+            code = whole
+        if code:
+            category = int(annotation["category_id"])
+            self._regions[image].append(_Region(annotation.get("id"), category, code))
 
     @classmethod
     def read(cls, path: Path) -> Document:
@@ -116,19 +136,23 @@ class Document:
         """
         if image_id in self._segments:
             yield from self._segment_masks(image_id)
-        by_category: dict[int, list[Any]] = defaultdict(list)
-        for category, region in self._regions.get(image_id, ()):
-            by_category[category].append(region)
-        for category, regions in by_category.items():
-            try:
-                yield category, decode_regions(regions, *self.image_sizes[image_id])
-            except ModuleNotFoundError:
-                raise DataError(
-                    f"{self.path}: reading it needs pycocotools; pip install 'net2vec[coco]'"
-                ) from None
-            except (LookupError, TypeError, ValueError, OverflowError) as fault:
-                name = self.image_names[image_id]
-                raise DataError(f"{self.path}: a region of {name} is damaged ({fault})") from None
+        encoded: dict[int, list[Any]] = defaultdict(list)
+        for region in self._regions.get(image_id, ()):
+            encoded[region.category].append(self._encoded(region, image_id))
+        for category, regions in encoded.items():
+            yield category, decode_regions(regions)
+
+    def _encoded(self, region: _Region, image_id: int) -> Any:
+        try:
+            return encode_region(region.code, *self.image_sizes[image_id])
+        except ModuleNotFoundError:
+            raise DataError(
+                f"{self.path}: reading it needs pycocotools; pip install 'net2vec[coco]'"
+            ) from None
+        except (LookupError, TypeError, ValueError, OverflowError) as fault:
+            name = self.image_names[image_id]
+            which = "a region" if region.id is None else f"the region of annotation {region.id}"
+            raise DataError(f"{self.path}: {which} in {name} is damaged ({fault})") from None
 
     def _segment_masks(self, image_id: int) -> Iterator[tuple[int, Bool[np.ndarray, "y x"]]]:
         file, segments = self._segments[image_id]
@@ -151,3 +175,7 @@ class Document:
     def _panoptic_folder(self) -> Path:
         places = (self.path.with_suffix(""), self.path.parent.parent / self.path.stem)
         return next((place for place in places if place.is_dir()), places[0])
+
+
+def _is_pointless(polygon: Any) -> bool:
+    return isinstance(polygon, list) and len(polygon) < 2 * MIN_POINTS

@@ -8,28 +8,32 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
+MIN_POINTS = 3
+"""A polygon of fewer has no inside."""
 
-def decode_regions(
-    regions: Sequence[Any], height: int, width: int
-) -> Bool[np.ndarray, "height width"]:
-    """The union of some regions, each as COCO's `segmentation` gives it.
+
+def encode_region(region: Any, height: int, width: int) -> Any:
+    """A region as COCO's `segmentation` gives it, in the form that `decode_regions` takes.
 
     Raises:
         ModuleNotFoundError: pycocotools is not installed.
-        ValueError, TypeError, LookupError, OverflowError: a region is damaged.
+        ValueError, TypeError, LookupError, OverflowError: the region is damaged.
     """
     from pycocotools import mask as runs
 
-    encoded = []
-    for region in regions:
-        _check_region(region, height, width)
-        code = region
-        if isinstance(region, list):
-            code = runs.merge(runs.frPyObjects(region, height, width))
-        elif isinstance(region["counts"], list):
-            code = runs.frPyObjects(region, height, width)
-        encoded.append(code)
-    return np.asarray(runs.decode(runs.merge(encoded)), bool)
+    _check_region(region, height, width)
+    if isinstance(region, list):
+        return runs.merge(runs.frPyObjects(region, height, width))
+    if isinstance(region["counts"], list):
+        return runs.frPyObjects(region, height, width)
+    return region
+
+
+def decode_regions(encoded: Sequence[Any]) -> Bool[np.ndarray, "height width"]:
+    """The union of some regions of one image."""
+    from pycocotools import mask as runs
+
+    return np.asarray(runs.decode(runs.merge(list(encoded))), bool)
 
 
 def unpack_runs(counts: str) -> Int[np.ndarray, "run"]:
@@ -66,8 +70,10 @@ def _check_region(region: Any, height: int, width: int) -> None:
     if isinstance(region, list):
         for polygon in region:
             points = np.asarray(polygon, np.float64)
-            if points.ndim != 1 or len(points) < 6 or len(points) % 2:
+            if points.ndim != 1 or len(points) < 2 * MIN_POINTS or len(points) % 2:
                 raise ValueError("a polygon is not a list of three or more x, y")
+            if np.isnan(points).any():
+                raise ValueError("a polygon has coordinates that are not numbers")
             if not (np.abs(points) <= 2 * max(height, width)).all():
                 raise ValueError(f"a polygon leaves the image of {width}x{height}")
         return
