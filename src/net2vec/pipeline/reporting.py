@@ -15,6 +15,7 @@ from torch import Tensor
 from net2vec.config import Settings
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
+from net2vec.data.checked import image_of
 from net2vec.devices import repeatable
 from net2vec.errors import DataError, Net2VecError
 from net2vec.kernels.maps import SparseMaps
@@ -215,7 +216,7 @@ class _Viewer:
         size = self.annotations.size
         truth = self._truth(request.concept, name)
         return MaskedImage(
-            image=self.inputs.dataset.image(self.place[name]),
+            image=image_of(self.inputs.dataset, self.place[name]),
             truth=np.zeros(size, dtype=bool) if truth is None else truth,
             single=upsampled_is_on(on[request.best_filter], size).numpy(),
             combined=predict(grid, encoding, 0, size)[1][0],
@@ -227,7 +228,7 @@ class _Viewer:
         smooth = upsampled(activation[request.filter], self.annotations.size)
         truth = {found.concept: self._truth(found.concept, name) for found in request.concepts}
         return ActiveImage(
-            image=self.inputs.dataset.image(self.place[name]),
+            image=image_of(self.inputs.dataset, self.place[name]),
             active=(smooth > self._threshold(request.layer)[request.filter]).numpy(),
             truth={concept: mask for concept, mask in truth.items() if mask is not None},
         )
@@ -239,7 +240,7 @@ class _Viewer:
         batch = self.looking.batch
         for first in range(0, len(names), batch):
             images = [
-                NewImage(name, self.inputs.dataset.image(self.place[name]))
+                NewImage(name, image_of(self.inputs.dataset, self.place[name]))
                 for name in names[first : first + batch]
             ]
             for glance in self.looking.glances(images, layers):
