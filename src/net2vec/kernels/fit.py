@@ -290,11 +290,13 @@ class _Sums:
                 count += len(own)
             place.append(torch.arange(len(own)) + parts[key][0])
             begin += len(own)
-        known = self._known.get(key) if len(parts) == 1 else None
+        # By the address of its masks, which whoever asks holds as long as this is kept.
+        only = next(iter(parts)) if len(parts) == 1 else None
+        known = None if only is None else self._known.get(only)
         if known is None or known.images != count:
             _, each, theirs = zip(*parts.values(), strict=True)
             known = MaskSums(grid, torch.cat(each), *torch.cat(theirs, 1))
-            if len(parts) == 1 and self._images + count <= _KEPT_IMAGES:
-                self._known[key] = known
+            if only is not None and self._images + count <= _KEPT_IMAGES:
+                self._known[only] = known
                 self._images += count
         return known, torch.cat(place)

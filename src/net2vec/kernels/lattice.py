@@ -244,11 +244,10 @@ class Lattice:
 
     def _matrix(self, first: int, last: int) -> scipy.sparse.csr_array:
         cells, images = self.maps.grid[0] * self.maps.grid[1], last - first
-        entries = slice(int(self.maps.starts[first]), int(self.maps.starts[last]))
-        image = self.maps.image()[entries].cpu().numpy() - first
-        row = self.maps.cell[entries].cpu().numpy().astype(np.int64) * images + image
+        part = self.maps.stretch(first, last)
+        row = part.cell.cpu().numpy().astype(np.int64) * images + part.image().cpu().numpy()
         ones = np.ones(len(row), dtype=np.float32)
-        column = self.maps.filter[entries].cpu().numpy()
+        column = part.filter.cpu().numpy()
         shape = (cells * images, self.maps.filters)
         on = scipy.sparse.csr_array((ones, (row, column)), shape=shape)
         if not self._is_direct:

@@ -62,12 +62,10 @@ def load_table(path: Path) -> pd.DataFrame:
     """
     if not path.is_file():
         raise ResultsError(f"{path.parent} is not a finished run: it has no {path.name}")
-    names = (
-        "network", "layer", "task", "concept", "category", "method", "fit", "reason", "filters"
-    )  # fmt: skip
+    names = ("network", "layer", "task", "concept", "category", "method", "fit", "reason")
     try:
         header = pd.read_csv(path, nrows=0).columns
-        text = {name: str for name in names if name in header and name != "filters"}
+        text = {name: str for name in names if name in header}
         numbers = {name: [""] for name in header if name not in text}
         return pd.read_csv(
             path,

@@ -96,7 +96,7 @@ def task_of(
         layer: the layer's true name.
         task: `segment` or `classify`.
         fit: one of `fits_of`; the first by default.
-        seed: one of `seeds_of`; results are then those with this seed, see `at_seed`.
+        seed: one of `seeds_in`; results are then those with this seed, see `at_seed`.
 
     Raises:
         ResultsError: the run has no such layer, task, fit or seed.

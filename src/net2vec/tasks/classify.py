@@ -132,6 +132,62 @@ class Classified:
     subset_trial_correct: Bool[np.ndarray, "subset trial"]
     path_trial_correct: Bool[np.ndarray, "path trial"]
 
+    @classmethod
+    def of(
+        cls,
+        features: Float[Tensor, "image filter"],
+        sample: Sample,
+        weight: Float[Tensor, "filter vector"],
+        bias: Float[Tensor, "vector"],
+        *,
+        best_filter: int,
+        subsets: int,
+        l2: float = float("nan"),
+        start_distance: float = float("nan"),
+    ) -> Classified:
+        """Learned vectors with the scores that they come to.
+
+        Args:
+            features: of all images, where the vectors are.
+            sample: the concept's images.
+            weight, bias: learned on all filters, on the best one, on subsets of the largest
+                weights, and on as many along an L1 path or on none.
+            best_filter: the best one.
+            subsets: how many subsets there are.
+            l2: strength of the L2 term.
+            start_distance: norm(w - w0) / norm(w0).
+        """
+        hits = [
+            right_side(
+                features, rows.to(features.device), positive.to(features.device), weight, bias
+            )
+            for rows, positive in zip(sample.rows, sample.positive, strict=True)
+        ]
+        score = torch.stack([share_right(hit) for hit in hits]).cpu().numpy()
+        correct = hits[1].T.cpu().numpy()
+        weights, biases = weight.T.cpu().numpy(), bias.cpu().numpy()
+        subset, path = slice(2, 2 + subsets), slice(2 + subsets, None)
+        return cls(
+            weight=weights[0],
+            bias=float(biases[0]),
+            l2=l2,
+            start_distance=start_distance,
+            best_filter=best_filter,
+            score=score[:, 0],
+            single_score=score[:, 1],
+            subset_weight=weights[subset],
+            subset_bias=biases[subset],
+            subset_score=score[:, subset],
+            path_weight=weights[path],
+            path_bias=biases[path],
+            path_score=score[:, path],
+            trial_image=sample.rows[1].numpy(),
+            trial_positive=sample.positive[1].numpy(),
+            trial_correct=correct[[1, 0]],
+            subset_trial_correct=correct[subset],
+            path_trial_correct=correct[path],
+        )
+
 
 def classify_concepts(
     recording: LayerRecording,
@@ -185,41 +241,18 @@ def classify_concepts(
     kept = torch.stack([largest_weights(weight, min(size, filters)) for size in sizes], 2)
     _, smaller, smaller_bias = learn(sizes, kept)
     moved = (weight - start[:, :, 0]).norm(dim=1) / start[:, :, 0].norm(dim=1)
-    found = []
-    for place, sample in enumerate(samples):
-        vectors = torch.cat([full[place], smaller[place]], 1)
-        biases = torch.cat([full_bias[place], smaller_bias[place]])
-        hits = [
-            right_side(features, rows.to(device), positive.to(device), vectors, biases)
-            for rows, positive in zip(sample.rows, sample.positive, strict=True)
-        ]
-        score_of = torch.stack([share_right(hit) for hit in hits]).cpu().numpy()
-        correct = hits[1].T.cpu().numpy()
-        asked = slice(2, None)
-        vectors, biases = vectors.cpu(), biases.cpu()
-        found.append(
-            Classified(
-                weight=weight[place].numpy(),
-                bias=float(biases[0]),
-                l2=float("nan"),
-                start_distance=float(moved[place]),
-                best_filter=int(torch.argmax(kept[place, :, 0].int())),
-                score=score_of[:, 0],
-                single_score=score_of[:, 1],
-                subset_weight=vectors[:, asked].T.numpy(),
-                subset_bias=biases[asked].numpy(),
-                subset_score=score_of[:, asked],
-                path_weight=np.zeros((0, filters), dtype=np.float32),
-                path_bias=np.zeros(0, dtype=np.float32),
-                path_score=np.zeros((2, 0)),
-                trial_image=sample.rows[1].numpy(),
-                trial_positive=sample.positive[1].numpy(),
-                trial_correct=correct[[1, 0]],
-                subset_trial_correct=correct[asked],
-                path_trial_correct=correct[:0],
-            )
+    return [
+        Classified.of(
+            features,
+            sample,
+            torch.cat([full[place], smaller[place]], 1),
+            torch.cat([full_bias[place], smaller_bias[place]]),
+            best_filter=int(torch.argmax(kept[place, :, 0].int())),
+            subsets=len(subset_sizes),
+            start_distance=float(moved[place]),
         )
-    return found
+        for place, sample in enumerate(samples)
+    ]
 
 
 def _start(

@@ -22,7 +22,7 @@ from torch import Tensor
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.converge import solve
 from net2vec.kernels.lasso import entry_order
-from net2vec.kernels.logistic import largest_weights, right_side, share_right
+from net2vec.kernels.logistic import largest_weights
 from net2vec.kernels.presence import Presence, balanced
 from net2vec.kernels.standardised import Standardised
 from net2vec.recording import LayerRecording
@@ -101,39 +101,18 @@ def classify_converged(
     weight = torch.cat([full.weight[:, None], smaller.weight], 1).float()
     bias = torch.cat([full.bias[:, None], smaller.bias], 1).float()
     means = torch.from_numpy(recording.means).to(device)
-    found = []
-    subsets, path = slice(2, 1 + len(sizes)), slice(1 + len(sizes), None)
-    for place, sample in enumerate(samples):
-        hits = [
-            right_side(means, rows.to(device), truth.to(device), weight[place].mT, bias[place])
-            for rows, truth in zip(sample.rows, sample.positive, strict=True)
-        ]
-        score = torch.stack([share_right(hit) for hit in hits]).cpu().numpy()
-        correct = hits[1].T.cpu().numpy()
-        weights, biases = weight[place].cpu().numpy(), bias[place].cpu().numpy()
-        found.append(
-            Classified(
-                weight=weights[0],
-                bias=float(biases[0]),
-                l2=learner.l2[place],
-                start_distance=float("nan"),
-                best_filter=int(by_weight[0][place].int().argmax()),
-                score=score[:, 0],
-                single_score=score[:, 1],
-                subset_weight=weights[subsets],
-                subset_bias=biases[subsets],
-                subset_score=score[:, subsets],
-                path_weight=weights[path],
-                path_bias=biases[path],
-                path_score=score[:, path],
-                trial_image=sample.rows[1].numpy(),
-                trial_positive=sample.positive[1].numpy(),
-                trial_correct=correct[[1, 0]],
-                subset_trial_correct=correct[subsets],
-                path_trial_correct=correct[path],
-            )
+    return [
+        Classified.of(
+            means,
+            sample,
+            weight[place].mT,
+            bias[place],
+            best_filter=int(by_weight[0][place].int().argmax()),
+            subsets=len(subset_sizes),
+            l2=learner.l2[place],
         )
-    return found
+        for place, sample in enumerate(samples)
+    ]
 
 
 @dataclass(frozen=True)
