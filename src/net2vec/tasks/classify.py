@@ -150,17 +150,17 @@ class Classified:
         Args:
             features: of all images, where the vectors are.
             sample: the concept's images.
-            weight, bias: learned on all filters, on the best one, on subsets of the largest
-                weights, and on as many along an L1 path or on none.
+            weight: learned on all filters, on the best one, on subsets of the largest weights, and
+                on as many along an L1 path or on none.
+            bias: likewise.
             best_filter: the best one.
             subsets: how many subsets there are.
             l2: strength of the L2 term.
             start_distance: norm(w - w0) / norm(w0).
         """
+        device = features.device
         hits = [
-            right_side(
-                features, rows.to(features.device), positive.to(features.device), weight, bias
-            )
+            right_side(features, rows.to(device), positive.to(device), weight, bias)
             for rows, positive in zip(sample.rows, sample.positive, strict=True)
         ]
         score = torch.stack([share_right(hit) for hit in hits]).cpu().numpy()
