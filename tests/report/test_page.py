@@ -62,7 +62,7 @@ def test_names_from_data_are_escaped(page):
 
 def test_long_tables_hold_every_row(page, runs):
     source = page.read_text("utf-8")
-    tables = [json.loads(text) for text in re.findall(r'application/json">(.*?)</script>', source)]
+    tables = long_tables(source)
     by_concept = next(table for table in tables if table["columns"][0]["label"] == "network")
     fits = 2 * 2 * (len(CONCEPTS) + len(CONCEPTS | SCENES))
     assert {len(values) for values in by_concept["values"]} == {fits}
@@ -81,8 +81,9 @@ def test_the_page_says_what_was_seen(page, runs):
     small = [row.val >= paired.loc[row.concept, "single"] for row in last.itertuples()
              if row.method == "combined" and row.concept_size < 0.02]  # fmt: skip
     assert small
-    share = f"{100 * sum(small) / len(small):.0f} % of the {len(small)} concepts that cover less"
-    assert f"Size matters: that holds for {share} than 2 % of the images" in text
+    assert f"all filters are at least as good for {sum(small)} of {len(small)} (" in text
+    assert "do not clearly differ (Fisher’s exact test, p = " in text
+    assert "Size matters" not in text
     assert "No activation follows stem/relu" in text
     assert "net & co: 2 of 24 filters are never on" in text
     assert "no pixel annotation" in text
@@ -102,6 +103,24 @@ def test_what_hardly_moved_is_marked_wherever_it_is_shown(page, runs):
         assert cells
     nearest = re.findall(r"<li><span>([^<]*)</span>", source)
     assert any(name.endswith(" †") for name in nearest)
+    tables = long_tables(source)
+    headings = ["concept", "task", "nearest concepts"]
+    (near,) = (table["values"] for table in tables if labels(table) == headings)
+    rows = [row for row in zip(*near, strict=True) if row[1] == "segmentation"]
+    assert {row[0] for row in rows if row[0].endswith(" †")} == {f"{name} †" for name in stuck}
+    beside = [name.rsplit(" (", 1)[0] for row in rows for name in row[2].split(", ")]
+    assert not stuck & set(beside)
+    assert {f"{name} †" for name in stuck} & set(beside)
+    (scores,) = (table["values"] for table in tables if "95 % from" in labels(table))
+    assert stuck <= {name.removesuffix(" †") for name in scores[3] if name.endswith(" †")}
+
+
+def labels(table):
+    return [column["label"] for column in table["columns"]]
+
+
+def long_tables(source):
+    return [json.loads(text) for text in re.findall(r'application/json">(.*?)</script>', source)]
 
 
 def test_trained_and_random_stand_side_by_side(page):
