@@ -76,7 +76,8 @@ def _scores(study: Study, task: str) -> str:
         f"In {TASK_TITLE[task]} on {study.layer_of[task]} the mean {SCORE_NAME[task]} of all"
         f" filters is {row['converged']:.3f} converged and {with_spread(row, 'paper', '.3f')} with"
         f" the paper’s training{times}; {percent(row['as_good'] / 100)} of"
-        f" {count(int(row['n']), 'concept')} score at least as high"
+        f" {count(int(row['n']), 'concept')} {'scores' if row['n'] == 1 else 'score'} at least as"
+        " high"
     )
     trained = int(row["trained"])
     if not trained:
