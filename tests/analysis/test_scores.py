@@ -17,7 +17,7 @@ from net2vec.analysis import (
     paired_difference,
     subset_curve,
 )
-from net2vec.analysis.statistics import bootstrap_mean
+from net2vec.analysis.statistics import bootstrap_mean, share_interval, shares_differ
 
 
 def row(concept, category, method, filters, val, *, task="segment", network="net", layer="a"):
@@ -147,7 +147,29 @@ def test_the_methods_are_compared_with_an_interval_around_the_mean():
     assert segment.loc["percent", "value"] == 75
     assert segment.loc["ratio", "n"] == 4
     alone = table[(table["task"] == "classify") & (table["layer"] == "a")]
-    assert alone[["low", "high", "stderr"]].isna().all(axis=None)
+    assert alone["stderr"].isna().all()
+    means = alone[alone["statistic"] != "percent"]
+    assert means[["low", "high"]].isna().all(axis=None)
+    # Wilson's interval for 1 of 1 begins at 1 / (1 + z^2), with z = 1.96.
+    (share,) = alone[alone["statistic"] == "percent"].to_dict("records")
+    assert share["low"] == pytest.approx(100 / (1 + 1.959964**2))
+    assert share["high"] == pytest.approx(100)
+
+
+def test_a_share_of_few_is_not_certain():
+    # The middle is (s + z^2/2) / (n + z^2), here with 4 of 5 and z = 1.96: 0.6696.
+    low, high = share_interval(4, 5)
+    assert (low + high) / 2 == pytest.approx((4 + 1.959964**2 / 2) / (5 + 1.959964**2))
+    assert 0 < low < 0.8 < high < 1
+    assert share_interval(5, 5)[0] < 0.6
+    assert np.isnan(share_interval(0, 0)).all()
+
+
+def test_shares_differ_by_fishers_exact_test():
+    # 0 of 3 against 3 of 3: two of the 20 ways to choose three of six are as extreme.
+    assert shares_differ((0, 3), (3, 3)) == pytest.approx(2 / 20)
+    assert shares_differ((39, 40), (98, 100)) > 0.5
+    assert shares_differ((10, 40), (90, 100)) < 0.001
 
 
 def test_the_bootstrap_interval_is_about_two_standard_errors_wide():

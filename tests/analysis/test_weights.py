@@ -65,6 +65,13 @@ def test_contributions_come_by_weight_whatever_its_sign():
     assert len(contribution(segment)) == 8
 
 
+def test_weights_of_zero_have_no_shares():
+    """A warning is an error here."""
+    table = contribution(layer([[0, 0, 0]], np.array([[0.1, 0.2, 0.3]]), [0.5]))
+    assert table["weight_share"].isna().all()
+    np.testing.assert_allclose(table["iou_ratio"], [0.2, 0.4, 0.6])
+
+
 def test_columns():
     segment = layer([[1, 2, 3]], np.array([[0.1, 0.2, 0.2]]), [1.0])
     assert list(weight_iou_correlation(segment)) == ["concept", "r", "p"]

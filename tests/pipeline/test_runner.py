@@ -52,7 +52,7 @@ def test_what_is_left_out_is_listed_with_its_reason(run):
     assert "no masks" in skipped["segment", "day-s"]
     sizes = run.skipped[run.skipped["filters"].notna()]
     assert sizes["filters"].tolist() == [64]
-    assert "12 filters" in sizes["reason"].item()
+    assert "filters are 12" in sizes["reason"].item()
 
 
 def test_a_task_without_concepts_is_left_out(tmp_path):

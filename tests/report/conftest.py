@@ -37,6 +37,12 @@ def page(runs, exhibits, tmp_path_factory):
     return save_report(build_report(runs, exhibits), tmp_path_factory.mktemp("page") / "report")
 
 
+@pytest.fixture(scope="session")
+def shown():
+    """What makes an exhibit of a request."""
+    return render
+
+
 def render(request):
     if isinstance(request, DecileRequest):
         return DecileExhibit(request, {name: masked_image(name) for name in request.names})

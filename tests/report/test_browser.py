@@ -69,6 +69,11 @@ def test_search_finds_rows_that_have_every_word(visit):
     assert {name.removesuffix(" †") for name in visit["markup"]} == {"<b>boat</b>"}
 
 
+def test_a_long_table_is_named_and_its_rows_too(visit):
+    assert visit["name"] == "Every concept on every layer"
+    assert visit["rows"] == visit["first"]
+
+
 def test_a_click_on_a_heading_sorts(visit):
     assert visit["falling"] == sorted(visit["falling"], reverse=True)
     assert visit["rising"] == sorted(visit["rising"])

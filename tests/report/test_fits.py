@@ -128,7 +128,7 @@ def test_the_page_says_what_was_found(section, tables):
         kept = failed & (concepts["combined_converged"] < concepts["single_paper"])
         assert 0 < failed.sum() < len(concepts)
         assert f"In {name} {failed.sum()} of {len(concepts)} concepts lose by" in text
-        assert f"; {kept.sum() or 'none'} of these still" in text
+        assert f"; converged, {kept.sum() or 'none'} of these still" in text
 
 
 def test_every_run_stands_in_table_one(section, run, twin, tables):

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -10,6 +11,7 @@ from markupsafe import Markup
 from net2vec.errors import ResultsError
 from net2vec.report import FilterExhibit, build_report, save_report
 from net2vec.report.content import Column, Paragraph, Report, Section, Table
+from net2vec.report.figures.style import DARK, LIGHT
 from net2vec.report.page import _unbroken, format_cell
 from net2vec.runs import TABLES, Run, make_tables, open_run
 
@@ -62,7 +64,7 @@ def test_names_from_data_are_escaped(page):
 
 def test_long_tables_hold_every_row(page, runs):
     source = page.read_text("utf-8")
-    tables = [json.loads(text) for text in re.findall(r'application/json">(.*?)</script>', source)]
+    tables = long_tables(source)
     by_concept = next(table for table in tables if table["columns"][0]["label"] == "network")
     fits = 2 * 2 * (len(CONCEPTS) + len(CONCEPTS | SCENES))
     assert {len(values) for values in by_concept["values"]} == {fits}
@@ -81,8 +83,9 @@ def test_the_page_says_what_was_seen(page, runs):
     small = [row.val >= paired.loc[row.concept, "single"] for row in last.itertuples()
              if row.method == "combined" and row.concept_size < 0.02]  # fmt: skip
     assert small
-    share = f"{100 * sum(small) / len(small):.0f} % of the {len(small)} concepts that cover less"
-    assert f"Size matters: that holds for {share} than 2 % of the images" in text
+    assert f"all filters are at least as good for {sum(small)} of {len(small)} (" in text
+    assert "do not clearly differ (Fisher’s exact test, p = " in text
+    assert "Size matters" not in text
     assert "No activation follows stem/relu" in text
     assert "net & co: 2 of 24 filters are never on" in text
     assert "no pixel annotation" in text
@@ -98,10 +101,28 @@ def test_what_hardly_moved_is_marked_wherever_it_is_shown(page, runs):
     assert f"moved the vectors of {len(stuck)} of 12 concepts" in text
     source = page.read_text("utf-8")
     for concept in stuck - {"<b>boat</b>"}:
-        cells = re.findall(rf'<td class="text">{re.escape(concept)}( †)?</td>', source)
+        cells = re.findall(rf'<th scope="row" class="text">{re.escape(concept)}( †)?</th>', source)
         assert cells
     nearest = re.findall(r"<li><span>([^<]*)</span>", source)
     assert any(name.endswith(" †") for name in nearest)
+    tables = long_tables(source)
+    headings = ["concept", "task", "nearest concepts"]
+    (near,) = (table["values"] for table in tables if labels(table) == headings)
+    rows = [row for row in zip(*near, strict=True) if row[1] == "segmentation"]
+    assert {row[0] for row in rows if row[0].endswith(" †")} == {f"{name} †" for name in stuck}
+    beside = [name.rsplit(" (", 1)[0] for row in rows for name in row[2].split(", ")]
+    assert not stuck & set(beside)
+    assert {f"{name} †" for name in stuck} & set(beside)
+    (scores,) = (table["values"] for table in tables if "95 % from" in labels(table))
+    assert stuck <= {name.removesuffix(" †") for name in scores[3] if name.endswith(" †")}
+
+
+def labels(table):
+    return [column["label"] for column in table["columns"]]
+
+
+def long_tables(source):
+    return [json.loads(text) for text in re.findall(r'application/json">(.*?)</script>', source)]
 
 
 def test_trained_and_random_stand_side_by_side(page):
@@ -234,6 +255,52 @@ def test_filters_are_shown_with_the_concepts_they_serve(page, exhibits):
         for request in shown
     )
     assert len(pictures) == wanted
+
+
+def test_boxes_and_tables_have_names_and_rows_have_headings(page):
+    source = page.read_text("utf-8")
+    ids = re.findall(r'id="(label\d+)"', source)
+    assert len(ids) == len(set(ids)) > 10
+    used = re.findall(r'(?:aria-labelledby|data-label)="(\w+)"', source)
+    assert set(used) == set(ids)
+    boxes = re.findall(r'<div [^>]*class="scroll[^>]*>', source)
+    assert len(boxes) > 20
+    for box in boxes:
+        assert 'tabindex="0" role="region" aria-label' in box
+    assert len(re.findall(r"<table(?! aria-labelledby)", source)) == 0
+    for row in re.findall(r"<tbody>\s*<tr>(.*?)</tr>", source, re.DOTALL):
+        assert row.startswith('<th scope="row"')
+    named = re.findall(r'class="source" href="tables/([^"]+)">([^<]*)</a>', source)
+    assert named
+    assert all(file == text for file, text in named)
+    assert source.index('href="#main"') < source.index("<header>") < source.index('id="main"')
+
+
+def test_a_folded_table_has_one_heading_and_its_link(tmp_path):
+    table = Table(
+        pd.DataFrame({"x": ["a"]}), (Column("x", "x"),), "handle", csv="numbers", folded=True
+    )
+    long = dataclasses.replace(table, searchable=True, caption="other")
+    tables = {"numbers": table.frame}
+    report = Report("title", "", [Section("a", "A", [table, long])], tables)
+    source = save_report(report, tmp_path / "report").read_text("utf-8")
+    assert source.count("handle") == source.count(">other<") == 1
+    assert source.count('href="tables/numbers.csv"') == 2
+    assert "figcaption { display: none" not in source
+
+
+def test_paints_are_seen_on_their_page():
+    """What is no text needs a contrast of 3 to 1 (WCAG 1.4.11)."""
+
+    def luminance(color):
+        parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        parts = [x / 12.92 if x <= 0.03928 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    for theme, paper in ((LIGHT, "#ffffff"), (DARK, "#14181c")):
+        for paint in (theme.text, theme.muted, theme.single, theme.combined, *theme.series):
+            low, high = sorted((luminance(paint), luminance(paper)))
+            assert (high + 0.05) / (low + 0.05) >= 3, (theme.name, paint)
 
 
 @pytest.mark.usefixtures("unpainted")

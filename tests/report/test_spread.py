@@ -11,7 +11,9 @@ from net2vec.report import build_report, save_report
 from net2vec.report.content import Paragraph, Table
 from net2vec.report.sections.fits import fits_section
 from net2vec.report.sections.networks import difference_table, networks_section
-from net2vec.report.study import Study, with_spread
+from net2vec.report.sections.probe import probe_section
+from net2vec.report.study import Study
+from net2vec.report.wording import with_spread
 from net2vec.runs import make_tables, open_run
 
 from builders import build_run
@@ -35,8 +37,12 @@ def tables_of(report):
     return [table for section in report.sections for table in tables_in(section)]
 
 
+def paragraphs(section):
+    return [str(block.text) for block in section.blocks if isinstance(block, Paragraph)]
+
+
 def text_of(section):
-    return " ".join(block.text for block in section.blocks if isinstance(block, Paragraph))
+    return " ".join(paragraphs(section))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +73,8 @@ def test_every_table_of_both_fits_has_the_spread_of_the_starts(seeded, twin):
     spreads = [labels(every)[at - 1] for at, label in enumerate(labels(every)) if label == "± sd"]
     assert spreads == ["best single, paper’s", "all, paper’s", "cosine", "same neighbours"]
     text = text_of(section)
-    assert "repeated from 3 starts" in text
+    (said,) = (text for text in paragraphs(probe_section(made)) if "starts" in text)
+    assert "repeated from 3 starts in seeded:" in said
     last = made.fits["fits"].query("layer == 'blocks.6'")
     assert (last[["paper_sd", "shared_paper_sd", "cosine_sd"]] > 0.005).all(axis=None)
     for _, row in last.iterrows():
@@ -116,7 +123,7 @@ def test_a_single_start_has_no_spread(tmp_path, twin):
     one = open_run(build_run(tmp_path / "run", fits=FITS))
     section = fits_section(Study((one, twin)))
     assert "± sd" not in {label for table in tables_in(section) for label in labels(table)}
-    assert "starts" not in text_of(section)
+    assert "starts" not in text_of(section) + "".join(paragraphs(probe_section(Study((one,)))))
     assert not {"spread"} & {column.key for table in tables_in(section) for column in table.columns}
 
 

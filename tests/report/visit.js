@@ -6,7 +6,7 @@ const settled = [...document.images].map((image) => image.decode().catch(() => 0
 const soon = new Promise((done) => setTimeout(done, 300));
 Promise.all([...settled, soon]).then(() => {
   const table = [...document.querySelectorAll(".long-table")].find((holder) => holder.querySelector("td.score"));
-  const column = (at) => [...table.querySelectorAll(`tbody tr td:nth-child(${at + 1})`)].map((cell) => cell.textContent);
+  const column = (at) => [...table.querySelectorAll(`tbody tr > :nth-child(${at + 1})`)].map((cell) => cell.textContent);
   const headings = [...table.querySelectorAll("th")].map((cell) => cell.textContent);
   const search = table.querySelector("input");
   const ask = (words) => { search.value = words; search.dispatchEvent(new Event("input")); };
@@ -15,6 +15,9 @@ Promise.all([...settled, soon]).then(() => {
   seen.resources = performance.getEntriesByType("resource").map((entry) => entry.name);
   seen.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
   seen.first = column(0).length;
+  const box = table.querySelector('.scroll[role="region"]');
+  seen.name = document.getElementById(box.getAttribute("aria-labelledby")).textContent;
+  seen.rows = table.querySelectorAll('tbody th[scope="row"]').length;
   table.querySelector(".more").click();
   seen.more = column(0).length;
   ask("TRAFFIC light segment");

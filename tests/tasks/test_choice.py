@@ -79,7 +79,7 @@ def test_that_nothing_is_annotated_at_all_is_said(tmp_path):
 def test_more_training_images_can_be_asked_for(annotations):
     names, reasons = chosen(annotations, "segment", min_train=2)
     assert names == ["common", "everywhere", "all of train", "all of val"]
-    assert reasons["rare"] == "1 training images, fewer than 2"
+    assert reasons["rare"] == "1 training image, fewer than 2"
 
 
 def test_only_what_is_wanted_is_chosen_or_skipped(annotations):
@@ -94,6 +94,6 @@ def test_only_what_is_wanted_is_chosen_or_skipped(annotations):
 def test_subset_sizes_are_below_the_number_of_filters():
     fitting, skipped = split_sizes([8, 1, 4, 16, 2, 4, 16], 8)
     assert fitting == [1, 2, 4]
-    reason = "the layer has 8 filters; all of them is the full fit"
+    reason = "the layer's filters are 8: all of them is the full fit"
     assert skipped == [Skipped("", 8, reason), Skipped("", 16, reason)]
     assert split_sizes([], 8) == ([], [])

@@ -19,6 +19,7 @@ from net2vec.analysis.fits import (
     sharing_of_fits,
 )
 from net2vec.analysis.individual import (
+    DECILES,
     choose_concepts,
     choose_deciles,
     individual_iou,
@@ -26,6 +27,7 @@ from net2vec.analysis.individual import (
 )
 from net2vec.analysis.intervals import score_intervals
 from net2vec.analysis.sharing import choose_filters, filter_sharing
+from net2vec.analysis.statistics import share_interval, shares_differ
 from net2vec.analysis.steadiness import mean_steadiness, seed_steadiness
 from net2vec.analysis.subsets import filters_needed, subset_curve
 from net2vec.analysis.sufficiency import (
@@ -45,6 +47,7 @@ from net2vec.analysis.weights import (
 
 __all__ = [
     "ALL",
+    "DECILES",
     "FILTER_COLUMNS",
     "by_category",
     "by_concept",
@@ -72,6 +75,8 @@ __all__ = [
     "paired_difference",
     "score_intervals",
     "seed_steadiness",
+    "share_interval",
+    "shares_differ",
     "sharing_of_fits",
     "significant_share",
     "subset_curve",

@@ -28,6 +28,29 @@ def summarize(frame: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFram
     return groups.agg(mean="mean", stderr="sem", n="count").reset_index()
 
 
+def share_interval(successes: int, total: int, *, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval of a share: it says something where all of few observations agree.
+
+    Args:
+        successes: how many observations count.
+        total: of how many independent ones.
+        level: of the interval.
+
+    Returns:
+        Its two ends, between 0 and 1; both missing without an observation.
+    """
+    if not total:
+        return float("nan"), float("nan")
+    interval = stats.binomtest(successes, total).proportion_ci(level, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def shares_differ(one: tuple[int, int], other: tuple[int, int]) -> float:
+    """The p-value of Fisher's exact test that two shares differ, each (successes, total)."""
+    table = [[successes, total - successes] for successes, total in (one, other)]
+    return float(stats.fisher_exact(table).pvalue)
+
+
 def bootstrap_mean(
     values: Float[np.ndarray, "observation"], *, level: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:

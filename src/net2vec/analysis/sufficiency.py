@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from scipy import stats
 
-from net2vec.analysis.statistics import bootstrap_mean, summarize
+from net2vec.analysis.statistics import bootstrap_mean, share_interval, summarize
 
 SINGLE, COMBINED, SUBSET, PATH = "single", "combined", "subset", "path"
 LEAST_SINGLE = 0.005
@@ -61,7 +62,7 @@ def combined_vs_single(concepts: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare_methods(concepts: pd.DataFrame) -> pd.DataFrame:
-    """How much all filters add to the best one, with a bootstrap interval over the concepts.
+    """How much all filters add to the best one, with a 95 % interval over the concepts.
 
     Args:
         concepts: the table of `by_concept`.
@@ -70,7 +71,7 @@ def compare_methods(concepts: pd.DataFrame) -> pd.DataFrame:
         `network, layer, task, statistic, value, stderr, low, high, n`. The statistics are means
         over `n` concepts: `difference` of the two scores, `percent` of concepts for which all
         filters are at least as good (Table 1) and `ratio` of the scores as in `improvement`. `low`
-        and `high` bound 95 % of the means of resampled concepts.
+        and `high` bound 95 % of the means of resampled concepts; those of `percent` are Wilson's.
     """
     observed = {
         "difference": concepts[COMBINED] - concepts[SINGLE],
@@ -81,7 +82,11 @@ def compare_methods(concepts: pd.DataFrame) -> pd.DataFrame:
     for fit, group in concepts.groupby(_FIT, sort=False):
         for statistic, values in observed.items():
             here = values[group.index].dropna().to_numpy(dtype=float)
-            low, high = bootstrap_mean(here)
+            if statistic == "percent":
+                wins = int(np.count_nonzero(here))
+                low, high = (100.0 * end for end in share_interval(wins, len(here)))
+            else:
+                low, high = bootstrap_mean(here)
             mean = float(here.mean()) if len(here) else float("nan")
             error = float(stats.sem(here)) if len(here) > 1 else float("nan")
             rows.append((*fit, statistic, mean, error, low, high, len(here)))

@@ -22,7 +22,7 @@ def weight_iou_correlation(segment: xr.Dataset) -> pd.DataFrame:
 
     Returns:
         `concept, r, p`; both numbers are missing where one side does not vary, as when no weight
-        is positive.
+        is positive, or a weight is not finite.
     """
     weight, iou = _weights(segment), _single_ious(segment)
     rows = [_pearson(np.maximum(w, 0), single) for w, single in zip(weight, iou, strict=True)]
@@ -63,13 +63,15 @@ def contribution(segment: xr.Dataset, first: int = 10) -> pd.DataFrame:
         first: how many filters of each concept, by the largest |w_k|; the lowest index on a tie.
 
     Returns:
-        `concept, filter, weight_share, iou_ratio`: |w_k| over the sum of all, and the validation
-        set IoU of the filter alone over that of all filters, missing where the latter is 0.
+        `concept, filter, weight_share, iou_ratio`: |w_k| over the sum of all, missing where that
+        is 0, and the validation set IoU of the filter alone over that of all filters, likewise.
     """
     weight, iou = np.abs(_weights(segment)), _single_ious(segment)
     score = segment["score"].sel(split="val").to_numpy()
     order = np.argsort(-weight, axis=1, kind="stable")[:, :first]
-    share = np.take_along_axis(weight, order, 1) / weight.sum(axis=1, keepdims=True)
+    total = weight.sum(axis=1, keepdims=True)
+    total = np.where(np.isfinite(total) & (total > 0), total, np.nan)
+    share = np.take_along_axis(weight, order, 1) / total
     score = np.where(score > 0, score, np.nan)
     ratio = np.take_along_axis(iou, order, 1) / score[:, None]
     return pd.DataFrame(
@@ -108,7 +110,7 @@ def _single_ious(segment: xr.Dataset) -> Float[np.ndarray, "concept filter"]:
 def _pearson(
     one: Float[np.ndarray, "filter"], other: Float[np.ndarray, "filter"]
 ) -> tuple[float, float]:
-    if len(one) < 3 or np.ptp(one) == 0 or np.ptp(other) == 0:
+    if len(one) < 3 or not np.isfinite(one).all() or np.ptp(one) == 0 or np.ptp(other) == 0:
         return float("nan"), float("nan")
     found = stats.pearsonr(one, other)
     return float(found.statistic), float(found.pvalue)

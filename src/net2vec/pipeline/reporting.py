@@ -42,6 +42,7 @@ from net2vec.report import (
     Request,
     build_report,
     filter_concepts,
+    last_layer,
     plan_concept,
     plan_exhibits,
     plan_filter,
@@ -74,7 +75,7 @@ def write_report(
         out: the report's folder.
         concepts: of the subject, to be shown in pictures besides those that the report chooses.
         filters: likewise; their individual IoU is computed.
-        layer: where these are looked for; the last by default.
+        layer: where these are looked for; by default the last that was segmented with.
         network: the first run's network as it was probed, where it is there already.
         dataset: likewise.
         progress: told what is missing.
@@ -85,7 +86,8 @@ def write_report(
     progress = progress or SilentProgress()
     runs = [open_run(folder) for folder in folders]
     unique_labels(runs)  # before any work: refuses a run that is there twice
-    run, layer = runs[0], layer or runs[0].layers[-1]
+    run = runs[0]
+    layer = layer or last_layer(run, "segment") or run.layers[-1]
     asked = [plan_concept(run, layer, concept) for concept in concepts]
     found = {index: filter_concepts(run, layer, index) for index in filters}
     chosen = plan_exhibits(runs)

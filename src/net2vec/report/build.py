@@ -10,18 +10,22 @@ from net2vec.report.content import FileIndex, Paragraph, Report, Section
 from net2vec.report.exhibits import Exhibit
 from net2vec.report.sections.chance import chance_section, chance_tables
 from net2vec.report.sections.filters import sharing_section, subsets_section
-from net2vec.report.sections.fits import fits_section
+from net2vec.report.sections.fits import fits_drawn, fits_section
+from net2vec.report.sections.left_out import left_out_section
 from net2vec.report.sections.masks import masks_section
 from net2vec.report.sections.networks import difference_table, networks_section
-from net2vec.report.sections.probe import left_out_section, probe_section
+from net2vec.report.sections.probe import probe_section
 from net2vec.report.sections.space import space_section
 from net2vec.report.sections.sufficient import sufficiency_section
 from net2vec.report.sections.weights import weights_section, weights_table
-from net2vec.report.study import Study, listing
+from net2vec.report.study import Study
+from net2vec.report.wording import listing
 from net2vec.runs import FIT_TABLES, TABLES, Run
 
 _MORE_TABLES = {
     **FIT_TABLES,
+    "fits_by_category": ("Mean score of each category with both fits", "Fig. 2"),
+    "fits_nearest": ("The nearest concepts of every concept with both fits", "Table 2"),
     "weight_iou": ("Weights and scores filter by filter, of the concepts shown", "Fig. 9"),
     "skipped": ("What was left out, and why", ""),
     "networks": ("The first network against every other, on what both have", "sec. 4.3"),
@@ -55,6 +59,7 @@ def build_report(
         **study.tables,
         **chances,
         **study.fits,
+        **fits_drawn(study),
         "weight_iou": weights,
         "skipped": study.run.skipped,
     }
@@ -98,7 +103,8 @@ def _tables_section(names: Sequence[str]) -> Section:
         "All tables",
         [
             Paragraph(
-                "Every figure is drawn from one of these tables; the references are to the paper."
+                "Figures are drawn from these tables, except the distributions of individual IoU,"
+                " which need every image; the references are to the paper."
             ),
             FileIndex(tuple((name, *described[name]) for name in names)),
         ],

@@ -14,6 +14,7 @@ from jaxtyping import Bool
 from PIL import Image
 
 from net2vec.analysis import (
+    DECILES,
     by_concept,
     choose_concepts,
     choose_deciles,
@@ -23,6 +24,8 @@ from net2vec.analysis import (
 )
 from net2vec.errors import ResultsError
 from net2vec.runs import Run
+from net2vec.spaces import SpaceError
+from net2vec.spaces.expressions import resolve_name
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ class FilterRequest:
         layer: the layer's name.
         filter: its index.
         highest: the images that activate it most, of all, with their activation.
-        concepts: the concepts it finds best.
+        concepts: those it is the best single filter of, or those it finds best.
     """
 
     layer: str
@@ -162,7 +165,7 @@ Exhibit = DecileExhibit | FilterExhibit
 
 
 def plan_exhibits(runs: Sequence[Run], *, concepts: int = 6, filters: int = 3) -> list[Request]:
-    """What a report of these runs shows by itself, of the last layer of the first run.
+    """What a report of these runs shows by itself, of the last segmented layer of the first run.
 
     That is deciles of several concepts, spread over scores and categories (`choose_concepts`), and
     the filters that are the best for the most concepts.
@@ -173,8 +176,8 @@ def plan_exhibits(runs: Sequence[Run], *, concepts: int = 6, filters: int = 3) -
         filters: how many filters.
     """
     run = runs[0]
-    layer = run.layers[-1]
-    if "segment" not in run.tasks(layer):
+    layer = last_layer(run, "segment")
+    if layer is None:
         return []
     ious = individual_ious(run.arrays(layer))
     single = ious[ious["method"] == "single"]
@@ -189,25 +192,33 @@ def plan_exhibits(runs: Sequence[Run], *, concepts: int = 6, filters: int = 3) -
     return requests
 
 
-def featured_concepts(run: Run, count: int, least_images: int = 10) -> list[str]:
-    """Concepts that stand for the last layer, among those that all filters find in some images.
+def last_layer(run: Run, task: str) -> str | None:
+    """The last layer that has scores of a task: one without a grid has none of segmentation."""
+    scored = set(run.scores.loc[run.scores["task"] == task, "layer"])
+    scored &= {layer for layer in run.layers if task in run.tasks(layer)}
+    return next((layer for layer in reversed(run.layers) if layer in scored), None)
 
-    Args:
-        run: the run.
-        count: how many concepts.
-        least_images: validation images with a non-zero individual IoU that a concept needs; if no
-            concept has so many, one image suffices.
+
+def images_found(run: Run, layer: str) -> tuple[pd.Series, int]:
+    """In how many validation images all filters find each concept, and how many it needs to stand.
+
+    It needs ten, for a decile each; where no concept has so many, one image suffices.
     """
-    layer = run.layers[-1]
-    if "segment" not in run.tasks(layer):
-        return []
     ious = individual_ious(run.arrays(layer))
-    found = ious[(ious["method"] == "combined") & (ious["iou"] > 0)]
-    counts = found.groupby("concept").size()
+    combined = ious[ious["method"] == "combined"]
+    found = combined["iou"].gt(0).groupby(combined["concept"]).sum()
+    return found, DECILES if found.ge(DECILES).any() else 1
+
+
+def featured_concepts(run: Run, count: int) -> list[str]:
+    """Concepts that stand for the last segmented layer, found by all filters in enough images."""
+    layer = last_layer(run, "segment")
+    if layer is None:
+        return []
+    found, least = images_found(run, layer)
     scores = run.scores
     table = by_concept(scores[(scores["layer"] == layer) & (scores["task"] == "segment")])
-    least = least_images if counts.ge(least_images).any() else 1
-    return choose_concepts(table, count=count, counts=counts, least=least)
+    return choose_concepts(table, count=count, counts=found, least=least)
 
 
 def plan_concept(run: Run, layer: str, concept: str) -> DecileRequest:
@@ -215,15 +226,22 @@ def plan_concept(run: Run, layer: str, concept: str) -> DecileRequest:
 
     Args:
         run: the first run.
-        layer: one of its layers.
+        layer: one of its layers; where it has no segmentation, as without a grid, the last that
+            has stands for it.
         concept: its name, with or without its `-c` or `-s`.
 
     Raises:
-        ResultsError: the run has no such layer, or has not segmented with it.
+        ResultsError: the run has no such layer, or no segmentation at all.
         SpaceError: no such concept was segmented.
     """
+    if "segment" not in run.tasks(layer):
+        layer = last_layer(run, "segment") or layer
     segment = run.arrays(layer)
-    concept = run.space(layer).find(concept)
+    try:
+        # Also one whose vector has no direction, which is in no space.
+        concept = resolve_name(concept, [str(name) for name in segment["concept"].values])
+    except ValueError as error:
+        raise SpaceError(f"{error} in {run.network} {layer} segment") from error
     best = int(segment["best_filter"].sel(concept=concept))
     val = segment.sel(split="val", concept=concept)
     ious = individual_ious(segment)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,12 +9,20 @@ from functools import cached_property
 import pandas as pd
 
 from net2vec.report.content import MARK
-from net2vec.report.exhibits import DecileExhibit, Exhibit, FilterExhibit, featured_concepts
+from net2vec.report.exhibits import (
+    DecileExhibit,
+    Exhibit,
+    FilterExhibit,
+    featured_concepts,
+    last_layer,
+)
+from net2vec.report.wording import listing
 from net2vec.runs import Run, fit_tables, make_tables, unique_labels
 from net2vec.spaces import Comparison, SpaceError, compare_spaces
 
 TASK_TITLE = {"segment": "segmentation", "classify": "classification"}
 SCORE_NAME = {"segment": "set IoU", "classify": "accuracy"}
+FIT_TITLE = {"paper": "paper’s training", "converged": "converged fit"}
 
 _FEATURED = 6
 _PERMUTATIONS = 99
@@ -43,16 +50,30 @@ class Study:
         """What the subject is called."""
         return self.labels[0]
 
-    @property
-    def layer(self) -> str:
-        """The last layer of the subject, which the details are about."""
-        return self.run.layers[-1]
-
     @cached_property
+    def layer_of(self) -> dict[str, str]:
+        """By task, the last layer of the subject that has scores of it: its details are shown."""
+        found = {task: last_layer(self.run, task) for task in TASK_TITLE}
+        return {task: layer for task, layer in found.items() if layer is not None}
+
+    @property
     def tasks(self) -> tuple[str, ...]:
-        """The tasks of that layer that scored any concept."""
-        tasks = self.run.tasks(self.layer)
-        return tuple(task for task in tasks if len(self.last(self.by_concept, task)))
+        """The tasks that scored any concept on any layer."""
+        return tuple(self.layer_of)
+
+    def where(self, tasks: Iterable[str] | None = None) -> str:
+        """The layer that details are of; by task where that is not the same for all of them."""
+        of_tasks = {task: self.layer_of[task] for task in tasks or self.tasks}
+        if len(set(of_tasks.values())) == 1:
+            return next(iter(of_tasks.values()))
+        return listing(f"{layer} ({TASK_TITLE[task]})" for task, layer in of_tasks.items())
+
+    def last_named(self, task: str) -> str:
+        """That layer of a task, and which one it is."""
+        layer = self.layer_of[task]
+        if layer == self.run.layers[-1]:
+            return f"the last layer, {layer}"
+        return f"{layer}, the last layer with a grid"
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -122,7 +143,7 @@ class Study:
         pictured = [
             exhibit.request.concept
             for exhibit in self.deciles
-            if exhibit.request.layer == self.layer
+            if exhibit.request.layer == self.layer_of.get("segment")
         ]
         return pictured[:_FEATURED] or featured_concepts(self.run, _FEATURED)
 
@@ -132,62 +153,43 @@ class Study:
         return table[table["network"] == self.label]
 
     def last(self, table: pd.DataFrame, task: str | None = None) -> pd.DataFrame:
-        """The rows of a table that are about the subject, its last layer and, if given, a task."""
-        mine = table["network"].eq(self.label) & table["layer"].eq(self.layer)
-        return table[mine] if task is None else table[mine & table["task"].eq(task)]
+        """The rows of a table that are about the subject and the last layer of their task.
+
+        Args:
+            table: with `network, layer` and, unless it is of segmentation alone, `task`.
+            task: whose rows; by default those of every task.
+        """
+        tasks = table["task"] if "task" in table else pd.Series("segment", index=table.index)
+        mine = table["network"].eq(self.label) & table["layer"].eq(tasks.map(self.layer_of))
+        return table[mine] if task is None else table[mine & tasks.eq(task)]
 
     def moved(self, task: str) -> pd.DataFrame:
-        """Rows of `by_concept` of the last layer whose vectors have left their start."""
+        """Rows of `by_concept` of its last layer whose vectors have left their start."""
         rows = self.last(self.by_concept, task)
-        return rows[~rows["concept"].isin(self.run.hardly_moved(self.layer, task=task))]
+        return rows[~rows["concept"].isin(self.run.hardly_moved(self.layer_of[task], task=task))]
 
-    def marked(self, concept: str, *, task: str, layer: str | None = None, run: int = 0) -> str:
+    def marked(self, concept: str, *, task: str, layer: str | None = None) -> str:
         """A concept's name, with a mark where its vector has hardly left its start."""
-        moved = concept not in self._hardly_moved(run, layer or self.layer, task)
-        return concept if moved else f"{concept} {MARK}"
+        return self._marked(self.label, layer or self.layer_of[task], task, concept, None)
 
-    def _hardly_moved(self, run: int, layer: str, task: str) -> frozenset[str]:
-        key = (run, layer, task)
-        if key not in self._hardly_moved_cache:
-            self._hardly_moved_cache[key] = self.runs[run].hardly_moved(layer, task=task)
-        return self._hardly_moved_cache[key]
+    def marked_rows(self, rows: pd.DataFrame, column: str = "concept") -> list[str]:
+        """The same of a column of rows with `network, layer, task` and, where it says, `fit`."""
+        fits = rows["fit"] if "fit" in rows else [None] * len(rows)
+        keys = (rows["network"], rows["layer"], rows["task"], rows[column], fits)
+        return [self._marked(*row) for row in zip(*keys, strict=True)]
+
+    def _marked(self, label: str, layer: str, task: str, concept: str, fit: str | None) -> str:
+        key = (label, layer, task, fit)
+        if key not in self._hardly_moved:
+            run = self.runs[self.labels.index(label)]
+            self._hardly_moved[key] = run.hardly_moved(layer, task=task, fit=fit)
+        return f"{concept} {MARK}" if concept in self._hardly_moved[key] else concept
 
     @cached_property
-    def _hardly_moved_cache(self) -> dict[tuple[int, str, str], frozenset[str]]:
+    def _hardly_moved(self) -> dict[tuple[str, str, str, str | None], frozenset[str]]:
         return {}
 
 
 def _stack(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     filled = [table for table in tables if len(table)]
     return pd.concat(filled, ignore_index=True) if filled else tables[0]
-
-
-def listing(names: Iterable[str], most: int = 8) -> str:
-    """`a, b and c`; beyond `most` names the rest is counted."""
-    names = list(names)
-    if len(names) > most:
-        names = [*names[: most - 1], f"{len(names) - most + 1} more"]
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 image`, `2 images`, `1,400 images`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
-def with_spread(row: pd.Series, name: str, form: str) -> str:
-    """A number of a row, as `0.30 ± 0.02` where its standard deviation over seeds is not 0.00."""
-    number, spread = (f"{row.get(key, math.nan):{form}}" for key in (name, f"{name}_sd"))
-    return f"{number} ± {spread}" if float(spread) > 0 else number
-
-
-def percent(share: float) -> str:
-    """A share between 0 and 1 as a percentage without decimals, but never a false 0 or 100."""
-    value = 100 * share
-    if 0 < value < 1:
-        return "less than 1 %"
-    if 99 < value < 100:
-        return "more than 99 %"
-    return f"{value:.0f} %"

@@ -173,7 +173,7 @@ TABLES: Mapping[str, RunTable] = {
         ("percent",),
     ),
     "method_comparison": RunTable(
-        "What all filters add to the best one, with bootstrap intervals",
+        "What all filters add to the best one, with 95 % intervals",
         "sec. 4.1",
         (*_FIT, "statistic", "value", "stderr", "low", "high", "n"),
         partial(_of_concepts, analysis.compare_methods),

@@ -69,7 +69,8 @@ def choose_concepts(
         elif task == "segment" and not annotations.has_pixels[label]:
             reason = "annotated for whole images only: no masks"
         elif n_train < min_train:
-            reason = f"{n_train} training images, fewer than {min_train}"
+            images = "image" if n_train == 1 else "images"
+            reason = f"{n_train} training {images}, fewer than {min_train}"
         elif n_val == 0:
             reason = "no validation image"
         elif task == "classify" and n_train == train_images:
@@ -87,7 +88,7 @@ def split_sizes(sizes: Sequence[int], filters: int) -> tuple[list[int], list[Ski
     """Subset sizes below the number of filters, ascending, and those that are not."""
     fitting = [int(size) for size in np.unique(np.asarray(sizes, dtype=int)) if size < filters]
     skipped = [
-        Skipped("", int(size), f"the layer has {filters} filters; all of them is the full fit")
+        Skipped("", int(size), f"the layer's filters are {filters}: all of them is the full fit")
         for size in sorted(set(sizes))
         if size >= filters
     ]

@@ -40,9 +40,19 @@ def test_failures_are_told_apart_by_their_sign(tables):
     rows = rows.assign(difference=rows["difference"] - rows["difference"].median())
     figure = draw_failures(rows, LIGHT, task="segment")
     drawn = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines[:2]}
+    assert [label.split()[0] for label in drawn] == ["gains", "loses"]
     gains, loses = drawn.values()
     assert sorted([*gains, *loses]) == sorted(rows["difference"])
-    assert min(gains) >= 0 > max(loses)
+    assert min(gains) > 0 > max(loses)
+    assert texts_overlap(figure) == []
+
+
+def test_a_tie_is_neither_a_gain_nor_a_failure(tables):
+    rows = last(tables["failures"]).query("task == 'segment'").reset_index(drop=True)
+    rows["difference"] = [0.1, 0.0, 0.0, *[-0.1] * (len(rows) - 3)]
+    figure = draw_failures(rows, LIGHT, task="segment")
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["gains (1)", "neither (2)", f"loses ({len(rows) - 3})"]
     assert texts_overlap(figure) == []
 
 
@@ -55,6 +65,19 @@ def test_filters_needed_grows_to_all_concepts(tables):
         assert share == pytest.approx(100 * (mine["filters"] <= size).mean())
     assert line.get_ydata()[-1] == 100
     assert texts_overlap(figure) == []
+
+
+def test_what_scores_0_is_a_concept_that_never_reaches_a_fraction(tables):
+    rows = last(tables["filters_needed"]).query("task == 'classify'").reset_index(drop=True)
+    lost = rows["concept"].isin(["dog", "wood"])
+    half = rows.assign(filters=rows["filters"].mask(lost))
+    figure = draw_filters_needed(half, DARK, task="classify")
+    total = rows["concept"].nunique()
+    for line in figure.axes[0].lines:
+        assert line.get_ydata()[-1] == pytest.approx(100 * (1 - 2 / total))
+    # Nobody reaches anything: no warning, which is an error here.
+    nothing = rows.assign(filters=rows["filters"].mask(rows["filters"] > 0))
+    assert draw_filters_needed(nothing, DARK, task="classify").legends
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 6])

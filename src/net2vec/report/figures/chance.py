@@ -11,6 +11,7 @@ from matplotlib.ticker import PercentFormatter
 
 from net2vec.report.figures.axes import METHOD_LABEL, SCORE_LABEL, line_style, panels, shorten
 from net2vec.report.figures.style import WIDTH, Theme, figure_style
+from net2vec.report.wording import count
 
 
 def draw_differences(intervals: pd.DataFrame, theme: Theme, *, task: str) -> Figure:
@@ -43,7 +44,7 @@ def draw_differences(intervals: pd.DataFrame, theme: Theme, *, task: str) -> Fig
             )  # fmt: skip
         axes.grid(visible=False, axis="x")
         axes.set_xticks([])
-        axes.set_xlabel(f"{len(rows):,} concepts, by difference")
+        axes.set_xlabel(f"{count(len(rows), 'concept')}, by difference")
         axes.set_ylabel(f"difference in {SCORE_LABEL[task]}")
         figure.legend(loc="outside upper center", ncols=3)
     return figure

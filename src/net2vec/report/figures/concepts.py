@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from net2vec.report.figures.axes import METHOD_LABEL, SCORE_LABEL, line_style, panels, set_log_axis
 from net2vec.report.figures.scores import set_filter_axis
 from net2vec.report.figures.style import WIDTH, Theme, figure_style
+from net2vec.report.wording import count
 
 _BINS = 20
 
@@ -26,7 +27,13 @@ def draw_failures(failures: pd.DataFrame, theme: Theme, *, task: str) -> Figure:
         task: "segment" or "classify".
     """
     rows = failures[failures["task"] == task]
-    lost = rows["difference"] < 0
+    gain = rows["difference"]
+    groups = [
+        (rows[gain > 0], line_style(theme, 0), "gains"),
+        (rows[gain == 0], {"color": theme.muted, "marker": "."}, "neither"),
+        (rows[gain < 0], line_style(theme, 1), "loses"),
+    ]
+    groups = [group for group in groups if len(group[0]) or group[2] != "neither"]
     with figure_style(theme):
         figure, drawn = panels(2, height=2.2, sharey=True)
         for axes, (column, scale, label) in zip(
@@ -34,10 +41,7 @@ def draw_failures(failures: pd.DataFrame, theme: Theme, *, task: str) -> Figure:
             (("n_train", 1, "training images"), ("concept_size", 100, "mean size, % of image")),
             strict=True,
         ):
-            for group, style, name in (
-                (rows[~lost], line_style(theme, 0), "gains"),
-                (rows[lost], line_style(theme, 1), "loses"),
-            ):
+            for group, style, name in groups:
                 axes.plot(
                     scale * group[column],
                     group["difference"],
@@ -54,7 +58,7 @@ def draw_failures(failures: pd.DataFrame, theme: Theme, *, task: str) -> Figure:
             axes.set_xlabel(f"{label} (log.)")
             axes.yaxis.set_major_locator(MaxNLocator(5))
         drawn[0].set_ylabel(f"gain in {SCORE_LABEL[task]}")
-        figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+        figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
 
 
@@ -66,20 +70,21 @@ def draw_filters_needed(needed: pd.DataFrame, theme: Theme, *, task: str) -> Fig
         theme: the colours.
         task: "segment" or "classify".
     """
-    rows = needed[(needed["task"] == task) & needed["filters"].notna()]
-    sizes = sorted({int(size) for size in rows["filters"]})
+    rows = needed[needed["task"] == task]
+    sizes = sorted({int(size) for size in rows["filters"].dropna()})
     with figure_style(theme):
         figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
         axes = figure.subplots()
         for position, (fraction, group) in enumerate(rows.groupby("fraction")):
-            filters = group["filters"].to_numpy(dtype=int)
-            share = [100 * np.mean(filters <= size) for size in sizes]
+            # Of a score of 0 nothing is a fraction: such a concept never reaches it.
+            filters = group["filters"].to_numpy(dtype=float, na_value=np.inf)
             axes.plot(
                 sizes,
-                share,
-                label=f"{fraction:.0%} of the score ({len(group):,} concepts)",
+                [100 * np.mean(filters <= size) for size in sizes],
+                label=f"{fraction:.0%} of the score",
                 **line_style(theme, position),
             )
+        axes.set_title(count(rows["concept"].nunique(), "concept"))
         if sizes:
             set_filter_axis(axes, sizes)
         axes.set_ylim(0, 103)
@@ -120,8 +125,8 @@ def draw_individual(ious: pd.DataFrame, theme: Theme, *, concepts: Sequence[str]
                 }
                 axes.stairs(share, edges, label=label, **look)
                 axes.bar(-0.17 + 0.06 * position, missed, 0.05, **look)
-            count = int((mine["method"] == "combined").sum())
-            axes.set_title(f"{concept} (n = {count})")
+            images = int((mine["method"] == "combined").sum())
+            axes.set_title(f"{concept} (n = {images})")
             axes.set_xticks([-0.14, 0.25, 0.5, 0.75, 1], ["missed", "0.25", "0.5", "0.75", "1"])
             axes.grid(visible=False, axis="x")
             axes.yaxis.set_major_locator(MaxNLocator(3))

@@ -28,6 +28,7 @@ def draw_sharing(
         layers: which, in their order.
     """
     rows = sharing[sharing["task"] == task]
+    layers = [layer for layer in layers if layer in set(rows["layer"])]
     with figure_style(theme):
         figure, drawn = panels(len(layers), height=1.3, extra=0.35, sharex=True)
         for axes, layer in zip(drawn, layers, strict=True):

@@ -119,7 +119,8 @@ def set_range(drawn: Sequence[Axes], task: str) -> None:
     if task == "segment":
         drawn[0].set_ylim(0, high)
     else:
-        drawn[0].set_ylim(min(low, 0.47), min(high, 1.01))
+        # Chance itself has to be seen, wherever the scores lie.
+        drawn[0].set_ylim(min(low, 0.47), max(0.53, min(high, 1.01)))
         for axes in drawn:
             axes.axhline(
                 0.5, linewidth=0.8, linestyle=(0, (2, 2)), color=axes.spines["left"].get_edgecolor()

@@ -1,7 +1,8 @@
 """The one style sheet of figures and pictures: colours, sizes, markers, in light and in dark.
 
-Colours are from the palette of Okabe and Ito, told apart by colour-blind eyes; what they tell
-apart also differs by marker or dash, so that it survives a grey print.
+Colours are after the palette of Okabe and Ito, told apart by colour-blind eyes, darker or paler
+where they would be faint on the page; what they tell apart also differs by marker or dash, so that
+it survives a grey print.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ LIGHT = Theme(
     text="#1c2126",
     muted="#5b6670",
     grid="#dfe4e8",
-    single="#e08a00",
+    single="#d07f00",
     combined="#0063a0",
-    series=("#0063a0", "#e08a00", "#007f5f", "#b04a86", "#3d3d3d", "#56b4e9"),
+    series=("#0063a0", "#d07f00", "#007f5f", "#b04a86", "#3d3d3d", "#3498d8"),
 )
 DARK = Theme(
     name="dark",

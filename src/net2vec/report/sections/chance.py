@@ -16,12 +16,13 @@ from net2vec.report.content import (
     Section,
     Table,
 )
+from net2vec.report.exhibits import last_layer
 from net2vec.report.figures import draw_differences, draw_evidence
-from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study, count, percent
+from net2vec.report.study import FIT_TITLE, SCORE_NAME, TASK_TITLE, Study
+from net2vec.report.wording import count, percent
 from net2vec.runs import make_tables
 
 METHOD_TITLE = {"combined": "all filters", "single": "best single filter"}
-FIT_TITLE = {"paper": "paper’s training", "converged": "converged fit"}
 _NAMES = ("intervals", "evidence", "evidence_summary", "steadiness")
 _RATE = "5 %"
 _LEAST_NULLS = 19
@@ -88,9 +89,9 @@ def _intervals(study: Study, table: pd.DataFrame) -> list[Block]:
                 )
                 for task in tasks
             ),
-            f"All filters of {study.layer} against the best one, for every concept: the difference"
-            " of the scores with its 95 % interval (bootstrap over validation images, both methods"
-            " on the same ones). Undecided are those whose interval holds 0.",
+            f"All filters of {study.where(tasks)} against the best one, for every concept: the"
+            " difference of the scores with its 95 % interval (bootstrap over validation images,"
+            " both methods on the same ones). Undecided are those whose interval holds 0.",
             "intervals",
         ),
     ]
@@ -185,7 +186,7 @@ def _last(study: Study, summary: pd.DataFrame, task: str) -> dict[tuple[str, str
     """Rows of each run's last layer by (series, method), the subject's first."""
     found = {}
     for run, label in zip(study.runs, study.labels, strict=True):
-        here = summary["network"].eq(label) & summary["layer"].eq(run.layers[-1])
+        here = summary["network"].eq(label) & (summary["layer"] == last_layer(run, task))
         for _, row in summary[here & summary["task"].eq(task)].iterrows():
             found[row["series"], row["method"]] = row
     return found
@@ -200,12 +201,14 @@ def _passed(study: Study, summary: pd.DataFrame, task: str) -> str:
         combined, single = rows[name, "combined"], rows[name, "single"]
         said.append(
             f"{f'{name}: ' if len(series) > 1 else ''}{combined['passed']:,} of"
-            f" {combined['concepts']:,} concepts with all filters ({percent(combined['share'])}),"
-            f" {single['passed']:,} with the best single one"
+            f" {count(combined['concepts'], 'concept')} with all filters"
+            f" ({percent(combined['share'])}), {single['passed']:,} with the best single one"
         )
     if not said:
         return ""
-    return f"In {TASK_TITLE[task]} on the last layer these pass: {'; '.join(said)}."
+    layers = {last_layer(run, task) for run in study.runs} - {None}
+    where = study.last_named(task) if len(layers) == 1 else "the last layer of each network"
+    return f"In {TASK_TITLE[task]} on {where}, these pass: {'; '.join(said)}."
 
 
 def _warning(summary: pd.DataFrame) -> list[Block]:
@@ -240,13 +243,12 @@ def _steadiness(study: Study, table: pd.DataFrame) -> list[Block]:
     if table.empty:
         return []
     means = mean_steadiness(table)
-    means = means.assign(series=_series(study, means), task=means["task"].map(TASK_TITLE))
-    last = study.last(means)
     said = " ".join(
-        f"In {row['task']} on {row['layer']} two starts give a concept vectors with a mean cosine"
-        f" of {row['cosine']:.2f}{_shared(row)}."
-        for _, row in last.iterrows()
+        f"In {TASK_TITLE[row['task']]} on {row['layer']} two starts give a concept vectors with a"
+        f" mean cosine of {row['cosine']:.2f}{_shared(row)}."
+        for _, row in study.last(means).dropna(subset="cosine").iterrows()
     )
+    means = means.assign(series=_series(study, means), task=means["task"].map(TASK_TITLE))
     return [
         Paragraph(
             "The paper’s training begins at random weights. Learned again from other starts, the"
@@ -316,7 +318,11 @@ def _all_concepts(study: Study, tables: dict[str, pd.DataFrame]) -> Table:
             Column("passes", "passes"),
         ]
         rows["passes"] = rows["passed"].map({True: "yes", False: "no"})
-    rows = rows.assign(series=_series(study, rows), method=rows["method"].map(METHOD_TITLE))
+    rows = rows.assign(
+        series=_series(study, rows),
+        method=rows["method"].map(METHOD_TITLE),
+        concept=study.marked_rows(rows),
+    )
     notes = ["± sd: over the starts of the paper’s training"] if "value_sd" in rows else []
     notes += ["subsets: in the table beside the page"] if subsets else []
     return Table(

@@ -22,7 +22,8 @@ from net2vec.report.content import (
 from net2vec.report.exhibits import FilterExhibit
 from net2vec.report.figures import draw_filters_needed, draw_sharing, draw_subset_curve
 from net2vec.report.pictures import SINGLE_COLOR, draw_masks
-from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study, count, percent
+from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study
+from net2vec.report.wording import count, part, percent, score_text
 
 
 def subsets_section(study: Study) -> Section | None:
@@ -38,7 +39,7 @@ def subsets_section(study: Study) -> Section | None:
         [
             Paragraph(
                 "Of the weights learned on all filters only the largest are kept, and learned"
-                f" again, on the layer {study.layer}. "
+                f" again, on the layer {study.where(tasks)}. "
                 + " ".join(_enough(mine[mine["task"] == task], task) for task in tasks)
             ),
             FigureRow(
@@ -67,7 +68,8 @@ def subsets_section(study: Study) -> Section | None:
                 ),
                 "The share of concepts for which so many filters reach 80 or 90 % of the score of"
                 " all filters, concept by concept."
-                + (" Half of an accuracy is chance." if "classify" in tasks else ""),
+                + (" Half of an accuracy is chance." if "classify" in tasks else "")
+                + (" A score of 0 is never reached." if needed["filters"].isna().any() else ""),
                 "filters_needed",
             ),
         ],
@@ -79,25 +81,24 @@ def _enough(curve: pd.DataFrame, task: str) -> str:
     totals = curve.assign(total=curve["mean"] * curve["n"]).groupby("filters")[["total", "n"]].sum()
     mean = totals["total"] / totals["n"]
     full, chance = mean.iloc[-1], 0.5 if task == "classify" else 0.0
-    said = f"For {TASK_TITLE[task]}, all {mean.index[-1]} filters reach a mean of {full:.2f}"
+    every = mean.index[-1]
+    said = f"For {TASK_TITLE[task]}, all {every:,} filters reach a mean of {full:.2f}"
     if full <= chance:
-        return f"{said}: not better than chance, with however many filters."
+        however = ", with however many filters" if mean.max() <= chance else ""
+        return f"{said}: not better than chance{however}."
     few = mean.index[mean - chance >= 0.9 * (full - chance)][0]
     those = (
         "the one with the largest weight, learned again on its own, reaches"
         if few == 1
-        else f"the {few} with the largest weights, learned again on their own, reach"
+        else f"the {few:,} with the largest weights, learned again on their own, reach"
     )
     of = "of the way from chance to it" if task == "classify" else "of it"
-    said = (
-        f"{said}; {those} 90 % {of}."
-        if few < mean.index[-1]
-        else f"{said}; no fewer reach 90 % {of}."
-    )
+    said = f"{said}; {those} 90 % {of}." if few < every else f"{said}; no fewer reach 90 % {of}."
     if mean.max() > full:
+        best = count(int(mean.index[int(mean.argmax())]), "filter")
         said += (
-            f" The mean is highest with {mean.idxmax()} filters ({mean.max():.2f}): more filters"
-            " also mean more to learn from the same images."
+            f" The mean is highest with {best} ({mean.max():.2f}):"
+            " more filters also mean more to learn from the same images."
         )
     return said
 
@@ -105,11 +106,11 @@ def _enough(curve: pd.DataFrame, task: str) -> str:
 def sharing_section(study: Study) -> Section:
     """Which filters are the best for several concepts: Fig. 5, with pictures Fig. 1 and 4."""
     sharing = study.mine("filter_sharing")
+    last = study.last(sharing)
     blocks: list[Block] = [
         Paragraph(
             "A filter that is the best for several concepts cannot stand for one of them alone. "
-            + " ".join(_shared(sharing[sharing["layer"] == study.layer], task, study.layer)
-                       for task in study.tasks)
+            + " ".join(_shared(last, task, study.layer_of[task]) for task in study.tasks)
         ),
         FigureRow(
             tuple(
@@ -125,14 +126,16 @@ def sharing_section(study: Study) -> Section:
             " brackets the number of its filters.",
             "filter_sharing",
         ),
-    ]  # fmt: skip
+    ]
     if study.filters:
         blocks.append(
             Paragraph(
                 Markup(
-                    "Below are filters shared by several concepts, or asked for. First the images"
-                    " that activate the filter most, whatever they show; then, for each of the"
-                    " concepts it finds best, the validation images in which it finds them best."
+                    "Below are the filters that are the best for the most concepts, and those"
+                    " asked for. First the images that activate the filter most, whatever they"
+                    " show; then the validation images in which it finds some concepts best: those"
+                    " of which it is the best single filter or, where it was asked for, those that"
+                    " it finds best."
                     " <span class='key' style='--key:{single}'>Orange</span> is where the filter"
                     " is on, smoothed: for the eye, the activation is upsampled before it is cut,"
                     " not after, as for the scores. The <span class='key truth'>white line</span>"
@@ -141,7 +144,7 @@ def sharing_section(study: Study) -> Section:
             )
         )
     for position, exhibit in enumerate(study.filters):
-        blocks.extend(_strips(exhibit, position))
+        blocks.extend(_strips(study, exhibit, position))
     return Section("shared", "Who shares filters?", blocks)
 
 
@@ -152,13 +155,15 @@ def _shared(rows: pd.DataFrame, task: str, layer: str) -> str:
         return ""
     several = used[used > 1]
     return (
-        f"In {TASK_TITLE[task]} on {layer}, {count(len(used), 'filter')} of {len(concepts):,} are"
-        f" the best for any concept, and {percent(float(several.sum() / used.sum()))} of the"
-        f" concepts share theirs with another; one filter serves {int(np.max(used)):,}."
+        f"In {TASK_TITLE[task]} on {layer},"
+        f" {part(len(used), len(concepts), 'filter', 'is', 'are')} the best for any concept, and"
+        f" {percent(float(several.sum() / used.sum()))} of the concepts share theirs with another;"
+        f" {'one filter serves' if used.max() > 1 else 'no filter serves more than'}"
+        f" {int(used.max()):,}."
     )
 
 
-def _strips(exhibit: FilterExhibit, position: int) -> list[Strip]:
+def _strips(study: Study, exhibit: FilterExhibit, position: int) -> list[Strip]:
     request = exhibit.request
     highest = [
         (_picture(exhibit, name, None, f"filter{position}_top{rank}"), f"{value:.3g}")
@@ -176,7 +181,10 @@ def _strips(exhibit: FilterExhibit, position: int) -> list[Strip]:
     ]
     rows = [
         [
-            (_picture(exhibit, name, found.concept, f"filter{position}_{row}_{rank}"), f"{iou:.2f}")
+            (
+                _picture(exhibit, name, found.concept, f"filter{position}_{row}_{rank}"),
+                score_text(iou),
+            )
             for rank, (name, iou) in enumerate(found.images)
             if name in exhibit.pictures
         ]
@@ -184,13 +192,21 @@ def _strips(exhibit: FilterExhibit, position: int) -> list[Strip]:
     ]
     strips.append(
         Strip(
-            f"Filter {request.filter} for the concepts it finds best, with its set IoU of each:"
-            " the images of highest individual IoU",
-            tuple(f"{found.concept} ({found.set_iou:.2f})" for found in request.concepts),
+            f"Filter {request.filter} and {_which(study, exhibit)}, with its set IoU of each: the"
+            " images of highest individual IoU",
+            tuple(f"{found.concept} ({score_text(found.set_iou)})" for found in request.concepts),
             tuple(Tile(f"{rank}", tiles) for rank, tiles in enumerate(zip_longest(*rows), start=1)),
         )
     )
     return [strip for strip in strips if strip.tiles]
+
+
+def _which(study: Study, exhibit: FilterExhibit) -> str:
+    """What the concepts of a filter's pictures are: those it serves, or only those it finds."""
+    request = exhibit.request
+    best = study.run.arrays(request.layer)["best_filter"].to_series()
+    served = all(best[found.concept] == request.filter for found in request.concepts)
+    return "concepts of which it is the best single one" if served else "the concepts it finds best"
 
 
 def _picture(exhibit: FilterExhibit, name: str, concept: str | None, file: str) -> Picture:

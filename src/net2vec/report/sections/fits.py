@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import pandas as pd
@@ -26,7 +27,8 @@ from net2vec.report.sections.fits_filters import (
 )
 from net2vec.report.sections.fits_space import fit_concepts_table, fit_neighbour_blocks
 from net2vec.report.sections.verdicts import verdicts
-from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study, count, percent, with_spread
+from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study
+from net2vec.report.wording import count, part, percent, with_spread
 from net2vec.runs import make_tables
 
 
@@ -34,6 +36,7 @@ def fits_section(study: Study) -> Section | None:
     """The paper's findings with both fits. None where the subject has one fit only."""
     if len(study.run.fits) < 2 or not study.tasks:
         return None
+    drawn = fits_drawn(study)
     return Section(
         "fits",
         "What rests on the training?",
@@ -43,47 +46,46 @@ def fits_section(study: Study) -> Section | None:
                 " solves the same linear model on the same features to its optimum: balanced log"
                 " loss, an L2 term and, in segmentation, a cut chosen on the training images. What"
                 " both show is a finding about the network; what the paper’s training shows alone"
-                f" may be one about the training.{_starts(study)}"
+                " may be one about the training."
             ),
             *(Paragraph(_scores(study, task)) for task in study.tasks),
             *(_verdicts(study, task) for task in study.tasks),
-            _by_category(study),
+            _by_category(study, drawn["fits_by_category"]),
             _table_one(study),
             *_failures(study),
             *fit_curves_blocks(study),
             *fit_sharing_blocks(study),
-            *fit_neighbour_blocks(study),
+            *fit_neighbour_blocks(study, drawn["fits_nearest"]),
             fit_concepts_table(study),
         ],
     )
 
 
-def _starts(study: Study) -> str:
-    """What ± means here, where the paper's training has several starts."""
-    seeds = study.run.at(fit="paper").seeds
-    if not seeds:
-        return ""
-    return (
-        f" The paper’s training was repeated from {len(seeds)} starts: the standard deviation of"
-        " its numbers over these stands after ±, where it does not round to 0."
-    )
+def fits_drawn(study: Study) -> dict[str, pd.DataFrame]:
+    """The tables of the subject that the section draws besides `study.fits`; none with one fit."""
+    if len(study.run.fits) < 2:
+        return {}
+    made = make_tables(study.run, ["by_category", "nearest"])
+    return {f"fits_{name}": table for name, table in made.items()}
 
 
 def _scores(study: Study, task: str) -> str:
     row = last_fits(study, task)
+    times = f" ({row['ratio']:.2f} times)" if math.isfinite(row["ratio"]) else ""
     said = (
-        f"In {TASK_TITLE[task]} on {study.layer} the mean {SCORE_NAME[task]} of all filters is"
-        f" {row['converged']:.3f} converged and {with_spread(row, 'paper', '.3f')} with the paper’s"
-        f" training ({row['ratio']:.2f} times); {percent(row['as_good'] / 100)} of"
-        f" {count(int(row['n']), 'concept')} score at least as high"
+        f"In {TASK_TITLE[task]} on {study.layer_of[task]} the mean {SCORE_NAME[task]} of all"
+        f" filters is {row['converged']:.3f} converged and {with_spread(row, 'paper', '.3f')} with"
+        f" the paper’s training{times}; {percent(row['as_good'] / 100)} of"
+        f" {count(int(row['n']), 'concept')} {'scores' if row['n'] == 1 else 'score'} at least as"
+        " high"
     )
     trained = int(row["trained"])
     if not trained:
         return said + "."
     worse = round(row["worse"] * trained / 100)
     return (
-        f"{said}, and of the {trained} with 50 or more training images {worse or 'none'} lower by"
-        " more than 0.01."
+        f"{said} converged, and of the {trained:,} with 50 or more training images"
+        f" {worse or 'none'} lower by more than 0.01."
     )
 
 
@@ -101,18 +103,18 @@ def _verdicts(study: Study, task: str) -> Table:
             Column("chance", "by chance"),
             Column("verdict", "what follows"),
         ),
-        f"The paper’s findings in {TASK_TITLE[task]} on {study.layer}, with both fits,"
+        f"The paper’s findings in {TASK_TITLE[task]} on {study.layer_of[task]}, with both fits,"
         " which are held against the same single filter, that of the paper’s training. Failures"
         " rest on the training where at most a quarter of them remain, and hold where more than"
         " three quarters do. Subsets of the converged fit are chosen by the better of two rules. A"
-        " drop is clear beyond two standard errors (±, over concepts)."
+        " drop is clear beyond two standard errors (±, over concepts). What chance rarely exceeds"
+        " is two standard deviations above its mean."
         + (" ± sd is over the starts of the paper’s training." if several else ""),
         csv="fits",
     )
 
 
-def _by_category(study: Study) -> FigureRow:
-    table = make_tables(study.run, ["by_category"])["by_category"]
+def _by_category(study: Study, table: pd.DataFrame) -> FigureRow:
     return FigureRow(
         tuple(
             Drawing(
@@ -130,6 +132,7 @@ def _by_category(study: Study) -> FigureRow:
             if "segment" in study.tasks
             else ""
         ),
+        "fits_by_category",
     )
 
 
@@ -186,10 +189,10 @@ def _failures(study: Study) -> list[Block]:
                 )
                 for task in study.tasks
             ),
-            f"What all filters of {study.layer} add to the best single one of the paper’s training,"
-            " a point a concept: with that training (across) and converged (up). Left of 0 are the"
-            " paper’s failures; those above 0 are none with the converged fit. Dotted: the same"
-            " gain.",
+            f"What all filters of {study.where()} add to the best single one of the paper’s"
+            " training, a point a concept: with that training (across) and converged (up). Left of"
+            " 0 are the paper’s failures; those above 0 are none with the converged fit. Dotted:"
+            " the same gain.",
             "fits_by_concept",
         ),
     ]
@@ -201,19 +204,24 @@ def _remain(study: Study, concepts: pd.DataFrame, task: str) -> str:
     failed, kept = int(row["failures_paper"]), int(row["failures_both"])
     new = int(row["failures_converged"]) - kept
     said = (
-        f"In {TASK_TITLE[task]} {failed or 'none'} of {count(int(row['n']), 'concept')} lose by"
-        " the combination with the paper’s training"
+        f"In {TASK_TITLE[task]} {part(failed, int(row['n']), 'concept', 'loses', 'lose')} by the"
+        " combination with the paper’s training; converged,"
     )
+    lose = "loses" if new == 1 else "lose"
     if failed:
-        said += f"; {kept or 'none'} of these still {'loses' if kept == 1 else 'lose'} converged"
-    said += (
-        f", against the same single filter, and {new or 'no'} {'other' if new == 1 else 'others'}"
-    )
-    said += f" {'does' if new == 1 else 'do'}."
+        said += (
+            f" {kept or 'none'} of these still {'loses' if kept == 1 else 'lose'} against the same"
+            f" single filter, and {new or 'no'} {'other' if new == 1 else 'others'} {lose}."
+        )
+    else:
+        said += f" {new or 'none'} {lose} against the same single filter."
     mine = concepts[concepts["task"] == task]
     lost = mine[mine["combined_paper"] < mine["single_paper"]]
-    stuck = study.run.hardly_moved(study.layer, task=task, fit="paper")
+    stuck = study.run.hardly_moved(study.layer_of[task], task=task, fit="paper")
     still = int(lost["concept"].isin(stuck).sum())
     if still:
-        said += f" The vectors of {still} of the {failed} had hardly left their random start."
+        said += (
+            f" The vector{'' if still == 1 else 's'} of {still} of the {failed} had hardly left"
+            " their random start."
+        )
     return said

@@ -9,17 +9,9 @@ import pandas as pd
 from net2vec.analysis import ALL
 from net2vec.report.content import Block, Column, Drawing, FigureRow, Paragraph, Table
 from net2vec.report.figures import draw_fit_curves, draw_fit_sharing
-from net2vec.report.sections.chance import FIT_TITLE
 from net2vec.report.sections.verdicts import is_clear
-from net2vec.report.study import (
-    SCORE_NAME,
-    TASK_TITLE,
-    Study,
-    count,
-    listing,
-    percent,
-    with_spread,
-)
+from net2vec.report.study import FIT_TITLE, SCORE_NAME, TASK_TITLE, Study
+from net2vec.report.wording import count, listing, percent, with_spread
 
 
 def last_fits(study: Study, task: str) -> pd.Series:
@@ -48,9 +40,9 @@ def fit_curves_blocks(study: Study) -> list[Block]:
                 )
                 for task in tasks
             ),
-            f"Mean score over all concepts against the number of filters of {study.layer}: those"
-            " with the largest weights learned again, with both fits, and those that an L1 path"
-            " lets in first. Bands are standard errors over concepts, which all lines share.",
+            f"Mean score over all concepts against the number of filters of {study.where(tasks)}:"
+            " those with the largest weights learned again, with both fits, and those that an L1"
+            " path lets in first. Bands are standard errors over concepts, which all lines share.",
             "fits_subsets",
         ),
     ]
@@ -66,7 +58,8 @@ def _lost(lost: pd.DataFrame, rules: pd.DataFrame, task: str) -> str:
         mine = lost[(lost["task"] == task) & (lost["rule"] == "weight") & (lost["fit"] == fit)]
         every = mine[mine["category"] == ALL].iloc[0]
         full = with_spread(every, "full", ".3f")
-        few = f"{every['filters']} filters ({with_spread(every, 'peak', '.3f')}; all: {full})"
+        peak = with_spread(every, "peak", ".3f")
+        few = f"{count(int(every['filters']), 'filter')} ({peak}; all: {full})"
         every_one = f"all filters ({full})"
         peaks.append(f"{title}, {few if every['drop'] > 0 else every_one}")
         names = [
@@ -91,7 +84,7 @@ def _rules(rules: pd.DataFrame, task: str) -> str:
     return (
         f" At equal numbers of filters the L1 path chooses clearly better than the weight at"
         f" {ahead} of {count(len(mine), 'size')} and worse at {behind or 'none'}; most it differs"
-        f" at {widest['filters']}, by {widest['difference']:+.3f}.".replace("-", "−")
+        f" at {int(widest['filters']):,}, by {widest['difference']:+.3f}.".replace("-", "−")
     )
 
 
@@ -125,10 +118,10 @@ def fit_sharing_blocks(study: Study) -> list[Block]:
     for task in study.tasks:
         row = last_fits(study, task)
         said.append(
-            f"In {TASK_TITLE[task]} on {study.layer} a filter that has the largest weight of any"
-            f" concept has that of {with_spread(row, 'shared_paper', '.2f')} in the mean with the"
-            f" paper’s training and of {row['shared_converged']:.2f} converged; by chance it would"
-            f" be {row['shared_by_chance']:.2f}. It is the same filter in both for"
+            f"In {TASK_TITLE[task]} on {study.layer_of[task]} a filter that has the largest weight"
+            f" of any concept has that of {with_spread(row, 'shared_paper', '.2f')} in the mean"
+            f" with the paper’s training and of {row['shared_converged']:.2f} converged; by chance"
+            f" it would be {row['shared_by_chance']:.2f}. It is the same filter in both for"
             f" {percent(row['same_filter'] / 100)} of the concepts.{_caution(row)}"
         )
     return [

@@ -14,18 +14,21 @@ from net2vec.report.content import (
     Paragraph,
     Table,
 )
-from net2vec.report.sections.chance import FIT_TITLE
 from net2vec.report.sections.fits_filters import last_fits
-from net2vec.report.study import TASK_TITLE, Study, percent, with_spread
-from net2vec.runs import make_tables
+from net2vec.report.study import FIT_TITLE, TASK_TITLE, Study
+from net2vec.report.wording import percent, with_spread
 
 _CONCEPTS = 6
 
 
-def fit_neighbour_blocks(study: Study) -> list[Block]:
-    """The neighbours of some concepts in both fits. None where there are no vectors."""
-    nearest = make_tables(study.run, ["nearest"])["nearest"]
-    nearest = nearest[nearest["layer"] == study.layer]
+def fit_neighbour_blocks(study: Study, nearest: pd.DataFrame) -> list[Block]:
+    """The neighbours of some concepts in both fits. None where there are no vectors.
+
+    Args:
+        study: the runs.
+        nearest: the table `nearest` of the subject, with both fits.
+    """
+    nearest = nearest[nearest["layer"] == nearest["task"].map(study.layer_of)]
     if nearest.empty:
         return []
     rows = study.last(study.by_concept, study.tasks[0])
@@ -42,12 +45,14 @@ def fit_neighbour_blocks(study: Study) -> list[Block]:
         )
         for concept in choose_concepts(rows, count=_CONCEPTS)
     ]
+    said = [_agreement(last_fits(study, task), task) for task in study.tasks]
     return [
-        Paragraph(" ".join(_agreement(study, task) for task in study.tasks)),
+        *map(Paragraph, filter(None, [" ".join(filter(None, said))])),
         NeighbourCards(
             tuple(cards),
-            f"Nearest concepts on {study.layer} with both fits, with the cosine between the"
+            f"Nearest concepts on {study.where()} with both fits, with the cosine between the"
             f" vectors. {MARK}: hardly moved from its random start.",
+            "fits_nearest",
         ),
     ]
 
@@ -56,7 +61,7 @@ def _list(
     study: Study, nearest: pd.DataFrame, concept: str, task: str, fit: str
 ) -> tuple[str, tuple[tuple[str, float], ...]]:
     """A list of a card: the task and fit, and what is near."""
-    stuck = study.run.hardly_moved(study.layer, task=task, fit=fit)
+    stuck = study.run.hardly_moved(study.layer_of[task], task=task, fit=fit)
     of_fit = nearest[(nearest["task"] == task) & (nearest["fit"] == fit)]
     found = of_fit[of_fit["concept"] == concept]
     heading = f"{TASK_TITLE[task]}, {FIT_TITLE[fit]}"
@@ -69,25 +74,28 @@ def _list(
     )
 
 
-def _agreement(study: Study, task: str) -> str:
-    """Whether the neighbours are the same, and whether they are alike."""
-    row = last_fits(study, task)
-    said = f"In {TASK_TITLE[task]} the two vectors of a concept have a median cosine of"
-    said += f" {with_spread(row, 'cosine', '.2f')}"
+def _agreement(row: pd.Series, task: str) -> str:
+    """Whether the neighbours are the same, and whether they are alike; what is known of it."""
+    both = []
+    if pd.notna(row["cosine"]):
+        both.append(f"have a median cosine of {with_spread(row, 'cosine', '.2f')}")
     if pd.notna(row["neighbours"]) and pd.notna(row["neighbours_by_chance"]):
-        said += (
-            f" and share {percent(row['neighbours'])} of the five nearest concepts in the median"
+        both.append(
+            f"share {percent(row['neighbours'])} of the five nearest concepts in the median"
             f" ({percent(row['neighbours_by_chance'])} in the mean by chance)"
         )
-    said += "."
-    if pd.notna(row["category_paper"]) and pd.notna(row["category_converged"]):
-        said += (
-            f" The nearest concept is of the same category for"
-            f" {with_spread(row, 'category_paper', '.0f')} % with the paper’s training and"
-            f" {row['category_converged']:.0f} % converged (by chance"
-            f" {row['category_by_chance']:.0f} %)."
+    said = []
+    if both:
+        said.append(f"In {TASK_TITLE[task]} the two vectors of a concept {' and '.join(both)}.")
+    chance = row["category_by_chance"]
+    if row[["category_paper", "category_converged"]].notna().all() and 0 < chance < 100:
+        said.append(
+            f"{'The' if both else f'In {TASK_TITLE[task]} the'} nearest concept is of the same"
+            f" category for {with_spread(row, 'category_paper', '.0f')} % with the paper’s"
+            f" training and {percent(row['category_converged'] / 100)} converged (by chance"
+            f" {percent(chance / 100)})."
         )
-    return said
+    return " ".join(said)
 
 
 def fit_concepts_table(study: Study) -> Table:
@@ -97,6 +105,7 @@ def fit_concepts_table(study: Study) -> Table:
     seeded = "combined_paper_sd" in rows
     return Table(
         rows.assign(
+            concept=study.marked_rows(rows.assign(fit="paper")),
             task=rows["task"].map(TASK_TITLE),
             gain=rows["combined_converged"] - rows["combined_paper"],
         ),

@@ -9,7 +9,8 @@ import pandas as pd
 from net2vec.analysis import by_concept, paired_difference
 from net2vec.report.content import Block, Column, Drawing, FigureRow, Paragraph, Section, Table
 from net2vec.report.figures import draw_by_category, draw_category_distances, draw_distances
-from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study, listing
+from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study
+from net2vec.report.wording import listing
 from net2vec.runs import Run
 from net2vec.runs.spread import spread
 
@@ -71,10 +72,10 @@ def networks_section(study: Study, differences: pd.DataFrame) -> Section | None:
             "by_category",
         ),
     ]
-    shared = set(differences["layer"]) if len(differences) else set()
-    last = next((layer for layer in reversed(study.run.layers) if layer in shared), None)
-    for task in study.tasks:
-        rows = differences[(differences["task"] == task) & (differences["layer"] == last)]
+    for task in study.tasks if len(differences) else ():
+        rows = differences[differences["task"] == task]
+        last = _last_shared(study, rows)
+        rows = rows[rows["layer"] == last]
         if len(rows):
             blocks.append(
                 Table(
@@ -147,10 +148,10 @@ def _seen(study: Study, differences: pd.DataFrame) -> str:
         if not len(rows):
             sentences.append(f"{other} shares no layer with {study.label}.")
             continue
-        shared = [layer for layer in study.run.layers if layer in set(rows["layer"])]
-        last = rows[rows["layer"] == shared[-1]]
-        for task in dict.fromkeys(last["task"]):
-            here = last[last["task"] == task]
+        for task in dict.fromkeys(rows["task"]):
+            here = rows[rows["task"] == task]
+            last = _last_shared(study, here)
+            here = here[here["layer"] == last]
             behind = here.loc[here["difference"] <= 0, "category"]
             outcome = (
                 "in the mean of every category"
@@ -159,7 +160,12 @@ def _seen(study: Study, differences: pd.DataFrame) -> str:
                 f" {listing(behind)}"
             )
             sentences.append(
-                f"In {TASK_TITLE[task]} on {shared[-1]}, {study.label} is ahead of {other}"
-                f" {outcome}."
+                f"In {TASK_TITLE[task]} on {last}, {study.label} is ahead of {other} {outcome}."
             )
     return " ".join(sentences)
+
+
+def _last_shared(study: Study, rows: pd.DataFrame) -> str | None:
+    """The last of the subject's layers that rows are about."""
+    shared = set(rows["layer"])
+    return next((layer for layer in reversed(study.run.layers) if layer in shared), None)

@@ -1,4 +1,4 @@
-"""What was probed, how, and what had to be left out."""
+"""What was probed, and how."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from net2vec.report.content import (
     Section,
     Table,
 )
-from net2vec.report.study import Study, count, listing, percent
+from net2vec.report.study import FIT_TITLE, Study
+from net2vec.report.wording import count, listing, part, percent
 from net2vec.runs import HARDLY_MOVED, Run
 
 _QUESTIONS = {
@@ -36,35 +37,19 @@ def probe_section(study: Study) -> Section:
     concepts = study.by_concept[study.by_concept["network"] == study.label]
     categories = concepts.drop_duplicates("concept")["category"].value_counts(sort=False)
     images = int(run.layer().attrs.get("images", 0))
+    totals = (
+        (images, "image probed", "images probed"),
+        (int(categories.sum()), "concept", "concepts"),
+        (len(run.layers), "layer", "layers"),
+        (int(layers["filters"].sum()), "filter", "filters"),
+    )
+    numbers = [
+        KeyNumber(f"{number:,}", one if number == 1 else more) for number, one, more in totals
+    ]
     blocks: list[Block] = [
-        KeyNumbers(
-            (
-                KeyNumber(f"{images:,}", "images probed"),
-                KeyNumber(f"{int(categories.sum()):,}", "concepts"),
-                KeyNumber(f"{len(run.layers):,}", "layers"),
-                KeyNumber(f"{int(layers['filters'].sum()):,}", "filters"),
-                *_headline(study),
-            )
-        ),
-        Paragraph(
-            Markup(
-                "The network <b>{network}</b>{weights} looked at {images} of the probe dataset"
-                " <b>{data}</b>{splits}, in which it is marked what is where. At {layers} we"
-                " recorded where each filter responds most, and asked of each concept: {questions}?"
-                " Each question is asked twice: of the single filter that does it best, and of a"
-                " weighted combination of all the filters of the layer, learned on the training"
-                " images. The learned weights are the concept’s vector. All scores are of"
-                " validation images, which nothing was learned or chosen on."
-            ).format(
-                questions=Markup(", and ").join(_QUESTIONS[task] for task in study.tasks),
-                network=study.label,
-                weights=_weights(run),
-                images=count(images, "image"),
-                data=run.provenance.get("data", {}).get("name", "of this run"),
-                splits=_splits(run),
-                layers=count(len(run.layers), "layer"),
-            )
-        ),
+        KeyNumbers((*numbers, *_headline(study))),
+        Paragraph(_asked(study, images)),
+        *map(Paragraph, _learned(study)),
         Paragraph(
             "Concepts come in "
             + count(len(categories), "category", "categories")
@@ -84,7 +69,9 @@ def probe_section(study: Study) -> Section:
                 Column("zero", "threshold 0", "count"),
             ),
             "The layers, from the image to the output. A filter is never on where no value"
-            " exceeds its threshold; a threshold of 0 belongs to a filter that is almost never"
+            " exceeds its threshold: its highest value then stands at more positions than it may"
+            " be on at, as where it is never active, where its activation saturates, or where what"
+            " it sees is repeated. A threshold of 0 belongs to a filter that is almost never"
             " active, and is on wherever it is active at all.",
         ),
     ]
@@ -92,6 +79,68 @@ def probe_section(study: Study) -> Section:
     blocks.extend(_remarks(study, layers))
     blocks.extend(_settings(study))
     return Section("probed", "What was probed", blocks)
+
+
+def _asked(study: Study, images: int) -> Markup:
+    """The question, in the words of a newcomer."""
+    run = study.run
+    return Markup(
+        "The network <b>{network}</b>{weights} looked at {images} of the probe dataset"
+        " <b>{data}</b>{splits}, in which it is marked what is where. At {layers} we"
+        " recorded where each filter responds most, and asked of each concept: {questions}?"
+        " Each question is asked twice: of the single filter that does it best, and of a"
+        " weighted combination of all the filters of the layer, learned on the training"
+        " images. The learned weights are the concept’s vector. All scores are of validation"
+        " images: no weight was learned and no filter chosen on them.{unlabelled}"
+    ).format(
+        questions=Markup(", and ").join(_QUESTIONS[task] for task in study.tasks),
+        network=study.label,
+        weights=_weights(run),
+        images=count(images, "image"),
+        data=run.provenance.get("data", {}).get("name", "of this run"),
+        splits=_splits(run),
+        layers=count(len(run.layers), "layer"),
+        unlabelled=_unlabelled(study),
+    )
+
+
+def _unlabelled(study: Study) -> str:
+    """What is taken over the images of both splits, without their annotations."""
+    taken = ["the filters’ thresholds"] if "segment" in study.tasks else []
+    weights = [str(run.provenance.get("network", {}).get("weights")) for run in study.runs]
+    if any("batch norm from" in text for text in weights):
+        taken.append("estimated statistics of batch norm")
+    return f" Only {listing(taken)}, which see no annotation, are of all images." if taken else ""
+
+
+def _learned(study: Study) -> Iterator[str]:
+    """Which fit the numbers of the page are of, and what ± means."""
+    run = study.run
+    if len(run.fits) > 1:
+        yield (
+            "The weights were learned twice: by the paper’s training, which takes few steps from a"
+            " random start, and by a fit that converges. Where the page does not say which, its"
+            f" numbers are of the {FIT_TITLE[run.fit]}; “What rests on the training?” shows both."
+        )
+    elif run.fit == "converged":
+        yield (
+            "The weights are not those of the paper’s training, which takes few steps from a random"
+            " start, but of a fit of the same linear model that converges."
+        )
+    for other, label in zip(study.runs[1:], study.labels[1:], strict=True):
+        if other.fit != run.fit:
+            yield f"Those of {label} are of the {FIT_TITLE[other.fit]}."
+    repeated = [
+        f"{len(of_run.seeds)} starts{f' in {label}' if len(study.runs) > 1 else ''}"
+        for of_run, label in zip(study.runs, study.labels, strict=True)
+        if of_run.seeds
+    ]
+    if repeated:
+        yield (
+            f"The paper’s training was repeated from {listing(repeated)}: the standard deviation of"
+            " its numbers over these stands beside them, after ± or as ± sd, where it does not"
+            " round to 0."
+        )
 
 
 def _sources(run: Run) -> Iterator[Block]:
@@ -113,7 +162,7 @@ def _sources(run: Run) -> Iterator[Block]:
 
 
 def layer_table(run: Run) -> pd.DataFrame:
-    """One row a layer: its filters, grid, and how many filters are never on or cut at 0."""
+    """One row a layer: filters, grid, how many have a threshold, are never on, or are cut at 0."""
     rows = []
     for name in run.layers:
         layer = run.layer(name)
@@ -122,66 +171,17 @@ def layer_table(run: Run) -> pd.DataFrame:
             {
                 "layer": name,
                 "filters": layer.sizes["filter"],
-                "grid": "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}".join(str(side) for side in grid),
+                "grid": "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}".join(map(str, grid)) or "none",
                 "values": _VALUES[_flag(layer.attrs.get("activation"))],
+                "cut": int(np.isfinite(layer["threshold"]).sum()),
                 "never_active": int((layer["active_share"] == 0).sum()),
                 "zero": int((layer["threshold"] == 0).sum()),
             }
         )
-    return pd.DataFrame(rows)
-
-
-def left_out_section(study: Study) -> Section:
-    """What was skipped and why, and which vectors have hardly left their start."""
-    blocks: list[Block] = []
-    skipped = study.run.skipped
-    if skipped.empty:
-        blocks.append(Paragraph("Nothing was skipped."))
-    else:
-        reasons = skipped.groupby(["task", "reason"], sort=False, dropna=False)
-        counted = reasons.agg(number=("reason", "size"), example=("concept", "first"))
-        blocks.append(
-            Table(
-                counted.reset_index(),
-                (
-                    Column("task", "task"),
-                    Column("reason", "reason"),
-                    Column("number", "left out", "count"),
-                    Column("example", "for instance"),
-                ),
-                f"Why {count(len(skipped), 'item')} of the plan were not computed.",
-            )
-        )
-        blocks.append(
-            Table(
-                skipped,
-                (
-                    Column("layer", "layer"),
-                    Column("task", "task"),
-                    Column("concept", "concept"),
-                    Column("filters", "filters", "count"),
-                    Column("reason", "reason"),
-                ),
-                "Everything that was left out",
-                csv="skipped",
-                searchable=True,
-                folded=True,
-            )
-        )
-    for task in study.tasks:
-        stuck = sorted(study.run.hardly_moved(study.layer, task=task))
-        total = len(study.last(study.by_concept, task))
-        if stuck:
-            blocks.append(
-                Paragraph(
-                    f"On {study.layer}, learning to {task} moved the vectors of {len(stuck)} of"
-                    f" {count(total, 'concept')} by less than {HARDLY_MOVED:g} of the length of"
-                    " their random start: the paper’s training takes few and small steps for rare"
-                    f" or small concepts. They carry the mark {MARK} wherever they are shown, and"
-                    f" their neighbours mean little: {listing(stuck, 30)}."
-                )
-            )
-    return Section("left-out", "What was left out, and what to distrust", blocks)
+    table = pd.DataFrame(rows)
+    # Without a grid there is no threshold that a filter could be below.
+    table[["never_active", "zero"]] = table[["never_active", "zero"]].where(table["cut"].gt(0))
+    return table
 
 
 _VALUES = {
@@ -215,9 +215,9 @@ def _headline(study: Study) -> list[KeyNumber]:
         if len(row):
             headline.append(
                 KeyNumber(
-                    f"{row['percent'].iloc[0]:.0f} %",
-                    f"of concepts {verb} by all filters of {study.layer} at least as well as by"
-                    " the best one",
+                    percent(row["percent"].iloc[0] / 100),
+                    f"of concepts {verb} by all filters of {study.layer_of[task]} at least as well"
+                    " as by the best one",
                 )
             )
     return headline
@@ -226,11 +226,13 @@ def _headline(study: Study) -> list[KeyNumber]:
 def _remarks(study: Study, layers: pd.DataFrame) -> list[Block]:
     """What the table of layers should not leave unsaid."""
     remarks = []
-    raw = layers.loc[layers["values"] == _VALUES[False], "layer"]
+    raw = layers[layers["values"] == _VALUES[False]]
     if len(raw):
+        cut = raw.loc[raw["cut"] > 0, "layer"]
+        on = f" A filter of {listing(cut)} is on where its value is highest, whatever its sign."
         remarks.append(
-            f"No activation follows {listing(raw)}: raw values are used there, so that a filter is"
-            " on where its value is highest, whatever its sign."
+            f"No activation follows {listing(raw['layer'])}: raw values are used there."
+            + (on if len(cut) else "")
         )
     for name in study.run.layers:
         calls = int(study.run.layer(name).attrs.get("calls", 1))
@@ -241,12 +243,14 @@ def _remarks(study: Study, layers: pd.DataFrame) -> list[Block]:
             )
     for run, label in zip(study.runs, study.labels, strict=True):
         table = layer_table(run)
-        dead, zero, total = (int(table[key].sum()) for key in ("never_active", "zero", "filters"))
-        remarks.append(
-            f"{label}: {dead:,} of {count(total, 'filter')} are never on"
-            f" ({percent(dead / total)}), {zero:,} have the threshold 0."
-        )
-    return [Paragraph(Markup("<br>").join(remarks), note=True)]
+        dead, zero, total = (int(table[key].sum()) for key in ("never_active", "zero", "cut"))
+        if total:
+            remarks.append(
+                f"{label}: {part(dead, total, 'filter', 'is', 'are')} never on"
+                f" ({percent(dead / total)}), {zero:,} {'has' if zero == 1 else 'have'} the"
+                " threshold 0."
+            )
+    return [Paragraph(Markup("<br>").join(remarks), note=True)] if remarks else []
 
 
 def _settings(study: Study) -> list[Block]:

@@ -21,7 +21,8 @@ from net2vec.report.content import (
     TableRow,
 )
 from net2vec.report.figures import draw_category_distances, draw_distances, draw_map
-from net2vec.report.study import TASK_TITLE, Study, percent
+from net2vec.report.study import TASK_TITLE, Study
+from net2vec.report.wording import count, percent
 
 _CONCEPTS = 9
 
@@ -55,13 +56,17 @@ def space_section(study: Study) -> Section | None:
         "What does the space of concepts look like?",
         [
             Paragraph(
-                "Two concepts are near where their vectors use the same filters the same way, which"
-                " nothing but the images has taught the network. "
-                + " ".join(filter(None, sentences))
+                " ".join(
+                    (
+                        "Two concepts are near where their vectors use the same filters the same"
+                        " way.",
+                        *filter(None, sentences),
+                    )
+                )
             ),
             NeighbourCards(
                 tuple(cards),
-                f"Nearest concepts on {study.layer}, with the cosine between the vectors. The"
+                f"Nearest concepts on {study.where(mine)}, with the cosine between the vectors. The"
                 f" concepts are spread over categories and scores. {MARK}: hardly moved from its"
                 " random start.",
                 "nearest",
@@ -77,6 +82,9 @@ def space_section(study: Study) -> Section | None:
 def _all_neighbours(study: Study, nearest: pd.DataFrame) -> Table:
     """The neighbours of every concept, a row each."""
     last = study.last(nearest)
+    last = last.assign(
+        concept=study.marked_rows(last), neighbour=study.marked_rows(last, "neighbour")
+    )
     cosine = last["cosine"].map("{:.2f}".format)
     if "cosine_sd" in last:  # missing where another start has another neighbour
         spread = last["cosine_sd"].map("{:.2f}".format)
@@ -91,7 +99,7 @@ def _all_neighbours(study: Study, nearest: pd.DataFrame) -> Table:
     return Table(
         rows,
         (Column("concept", "concept"), Column("task", "task"), Column("near", "nearest concepts")),
-        f"The nearest concepts of every concept on {study.layer}",
+        f"The nearest concepts of every concept on {study.where(dict.fromkeys(last['task']))}",
         csv="nearest",
         searchable=True,
         folded=True,
@@ -104,7 +112,7 @@ def _sums(study: Study) -> list[Block]:
     if table.empty:
         return []
     tables = []
-    for task in study.tasks:
+    for task in dict.fromkeys(table["task"]):
         rows = table[table["task"] == task]
         shown = rows.assign(
             answer=[
@@ -118,8 +126,8 @@ def _sums(study: Study) -> list[Block]:
             Table(
                 shown,
                 tuple(Column(expression, expression) for expression in shown.columns),
-                f"Sums of vectors in {TASK_TITLE[task]} on {study.layer}: the nearest concepts,"
-                " with the cosine.",
+                f"Sums of vectors in {TASK_TITLE[task]} on {study.layer_of[task]}: the nearest"
+                " concepts, with the cosine.",
                 csv="arithmetic",
             )
         )
@@ -139,8 +147,13 @@ def _map(study: Study) -> list[Block]:
     clusters = study.last(study.tables["clusters"])
     if clusters.empty:
         return []
+    tasks = list(dict.fromkeys(clusters["task"]))
     members = (
-        clusters.assign(task=clusters["task"].map(TASK_TITLE), cluster=clusters["cluster"] + 1)
+        clusters.assign(
+            task=clusters["task"].map(TASK_TITLE),
+            cluster=clusters["cluster"] + 1,
+            concept=study.marked_rows(clusters),
+        )
         .groupby(["task", "cluster"], sort=False)["concept"]
         .agg(", ".join)
         .reset_index()
@@ -159,11 +172,11 @@ def _map(study: Study) -> list[Block]:
                     ),
                     TASK_TITLE[task].capitalize(),
                 )
-                for task in study.tasks
+                for task in tasks
             ),
             f"Concepts that lie near each other have vectors that point the same way (t-SNE of"
-            f" {study.layer}; the axes mean nothing). Names stand where they have room; in brackets"
-            " the number of concepts of a category.",
+            f" {study.where(tasks)}; the axes mean nothing). Names stand where they have room; in"
+            " brackets the number of concepts of a category.",
             "clusters",
         ),
         Table(
@@ -186,6 +199,8 @@ def _layers(study: Study) -> list[Block]:
     distances = study.mine("distances")
     if distances.empty:
         return []
+    first = study.tasks[0]
+    space = f"{study.layer_of[first]} {first}"
     return [
         FigureRow(
             (
@@ -197,13 +212,13 @@ def _layers(study: Study) -> list[Block]:
                 ),
                 Drawing(
                     "distances_by_category",
-                    "Distances from the last layer's space by category",
+                    f"Distances from the space of {space} by category",
                     partial(
                         draw_category_distances,
                         study.mine("distances_by_category"),
-                        space=f"{study.layer} {study.tasks[0]}",
+                        space=space,
                     ),
-                    f"From {study.layer} {study.tasks[0]}, by category",
+                    f"From {space}, by category",
                 ),
             ),
             f"How different the spaces of layers and tasks are: D, the summed squared difference"
@@ -259,8 +274,10 @@ def _same_category(study: Study, task: str, table: pd.DataFrame) -> str:
     sizes = category.value_counts()
     others = len(category) - 1
     chance = ((first["concept"].map(category).map(sizes) - 1) / others).mean()
+    if chance in (0, 1):  # of one category, or of one each: it could not be otherwise
+        return ""
     return (
         f"In {TASK_TITLE[task]} the nearest concept is of the same category for"
-        f" {percent(float(same))} of the {len(first):,} concepts whose vectors have left their"
-        f" start; drawn at random it would be for {percent(float(chance))}."
+        f" {percent(float(same))} of the {count(len(first), 'concept')} whose vectors have left"
+        f" their start; drawn at random it would be for {percent(float(chance))}."
     )

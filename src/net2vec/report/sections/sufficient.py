@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
+from net2vec.analysis import shares_differ
 from net2vec.report.content import (
     MARK,
     Block,
@@ -19,11 +19,13 @@ from net2vec.report.content import (
     TableRow,
 )
 from net2vec.report.figures import draw_by_category, draw_failures
-from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study, listing, percent
+from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study
+from net2vec.report.wording import count, listing, part, percent, score_text
 
 _SHOWN = 8
 _SMALL = 0.02
 """Share of the image below which a concept is called small."""
+_SIGNIFICANT = 0.05
 
 
 def sufficiency_section(study: Study) -> Section:
@@ -63,33 +65,38 @@ def _seen(study: Study, task: str) -> str:
         filter(None, (_trend(study, task), _by_size(rows) if task == "segment" else ""))
     )
     return (
-        f"In {TASK_TITLE[task]} on the last layer, {study.layer}, all filters together reach a"
-        f" mean {SCORE_NAME[task]} of {rows['combined'].mean():.2f} over {len(rows):,} concepts,"
-        f" the best single filter {rows['single'].mean():.2f}; all filters are at least as good for"
-        f" {wins['percent'].iloc[0]:.0f} % of the concepts{_interval(study, task)}. {said}"
-    )
+        f"In {TASK_TITLE[task]} on {study.last_named(task)}, all filters together reach a mean"
+        f" {SCORE_NAME[task]} of {score_text(rows['combined'].mean())} over"
+        f" {count(len(rows), 'concept')}, the best single filter"
+        f" {score_text(rows['single'].mean())}; all filters are at least as good for"
+        f" {percent(wins['percent'].iloc[0] / 100)} of the concepts{_interval(study, task)}. {said}"
+    ).strip()
 
 
 def _interval(study: Study, task: str) -> str:
-    """The bootstrap interval of that share, in brackets."""
+    """The interval of that share, in brackets."""
     rows = study.last(study.tables["method_comparison"], task)
     found = rows[rows["statistic"] == "percent"]
     if found.empty or found[["low", "high"]].isna().any(axis=None):
         return ""
-    low, high = found["low"].iloc[0], found["high"].iloc[0]
-    return f" (95 % bootstrap interval: {low:.0f} to {high:.0f} %)"
+    low, high = (percent(found[end].iloc[0] / 100) for end in ("low", "high"))
+    return f" (95 % interval: {low} to {high})"
 
 
 def _by_size(rows: pd.DataFrame) -> str:
-    """How much of the failures is owed to small concepts (sec. 4.1)."""
+    """Whether small concepts fail more often (sec. 4.1)."""
     small = rows["concept_size"] < _SMALL
     if not 0 < small.sum() < len(rows):
         return ""
-    wins = (rows["combined"] >= rows["single"]).groupby(small).mean()
+    as_good = rows["combined"] >= rows["single"]
+    wins, others = ((int(as_good[there].sum()), int(there.sum())) for there in (small, ~small))
+    p = shares_differ(wins, others)
+    differ = f"these shares {'differ' if p < _SIGNIFICANT else 'do not clearly differ'}"
     return (
-        f"Size matters: that holds for {percent(float(wins[True]))} of the {int(small.sum())}"
-        f" concepts that cover less than {percent(_SMALL)} of the images they are in, and for"
-        f" {percent(float(wins[False]))} of the others."
+        f"Of the concepts that cover less than {percent(_SMALL)} of the images they are in, all"
+        f" filters are at least as good for {wins[0]} of {wins[1]}"
+        f" ({percent(wins[0] / wins[1])}), of the others for {others[0]} of {others[1]}"
+        f" ({percent(others[0] / others[1])}): {differ} (Fisher’s exact test, p = {p:.2g})."
     )
 
 
@@ -105,8 +112,8 @@ def _trend(study: Study, task: str) -> str:
     if best == first:
         return f"The mean of all filters is highest on the first layer, {first}."
     return (
-        f"The mean of all filters grows from {means[first]:.2f} on {first} to"
-        f" {means[best]:.2f} on {best}."
+        f"The mean of all filters grows from {score_text(means[first])} on {first} to"
+        f" {score_text(means[best])} on {best}."
     )
 
 
@@ -130,7 +137,7 @@ def _table_one(study: Study) -> Table:
         heading = dict(zip(wins["fit"], wins["task"].map(TASK_TITLE), strict=True))
     sizes = wins.groupby("task", sort=False)["n"].agg(["min", "max"])
     counted = listing(
-        f"{TASK_TITLE[task]} over {low:,}{f' to {high:,}' if high > low else ''} concepts"
+        f"{TASK_TITLE[task]} over {f'{low:,} to ' if high > low else ''}{count(high, 'concept')}"
         for task, low, high in sizes.itertuples()
     )
     return Table(
@@ -169,8 +176,6 @@ def _improvement(study: Study) -> Table:
 def _failures(study: Study) -> list[Block]:
     """Which concepts a combination does not help, and what they have in common (sec. 4.1)."""
     failures = study.last(study.tables["failures"])
-    if failures.empty:
-        return []
     return [
         Paragraph(
             " ".join(_lost(failures[failures["task"] == task], task) for task in study.tasks)
@@ -185,7 +190,7 @@ def _failures(study: Study) -> list[Block]:
                 )
                 for task in study.tasks
             ),
-            f"What all filters of {study.layer} add to the best one, for every concept: against"
+            f"What all filters of {study.where()} add to the best one, for every concept: against"
             " the number of its training images, and against its mean share of the images that"
             " contain it.",
             "failures",
@@ -198,27 +203,33 @@ def _lost(rows: pd.DataFrame, task: str) -> str:
     if lost.empty:
         return f"In {TASK_TITLE[task]} no concept loses by the combination."
     won = rows.drop(lost.index)
+    images = round(lost["n_train"].median())
     said = (
-        f"In {TASK_TITLE[task]} {len(lost):,} of {len(rows):,} concepts lose by the combination;"
-        f" their median number of training images is {lost['n_train'].median():.0f} and their"
-        f" median size {percent(float(lost['concept_size'].median()))} of the image"
+        f"In {TASK_TITLE[task]} {part(len(lost), len(rows), 'concept', 'loses', 'lose')} by the"
+        f" combination, {'in the median ' if len(lost) > 1 else ''}with"
+        f" {count(images, 'training image')} and a size of"
+        f" {percent(float(lost['concept_size'].median()))} of the image"
     )
     if won.empty:
         return said + "."
+    others = "the others" if len(won) > 1 else "the other"
     return (
-        f"{said}, against {won['n_train'].median():.0f} and"
-        f" {percent(float(won['concept_size'].median()))} for the others."
+        f"{said}, against {won['n_train'].median():,.0f} and"
+        f" {percent(float(won['concept_size'].median()))} for {others}."
     )
 
 
 def _best_and_worst(study: Study, task: str) -> TableRow:
     rows = study.last(study.by_concept, task)
-    best_filter = study.run.arrays(study.layer, task=task)["best_filter"].to_series()
-    ranked = rows.sort_values("combined", ascending=False, kind="stable").assign(
-        shown=[study.marked(name, task=task) for name in _by_score(rows)["concept"]],
-        best_filter=[best_filter[name] for name in _by_score(rows)["concept"]],
+    rows = rows.sort_values("combined", ascending=False, kind="stable")
+    layer = study.layer_of[task]
+    best_filter = study.run.arrays(layer, task=task)["best_filter"].to_series()
+    ranked = rows.assign(
+        shown=study.marked_rows(rows), best_filter=rows["concept"].map(best_filter)
     )
-    size = min(_SHOWN, len(ranked) // 2 + len(ranked) % 2)
+    # No concept is both: of an odd number the best have one more.
+    worst = min(_SHOWN, len(ranked) // 2)
+    best = min(_SHOWN, len(ranked) - worst)
     columns = (
         Column("shown", "concept"),
         Column("category", "category"),
@@ -226,36 +237,27 @@ def _best_and_worst(study: Study, task: str) -> TableRow:
         Column("single", "best single", "score"),
         Column("best_filter", "filter"),
     )
-    legend = f" {MARK}: hardly moved from its random start." if _any_marked(ranked) else ""
-    title = f"{TASK_TITLE[task]} on {study.layer}, {SCORE_NAME[task]}"
+    title = f"{TASK_TITLE[task]} on {layer}, {SCORE_NAME[task]}"
+    parts = (("Best", ranked.head(best)), ("Worst", ranked.tail(worst).iloc[::-1]))
     return TableRow(
-        (
-            Table(ranked.head(size), columns, f"Best encoded: {title}.{legend}"),
-            Table(ranked.tail(size).iloc[::-1], columns, f"Worst encoded: {title}.{legend}"),
+        tuple(
+            Table(shown, columns, f"{name} encoded: {title}.{_legend(shown)}")
+            for name, shown in parts
+            if len(shown)
         )
     )
 
 
-def _by_score(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.sort_values("combined", ascending=False, kind="stable")
-
-
-def _any_marked(rows: pd.DataFrame) -> bool:
-    return bool(rows["shown"].str.endswith(MARK).any())
+def _legend(rows: pd.DataFrame) -> str:
+    marked = rows["shown"].str.endswith(MARK).any()
+    return f" {MARK}: hardly moved from its random start." if marked else ""
 
 
 def _all_concepts(study: Study) -> Table:
     rows = study.by_concept
-    position = {label: index for index, label in enumerate(study.labels)}
-    shown = [
-        study.marked(concept, task=task, layer=layer, run=position[network])
-        for network, layer, task, concept in zip(
-            rows["network"], rows["layer"], rows["task"], rows["concept"], strict=True
-        )
-    ]
     several = (Column("network", "network"),) if len(study.runs) > 1 else ()
     return Table(
-        rows.assign(shown=np.array(shown, dtype=object)),
+        rows.assign(shown=study.marked_rows(rows)),
         (
             *several,
             Column("layer", "layer"),

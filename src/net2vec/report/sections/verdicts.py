@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from net2vec.analysis import ALL
+from net2vec.report.wording import percent
 
 HOLDS = "holds"
 RESTS = "rests on the training"
@@ -15,6 +16,7 @@ PARTLY = "rests partly on the training"
 OPEN = "cannot be judged"
 ONLY = "only with the converged fit"
 NEITHER = "not seen with either"
+LESS = "less than by chance with both"
 _CLEAR = 2.0
 """A difference is clear beyond so many standard errors."""
 _SLACK = 0.01
@@ -71,11 +73,12 @@ def _failures(fits: pd.Series) -> Row:
     verdict = PARTLY if 4 * kept <= 3 * paper else HOLDS
     if 4 * kept <= paper:
         verdict = RESTS if paper else OPEN
+    remain = f"; {kept} of the {paper} {'remains' if 1 in (kept, paper) else 'remain'}"
     return (
         "Some concepts lose by the combination (failures, sec. 4.1)",
         f"{paper} of {n}",
         _spread(fits, "failures_paper", ".1f"),
-        f"{int(fits['failures_converged'])} of {n}; {kept} of the {paper} remain",
+        f"{int(fits['failures_converged'])} of {n}{remain if paper else ''}",
         "",
         verdict,
     )
@@ -137,7 +140,7 @@ def _sharing(fits: pd.Series) -> Row:
         f"{paper:.2f}",
         _spread(fits, "shared_paper", ".2f"),
         f"{converged:.2f}",
-        f"{chance:.2f}, below {limit:.2f}",
+        f"{chance:.2f}, rarely above {limit:.2f}",
         above_chance(paper, converged, chance, limit) if marks else OPEN,
     )
 
@@ -147,14 +150,21 @@ def _neighbours(fits: pd.Series) -> Row:
     chance = float(fits["category_by_chance"])
     limit = chance + 100 * _CLEAR * (chance / 100 * (1 - chance / 100) / fits["n"]) ** 0.5
     paper, converged = float(fits["category_paper"]), float(fits["category_converged"])
+    # Of one category, or of one each, the nearest concept could not be of another.
+    decides = 0 < chance < 100
+    by_chance = _share(chance)
     return (
         "The nearest concept is of the same category (Table 2)",
-        f"{paper:.0f} %",
+        _share(paper),
         _spread(fits, "category_paper", ".1f", _PERCENT),
-        f"{converged:.0f} %",
-        f"{chance:.0f} %, below {limit:.0f} %",
-        above_chance(paper, converged, chance, limit),
+        _share(converged),
+        f"{by_chance}, rarely above {_share(min(limit, 100))}" if decides else by_chance,
+        above_chance(paper, converged, chance, limit) if decides else OPEN,
     )
+
+
+def _share(value: float) -> str:
+    return percent(value / 100) if math.isfinite(value) else "–"
 
 
 def above_chance(paper: float, converged: float, chance: float, limit: float) -> str:
@@ -168,6 +178,8 @@ def above_chance(paper: float, converged: float, chance: float, limit: float) ->
     """
     if not all(map(math.isfinite, (paper, converged, chance, limit))):
         return OPEN
+    if max(paper, converged) < 2 * chance - limit:
+        return LESS
     if paper <= limit:
         return ONLY if converged > limit else NEITHER
     if converged > limit:

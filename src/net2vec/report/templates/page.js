@@ -18,8 +18,9 @@
     return made;
   }
 
-  function cell(value, form) {
-    const made = element("td", { className: form });
+  function cell(value, form, at) {
+    // The first cell of a row names it.
+    const made = at ? element("td", { className: form }) : element("th", { className: form, scope: "row" });
     if (value === null) {
       made.textContent = form === "text" ? "" : "–";
     } else if (form === "score") {
@@ -50,7 +51,7 @@
 
     function draw() {
       body.replaceChildren(...found.slice(0, shown).map((row) =>
-        element("tr", {}, ...columns.map((column, at) => cell(values[at][row], column.form)))));
+        element("tr", {}, ...columns.map((column, at) => cell(values[at][row], column.form, at)))));
       tally.textContent = `${found.length.toLocaleString("en")} of ${total.toLocaleString("en")} rows`;
       more.hidden = found.length <= shown;
       more.textContent = `Show ${Math.min(STEP, found.length - shown)} more`;
@@ -89,11 +90,9 @@
     search.addEventListener("input", filter);
     more.addEventListener("click", () => { shown += STEP; draw(); });
     const table = element("table", {}, element("thead", {}, head), body);
-    holder.append(
-      element("div", { className: "tools" }, search, tally),
-      element("div", { className: "scroll", tabIndex: 0 }, table),
-      more,
-    );
+    const box = element("div", { className: "scroll", tabIndex: 0, role: "region" }, table);
+    for (const named of [table, box]) named.setAttribute("aria-labelledby", holder.dataset.label);
+    holder.append(element("div", { className: "tools" }, search, tally), box, more);
     draw();
   }
 
