@@ -67,6 +67,7 @@ def test_categories_are_those_of_what_is_compared(runs, tmp_path):
     assert found == {**CONCEPTS, **SCENES}
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_a_last_layer_that_holds_no_task_is_passed_over(tmp_path):
     data = small_dataset()
     for name in ("one", "two"):
