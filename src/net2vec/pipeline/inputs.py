@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
 import torch
-from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from net2vec.config import Settings
 from net2vec.data import ProbeDataset, open_datasets
@@ -23,15 +22,13 @@ from net2vec.networks import (
     estimate_batch_norm,
     list_layers,
     load_network,
-    network_from_module,
     resolve_layers,
     usual_batch,
 )
 from net2vec.pipeline.progress import Advance
+from net2vec.prediction import GIVEN
 from net2vec.results import group_name
 
-# Settings of a run that was started with objects instead of names.
-_GIVEN = "python:"
 # Statistics hang on the size of batches a little: they must not move with that of the pass.
 _BATCH_NORM_IMAGES, _BATCH_NORM_BATCH = 512, 16
 
@@ -78,7 +75,7 @@ def open_inputs(
         dataset = open_data(settings)
     _check_concepts(settings, dataset)
     if network is None:
-        if settings.network.startswith(_GIVEN):
+        if settings.network.startswith(GIVEN):
             raise ConfigError(
                 f"the network of this run was given in Python ({settings.network}); repeat it with "
                 f"net2vec.analyze"
@@ -100,7 +97,7 @@ def open_data(settings: Settings) -> ProbeDataset:
         ConfigError: it was given in Python.
     """
     for source in settings.data:
-        if source.startswith(_GIVEN):
+        if source.startswith(GIVEN):
             raise ConfigError(
                 f"the dataset of this run was given in Python ({source}); repeat it with "
                 f"net2vec.analyze"
@@ -112,48 +109,6 @@ def open_data(settings: Settings) -> ProbeDataset:
         ignore=settings.ignore,
         colors=settings.colors,
     )
-
-
-def module_network(
-    model: nn.Module | Network,
-    transform: Callable[[Image.Image], Tensor] | None,
-    name: str | None,
-) -> tuple[Network, str]:
-    """A network given in Python, and what stands for it in the settings.
-
-    Raises:
-        ConfigError: it is no module.
-        NetworkError: it cannot be probed.
-    """
-    if not isinstance(model, nn.Module | Network):
-        raise ConfigError(
-            f"a network given in Python must be a torch.nn.Module, got {model!r}; networks by name "
-            f"are opened by net2vec.networks.load_network"
-        )
-    if isinstance(model, Network):
-        network = model if name is None else replace(model, name=name)
-        if transform is not None:
-            fed = network_from_module(model.module, transform).preprocessing
-            network = replace(network, preprocessing=fed)
-    else:
-        network = network_from_module(model, transform, name=name)
-    return network, f"{_GIVEN}{type(network.module).__qualname__}@{network.digest}"
-
-
-def dataset_name(dataset: ProbeDataset) -> str:
-    """What stands in the settings for a dataset given in Python.
-
-    Raises:
-        ConfigError: it lacks what a probe dataset offers.
-    """
-    offered = (name for name in dir(ProbeDataset) if not name.startswith("_"))
-    missing = [name for name in offered if not hasattr(dataset, name)]
-    if missing:
-        raise ConfigError(
-            f"data must be diorama, folders or a probe dataset; {dataset!r} has no "
-            f"{', '.join(missing)} (see net2vec.data.ProbeDataset)"
-        )
-    return f"{_GIVEN}{dataset.name}@{dataset.digest}"
 
 
 def wants_batch_norm(settings: Settings, network: Network) -> bool:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
-from PIL import Image
-from torch import Tensor, nn
 
 from net2vec import results
 from net2vec.analysis.evidence import LEAST_NULLS
@@ -22,7 +20,7 @@ from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
 from net2vec.devices import repeatable
 from net2vec.errors import DataError, Net2VecError, NetworkError
-from net2vec.networks import Network, staying
+from net2vec.networks import Network
 from net2vec.pipeline.collect import layer_results
 from net2vec.pipeline.folder import (
     CACHE,
@@ -39,9 +37,7 @@ from net2vec.pipeline.inputs import (
     Inputs,
     absolute,
     batch_norm_images,
-    dataset_name,
     default_workers,
-    module_network,
     open_inputs,
     probe_batch,
     wants_batch_norm,
@@ -58,62 +54,8 @@ from net2vec.pipeline.provenance import provenance, refuse_other_inputs
 from net2vec.pipeline.reporting import write_report
 from net2vec.prediction import BATCH_NORM, restore_batch_norm, save_batch_norm
 from net2vec.recording import LayerRecording, record
-from net2vec.runs import Run, open_run
 from net2vec.storage import cache_folder
 from net2vec.tasks import Choice, Skipped, choose_concepts, split_sizes
-
-
-def analyze(
-    model: nn.Module | Network,
-    data: str | Path | Sequence[str | Path] | ProbeDataset = "diorama",
-    out: str | Path = "run",
-    *,
-    layers: str | Sequence[str] = (),
-    transform: Callable[[Image.Image], Tensor] | None = None,
-    name: str | None = None,
-    workers: int | None = None,
-    progress: Progress | None = None,
-    **settings: Any,
-) -> Run:
-    """Probe a network given in Python: all of `net2vec run`, ending with an open run.
-
-    Args:
-        model: takes float batches of shape (image, 3, size, size); it is left as it was found.
-        data: `diorama`, a folder, several of these to be joined, or a dataset of your own.
-        out: the run's folder, new, empty or an interrupted run of the same settings.
-        layers: a module path or glob, or several; none for the last layer of each size of grid.
-        transform: from a Pillow image to a float tensor (3, size, size), squashing the whole
-            image; without it, the usual ImageNet preprocessing at 224 pixels.
-        name: what to call the network.
-        workers: threads or processes; the numbers do not depend on it.
-        progress: told of stages.
-        **settings: any other setting of `net2vec.config.Settings`.
-
-    Raises:
-        Net2VecError: the model, the data, the folder or a setting is at fault.
-    """
-    network, network_name = module_network(model, transform, name)
-    named = [data] if isinstance(data, str | Path) else data
-    dataset: ProbeDataset | None = None
-    if isinstance(named, list | tuple) and all(isinstance(one, str | Path) for one in named):
-        sources = tuple(str(one) for one in named)
-    else:
-        dataset = cast(ProbeDataset, data)
-        sources = (dataset_name(dataset),)
-    chosen = Settings.from_dict(
-        {
-            "network": network_name,
-            "data": sources,
-            "layers": (layers,) if isinstance(layers, str) else tuple(layers),
-            "device": "cpu",
-            **settings,
-        }
-    )
-    with staying(network.module):
-        folder = probe(
-            chosen, Path(out), network=network, dataset=dataset, workers=workers, progress=progress
-        )
-    return open_run(folder, network=network)
 
 
 def probe(

@@ -8,7 +8,13 @@ from net2vec.prediction.encodings import Encoding
 from net2vec.prediction.files import MapWriter, Written
 from net2vec.prediction.images import NewImage, gather_images
 from net2vec.prediction.looking import Glance, Looking
-from net2vec.prediction.network import BATCH_NORM, open_network, restore_batch_norm, save_batch_norm
+from net2vec.prediction.network import (
+    BATCH_NORM,
+    GIVEN,
+    open_network,
+    restore_batch_norm,
+    save_batch_norm,
+)
 from net2vec.prediction.segmentation import (
     FullSize,
     predict,
@@ -18,6 +24,7 @@ from net2vec.prediction.segmentation import (
 
 __all__ = [
     "BATCH_NORM",
+    "GIVEN",
     "Encoding",
     "FullSize",
     "Glance",

@@ -26,7 +26,8 @@ from net2vec.storage import replacing
 BATCH_NORM = "batch_norm.safetensors"
 """The file of a run with batch-norm statistics that were estimated on its probe images."""
 
-_GIVEN = "python:"
+GIVEN = "python:"
+"""What stands in the settings before the name of a network or dataset given in Python."""
 
 
 def save_batch_norm(network: Network, folder: Path) -> None:
@@ -103,7 +104,7 @@ def _load(folder: Path, settings: Mapping[str, Any]) -> Network:
     name = settings.get("network")
     if name is None:
         raise ResultsError(f"{folder} has no run.toml that names its network; pass the network")
-    if str(name).startswith(_GIVEN):
+    if str(name).startswith(GIVEN):
         raise NetworkError(
             f"the network of {folder} was given in Python ({name}); use the run in Python and pass "
             f"the module as network="

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
@@ -374,28 +374,3 @@ class Run:
 
     def _layer(self, layer: str | None) -> str:
         return self.layers[-1] if layer is None else layer
-
-
-def unique_labels(runs: Sequence[Run]) -> list[str]:
-    """A label for each run: its network, with as much of its path as tells it from the others.
-
-    Raises:
-        ResultsError: a run is there twice.
-    """
-    paths = [run.path.resolve() for run in runs]
-    for run, path in zip(runs, paths, strict=True):
-        if paths.count(path) > 1:
-            raise ResultsError(f"{run.path} is named twice; name each run once")
-    labels = []
-    for run, path in zip(runs, paths, strict=True):
-        others = [
-            other
-            for one, other in zip(runs, paths, strict=True)
-            if other != path and one.network == run.network
-        ]
-        parts = 1
-        while any(other.parts[-parts:] == path.parts[-parts:] for other in others):
-            parts += 1
-        named = "/".join(path.parts[-parts:])
-        labels.append(f"{run.network} ({named})" if others else run.network)
-    return labels

@@ -1,0 +1,33 @@
+"""What tells runs apart where several stand side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from net2vec.errors import ResultsError
+from net2vec.runs.run import Run
+
+
+def unique_labels(runs: Sequence[Run]) -> list[str]:
+    """A label for each run: its network, with as much of its path as tells it from the others.
+
+    Raises:
+        ResultsError: a run is there twice.
+    """
+    paths = [run.path.resolve() for run in runs]
+    for run, path in zip(runs, paths, strict=True):
+        if paths.count(path) > 1:
+            raise ResultsError(f"{run.path} is named twice; name each run once")
+    labels = []
+    for run, path in zip(runs, paths, strict=True):
+        others = [
+            other
+            for one, other in zip(runs, paths, strict=True)
+            if other != path and one.network == run.network
+        ]
+        parts = 1
+        while any(other.parts[-parts:] == path.parts[-parts:] for other in others):
+            parts += 1
+        named = "/".join(path.parts[-parts:])
+        labels.append(f"{run.network} ({named})" if others else run.network)
+    return labels
