@@ -46,6 +46,23 @@ def test_an_error_in_between_leaves_what_was_there(tmp_path, folder):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_link_stays_a_link(tmp_path):
+    real, link = tmp_path / "real", tmp_path / "link"
+    write(real, "old", folder=True)
+    link.symlink_to(real)
+    write(link, "new", folder=True)
+    assert link.is_symlink()
+    assert content(real) == "new"
+    assert sorted(tmp_path.iterdir()) == [link, real]
+
+
+def test_the_folder_that_one_is_in_has_a_name(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    write(Path(), "new", folder=True)
+    assert content(tmp_path / "here") == "new"
+
+
 @pytest.mark.parametrize("step", [0, 1])
 def test_an_interruption_at_the_end_leaves_the_folder_that_was_there(tmp_path, monkeypatch, step):
     path = tmp_path / "it"

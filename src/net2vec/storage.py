@@ -19,12 +19,15 @@ def replacing(path: Path) -> Iterator[Path]:
 
     No reader ever meets half a file: after an error or an interruption, what was there still is.
     """
+    # What a link leads to is replaced, not the link, and `.` has a name of its own.
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     # Threads may write the same.
     temporary, before = (
         path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.{end}") for end in ("tmp", "old")
     )
     _remove(temporary)
+    _remove(before)
     try:
         yield temporary
         if path.is_dir() or (path.exists() and temporary.is_dir()):

@@ -106,7 +106,13 @@ def squash(size, *more):
         squash(64, transforms.Grayscale(3), transforms.GaussianBlur(9, 3.0)),
         squash(20, transforms.RandomInvert(1.0)),
         # What the whole picture decides moves every pixel.
-        lambda image: (pixels := squash(64)(image)) - pixels.mean(),
+        lambda image: ((pixels := squash(64)(image)) - pixels.mean()) / pixels.std(),
+        lambda image: (pixels := squash(64)(image)) / (pixels.max() - pixels.min()),
+        # Of some values alone.
+        *(lambda image, cut=cut: (squash(64)(image) > cut).float() for cut in (0.3, 0.9)),
+        lambda image: squash(64)(image).clamp(0, 0.3),
+        lambda image: 0 * squash(64)(image),
+        lambda image: squash(64)(image).double(),
     ],
 )
 def test_whatever_shows_the_whole_picture_in_its_place_is_taken(transform):

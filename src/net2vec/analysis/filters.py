@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import xarray as xr
+from jaxtyping import Float
 
 FILTER_COLUMNS = ("concept", "category", "iou", "weight", "rank", "best")
 
@@ -19,7 +20,8 @@ def concepts_of_filter(arrays: xr.Dataset, index: int) -> pd.DataFrame:
     Returns:
         `concept, category, iou, weight, rank, best`: the filter's set IoU by itself on the
         validation images (missing in classification); its weight in the concept's vector, and that
-        weight's rank by absolute value, from 1; and whether it is the concept's best filter.
+        weight's rank by absolute value, from 1 (missing where weights are not finite); and whether
+        it is the concept's best filter.
         By `iou`, and by absolute `weight` where there is none, the highest first.
 
     Raises:
@@ -35,7 +37,7 @@ def concepts_of_filter(arrays: xr.Dataset, index: int) -> pd.DataFrame:
             "category": arrays["category"].values,
             "iou": np.nan,
             "weight": arrays["weight"].to_numpy()[:, place],
-            "rank": 1 + (size > size[:, place : place + 1]).sum(axis=1),
+            "rank": _ranks(size, place),
             "best": arrays["best_filter"].to_numpy() == index,
         }
     )
@@ -44,3 +46,8 @@ def concepts_of_filter(arrays: xr.Dataset, index: int) -> pd.DataFrame:
     by = table["weight"].abs() if table["iou"].isna().all() else table["iou"]
     order = by.sort_values(ascending=False, kind="stable", na_position="last").index
     return table.loc[order].reset_index(drop=True)
+
+
+def _ranks(size: Float[np.ndarray, "concept filter"], place: int) -> pd.Series:
+    rank = pd.Series(1 + (size > size[:, place : place + 1]).sum(axis=1), dtype="Int64")
+    return rank.where(np.isfinite(size).all(axis=1))

@@ -103,7 +103,7 @@ def _annotation_fault(annotation: Annotation, dataset: ProbeDataset) -> str | No
         values = getattr(annotation, name)
         if not isinstance(values, tuple | list):
             return f"{name} are given as {type(values).__name__}; wanted a tuple of them"
-    labels, categories = len(dataset.labels), dataset.categories
+    labels, categories = len(dataset.labels), tuple(dataset.categories)
     pairs: Sequence[Any] = annotation.image_labels
     for plane in annotation.planes:
         if fault := _plane_fault(plane, labels):
@@ -158,8 +158,9 @@ def _fault(dataset: ProbeDataset, index: int, fault: str) -> DataError:
 
 def _distinct(dataset: ProbeDataset, attribute: str) -> list[str]:
     names = _strings(dataset, attribute)
-    if len(set(names)) < len(names):
-        twice = next(name for name, count in Counter(names).items() if count > 1)
+    # Numbers that are not used may have no name.
+    twice = next((name for name, count in Counter(filter(None, names)).items() if count > 1), None)
+    if twice is not None:
         raise DataError(f"{dataset.name}: {attribute} hold {twice!r} twice; wanted each once")
     return names
 

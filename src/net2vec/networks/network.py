@@ -25,6 +25,9 @@ from net2vec.networks.preprocessing import (
 )
 
 # The code of these is told by their version, which a run's provenance holds.
+AS_GIVEN = "as given in Python"
+"""What `weights` says of a module of which nothing else is known."""
+
 _VERSIONED_PACKAGES = ("torch", "torchvision", "timm", "net2vec")
 
 
@@ -145,7 +148,7 @@ def network_from_module(
         preprocessing=preprocessing,
         layers=tuple(layers),
         aliases=MappingProxyType(dict(aliases or {})),
-        weights="as given in Python",
+        weights=AS_GIVEN,
         source=f"{type(module).__module__}.{type(module).__qualname__}",
         prefix_tokens=prefix_tokens_of(module) if prefix_tokens is None else prefix_tokens,
     )

@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 
 from net2vec.errors import NetworkError
-from net2vec.networks.network import Network, network_from_module
+from net2vec.networks.network import AS_GIVEN, Network, network_from_module
 from net2vec.networks.weights.checkpoints import load_checkpoint
 
 
@@ -31,11 +31,9 @@ def network_from_function(name: str, *, weights: str | None = None) -> Network:
             do not fit; or a module does not know how to draw its parameters.
     """
     made = _call(name)
-    if isinstance(made, Network):
-        network = made
-    else:
-        bare = network_from_module(made, name=name)
-        network = replace(bare, weights="as the function returns them", source=name)
+    network = made if isinstance(made, Network) else network_from_module(made, name=name)
+    if network.weights == AS_GIVEN:  # it says nothing of itself
+        network = replace(network, weights="as the function returns them", source=name)
     if weights == "random":
         draw_parameters(network.module)
     elif weights is not None:

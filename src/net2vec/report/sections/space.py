@@ -278,6 +278,7 @@ def _same_category(study: Study, task: str, table: pd.DataFrame) -> str:
         return ""
     return (
         f"In {TASK_TITLE[task]} the nearest concept is of the same category for"
-        f" {percent(float(same))} of the {count(len(first), 'concept')} whose vectors have left"
-        f" their start; drawn at random it would be for {percent(float(chance))}."
+        f" {percent(float(same))} of the {count(len(first), 'concept')} that left"
+        f" {'its' if len(first) == 1 else 'their'} start; drawn at random it would be for"
+        f" {percent(float(chance))}."
     )
