@@ -33,6 +33,7 @@ from net2vec.tasks.converged_classify import classify_converged
 from net2vec.tasks.converged_segment import segment_converged
 
 from builders_runs import NAMES, small_dataset, small_network
+from builders_whole import Interrupting
 
 TRAINING = {
     "segment": Training(1e-2, 0.9, 8, 4),
@@ -377,20 +378,3 @@ def test_converged_fits_as_they_are(tmp_path, monkeypatch):
         np.testing.assert_allclose(vectors[0], arrays["weight"].sel(concept="null"), rtol=1e-4)
     assert one.space(fit="converged").names == ("red-c", "null")
     assert other.fits == ("converged",)
-
-
-class Interrupting:
-    """Interrupts the user's run once a stage has done some work."""
-
-    def __init__(self, stage: str) -> None:
-        self.stage_name = stage
-
-    def stage(self, name, total):
-        def advance(steps):
-            if self.stage_name in name and steps:
-                raise KeyboardInterrupt
-
-        return advance
-
-    def say(self, text):
-        pass

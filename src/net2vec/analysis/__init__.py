@@ -6,7 +6,7 @@ saves or prints.
 """
 
 from net2vec.analysis.controls import paired_difference
-from net2vec.analysis.evidence import evidence_summary, weigh_evidence
+from net2vec.analysis.evidence import LEAST_NULLS, evidence_summary, weigh_evidence
 from net2vec.analysis.filters import FILTER_COLUMNS, concepts_of_filter
 from net2vec.analysis.fits import (
     ALL,
@@ -49,6 +49,7 @@ __all__ = [
     "ALL",
     "DECILES",
     "FILTER_COLUMNS",
+    "LEAST_NULLS",
     "by_category",
     "by_concept",
     "choose_concepts",

@@ -14,7 +14,7 @@ import torch
 import xarray as xr
 
 from net2vec import results
-from net2vec.analysis.evidence import LEAST_NULLS
+from net2vec.analysis import LEAST_NULLS
 from net2vec.config import Settings
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,9 +130,7 @@ def _wrap(
         return network_from_module(given, Preprocessing.from_dict(told), name=name)
     bare = network_from_module(given, name=name)
     own = CustomPreprocessing(_no_transform, int(told.get("size", bare.preprocessing.size)))
-    return Network(
-        name, given, own, prefix_tokens=bare.prefix_tokens, weights=bare.weights, source=bare.source
-    )
+    return replace(bare, preprocessing=own)
 
 
 def _no_transform(image: Image.Image) -> Tensor:

@@ -6,7 +6,7 @@ from functools import partial
 
 import pandas as pd
 
-from net2vec.analysis import mean_steadiness
+from net2vec.analysis import LEAST_NULLS, mean_steadiness
 from net2vec.report.content import (
     Block,
     Column,
@@ -25,7 +25,6 @@ from net2vec.runs import make_tables
 METHOD_TITLE = {"combined": "all filters", "single": "best single filter"}
 _NAMES = ("intervals", "evidence", "evidence_summary", "steadiness")
 _RATE = "5 %"
-_LEAST_NULLS = 19
 
 
 def chance_tables(study: Study) -> dict[str, pd.DataFrame]:
@@ -220,7 +219,7 @@ def _warning(summary: pd.DataFrame) -> list[Block]:
             Paragraph(
                 f"With {count(nulls, 'null score')} a concept the least possible p-value is"
                 f" 1/{nulls + 1}: too large for any of the concepts to pass. Ask for at least"
-                f" --nulls {_LEAST_NULLS}, better for 99.",
+                f" --nulls {LEAST_NULLS}, better for 99.",
                 note=True,
             )
         ]
