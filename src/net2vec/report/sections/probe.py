@@ -110,7 +110,9 @@ def _unlabelled(study: Study) -> str:
     weights = [str(run.provenance.get("network", {}).get("weights")) for run in study.runs]
     if any("batch norm from" in text for text in weights):
         taken.append("estimated statistics of batch norm")
-    return f" Only {listing(taken)}, which see no annotation, are of all images." if taken else ""
+    if not taken:
+        return ""
+    return f" Only {listing(taken)}, which see no annotation, are of images of both kinds."
 
 
 def _learned(study: Study) -> Iterator[str]:
