@@ -125,6 +125,7 @@ def test_questions_to_a_run(run, capsys):
     assert "cosine" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_a_report_can_be_made_again(run, tmp_path, capsys):
     assert call("report", run, "--out", tmp_path / "page") == 0
     assert (tmp_path / "page" / "index.html").is_file()
