@@ -34,3 +34,9 @@ def unpainted(monkeypatch):
             return ((one.name, (4, 3)) for one in listed(report))
 
         monkeypatch.setattr(page, f"_save_{kind}", names)
+
+
+@pytest.fixture
+def unreported(monkeypatch):
+    """Runs write no report: most of the time of a small one, and many tests never look at it."""
+    monkeypatch.setattr("net2vec.pipeline.runner.write_report", lambda *_, **__: None)

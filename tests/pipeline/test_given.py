@@ -13,14 +13,14 @@ import net2vec
 from net2vec.config import Settings
 from net2vec.data.tools import write_broden
 from net2vec.errors import ConfigError, NetworkError
-from net2vec.pipeline import probe
+from net2vec.pipeline import probe, write_report
 from net2vec.pipeline.inputs import absolute
 from net2vec.pipeline.progress import SilentProgress
 
 from builders_runs import small_dataset, write_network_file, write_small_folder
 from builders_whole import FAST, Interrupting, make, squash
 
-pytestmark = pytest.mark.usefixtures("unpainted")
+pytestmark = pytest.mark.usefixtures("unreported")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,9 @@ def test_learning_that_ends_nowhere_is_told(tmp_path):
     told.say = (said := []).append
     steep = {**FAST["segment"], "learning_rate": 3e38}
     options = {"concepts": ("red-c", "blue-c"), "tasks": "segment", "layers": "1"}
-    make(tmp_path / "run", progress=told, **options, segment=steep)
+    run = make(tmp_path / "run", progress=told, **options, segment=steep)
+    network, data = run.opened_network, small_dataset()
+    assert write_report([run.path], tmp_path / "report", network=network, dataset=data).is_file()
     wanted = "1, segment: 2 of 2 vectors are not finite; a smaller segment.learning_rate may help"
     assert wanted in said
 

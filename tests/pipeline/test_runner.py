@@ -11,13 +11,14 @@ from PIL import Image, ImageOps
 
 import net2vec
 from net2vec.errors import ConfigError, DataError
+from net2vec.pipeline import write_report
 from net2vec.pipeline.learning import segment, workplace
 from net2vec.results import SCORE_COLUMNS, load_table
 
 from builders_runs import small_dataset, small_network, write_small_folder
 from builders_whole import FAST, LAYERS, Interrupting, make, squash
 
-pytestmark = pytest.mark.usefixtures("unpainted")
+pytestmark = pytest.mark.usefixtures("unreported")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def test_a_task_without_concepts_is_left_out(tmp_path):
     assert some.tasks() == ("classify",)
     assert set(some.scores["task"]) == {"classify"}
     assert some.skipped.set_index("task").loc["segment", "concept"] == "day-s"
-    assert (some.path / "report" / "index.html").is_file()
+    assert write_report([some.path], tmp_path / "report").is_file()
 
 
 def test_a_run_that_could_not_begin_does_not_stand_in_the_way(tmp_path):
@@ -104,6 +105,9 @@ def test_more_workers_give_the_same_bytes(run, tmp_path):
 def test_a_caller_in_inference_mode_is_given_the_same_bytes(run, tmp_path):
     with torch.inference_mode():
         again = make(tmp_path / "run", workers=2)
+        network, data = again.opened_network, small_dataset()
+        page = write_report([again.path], tmp_path / "report", network=network, dataset=data)
+    assert (page.parent / "pictures").is_dir()
     assert read(again) == read(run)
 
 

@@ -145,7 +145,6 @@ def test_numbers_stay_in_one_line_with_their_percent_and_spread(page):
 
 
 @pytest.mark.usefixtures("unpainted")
-@pytest.mark.usefixtures("unpainted")
 def test_two_trained_networks_are_not_called_untrained(tmp_path):
     runs = [open_run(build_run(tmp_path / name, network=name)) for name in ("one", "two")]
     text = text_of(save_report(build_report(runs), tmp_path / "report"))
