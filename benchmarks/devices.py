@@ -17,13 +17,16 @@ import torch
 
 import probes
 from measure import threads, timed
-from net2vec.devices import repeatable
-from net2vec.feeding import image_batches
+from net2vec.core.devices import repeatable
+from net2vec.core.executors import map_in_threads
 from net2vec.recording import record
-from net2vec.tasks import Asked, choose_concepts, draw_sample, map_in_threads, segment_concepts
-from net2vec.tasks.classify import classify_concepts
-from net2vec.tasks.converged_classify import classify_converged
-from net2vec.tasks.converged_segment import segment_converged
+from net2vec.recording.feeding import image_batches
+from net2vec.tasks.choice import choose_concepts
+from net2vec.tasks.concept import ConceptTask
+from net2vec.tasks.fits.converged_classification import classify_converged
+from net2vec.tasks.fits.converged_segmentation import segment_converged
+from net2vec.tasks.fits.paper_classification import classify_concepts, draw_sample
+from net2vec.tasks.fits.paper_segmentation import segment_concepts
 from speed.recording import LAYERS, Pictures, alexnet
 from speed.whole import CLASSIFY, SEGMENT, everything_after
 
@@ -58,7 +61,7 @@ def _compare(images: int, workers: int) -> None:
     ]
 
     def segment(device: str) -> list[Any]:
-        concepts = [Asked(annotations, label) for label in few]
+        concepts = [ConceptTask(annotations, label) for label in few]
         return segment_concepts(
             recording, concepts, subset_sizes=(), training=SEGMENT, device=device
         )

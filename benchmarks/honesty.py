@@ -38,7 +38,7 @@ POWER = 0.9
 
 
 @dataclass(frozen=True)
-class Asked:
+class ConceptTask:
     """Sizes: worlds of each kind, null draws, resampled populations, processes."""
 
     worlds: int
@@ -50,9 +50,9 @@ class Asked:
     workers: int
 
 
-LARGE = Asked(100, 20, 79, 2000, (2, 5, 10, 20, 30, 100), Scale(), os.cpu_count() or 1)
+LARGE = ConceptTask(100, 20, 79, 2000, (2, 5, 10, 20, 30, 100), Scale(), os.cpu_count() or 1)
 # With 19 null scores and 1 concept, one that beats all of its own passes, as with 79 and 4.
-SMALL = Asked(3, 2, 19, 100, (10, 30), Scale(images=80, concepts=1), 1)
+SMALL = ConceptTask(3, 2, 19, 100, (10, 30), Scale(images=80, concepts=1), 1)
 
 
 def main() -> int:
@@ -65,7 +65,7 @@ def main() -> int:
     asked = SMALL if given.pop("small") else LARGE
     only = given.pop("only")
     chosen = {name: value for name, value in given.items() if value is not None}
-    asked = Asked(**{**vars(asked), **chosen})
+    asked = ConceptTask(**{**vars(asked), **chosen})
     missed = 0
     for name, table in TABLES.items():
         if only in (None, name):
@@ -76,7 +76,7 @@ def main() -> int:
     return 1 if missed else 0
 
 
-def _size(asked: Asked, name: str) -> int:
+def _size(asked: ConceptTask, name: str) -> int:
     return vars(asked)[name.replace("-", "_")]
 
 
@@ -85,7 +85,7 @@ Line = tuple[str, bool]
 _MANY = 50
 
 
-def coverages(asked: Asked) -> Iterator[Line]:
+def coverages(asked: ConceptTask) -> Iterator[Line]:
     yield "| truth (single, combined) | images | coverage, % | mean width |", True
     yield "| --- | --- | --- | --- |", True
     sizes = list(asked.images)
@@ -97,7 +97,7 @@ def coverages(asked: Asked) -> Iterator[Line]:
             yield f"| {what} | {images} | {' | '.join(cells)} |", holds
 
 
-def sizes(asked: Asked) -> Iterator[Line]:
+def sizes(asked: ConceptTask) -> Iterator[Line]:
     yield "| world without signal | task | fit | method | p ≤ 0.05, % | pass, % | any, % |", True
     yield "| --- | --- | --- | --- | --- | --- | --- |", True
     for name, make in WITHOUT_SIGNAL.items():
@@ -113,7 +113,7 @@ def sizes(asked: Asked) -> Iterator[Line]:
                 yield f"| {name} | {task} | {fit} | {method} | {shares} |", bool(holds)
 
 
-def powers(asked: Asked) -> Iterator[Line]:
+def powers(asked: ConceptTask) -> Iterator[Line]:
     yield "| planted truth | task | fit | method | pass, % |", True
     yield "| --- | --- | --- | --- | --- |", True
     for (task, fit), p in _p_values(planted, asked, asked.power_worlds):
@@ -124,13 +124,13 @@ def powers(asked: Asked) -> Iterator[Line]:
             yield line, bool(holds)
 
 
-TABLES: dict[str, Callable[[Asked], Iterator[Line]]] = {
+TABLES: dict[str, Callable[[ConceptTask], Iterator[Line]]] = {
     "coverage": coverages, "size": sizes, "power": powers
 }  # fmt: skip
 
 
 def _p_values(
-    make: Make, asked: Asked, worlds: int
+    make: Make, asked: ConceptTask, worlds: int
 ) -> Iterator[tuple[tuple[str, str], np.ndarray]]:
     """By task and fit: p-values [world, method, concept]."""
     for task, fit in PROCEDURES:
@@ -143,7 +143,7 @@ def _p_values(
         yield (task, fit), np.array(found)
 
 
-def _one(make: Make, asked: Asked, task: str, fit: str, seed: int) -> np.ndarray:
+def _one(make: Make, asked: ConceptTask, task: str, fit: str, seed: int) -> np.ndarray:
     """P-values [method, concept] of one world."""
     torch.set_num_threads(1)
     world = make(np.random.default_rng(seed), asked.scale)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from net2vec.data.annotations import Annotations, compile_annotations
 from net2vec.data.protocol import TRAIN, VAL, Annotation, Plane
-from net2vec.kernels.maps import SparseMaps
+from net2vec.kernels.geometry.maps import SparseMaps
 from net2vec.recording import LayerRecording
 
 

@@ -6,26 +6,24 @@ import numpy as np
 import pytest
 import torch
 
+from net2vec.core.devices import repeatable
+from net2vec.core.executors import map_in_threads
 from net2vec.data.annotations import compile_annotations
-from net2vec.devices import repeatable
-from net2vec.kernels.fit import SegmentationProblem, count_side_by_side, fit_side_by_side
-from net2vec.kernels.logistic import Draws, fit_logistic
-from net2vec.kernels.strips import Strips
-from net2vec.recording import record, stream
-from net2vec.tasks import (
-    Asked,
-    choose_concepts,
-    classify_concepts,
-    count_single_filters,
-    draw_sample,
-    map_in_threads,
-    segment_concept,
+from net2vec.kernels.geometry.strips import Strips
+from net2vec.kernels.sgd.logistic import Draws, fit_logistic
+from net2vec.kernels.sgd.segmentation import (
+    SegmentationProblem,
+    count_predicted,
+    fit_segmentation,
 )
-from net2vec.tasks.concept import masks_on
-from net2vec.tasks.converged_classify import classify_converged
-from net2vec.tasks.converged_segment import segment_converged
-from net2vec.tasks.segment import packed_masks
-from net2vec.tasks.single import single_counts
+from net2vec.recording import record, stream
+from net2vec.tasks.choice import choose_concepts
+from net2vec.tasks.concept import ConceptTask, masks_on
+from net2vec.tasks.fits.converged_classification import classify_converged
+from net2vec.tasks.fits.converged_segmentation import segment_converged
+from net2vec.tasks.fits.paper_classification import classify_concepts, draw_sample
+from net2vec.tasks.fits.paper_segmentation import packed_masks, segment_concept
+from net2vec.tasks.single import count_single_filters, single_counts
 from test_truth import CLASSIFY, MASK, PAIRS, SEGMENT, painted_dataset, planted_network
 
 from builders_data import sparse_maps
@@ -75,7 +73,7 @@ def test_batches_taken_in_together_are_batches_in_turn(monkeypatch):
         return record(network, dataset, ["relu"], quantile=0.03, batch=8, device="cuda")["relu"]
 
     together = probe()
-    monkeypatch.setattr(stream, "images_together", lambda values: 1)
+    monkeypatch.setattr(stream, "training_images_per_group", lambda values: 1)
     assert same(together, probe())
 
 
@@ -143,18 +141,18 @@ GRIDS = [
 def test_concepts_side_by_side_learn_the_same_bits_as_alone(grid, size, share, rate):
     problems, start = some_problems(grid, size, share)
     how = {"learning_rate": rate, "momentum": 0.9, "epochs": 20, "device": "cuda"}
-    together = fit_side_by_side(problems, start, **how)
+    together = fit_segmentation(problems, start, **how)
     alone = [
-        fit_side_by_side([one], begin[None], **how)[0]
+        fit_segmentation([one], begin[None], **how)[0]
         for one, begin in zip(problems, start, strict=True)
     ]
     assert torch.equal(together, torch.stack(alone))
-    assert torch.equal(together, fit_side_by_side(problems, start, **how))
-    on_cpu = fit_side_by_side(problems, start, **{**how, "device": "cpu"})
+    assert torch.equal(together, fit_segmentation(problems, start, **how))
+    on_cpu = fit_segmentation(problems, start, **{**how, "device": "cpu"})
     torch.testing.assert_close(together, on_cpu, rtol=1e-3, atol=1e-3)
     assert float((together - start).abs().max()) > 1
     counts = {
-        device: count_side_by_side(problems, on_cpu, device=device) for device in ("cpu", "cuda")
+        device: count_predicted(problems, on_cpu, device=device) for device in ("cpu", "cuda")
     }
     for one, other in zip(counts["cpu"], counts["cuda"], strict=True):
         for found, wanted in zip(one, other, strict=True):
@@ -205,11 +203,11 @@ def test_maps_and_best_filters_are_found_as_on_a_cpu(times, recordings, annotati
     one, other = (recording.maps(images, device) for device in ("cpu", "cuda"))
     same_maps(one, other)
     kept = torch.rand(recording.filters) < 0.5
-    same_maps(one.only(kept), other.only(kept))
+    same_maps(one.keep_filters(kept), other.keep_filters(kept))
     chosen = torch.randint(recording.filters, images.shape)
     same_maps(one.alone(chosen), other.alone(chosen))
     assert torch.equal(one.dense(), other.dense().cpu())
-    asked = [Asked(annotations, label, label) for label in (1, 2)]
+    asked = [ConceptTask(annotations, label, label) for label in (1, 2)]
     pairs = [annotations.pairs(one.label) for one in asked]
     for a, b in zip(
         *(single_counts(recording, asked, pairs, device) for device in ("cpu", "cuda")),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import net2vec
-from net2vec.tasks import start_vector
+from net2vec.tasks.chance import start_vector
 
 pytestmark = pytest.mark.demo
 

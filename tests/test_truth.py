@@ -18,15 +18,11 @@ from net2vec.data.annotations import Annotations, compile_annotations
 from net2vec.data.protocol import Annotation, Plane
 from net2vec.networks import Network, Preprocessing, network_from_module
 from net2vec.recording import LayerRecording, record
-from net2vec.tasks import (
-    Classified,
-    Training,
-    choose_concepts,
-    classify_concepts,
-    count_single_filters,
-    draw_sample,
-    segment_concept,
-)
+from net2vec.tasks.choice import choose_concepts
+from net2vec.tasks.fits.paper_classification import Classified, classify_concepts, draw_sample
+from net2vec.tasks.fits.paper_segmentation import segment_concept
+from net2vec.tasks.fits.training import Training
+from net2vec.tasks.single import count_single_filters
 
 from builders_data import ArrayDataset, annotate, splits_of
 

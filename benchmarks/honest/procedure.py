@@ -8,18 +8,14 @@ import numpy as np
 
 from honest.worlds import World
 from net2vec.data.annotations import Annotations
-from net2vec.tasks import (
-    Asked,
-    Training,
-    classify_concepts,
-    count_single_filters,
-    draw_sample,
-    segmentation_scores,
-    shuffle_images,
-    shuffle_masks,
-)
-from net2vec.tasks.converged_classify import classify_converged
-from net2vec.tasks.converged_segment import segment_converged
+from net2vec.tasks.concept import ConceptTask
+from net2vec.tasks.fits.converged_classification import classify_converged
+from net2vec.tasks.fits.converged_segmentation import segment_converged
+from net2vec.tasks.fits.paper_classification import classify_concepts, draw_sample
+from net2vec.tasks.fits.paper_segmentation import segmentation_scores
+from net2vec.tasks.fits.training import Training
+from net2vec.tasks.nulls import shuffle_images, shuffle_masks
+from net2vec.tasks.single import count_single_filters
 
 # The masks are small and so is the loss, a sum over pixels: the steps are larger in return.
 SEGMENT = Training(learning_rate=1e-2, momentum=0.9, batch=16, epochs=30)
@@ -46,7 +42,7 @@ def _segment(world: World, annotations: Annotations, seed: int, fit: str) -> np.
     best = counts.best_filter
     single = counts.set_iou[1, np.arange(len(labels)), best]
     if fit == "paper":
-        asked = [Asked(annotations, label, seed=seed) for label in labels]
+        asked = [ConceptTask(annotations, label, seed=seed) for label in labels]
         combined = segmentation_scores(recording, asked, training=SEGMENT)
     else:
         combined = [

@@ -8,10 +8,16 @@ import torch
 import plain
 import probes
 from measure import Line, alternate, threads
-from net2vec.kernels.logistic import concepts_in_block
+from net2vec.kernels.sgd.logistic import concepts_in_block
 from net2vec.recording import LayerRecording
-from net2vec.tasks import Classified, Sample, Training, classify_concepts, draw_sample
 from net2vec.tasks.chance import generator, start_vector
+from net2vec.tasks.fits.paper_classification import (
+    Classified,
+    Sample,
+    classify_concepts,
+    draw_sample,
+)
+from net2vec.tasks.fits.training import Training
 
 SIZES = (1, 2, 3, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 80, 100, 128)
 PAPER = Training(learning_rate=0.1, momentum=0.9, batch=64, epochs=30, drop_after=15)

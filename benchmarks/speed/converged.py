@@ -13,17 +13,14 @@ from measure import Line, alternate, threads
 from net2vec.data import open_dataset
 from net2vec.data.annotations import Annotations, compile_annotations
 from net2vec.data.diorama.dataset import Diorama
-from net2vec.kernels.logistic import concepts_in_block
+from net2vec.kernels.sgd.logistic import concepts_in_block
 from net2vec.networks import load_network
 from net2vec.recording import LayerRecording, record
-from net2vec.tasks import (
-    choose_concepts,
-    classify_concepts,
-    draw_sample,
-    segment_concept,
-)
-from net2vec.tasks.converged_classify import classify_converged, concepts_together
-from net2vec.tasks.converged_segment import segment_converged
+from net2vec.tasks.choice import choose_concepts
+from net2vec.tasks.fits.converged_classification import classify_converged, concepts_together
+from net2vec.tasks.fits.converged_segmentation import segment_converged
+from net2vec.tasks.fits.paper_classification import classify_concepts, draw_sample
+from net2vec.tasks.fits.paper_segmentation import segment_concept
 from speed.classification import PAPER as CLASSIFY
 from speed.classification import SIZES as CLASSIFY_SIZES
 from speed.segmentation import PAPER as SEGMENT

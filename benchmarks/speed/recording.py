@@ -9,10 +9,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from measure import Line, alternate
-from net2vec.feeding import image_batches
 from net2vec.kernels.quantile import rank_of
 from net2vec.networks import Network, run_layers
 from net2vec.recording import record
+from net2vec.recording.feeding import image_batches
 
 LAYERS = ("features.1", "features.4", "features.7", "features.9", "features.11")
 _SIDE = 227

@@ -10,9 +10,11 @@ import torch
 import plain
 import probes
 from measure import Line, alternate, threads
-from net2vec.kernels.fit import SegmentationProblem, fit_side_by_side
-from net2vec.kernels.strips import Strips
-from net2vec.tasks import Training, map_in_threads, segment_concept
+from net2vec.core.executors import map_in_threads
+from net2vec.kernels.geometry.strips import Strips
+from net2vec.kernels.sgd.segmentation import SegmentationProblem, fit_segmentation
+from net2vec.tasks.fits.paper_segmentation import segment_concept
+from net2vec.tasks.fits.training import Training
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 160, 192, 224)
 PAPER = Training(learning_rate=1e-4, momentum=0.9, batch=64, epochs=30)
@@ -40,7 +42,7 @@ def learning(*, small: bool, pairs: int) -> list[Line]:
 
     def ours(_: int = 0) -> torch.Tensor:
         problem = SegmentationProblem(maps, strips, strips.pack(masks), 64, alpha)
-        return fit_side_by_side([problem], start[None], **settings)[0]
+        return fit_segmentation([problem], start[None], **settings)[0]
 
     def theirs() -> torch.Tensor:
         return plain.fit_segmentation(dense, targets, start, batch=64, alpha=alpha, **settings)

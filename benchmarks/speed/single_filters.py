@@ -7,7 +7,7 @@ import torch
 import plain
 import probes
 from measure import Line, alternate, threads
-from net2vec.tasks import count_single_filters
+from net2vec.tasks.single import count_single_filters
 
 _SAMPLE = 30
 

@@ -7,22 +7,16 @@ from collections.abc import Callable, Iterable
 
 import probes
 from measure import Line, alternate, threads, timed
+from net2vec.core.executors import map_in_processes, map_in_threads, pack_by_cost
 from net2vec.data.annotations import Annotations
-from net2vec.kernels.logistic import concepts_in_block
+from net2vec.kernels.sgd.logistic import concepts_in_block
 from net2vec.recording import LayerRecording, record
-from net2vec.tasks import (
-    Asked,
-    Training,
-    choose_concepts,
-    classify_concepts,
-    count_single_filters,
-    draw_sample,
-    images_together,
-    map_in_processes,
-    map_in_threads,
-    segment_concepts,
-    side_by_side,
-)
+from net2vec.tasks.choice import choose_concepts
+from net2vec.tasks.concept import ConceptTask
+from net2vec.tasks.fits.paper_classification import classify_concepts, draw_sample
+from net2vec.tasks.fits.paper_segmentation import segment_concepts, training_images_per_group
+from net2vec.tasks.fits.training import Training
+from net2vec.tasks.single import count_single_filters
 from speed.classification import PAPER as CLASSIFY
 from speed.recording import BATCH, LAYERS, Pictures, alexnet, forward
 
@@ -46,11 +40,11 @@ def everything_after(
     best = dict(zip(labels, counts.best_filter.tolist(), strict=True))
 
     def segment(labels: tuple[int, ...]) -> object:
-        asked = [Asked(annotations, label, best[label]) for label in labels]
+        asked = [ConceptTask(annotations, label, best[label]) for label in labels]
         return segment_concepts(recording, asked, subset_sizes=(), training=SEGMENT, device=device)
 
     images = {label: len(annotations.pairs(label, train=True)) for label in labels}
-    groups = side_by_side(images, images_together(recording, annotations, device))
+    groups = pack_by_cost(images, training_images_per_group(recording, annotations, device))
     # As a run does, but for two workers: processes that have to be started are no steady ratio.
     side = map_in_processes if device == "cpu" and workers > 2 else map_in_threads
     seconds["segment"], _ = timed(

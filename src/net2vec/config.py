@@ -14,7 +14,7 @@ from typing import Any
 
 import tomli_w
 
-from net2vec.devices import DEVICES
+from net2vec.core.devices import DEVICES
 from net2vec.errors import ConfigError
 
 TASKS = ("segment", "classify")

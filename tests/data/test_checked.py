@@ -15,8 +15,8 @@ from net2vec.data.protocol import Annotation, Plane
 from net2vec.data.tools import write_broden
 from net2vec.data.views import JoinedDataset, RelabelledDataset
 from net2vec.errors import DataError, NetworkError
-from net2vec.feeding import image_batches
 from net2vec.networks import Preprocessing, network_from_module
+from net2vec.recording.feeding import image_batches
 
 INDEXES = {
     "no digest": ("digest", None, "memory: digest is None; wanted a string that changes"),

@@ -18,19 +18,17 @@ from net2vec.errors import ConfigError
 from net2vec.pipeline import runner
 from net2vec.pipeline.learning import classify, segment
 from net2vec.results import load_table
-from net2vec.tasks import (
-    Training,
-    classify_concepts,
-    count_single_filters,
-    draw_sample,
+from net2vec.tasks.fits.converged_classification import classify_converged
+from net2vec.tasks.fits.converged_segmentation import segment_converged
+from net2vec.tasks.fits.paper_classification import classify_concepts, draw_sample
+from net2vec.tasks.fits.paper_segmentation import (
     segment_concept,
     segment_concepts,
     segmentation_scores,
-    shuffle_images,
-    shuffle_masks,
 )
-from net2vec.tasks.converged_classify import classify_converged
-from net2vec.tasks.converged_segment import segment_converged
+from net2vec.tasks.fits.training import Training
+from net2vec.tasks.nulls import shuffle_images, shuffle_masks
+from net2vec.tasks.single import count_single_filters
 
 from builders_runs import NAMES, small_dataset, small_network
 from builders_whole import Interrupting

@@ -16,9 +16,9 @@ from torch import nn
 
 from net2vec.data.protocol import Annotation
 from net2vec.errors import DataError, NetworkError
-from net2vec.feeding import image_batches
 from net2vec.networks import Network, Preprocessing, network_from_module
 from net2vec.recording import LayerRecording, probing, record, stream
+from net2vec.recording.feeding import image_batches
 
 import oracle
 from builders_data import ArrayDataset
@@ -159,7 +159,7 @@ def test_batches_taken_in_together_are_batches_in_turn(
             taken.append((first, first + len(values)))
         take_in(self, values, means, first)
 
-    monkeypatch.setattr(stream, "images_together", lambda values: together)
+    monkeypatch.setattr(stream, "training_images_per_group", lambda values: together)
     monkeypatch.setattr(stream.LayerStream, "_take_in", watched)
     found = record(network, dataset, layers, quantile=TAU, batch=batch)
     for name in layers:
@@ -291,7 +291,7 @@ def interrupt_at(stop: int):
 def test_an_interrupted_pass_goes_on_from_its_checkpoint(
     network, dataset, tmp_path, monkeypatch, together
 ):
-    monkeypatch.setattr(stream, "images_together", lambda values: together)
+    monkeypatch.setattr(stream, "training_images_per_group", lambda values: together)
     monkeypatch.setattr(probing, "_CHECKPOINT_SECONDS", -1.0)
     options = {"quantile": TAU, "batch": 1, "workers": 1}
     expected = record(network, dataset, LAYERS, **options)
@@ -356,7 +356,7 @@ class Fault(nn.Module):
 def test_values_that_are_not_finite_are_refused_by_the_layers_name(
     dataset, monkeypatch, value, batch, together, shown
 ):
-    monkeypatch.setattr(stream, "images_together", lambda values: together)
+    monkeypatch.setattr(stream, "training_images_per_group", lambda values: together)
     dataset.pictures[5] = 0
     module = nn.Sequential()
     module.add_module("sound", nn.ReLU())

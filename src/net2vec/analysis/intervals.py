@@ -124,7 +124,7 @@ def iou_intervals(
     extra = _imaginary(_IMAGES, draws, generator)
     size = total[methods:] / images
     sums = _resampled(counts, _imagined_pixels(extra, size), generator)
-    return _ends(_ratio(total[None]), _ratio(sums), images - 1, images, level)
+    return _interval_bounds(_ratio(total[None]), _ratio(sums), images - 1, images, level)
 
 
 def accuracy_intervals(
@@ -165,7 +165,7 @@ def accuracy_intervals(
         values.append(right.mean(0, keepdims=True))
     freedom = len(positive) - len(values)
     value, means = np.mean(values, axis=0), np.mean(drawn, axis=0)
-    return _ends(value, means, freedom, len(positive), level)
+    return _interval_bounds(value, means, freedom, len(positive), level)
 
 
 def _ratio(sums: Float[np.ndarray, "draw both"]) -> Float[np.ndarray, "draw method"]:
@@ -238,7 +238,7 @@ def _times_drawn(
     return times.reshape(draws, images)
 
 
-def _ends(
+def _interval_bounds(
     value: Float[np.ndarray, "1 method"],
     drawn: Float[np.ndarray, "draw method"],
     freedom: int,

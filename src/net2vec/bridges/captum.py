@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from net2vec.bridges.nulls import p_values, vectors_by_chance
-from net2vec.devices import torch_device
+from net2vec.core.devices import torch_device
 from net2vec.errors import ConfigError, NetworkError
 from net2vec.networks import Network, evaluating, run_layers, to_grid
 from net2vec.prediction import Encoding, Looking, gather_images

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from net2vec.core.memory import keep_freed_memory
 from net2vec.errors import Net2VecError
-from net2vec.memory import keep_freed_memory
 
 # Newer typers carry click inside, older ones import it: these are its errors in either.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]

@@ -11,7 +11,7 @@ import typer
 
 from net2vec.cli.ask import Layer, RunFolder
 from net2vec.cli.display import AsJson, TerminalProgress, show_table
-from net2vec.devices import DEVICES
+from net2vec.core.devices import DEVICES
 from net2vec.runs import open_run
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 import typer
 
 from net2vec.cli.display import AsJson, TerminalProgress, show_lines, show_table
+from net2vec.core.storage import cache_folder
 from net2vec.data import open_datasets
 from net2vec.data.annotations import compile_annotations
 from net2vec.data.diorama import Diorama
@@ -27,8 +28,7 @@ from net2vec.data.tools import (
 )
 from net2vec.errors import ConfigError
 from net2vec.pipeline import default_workers
-from net2vec.storage import cache_folder
-from net2vec.tasks import choose_concepts
+from net2vec.tasks.choice import choose_concepts
 
 data_app = typer.Typer(help="Look into probe datasets, make and check them.", no_args_is_help=True)
 

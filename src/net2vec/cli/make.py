@@ -11,7 +11,7 @@ import typer
 
 from net2vec.cli.display import TerminalProgress
 from net2vec.config import FITS, TASKS, Settings
-from net2vec.devices import DEVICES
+from net2vec.core.devices import DEVICES
 from net2vec.errors import ConfigError, Net2VecError
 from net2vec.pipeline import (
     name_runs,

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
+from net2vec.core.storage import replacing, save_arrays
 from net2vec.data.checked import annotation_of, check_index
 from net2vec.data.images import resize_labels
 from net2vec.data.places import working_place
 from net2vec.data.protocol import TRAIN, Annotation, ProbeDataset
-from net2vec.storage import replacing, save_arrays
 
 _FORMAT = 2
 _SHARD = 256

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
+from net2vec.core.storage import replacing
 from net2vec.data.protocol import TRAIN, VAL
 from net2vec.errors import DataError
-from net2vec.storage import replacing
 
 _Result = TypeVar("_Result")
 

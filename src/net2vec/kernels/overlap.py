@@ -19,11 +19,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from net2vec.kernels.upsample import Axis, aligned_axis
+from net2vec.kernels.geometry.upsample import Axis, aligned_axis
 
 PATTERNS = 16
 # Masks that are counted at a time, as floats that stay in a cache.
-_TOGETHER = 128
+_GROUP_LIMIT = 128
 
 
 @dataclass(frozen=True)
@@ -230,11 +230,11 @@ def _count(masks: Bool[Tensor, "pair pixel"], squares: Squares) -> Float[Tensor,
         by_pattern = counts.view(-1, kinds).float() @ squares.on
         return by_pattern.view(len(masks), squares.places)
     found = torch.empty(len(masks), squares.places)
-    for first in range(0, len(masks), _TOGETHER):
-        pixels = masks[first : first + _TOGETHER].T.contiguous().float()
+    for first in range(0, len(masks), _GROUP_LIMIT):
+        pixels = masks[first : first + _GROUP_LIMIT].T.contiguous().float()
         counts = torch.from_numpy(squares.by_code @ pixels.numpy())
         by_pattern = squares.on.T @ counts.view(squares.count, kinds, -1)
-        found[first : first + _TOGETHER] = by_pattern.flatten(0, 1).T
+        found[first : first + _GROUP_LIMIT] = by_pattern.flatten(0, 1).T
     return found
 
 

@@ -7,7 +7,7 @@ from net2vec.networks.batch_norm import (
 )
 from net2vec.networks.layers.capture import capture_outputs, run_layers
 from net2vec.networks.layers.grids import to_grid
-from net2vec.networks.layers.lanes import side_by_side
+from net2vec.networks.layers.lanes import parallel_lanes
 from net2vec.networks.layers.listing import LayerInfo, list_layers
 from net2vec.networks.layers.modes import evaluating, staying
 from net2vec.networks.layers.selection import resolve_layers
@@ -30,9 +30,9 @@ __all__ = [
     "list_layers",
     "load_network",
     "network_from_module",
+    "parallel_lanes",
     "resolve_layers",
     "run_layers",
-    "side_by_side",
     "staying",
     "to_grid",
     "usual_batch",

@@ -14,7 +14,9 @@ from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations
 from net2vec.pipeline.inputs import Inputs
 from net2vec.recording import LayerRecording
-from net2vec.tasks import Classified, Segmented, SingleCounts
+from net2vec.tasks.fits.paper_classification import Classified
+from net2vec.tasks.segmented import Segmented
+from net2vec.tasks.single import SingleCounts
 
 _Learned = Segmented | Classified
 

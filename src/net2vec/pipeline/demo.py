@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from net2vec.config import BOTH, PAPER, ClassifySettings, SegmentSettings, Settings
+from net2vec.core.executors import map_in_processes
 from net2vec.data import open_dataset
 from net2vec.pipeline.inputs import default_workers
 from net2vec.pipeline.progress import Progress, SilentProgress
 from net2vec.pipeline.reporting import write_report
 from net2vec.pipeline.runner import has_report, probe
-from net2vec.tasks import map_in_processes
 
 NETWORK = "efficientnet_lite0"
 DATA = "diorama"

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from net2vec.config import Settings, differences, may_follow
+from net2vec.core.storage import save_arrays
 from net2vec.errors import ConfigError
 from net2vec.prediction import BATCH_NORM
 from net2vec.results import save_text
-from net2vec.storage import save_arrays
 
 SETTINGS = "run.toml"
 PROVENANCE = "provenance.json"

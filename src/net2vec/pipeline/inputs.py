@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from net2vec.config import Settings
+from net2vec.core.devices import torch_device
 from net2vec.data import ProbeDataset, open_datasets
-from net2vec.devices import torch_device
 from net2vec.errors import ConfigError, NetworkError
-from net2vec.feeding import image_batches
 from net2vec.networks import (
     LayerInfo,
     Network,
@@ -27,6 +26,7 @@ from net2vec.networks import (
 )
 from net2vec.pipeline.progress import Advance
 from net2vec.prediction import GIVEN
+from net2vec.recording.feeding import image_batches
 from net2vec.results import group_name
 
 # Statistics hang on the size of batches a little: they must not move with that of the pass.

@@ -13,13 +13,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from net2vec.config import Settings
+from net2vec.core.devices import repeatable
+from net2vec.core.storage import cache_folder
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
 from net2vec.data.checked import image_of
-from net2vec.devices import repeatable
 from net2vec.errors import DataError, Net2VecError
-from net2vec.kernels.maps import SparseMaps
-from net2vec.kernels.upsample import upsampled, upsampled_is_on
+from net2vec.kernels.geometry.maps import SparseMaps
+from net2vec.kernels.geometry.upsample import upsampled, upsampled_is_on
 from net2vec.networks import Network
 from net2vec.pipeline.folder import SETTINGS
 from net2vec.pipeline.inputs import (
@@ -50,7 +51,6 @@ from net2vec.report import (
 )
 from net2vec.results import save_table
 from net2vec.runs import TABLES, Run, make_tables, open_run, unique_labels
-from net2vec.storage import cache_folder
 
 
 def write_report(

@@ -16,9 +16,10 @@ import xarray as xr
 from net2vec import results
 from net2vec.analysis import LEAST_NULLS
 from net2vec.config import Settings
+from net2vec.core.devices import repeatable
+from net2vec.core.storage import cache_folder
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
-from net2vec.devices import repeatable
 from net2vec.errors import DataError, Net2VecError, NetworkError
 from net2vec.networks import Network
 from net2vec.pipeline.collect import layer_results
@@ -54,8 +55,7 @@ from net2vec.pipeline.provenance import provenance, refuse_other_inputs
 from net2vec.pipeline.reporting import write_report
 from net2vec.prediction import BATCH_NORM, restore_batch_norm, save_batch_norm
 from net2vec.recording import LayerRecording, record
-from net2vec.storage import cache_folder
-from net2vec.tasks import Choice, Skipped, choose_concepts, split_sizes
+from net2vec.tasks.choice import Choice, Skipped, choose_concepts, split_sizes
 
 
 def probe(

@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 from PIL import Image
 
+from net2vec.core.storage import replacing
 from net2vec.errors import ConfigError
 from net2vec.prediction.images import NewImage
 from net2vec.prediction.segmentation import FullSize
-from net2vec.storage import replacing
 
 _BLUE = (0, 99, 160)
 _WHITE = (255, 255, 255)

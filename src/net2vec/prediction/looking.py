@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from net2vec.devices import torch_device
+from net2vec.core.devices import torch_device
 from net2vec.errors import ConfigError, NetworkError
 from net2vec.networks import Network, run_layers
 from net2vec.prediction.images import NewImage

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from net2vec.core.storage import replacing
 from net2vec.errors import NetworkError, ResultsError
 from net2vec.networks import (
     CustomPreprocessing,
@@ -22,7 +23,6 @@ from net2vec.networks import (
     network_from_module,
     with_batch_norm_statistics,
 )
-from net2vec.storage import replacing
 
 BATCH_NORM = "batch_norm.safetensors"
 """The file of a run with batch-norm statistics that were estimated on its probe images."""

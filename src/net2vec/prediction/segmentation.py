@@ -20,8 +20,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from net2vec.errors import ResultsError
-from net2vec.kernels.maps import SparseMaps
-from net2vec.kernels.upsample import upsampled
+from net2vec.kernels.geometry.maps import SparseMaps
+from net2vec.kernels.geometry.upsample import upsampled
 from net2vec.prediction.encodings import Encoding
 from net2vec.prediction.images import NewImage
 from net2vec.prediction.looking import Glance, Looking

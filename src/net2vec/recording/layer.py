@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, Integer
 
-from net2vec.kernels.maps import SparseMaps
-from net2vec.storage import save_arrays
+from net2vec.core.storage import save_arrays
+from net2vec.kernels.geometry.maps import SparseMaps
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class LayerRecording:
         grid: height and width of its activation maps; None for a layer without places.
         threshold: T_k, the activation above which a filter is on; NaN without a grid.
         starts, filter, cell: the thresholded maps: which filter is on at which cell of the grid,
-            by image (see `net2vec.kernels.maps.SparseMaps`).
+            by image (see `net2vec.kernels.geometry.maps.SparseMaps`).
         means: spatial mean of every filter in every image, before thresholding.
         top_image: images with the highest activation of each filter, the earliest on a tie.
         top_activation: the highest activation in these.

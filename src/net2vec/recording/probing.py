@@ -18,12 +18,12 @@ from threading import Lock
 import torch
 from torch import Tensor
 
+from net2vec.core.storage import replacing
 from net2vec.data.protocol import ProbeDataset
-from net2vec.feeding import image_batches
-from net2vec.networks import Network, side_by_side
+from net2vec.networks import Network, parallel_lanes
+from net2vec.recording.feeding import image_batches
 from net2vec.recording.layer import LayerRecording, load_recording, save_recording
 from net2vec.recording.stream import LayerStream
-from net2vec.storage import replacing
 
 _CHECKPOINT = "checkpoint.pt"
 _CHECKPOINT_SECONDS = 60.0
@@ -88,7 +88,7 @@ def record(
     saved = time.monotonic()
     remaining = range(state.done, total)
     with (
-        side_by_side(network, layers, look, mixed_precision=mixed_precision) as lanes,
+        parallel_lanes(network, layers, look, mixed_precision=mixed_precision) as lanes,
         # Closed here, also after an error: collected as garbage it would wait for its threads at
         # any time, in any thread.
         closing(

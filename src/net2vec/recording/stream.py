@@ -102,7 +102,7 @@ class LayerStream:
         values = output.movedim(1, -1).contiguous().view(images, -1, filters)
         # Batch by batch: sums for another number of images may be rounded in another way.
         means = values.sum(1) / values.shape[1]
-        room = images_together(values)
+        room = training_images_per_group(values)
         if room <= images:
             self._take_in(values, means, first)
             return
@@ -191,7 +191,7 @@ def _block_of(places: int) -> int:
     return min(divisors, key=lambda block: abs(log(block / _BLOCK)))
 
 
-def images_together(values: Float[Tensor, "image place filter"]) -> int:
+def training_images_per_group(values: Float[Tensor, "image place filter"]) -> int:
     """How many images are taken in together; on a CPU those of a batch, whose calls are long."""
     if not values.is_cuda:
         return len(values)

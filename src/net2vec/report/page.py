@@ -17,10 +17,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from net2vec import results
+from net2vec.core.storage import replacing
 from net2vec.errors import ResultsError
 from net2vec.report.content import Drawing, FigureRow, Picture, Report, Strip, Table
 from net2vec.report.figures.style import LIGHT, THEMES, repaint_svg, svg_of
-from net2vec.storage import replacing
 
 _GENERATOR = '<meta name="generator" content="net2vec">'
 """What marks a page as ours; it stands in the template."""

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
+from net2vec.core.storage import replacing
 from net2vec.errors import ResultsError
-from net2vec.storage import replacing
 
 
 def save_tree(tree: xr.DataTree, path: Path) -> None:

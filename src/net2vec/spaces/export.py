@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from net2vec.core.storage import replacing
 from net2vec.results import save_table, save_text
 from net2vec.spaces.space import SpaceError
-from net2vec.storage import replacing
 
 
 def save_word2vec(

@@ -12,12 +12,12 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from net2vec.data.annotations import Annotations
-from net2vec.kernels.strips import BYTE, unpack_bits
+from net2vec.kernels.geometry.strips import BYTE, unpack_bits
 from net2vec.recording import LayerRecording
 
 
 @dataclass(frozen=True)
-class Asked:
+class ConceptTask:
     """A concept to learn.
 
     Attributes:
@@ -38,7 +38,7 @@ class Asked:
         return self.annotations.names[self.label]
 
 
-def by_annotations(asked: Sequence[Asked]) -> Iterator[list[Asked]]:
+def by_annotations(asked: Sequence[ConceptTask]) -> Iterator[list[ConceptTask]]:
     """Neighbours with the same annotations, which are read together."""
     for _, some in itertools.groupby(asked, key=lambda one: id(one.annotations)):
         yield list(some)

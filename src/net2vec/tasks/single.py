@@ -13,19 +13,19 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from net2vec.core.executors import map_in_threads
 from net2vec.data.annotations import Annotations
-from net2vec.kernels.maps import SparseMaps
+from net2vec.kernels.geometry.maps import SparseMaps
+from net2vec.kernels.geometry.strips import BYTE
 from net2vec.kernels.overlap import Squares, iou, overlaps, pixels_on, touch
-from net2vec.kernels.strips import BYTE
 from net2vec.recording import LayerRecording
-from net2vec.tasks.concept import Asked, Counts, by_annotations, grid_of, masks_on
-from net2vec.tasks.workers import map_in_threads
+from net2vec.tasks.concept import ConceptTask, Counts, by_annotations, grid_of, masks_on
 
 # Images that are counted at a time, and numbers held for that.
 _CPU_PORTION, _CPU_NUMBERS = 256, 1 << 24
 _GPU_PORTION, _GPU_NUMBERS = 1024, 1 << 28
 # Images of concepts whose best filters are looked at together.
-_CPU_TOGETHER, _GPU_TOGETHER = 1 << 12, 1 << 13
+_CPU_GROUP_LIMIT, _GPU_GROUP_LIMIT = 1 << 12, 1 << 13
 
 
 @dataclass(frozen=True)
@@ -124,12 +124,12 @@ def _portion(
 
 def single_counts(
     recording: LayerRecording,
-    asked: Sequence[Asked],
+    asked: Sequence[ConceptTask],
     pairs: Sequence[Int[np.ndarray, "_"]],
     device: torch.device | str = "cpu",
 ) -> list[Counts]:
     """Pixels of each concept's best filter and of its mask, in some of its images."""
-    together = _GPU_TOGETHER if torch.device(device).type == "cuda" else _CPU_TOGETHER
+    together = _GPU_GROUP_LIMIT if torch.device(device).type == "cuda" else _CPU_GROUP_LIMIT
     found: list[Counts] = []
     for some in by_annotations(asked):
         own = pairs[len(found) : len(found) + len(some)]
@@ -144,7 +144,7 @@ def single_counts(
         ]
         parts = [
             _count_best(
-                maps.stretch(*part).alone(torch.from_numpy(best[slice(*part)])),
+                maps.slice_images(*part).alone(torch.from_numpy(best[slice(*part)])),
                 annotations,
                 joined[slice(*part)],
             )

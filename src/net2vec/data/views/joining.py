@@ -41,7 +41,7 @@ class JoinedDataset:
             twice = next(d.name for d in datasets if d.digest == repeated[0])
             raise DataError(f"{twice}: the same dataset is given twice; name it once")
         self._prefixes = _distinct([dataset.name for dataset in datasets])
-        self._ends = list(accumulate(len(dataset.images) for dataset in datasets))
+        self._interval_bounds = list(accumulate(len(dataset.images) for dataset in datasets))
         self.name = "+".join(self._prefixes)
         self.labels, numbers = number_names(name for d in datasets for name in d.labels)
         self._numbers = [np.array([numbers[name] for name in d.labels], np.int32) for d in datasets]
@@ -88,8 +88,8 @@ class JoinedDataset:
         return renumber(annotation_of(self._datasets[part], position), self._numbers[part])
 
     def _locate(self, index: int) -> tuple[int, int]:
-        part = bisect.bisect_right(self._ends, index)
-        return part, index - (self._ends[part - 1] if part else 0)
+        part = bisect.bisect_right(self._interval_bounds, index)
+        return part, index - (self._interval_bounds[part - 1] if part else 0)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

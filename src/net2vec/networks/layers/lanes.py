@@ -26,7 +26,7 @@ _MOST_LANES = 4
 
 
 class Lanes:
-    """Runs batches through a network; see `side_by_side`."""
+    """Runs batches through a network; see `parallel_lanes`."""
 
     def __init__(self, runs: Sequence[Callable[[Tensor, int], None]], threads: int) -> None:
         self._count = len(runs)
@@ -90,7 +90,7 @@ class Lanes:
 
 
 @contextmanager
-def side_by_side(
+def parallel_lanes(
     network: Network,
     layers: Sequence[str],
     visit: Callable[[str, Tensor, int], None],

@@ -135,7 +135,7 @@ class _ActivationWatch(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        # By identity. Held weakly, or all activations of the pass would stay in memory.
+        # By identity, with weak references: activations of the pass must not stay in memory.
         self._activated: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
         self._versions: dict[int, int] = {}
         self._weightings: WeakValueDictionary[int, Tensor] = WeakValueDictionary()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
+from net2vec.core.storage import cache_folder
 from net2vec.errors import NetworkError
-from net2vec.storage import cache_folder
 
 
 def fetch_files(network: str, addresses: Sequence[str]) -> list[Path]:

@@ -10,21 +10,21 @@ import xarray as xr
 
 from net2vec.config import CONVERGED, PAPER
 from net2vec.data.annotations import Annotations
-from net2vec.kernels.logistic import concepts_in_block
-from net2vec.kernels.replay import in_turn
-from net2vec.kernels.standardised import Standardised
+from net2vec.kernels.convex.standardised import Standardised
+from net2vec.kernels.sgd.cuda_graphs import in_turn
+from net2vec.kernels.sgd.logistic import concepts_in_block
 from net2vec.pipeline.collect import NullDraws, classify_results
 from net2vec.pipeline.folder import Shelf
 from net2vec.pipeline.learning.workplace import NullFits, Workplace
 from net2vec.recording import LayerRecording
-from net2vec.tasks import (
-    Classified,
-    Training,
-    classify_concepts,
-    draw_sample,
-    shuffle_images,
+from net2vec.tasks.fits.converged_classification import (
+    classify_converged,
+    concepts_together,
+    standardise,
 )
-from net2vec.tasks.converged_classify import classify_converged, concepts_together, standardise
+from net2vec.tasks.fits.paper_classification import Classified, classify_concepts, draw_sample
+from net2vec.tasks.fits.training import Training
+from net2vec.tasks.nulls import shuffle_images
 
 TASK = "classify"
 

@@ -11,24 +11,23 @@ import xarray as xr
 from jaxtyping import Float
 
 from net2vec.config import PAPER
+from net2vec.core.executors import longest_first, pack_by_cost
 from net2vec.data.annotations import Annotations
 from net2vec.pipeline.collect import NullDraws, segment_results
 from net2vec.pipeline.folder import Shelf
 from net2vec.pipeline.learning.workplace import NullScores, Workplace, kept_draws
 from net2vec.recording import LayerRecording
-from net2vec.tasks import (
-    Asked,
-    Segmented,
-    Training,
-    count_single_filters,
-    images_together,
-    longest_first,
+from net2vec.tasks.concept import ConceptTask
+from net2vec.tasks.fits.converged_segmentation import segment_converged
+from net2vec.tasks.fits.paper_segmentation import (
     segment_concepts,
     segmentation_scores,
-    shuffle_masks,
-    side_by_side,
+    training_images_per_group,
 )
-from net2vec.tasks.converged_segment import segment_converged
+from net2vec.tasks.fits.training import Training
+from net2vec.tasks.nulls import shuffle_masks
+from net2vec.tasks.segmented import Segmented
+from net2vec.tasks.single import count_single_filters
 
 TASK = "segment"
 
@@ -138,7 +137,7 @@ class _Layer:
         }
         done = len(seeds) * sum(images.values()) - sum(left.values())
         learner = self._learner(fit, self.sizes)
-        work = side_by_side(left, learner.most)
+        work = pack_by_cost(left, learner.most)
         # Of subsets the converged fit learns twice as many, and its own fit in many rounds.
         fits = (1 + len(self.sizes)) * (1 if fit == PAPER else 2)
         place.do(stage, shown, learner, work, done=done, keep=keep, fits=fits)
@@ -253,11 +252,13 @@ class _Learner:
         """Training images of the concepts that are learned side by side."""
         if self.fit != PAPER:
             return 1
-        return images_together(self.recording, self.annotations, self.device)
+        return training_images_per_group(self.recording, self.annotations, self.device)
 
     def __call__(self, items: Sequence[tuple[int, int]]) -> list[Segmented]:
         """Fit the concepts of some seeds and labels."""
-        asked = [Asked(self.annotations, label, self.best[label], seed) for seed, label in items]
+        asked = [
+            ConceptTask(self.annotations, label, self.best[label], seed) for seed, label in items
+        ]
         if self.fit == PAPER:
             found = segment_concepts(
                 self.recording,
@@ -272,7 +273,7 @@ class _Learner:
             ]
         return [self._converged(one) for one in asked]
 
-    def scores(self, asked: Sequence[Asked]) -> Float[np.ndarray, "concept"]:
+    def scores(self, asked: Sequence[ConceptTask]) -> Float[np.ndarray, "concept"]:
         """Validation scores."""
         if self.fit == PAPER:
             return segmentation_scores(
@@ -280,7 +281,7 @@ class _Learner:
             )
         return np.array([self._converged(one).score[1] for one in asked])
 
-    def _converged(self, one: Asked) -> Segmented:
+    def _converged(self, one: ConceptTask) -> Segmented:
         return segment_converged(
             self.recording,
             one.annotations,
@@ -312,12 +313,14 @@ class _NullLearner:
         annotations, seed = self.learner.annotations, self.seed
         images = len(annotations.pairs(label, train=True))
         found = [np.zeros(0)]
-        for some in side_by_side(
+        for some in pack_by_cost(
             dict.fromkeys(range(first, self.draws), images), self.learner.most
         ):
             shuffles = [
                 shuffle_masks(annotations, [label], seed=seed, dataset=self.dataset, draw=draw)
                 for draw in some
             ]
-            found.append(self.learner.scores([Asked(one, label, seed=seed) for one in shuffles]))
+            found.append(
+                self.learner.scores([ConceptTask(one, label, seed=seed) for one in shuffles])
+            )
         return np.concatenate(found)

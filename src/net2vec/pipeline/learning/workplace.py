@@ -12,11 +12,11 @@ import numpy as np
 from jaxtyping import Float
 
 from net2vec.config import Settings
+from net2vec.core.executors import map_in_processes, map_in_threads
 from net2vec.data.annotations import Annotations, annotations_digest
 from net2vec.pipeline.folder import CACHE, Shelf, digest_of
 from net2vec.pipeline.inputs import Inputs, probe_batch
 from net2vec.pipeline.progress import Ledger, Progress
-from net2vec.tasks import map_in_processes, map_in_threads
 
 # What the numbers of a work item depend on besides its inputs; raised when the method changes.
 _METHOD = {"cpu": 4, "cuda": 5}

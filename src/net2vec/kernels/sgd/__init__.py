@@ -1,0 +1,1 @@
+"""The paper's training: SGD with momentum on segmentation and classification."""

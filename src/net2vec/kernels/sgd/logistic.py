@@ -1,0 +1,217 @@
+"""Learning to classify concepts: logistic regression by SGD, many concepts side by side.
+
+A step of one concept is far too small to keep a graphics processor busy, so a block of concepts
+takes its steps together, as batched matrix products over each concept's own rows; a CPU is busy
+with a few. All vectors of a concept (subset sizes) share those rows. The block's shape is
+fixed and concepts that have run out of rows are held still, so what a concept learns does not
+depend on its neighbours in the block.
+
+Source: paper, section 3.2 and equation 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from net2vec.kernels.sgd.cuda_graphs import Replayed
+
+# Numbers of a step's gathered rows. On a CPU they stay in the second-level cache: few concepts side
+# by side are enough, and those that have run out of rows cost as much as the others.
+_CPU_STEP = 1 << 16
+_GPU_STEP = 1 << 27
+# Concepts of a block, at the most; more are slower on a GPU as well.
+_CONCEPTS = 64
+# Rows whose order is laid out at a time.
+_ROWS = 1 << 20
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The rows that one concept sees: an epoch takes as many of either side, shuffled.
+
+    Attributes:
+        rows: rows of the feature matrix, in the order of training.
+        positive: whether each contains the concept.
+    """
+
+    rows: Int[Tensor, "epoch draw"]
+    positive: Bool[Tensor, "epoch draw"]
+
+
+def concepts_in_block(filters: int, batch: int, device: torch.device | str = "cpu") -> int:
+    """How many concepts are learned side by side; it depends on nothing but the shapes."""
+    numbers = _GPU_STEP if torch.device(device).type == "cuda" else _CPU_STEP
+    return max(1, min(_CONCEPTS, numbers // (filters * batch)))
+
+
+def fit_logistic(
+    features: Float[Tensor, "image filter"],
+    draws: Sequence[Draws],
+    start: Float[Tensor, "concept filter vector"],
+    bias: Float[Tensor, "concept vector"],
+    kept: Bool[Tensor, "concept filter vector"],
+    *,
+    batch: int,
+    rates: Sequence[float],
+    momentum: float,
+) -> tuple[Float[Tensor, "concept filter vector"], Float[Tensor, "concept vector"]]:
+    """Weights and biases after SGD with momentum on the mean log loss of every mini-batch.
+
+    Args:
+        features: mean activation of each filter in each image.
+        draws: for every concept the rows of every epoch.
+        start: initial weights; what is not kept is fixed at 0.
+        bias: initial biases.
+        kept: filters that each vector may use.
+        batch: rows of a mini-batch; the last one of an epoch may be smaller.
+        rates: the learning rate of every epoch.
+        momentum: share of the last step that is taken again.
+    """
+    size = concepts_in_block(features.shape[1], batch, features.device)
+    weights, biases = [], []
+    for first in range(0, len(draws), size):
+        chosen = slice(first, first + size)
+        block = _Block(features, draws[chosen], start[chosen], bias[chosen], kept[chosen], size)
+        block.learn(batch=batch, rates=rates, momentum=momentum)
+        weights.append(block.weight[: len(draws[chosen])].mT)
+        biases.append(block.bias[: len(draws[chosen]), :, 0])
+    if not weights:
+        return start.clone(), bias.clone()
+    return torch.cat(weights), torch.cat(biases)
+
+
+class _Block:
+    """Concepts that take their steps together, padded to a fixed number."""
+
+    def __init__(
+        self,
+        features: Float[Tensor, "image filter"],
+        draws: Sequence[Draws],
+        start: Float[Tensor, "concept filter vector"],
+        bias: Float[Tensor, "concept vector"],
+        kept: Bool[Tensor, "concept filter vector"],
+        size: int,
+    ) -> None:
+        self.features = features
+        self.draws = draws
+        self.size = size
+        # Vectors before filters: with few vectors products are several times faster so.
+        self.kept = _padded(kept.mT.to(features.dtype), size)
+        self.weight = _padded(start.mT, size) * self.kept
+        self.bias = _padded(bias, size)[:, :, None]
+
+    def learn(self, *, batch: int, rates: Sequence[float], momentum: float) -> None:
+        vectors, filters = self.weight.shape[1:]
+        pushed_weight, pushed_bias = torch.zeros_like(self.weight), torch.zeros_like(self.bias)
+        # One room for what every step makes anew.
+        seen = self.features.new_empty(self.size * batch, filters)
+        by_row = seen.view(self.size, batch, filters)
+        error = self.features.new_empty(self.size, vectors, batch)
+        gradient = torch.empty_like(self.weight)
+
+        def take(steps: Sequence[Tensor]) -> None:
+            for row, target, share, fading, stride in zip(*steps, strict=True):
+                torch.index_select(self.features, 0, row, out=seen)
+                torch.baddbmm(self.bias, self.weight, by_row.mT, out=error)
+                error.sigmoid_().sub_(target).mul_(share)
+                torch.bmm(error, by_row, out=gradient)
+                pushed_bias.mul_(fading).add_(error.sum(2, keepdim=True))
+                pushed_weight.mul_(fading).addcmul_(gradient, self.kept)
+                self.weight.addcmul_(pushed_weight, stride)
+                self.bias.addcmul_(pushed_bias, stride)
+
+        everything = self._steps(batch, rates, momentum)
+        if self.features.is_cuda:
+            with Replayed(take) as replayed:
+                for steps in everything:
+                    replayed.take(steps)
+        else:
+            for steps in everything:
+                take(steps)
+
+    def _steps(
+        self, batch: int, rates: Sequence[float], momentum: float
+    ) -> Iterator[tuple[Tensor, ...]]:
+        """What each step takes, stacked over the steps of some epochs.
+
+        Yields:
+            Rows (concept row); by concept and row their targets and their share of the mean, 0
+            where there is no row; by concept the share of the last step that is taken again and
+            minus the learning rate, 1 and 0 for a concept without rows left.
+        """
+        device = self.features.device
+        count = torch.tensor([draw.rows.shape[1] for draw in self.draws] + [0] * self.size)
+        count = count[: self.size]
+        steps = -(-int(count.max()) // batch)
+        # All rows one behind the other; where there is none, the first stands for it.
+        rows = torch.cat([draw.rows.flatten() for draw in self.draws]).to(device)
+        positive = torch.cat([draw.positive.flatten() for draw in self.draws]).to(device)
+        epochs = torch.tensor([len(draw.rows) for draw in self.draws] + [0] * self.size)
+        first = torch.cat([count.new_zeros(1), torch.cumsum(epochs[: self.size] * count, 0)])[:-1]
+        count, first = count.to(device)[:, None], first.to(device)[:, None]
+        place = torch.arange(steps * batch, device=device).view(steps, 1, batch)
+        part = place < count
+        in_batch = part.sum(2, keepdim=True)
+        share = part / in_batch.clamp(min=1)
+        moving = (in_batch > 0).float()[:, :, :, None]
+        fading = 1 - (1 - momentum) * moving
+        together = max(1, _ROWS // max(part.numel(), 1))
+        for begin in range(0, len(rates), together):
+            rate = torch.tensor(rates[begin : begin + together], device=device)
+            epoch = torch.arange(begin, begin + len(rate), device=device)[:, None, None, None]
+            chosen = torch.where(part, first + epoch * count + place, 0).flatten(0, 1)
+            yield (
+                rows[chosen].flatten(1),
+                positive[chosen].float()[:, :, None],
+                share.repeat(len(rate), 1, 1)[:, :, None],
+                fading.repeat(len(rate), 1, 1, 1),
+                (-rate[:, None, None, None, None] * moving).flatten(0, 1),
+            )
+
+
+def _padded(values: Float[Tensor, "concept *rest"], size: int) -> Float[Tensor, "size *rest"]:
+    padded = values.new_zeros(size, *values.shape[1:])
+    padded[: len(values)] = values
+    return padded
+
+
+def accuracy(
+    features: Float[Tensor, "image filter"],
+    rows: Int[Tensor, "row"],
+    positive: Bool[Tensor, "row"],
+    weight: Float[Tensor, "filter vector"],
+    bias: Float[Tensor, "vector"],
+) -> Float[Tensor, "vector"]:
+    """Share of rows on the right side: positive iff the logit is above 0."""
+    return share_right(right_side(features, rows, positive, weight, bias))
+
+
+def right_side(
+    features: Float[Tensor, "image filter"],
+    rows: Int[Tensor, "row"],
+    positive: Bool[Tensor, "row"],
+    weight: Float[Tensor, "filter vector"],
+    bias: Float[Tensor, "vector"],
+) -> Bool[Tensor, "row vector"]:
+    """Which rows fall on the right side: positive iff the logit is above 0."""
+    logits = torch.index_select(features, 0, rows) @ weight + bias
+    return (logits > 0) == positive[:, None]
+
+
+def share_right(right: Bool[Tensor, "row vector"]) -> Float[Tensor, "vector"]:
+    """Accuracy of every vector."""
+    return right.double().mean(0)
+
+
+def largest_weights(
+    weight: Float[Tensor, "*batch filter"], count: int
+) -> Bool[Tensor, "*batch filter"]:
+    """The `count` filters of largest absolute weight, the lowest index on a tie."""
+    order = torch.sort(weight.abs(), dim=-1, descending=True, stable=True).indices
+    kept = torch.zeros_like(weight, dtype=torch.bool)
+    return kept.scatter_(-1, order[..., :count], True)

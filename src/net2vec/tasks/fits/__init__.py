@@ -1,0 +1,1 @@
+"""How a concept's vector is learned: a fit each."""

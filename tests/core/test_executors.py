@@ -1,0 +1,108 @@
+"""Work items in threads: every result once, faults at once, bits the same."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from net2vec.core.executors import map_in_processes, map_in_threads, pack_by_cost
+
+
+@pytest.fixture(autouse=True)
+def _two_threads():
+    """Whatever the machine has, there is something to restore."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_every_item_comes_back_with_its_result(workers):
+    found = list(map_in_threads(lambda item: item * item, range(20), workers))
+    assert sorted(found) == [(item, item * item) for item in range(20)]
+    assert list(map_in_threads(str, [], workers)) == []
+
+
+def test_results_do_not_wait_for_slower_items():
+    release = threading.Event()
+
+    def work(item: str) -> str:
+        if item == "slow":
+            assert release.wait(timeout=30)
+        return item.upper()
+
+    found = map_in_threads(work, ["slow", "quick"], 2)
+    assert next(found) == ("quick", "QUICK")
+    release.set()
+    assert list(found) == [("slow", "SLOW")]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_item_has_one_thread_and_the_caller_gets_his_back(workers):
+    threads = {result for _, result in map_in_threads(lambda _: torch.get_num_threads(),
+                                                      range(6), workers)}  # fmt: skip
+    assert threads == {1}
+    assert torch.get_num_threads() == 2
+
+
+def test_any_number_of_workers_gives_the_same_bits():
+    def work(seed: int) -> torch.Tensor:
+        values = torch.randn(300, 301, generator=torch.Generator().manual_seed(seed))
+        return (values @ values.T).softmax(1).sum(0)
+
+    one, two, three = (dict(map_in_threads(work, range(6), workers)) for workers in (1, 2, 3))
+    for seed in range(6):
+        assert torch.equal(one[seed], two[seed])
+        assert torch.equal(one[seed], three[seed])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_fault_surfaces_and_stops_what_has_not_begun(workers):
+    begun = []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        if item == 2:
+            raise RuntimeError("item 2 cannot be done")
+        time.sleep(0.005)
+        return item
+
+    with pytest.raises(RuntimeError, match="item 2 cannot be done"):
+        list(map_in_threads(work, range(500), workers))
+    assert len(begun) < 500
+    assert torch.get_num_threads() == 2
+
+
+def test_processes_give_what_threads_give():
+    """Closures travel, and large arrays; the bits are those of a thread."""
+    values = torch.randn(700, 401, generator=torch.Generator().manual_seed(0)).numpy()
+
+    def work(rows: int) -> tuple[int, bytes]:
+        chosen = torch.from_numpy(np.array(values[:rows]))
+        return torch.get_num_threads(), (chosen.T @ chosen).softmax(1).numpy().tobytes()
+
+    assert values.nbytes > 1 << 20
+    items = [3, 700, 90, 41]
+    found = dict(map_in_processes(work, items, 2))
+    assert found == dict(map_in_threads(work, items, 1))
+    assert {threads for threads, _ in found.values()} == {1}
+
+
+def test_a_fault_in_a_process_is_raised_here():
+    def work(item: int) -> int:
+        return 1 // item
+
+    with pytest.raises(ZeroDivisionError):
+        list(map_in_processes(work, [1, 0], 2))
+
+
+def test_groups_are_the_longest_first_and_not_too_large():
+    work = {"a": 3, "b": 9, "c": 1, "d": 4, "e": 2}
+    assert pack_by_cost(work, 6) == {("b",): 9, ("d",): 4, ("a", "e", "c"): 6}
+    assert pack_by_cost(work, 1) == {("b",): 9, ("d",): 4, ("a",): 3, ("e",): 2, ("c",): 1}
+    assert pack_by_cost({}, 6) == {}

@@ -1,0 +1,194 @@
+"""Nodes stand for the pixels of a square: at every steepness, in every shape, and few enough."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from net2vec.kernels.convex.node_problem import NodeProblem
+from net2vec.kernels.convex.pixel_problem import PixelProblem
+from net2vec.kernels.geometry import node_grid, nodes
+from net2vec.kernels.geometry.node_grid import LEVELS, LOG_LEVELS, MaskSums, NodeGrid, Samples
+from net2vec.kernels.geometry.nodes import BlockIndex, NodeBlock
+from net2vec.kernels.geometry.sparse import in_order
+from net2vec.kernels.geometry.strips import Strips
+from net2vec.kernels.geometry.upsample import aligned_axis
+
+from builders_data import sparse_maps
+
+# Even and uneven gaps, a single row or column of squares, a single cell, many pixels a square.
+GEOMETRIES = [
+    ((3, 3), (15, 16)),
+    ((2, 4), (10, 23)),
+    ((1, 3), (9, 23)),
+    ((4, 1), (31, 8)),
+    ((1, 1), (8, 8)),
+    ((2, 2), (40, 41)),
+]
+
+
+def block_of(B: np.ndarray, L: np.ndarray, background: float, slope: float) -> NodeBlock:
+    grid = NodeGrid.of(B.shape[2:], L.shape[1:])
+    assert grid is not None
+    masks = grid.strips.pack(torch.from_numpy(L))
+    images = torch.arange(len(L))
+    factors = (torch.full((len(L),), value) for value in (background, slope))
+    sums = MaskSums(grid, masks, *factors)
+    return NodeBlock(sparse_maps(B), sums, BlockIndex(images, images * 0))
+
+
+def true_gradient(
+    B: np.ndarray, L: np.ndarray, w: np.ndarray, background: float, slope: float
+) -> np.ndarray:
+    """Sum over pixels of (background - slope t) p, differentiated in double precision."""
+    weight = torch.tensor(w, dtype=torch.float64, requires_grad=True)
+    summed = (weight[:, None, None] * torch.from_numpy(B).double()).sum(1, keepdim=True)
+    z = functional.interpolate(summed, L.shape[1:], mode="bilinear", align_corners=True)[:, 0]
+    loss = ((background - slope * torch.from_numpy(L).double()) * torch.sigmoid(z)).sum()
+    loss.backward()
+    return weight.grad.numpy()
+
+
+@pytest.mark.parametrize(
+    ("count", "steepest", "log"),
+    [(*level, False) for level in LEVELS] + [(*level, True) for level in LOG_LEVELS],
+)
+def test_nodes_are_enough_for_the_steepest_square(count, steepest, log):
+    # p (1 - p), or p, along a side on which z rises by `steepest`, at 401 pixels, times a cell's
+    # share.
+    share = np.linspace(0, 1, 401)
+    polynomials = node_grid._lagrange(aligned_axis(2, 401), count).numpy()
+    places = node_grid._places(count)
+
+    def f(at: np.ndarray, middle: float) -> np.ndarray:
+        p = 1 / (1 + np.exp(-(middle + steepest * (at - 0.5))))
+        return at * p * (1 if log else 1 - p)
+
+    errors = [
+        np.abs(polynomials @ f(places, middle) - f(share, middle)).max()
+        for middle in np.linspace(-12, 12, 97)
+    ]
+    most = 1e-4 if log else 3e-5 / 4
+    assert max(errors) <= most
+    # Nor are they many more than that takes.
+    assert max(errors) >= most / 6
+
+
+@pytest.mark.parametrize(
+    ("grid", "size"), [((5, 5), (5, 5)), ((5, 5), (25, 25)), ((9, 2), (4, 200))]
+)
+def test_where_pixels_are_few_there_are_no_nodes(grid, size):
+    assert NodeGrid.of(grid, size) is None
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**32),
+    geometry=st.sampled_from(GEOMETRIES),
+    steep=st.sampled_from([0.01, 0.3, 1.0, 3.0, 8.0, 40.0]),
+)
+def test_gradients_are_those_of_the_pixels_however_steep(seed, geometry, steep):
+    generator = np.random.default_rng(seed)
+    B = generator.random((4, 3, *geometry[0])) < 0.4
+    L = generator.random((4, *geometry[1])) < 0.5
+    L[0], L[1] = False, True
+    w = (steep * generator.normal(size=3)).astype(np.float32)
+    background, slope = generator.uniform(0, 1), generator.uniform(0.5, 2)
+    block = block_of(B, L, background, slope)
+    gradient = block.gradient(torch.from_numpy(w))
+    pixels = L.shape[1] * L.shape[2] * len(L)
+    expected = true_gradient(B, L, w, background, slope)
+    # 1e-5 of what the pixels could come to if all of them pulled the same way.
+    np.testing.assert_allclose(gradient.numpy(), expected, atol=1e-5 * pixels / 4)
+    # Squares keep what they have been given: the second time is the first.
+    again = block.gradient(torch.from_numpy(w))
+    torch.testing.assert_close(again, gradient, rtol=0, atol=0)
+
+
+def test_squares_are_taken_at_more_nodes_as_they_grow_steeper_and_at_pixels_at_last():
+    B = np.zeros((1, 1, 3, 3), dtype=bool)
+    B[0, 0, 0, 0] = True  # one corner of one square of four
+    L = np.random.default_rng(0).random((1, 61, 61)) < 0.5
+    grid = NodeGrid.of((3, 3), (61, 61))
+    assert grid is not None
+    assert grid.levels == LEVELS  # 31 x 31 pixels in the last square
+    for level, weight in enumerate([1.0, 1.5, 3.0, 6.0, 10.0]):
+        block = block_of(B, L, 0.5, 1.0)
+        w = np.array([weight], dtype=np.float32)
+        gradient = block.gradient(torch.from_numpy(w))
+        assert block._level.tolist() == [level]
+        np.testing.assert_allclose(gradient, true_gradient(B, L, w, 0.5, 1.0), rtol=2e-4, atol=1e-4)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 2**32), geometry=st.sampled_from(GEOMETRIES))
+def test_sums_at_nodes_give_sums_of_polynomials_exactly(seed, geometry):
+    # z itself is bilinear: what it sums to over a mask is known from any nodes.
+    generator = np.random.default_rng(seed)
+    (h, w), (H, W) = geometry
+    grid = NodeGrid.of(*geometry)
+    assert grid is not None
+    L = generator.random((1, H, W)) < 0.5
+    values = generator.normal(size=(h, w))
+    up = [aligned_axis(a, b).matrix(torch.float64).numpy() for a, b in ((h, H), (w, W))]
+    z = up[0] @ values @ up[1].T
+    strips = Strips.of(*geometry)
+    masks = strips.pack(torch.from_numpy(L)).flatten(0, 1)
+    corners = torch.from_numpy(values.ravel()).float()[grid.corner].view(2, 2, -1)
+    for level in range(len(grid.levels)):
+        samples = Samples.of(grid, level)
+        rows = torch.lerp(corners[:, :1], corners[:, 1:], samples.across)
+        at_nodes = torch.lerp(rows[:1], rows[1:], samples.down).flatten(0, 1)
+        found = grid.sums(masks, torch.arange(len(strips)), level) * at_nodes
+        assert float(found.sum()) == pytest.approx(float(z[L[0]].sum()), abs=1e-3)
+        assert float((samples.whole * at_nodes).sum()) == pytest.approx(float(z.sum()), abs=1e-3)
+
+
+@pytest.mark.parametrize("scale", [0.3, 6.0])
+def test_a_log_loss_at_nodes_has_the_gradient_of_its_pixels(scale):
+    rng = np.random.default_rng(5)
+    B = rng.random((70, 5, 3, 3)) < 0.2  # more images than a block has
+    L = rng.random((70, 24, 25)) < np.linspace(0.05, 0.6, 70)[:, None, None]
+    maps, strips = sparse_maps(B), Strips.of((3, 3), (24, 25))
+    masks = strips.pack(torch.from_numpy(L))
+    pixels = PixelProblem(strips, [(maps, masks)])
+    balance = pixels.balance([0])
+    grid = NodeProblem.fits(strips, maps)
+    assert grid is not None
+    problem = NodeProblem(grid, maps, masks, balance, pixels.pull([0], balance))
+    kept = torch.tensor([[1, 1, 1, 1, 1], [0, 1, 0, 0, 1], [0, 0, 1, 0, 0]]).bool()
+    weight = torch.from_numpy(rng.normal(0, scale, (3, 5))) * kept
+    for near in (weight, torch.zeros_like(weight)):
+        found = problem.gradient_of(list(kept), near)(weight)
+        for row, some, one in zip(found, kept, weight, strict=True):
+            true = pixels.gradient(one, [0], balance)
+            assert float((row - true)[some].abs().max()) <= 1e-6
+            assert float(true[some].abs().max()) > 1e-3
+
+
+@pytest.mark.parametrize(("size", "cells"), [((3, 4), (40, 41)), ((1, 5), (9, 40))])
+def test_what_a_gpu_adds_up_is_what_a_cpu_does(size, cells):
+    # The two ways on which a GPU differs, on a CPU: from nodes to corners, from corners to cells.
+    grid = NodeGrid.of(size, cells)
+    assert grid is not None
+    places = size[0] * size[1]
+    squares = torch.nonzero(
+        torch.rand(grid.squares, generator=torch.Generator().manual_seed(0)) < 0.7
+    )
+    corner = torch.cat([grid.corner[:, squares[:, 0]], torch.full((4, 1), places)], 1)
+    given = torch.rand(corner.shape)
+    given[:, -1] = 0  # the last square is none
+    wanted = torch.zeros(places + 1).index_add_(0, corner.flatten(), given.flatten())
+    source = nodes._from_squares(corner, places + 1)
+    found = given.flatten()[source].view(4, -1).sum(0)
+    torch.testing.assert_close(found[:-1], wanted[:-1])
+    assert float(found[:-1].max()) > 0
+    reduce = Samples.of(grid, 0).reduce
+    value = torch.rand(reduce.shape[2], reduce.shape[2], 7)
+    by_axis = torch.einsum("in,jm,nms->ijs", reduce[0], reduce[0], value)
+    both = in_order(torch.kron(reduce[0], reduce[0]), value.flatten(0, 1)).view(2, 2, -1)
+    torch.testing.assert_close(both, by_axis)
