@@ -18,15 +18,16 @@ import torch
 import probes
 from measure import threads, timed
 from net2vec.core.devices import repeatable
-from net2vec.core.executors import map_in_threads
+from net2vec.core.executors import ThreadExecutor
 from net2vec.recording import record
 from net2vec.recording.feeding import image_batches
 from net2vec.tasks.choice import choose_concepts
 from net2vec.tasks.concept import ConceptTask
 from net2vec.tasks.fits.converged_classification import classify_converged
 from net2vec.tasks.fits.converged_segmentation import segment_converged
-from net2vec.tasks.fits.paper_classification import classify_concepts, draw_sample
+from net2vec.tasks.fits.paper_classification import classify_concepts
 from net2vec.tasks.fits.paper_segmentation import segment_concepts
+from net2vec.tasks.samples import draw_sample
 from speed.recording import LAYERS, Pictures, alexnet
 from speed.whole import CLASSIFY, SEGMENT, everything_after
 
@@ -72,7 +73,7 @@ def _compare(images: int, workers: int) -> None:
                 recording, annotations, label, best_filter=0, subset_sizes=(), device=device
             )
 
-        found = dict(map_in_threads(one, few, workers))
+        found = dict(ThreadExecutor(workers).map(one, dict.fromkeys(few, 1)))
         return [found[label] for label in few]
 
     def classify(device: str) -> list[Any]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from net2vec.core.devices import repeatable
-from net2vec.core.executors import map_in_threads
+from net2vec.core.executors import ThreadExecutor
 from net2vec.data.annotations import compile_annotations
 from net2vec.kernels.geometry.strips import Strips
 from net2vec.kernels.sgd.logistic import Draws, fit_logistic
@@ -21,8 +21,9 @@ from net2vec.tasks.choice import choose_concepts
 from net2vec.tasks.concept import ConceptTask, masks_on
 from net2vec.tasks.fits.converged_classification import classify_converged
 from net2vec.tasks.fits.converged_segmentation import segment_converged
-from net2vec.tasks.fits.paper_classification import classify_concepts, draw_sample
+from net2vec.tasks.fits.paper_classification import classify_concepts
 from net2vec.tasks.fits.paper_segmentation import packed_masks, segment_concept
+from net2vec.tasks.samples import draw_sample
 from net2vec.tasks.single import count_single_filters, single_counts
 from test_truth import CLASSIFY, MASK, PAIRS, SEGMENT, painted_dataset, planted_network
 
@@ -106,7 +107,7 @@ def learn(task, recording, annotations, labels, device):
             )
         return segment_converged(recording, annotations, label, **settings)
 
-    found = dict(map_in_threads(one, labels, 4))
+    found = dict(ThreadExecutor(4).map(one, dict.fromkeys(labels, 1)))
     return [found[label] for label in labels]
 
 
@@ -177,7 +178,9 @@ def some_problems(grid, size, share):
 def test_single_filters_have_the_counts_of_a_cpu(recordings, annotations):
     labels = choose_concepts(annotations, "segment").labels
     one, other = (
-        count_single_filters(recordings["cpu"], annotations, labels, device=device, workers=2)
+        count_single_filters(
+            recordings["cpu"], annotations, labels, device=device, executor=ThreadExecutor(2)
+        )
         for device in ("cpu", "cuda")
     )
     assert torch.equal(one.intersection, other.intersection)
@@ -241,7 +244,7 @@ def test_classification_learns_the_same_bits_in_any_company(threads):
 
     everyone = list(range(len(draws)))
     weight, other_bias = learn(everyone)
-    alone = dict(map_in_threads(lambda i: learn([i]), everyone, threads))
+    alone = dict(ThreadExecutor(threads).map(lambda i: learn([i]), dict.fromkeys(everyone, 1)))
     assert all(torch.equal(alone[i][0][0], weight[i]) for i in everyone)
     assert all(torch.equal(alone[i][1][0], other_bias[i]) for i in everyone)
     torch.testing.assert_close(weight, learn(everyone, "cpu")[0], rtol=1e-4, atol=1e-5)

@@ -19,9 +19,11 @@ from net2vec.data.protocol import Annotation, Plane
 from net2vec.networks import Network, Preprocessing, network_from_module
 from net2vec.recording import LayerRecording, record
 from net2vec.tasks.choice import choose_concepts
-from net2vec.tasks.fits.paper_classification import Classified, classify_concepts, draw_sample
+from net2vec.tasks.fits.paper_classification import classify_concepts
 from net2vec.tasks.fits.paper_segmentation import segment_concept
 from net2vec.tasks.fits.training import Training
+from net2vec.tasks.learned import ClassifiedConcept
+from net2vec.tasks.samples import draw_sample
 from net2vec.tasks.single import count_single_filters
 
 from builders_data import ArrayDataset, annotate, splits_of
@@ -149,7 +151,7 @@ def test_a_pair_of_colors_takes_both_of_its_filters(probe, name):
         assert found.subset_score[split, 0] > best + 0.3
 
 
-def classify(probe: Probe, annotations: Annotations, labels: list[int]) -> list[Classified]:
+def classify(probe: Probe, annotations: Annotations, labels: list[int]) -> list[ClassifiedConcept]:
     samples = [
         draw_sample(annotations, label, epochs=CLASSIFY.epochs, seed=0, dataset="")
         for label in labels

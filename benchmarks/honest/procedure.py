@@ -11,10 +11,11 @@ from net2vec.data.annotations import Annotations
 from net2vec.tasks.concept import ConceptTask
 from net2vec.tasks.fits.converged_classification import classify_converged
 from net2vec.tasks.fits.converged_segmentation import segment_converged
-from net2vec.tasks.fits.paper_classification import classify_concepts, draw_sample
+from net2vec.tasks.fits.paper_classification import classify_concepts
 from net2vec.tasks.fits.paper_segmentation import segmentation_scores
 from net2vec.tasks.fits.training import Training
 from net2vec.tasks.nulls import shuffle_images, shuffle_masks
+from net2vec.tasks.samples import draw_sample
 from net2vec.tasks.single import count_single_filters
 
 # The masks are small and so is the loss, a sum over pixels: the steps are larger in return.

@@ -11,13 +11,10 @@ from measure import Line, alternate, threads
 from net2vec.kernels.sgd.logistic import concepts_in_block
 from net2vec.recording import LayerRecording
 from net2vec.tasks.chance import generator, start_vector
-from net2vec.tasks.fits.paper_classification import (
-    Classified,
-    Sample,
-    classify_concepts,
-    draw_sample,
-)
+from net2vec.tasks.fits.paper_classification import classify_concepts
 from net2vec.tasks.fits.training import Training
+from net2vec.tasks.learned import ClassifiedConcept
+from net2vec.tasks.samples import Sample, draw_sample
 
 SIZES = (1, 2, 3, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 80, 100, 128)
 PAPER = Training(learning_rate=0.1, momentum=0.9, batch=64, epochs=30, drop_after=15)
@@ -39,7 +36,7 @@ def classification(*, small: bool, pairs: int) -> list[Line]:
     def sample_of(label: int) -> Sample:
         return draw_sample(annotations, label, epochs=training.epochs, seed=0, dataset="random")
 
-    def ours() -> dict[int, Classified]:
+    def ours() -> dict[int, ClassifiedConcept]:
         found = {}
         order = sorted(everything, key=lambda label: (-work(label), label))
         size = concepts_in_block(recording.filters, training.batch)

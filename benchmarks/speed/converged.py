@@ -19,8 +19,9 @@ from net2vec.recording import LayerRecording, record
 from net2vec.tasks.choice import choose_concepts
 from net2vec.tasks.fits.converged_classification import classify_converged, concepts_together
 from net2vec.tasks.fits.converged_segmentation import segment_converged
-from net2vec.tasks.fits.paper_classification import classify_concepts, draw_sample
+from net2vec.tasks.fits.paper_classification import classify_concepts
 from net2vec.tasks.fits.paper_segmentation import segment_concept
+from net2vec.tasks.samples import draw_sample
 from speed.classification import PAPER as CLASSIFY
 from speed.classification import SIZES as CLASSIFY_SIZES
 from speed.segmentation import PAPER as SEGMENT

@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterable
 
 import probes
 from measure import Line, alternate, threads, timed
-from net2vec.core.executors import map_in_processes, map_in_threads, pack_by_cost
+from net2vec.core.executors import ProcessExecutor, ThreadExecutor, pack_by_cost
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.sgd.logistic import concepts_in_block
 from net2vec.recording import LayerRecording, record
 from net2vec.tasks.choice import choose_concepts
 from net2vec.tasks.concept import ConceptTask
-from net2vec.tasks.fits.paper_classification import classify_concepts, draw_sample
+from net2vec.tasks.fits.paper_classification import classify_concepts
 from net2vec.tasks.fits.paper_segmentation import segment_concepts, training_images_per_group
 from net2vec.tasks.fits.training import Training
+from net2vec.tasks.samples import draw_sample
 from net2vec.tasks.single import count_single_filters
 from speed.classification import PAPER as CLASSIFY
 from speed.recording import BATCH, LAYERS, Pictures, alexnet, forward
@@ -35,7 +36,9 @@ def everything_after(
     seconds = {}
     labels = choose_concepts(annotations, "segment").labels
     seconds["single filters"], counts = timed(
-        lambda: count_single_filters(recording, annotations, labels, device=device, workers=workers)
+        lambda: count_single_filters(
+            recording, annotations, labels, device=device, executor=ThreadExecutor(workers)
+        )
     )
     best = dict(zip(labels, counts.best_filter.tolist(), strict=True))
 
@@ -46,9 +49,9 @@ def everything_after(
     images = {label: len(annotations.pairs(label, train=True)) for label in labels}
     groups = pack_by_cost(images, training_images_per_group(recording, annotations, device))
     # As a run does, but for two workers: processes that have to be started are no steady ratio.
-    side = map_in_processes if device == "cpu" and workers > 2 else map_in_threads
+    executor = ProcessExecutor if device == "cpu" and workers > 2 else ThreadExecutor
     seconds["segment"], _ = timed(
-        lambda: _drain(side(segment, groups, workers), "segment", len(groups), progress)
+        lambda: _drain(executor(workers).map(segment, groups), "segment", len(groups), progress)
     )
     chosen = choose_concepts(annotations, "classify").labels
     chosen.sort(key=lambda label: -len(annotations.pairs(label, train=True)))
@@ -72,7 +75,12 @@ def everything_after(
         )
 
     seconds["classify"], _ = timed(
-        lambda: _drain(map_in_threads(classify, blocks, workers), "classify", len(blocks), progress)
+        lambda: _drain(
+            ThreadExecutor(workers).map(classify, dict.fromkeys(blocks, 1)),
+            "classify",
+            len(blocks),
+            progress,
+        )
     )
     return seconds
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from net2vec.core.executors import map_in_processes, map_in_threads, pack_by_cost
+from net2vec.core.executors import ProcessExecutor, ThreadExecutor, choose_executor, pack_by_cost
 
 
 @pytest.fixture(autouse=True)
@@ -21,11 +21,15 @@ def _two_threads():
     torch.set_num_threads(threads)
 
 
+def in_threads(workers, function, items):
+    return ThreadExecutor(workers).map(function, dict.fromkeys(items, 1))
+
+
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_every_item_comes_back_with_its_result(workers):
-    found = list(map_in_threads(lambda item: item * item, range(20), workers))
+    found = list(in_threads(workers, lambda item: item * item, range(20)))
     assert sorted(found) == [(item, item * item) for item in range(20)]
-    assert list(map_in_threads(str, [], workers)) == []
+    assert list(in_threads(workers, str, [])) == []
 
 
 def test_results_do_not_wait_for_slower_items():
@@ -36,7 +40,7 @@ def test_results_do_not_wait_for_slower_items():
             assert release.wait(timeout=30)
         return item.upper()
 
-    found = map_in_threads(work, ["slow", "quick"], 2)
+    found = in_threads(2, work, ["slow", "quick"])
     assert next(found) == ("quick", "QUICK")
     release.set()
     assert list(found) == [("slow", "SLOW")]
@@ -44,8 +48,8 @@ def test_results_do_not_wait_for_slower_items():
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_an_item_has_one_thread_and_the_caller_gets_his_back(workers):
-    threads = {result for _, result in map_in_threads(lambda _: torch.get_num_threads(),
-                                                      range(6), workers)}  # fmt: skip
+    found = in_threads(workers, lambda _: torch.get_num_threads(), range(6))
+    threads = {result for _, result in found}
     assert threads == {1}
     assert torch.get_num_threads() == 2
 
@@ -55,7 +59,7 @@ def test_any_number_of_workers_gives_the_same_bits():
         values = torch.randn(300, 301, generator=torch.Generator().manual_seed(seed))
         return (values @ values.T).softmax(1).sum(0)
 
-    one, two, three = (dict(map_in_threads(work, range(6), workers)) for workers in (1, 2, 3))
+    one, two, three = (dict(in_threads(workers, work, range(6))) for workers in (1, 2, 3))
     for seed in range(6):
         assert torch.equal(one[seed], two[seed])
         assert torch.equal(one[seed], three[seed])
@@ -73,7 +77,7 @@ def test_a_fault_surfaces_and_stops_what_has_not_begun(workers):
         return item
 
     with pytest.raises(RuntimeError, match="item 2 cannot be done"):
-        list(map_in_threads(work, range(500), workers))
+        list(in_threads(workers, work, range(500)))
     assert len(begun) < 500
     assert torch.get_num_threads() == 2
 
@@ -88,8 +92,8 @@ def test_processes_give_what_threads_give():
 
     assert values.nbytes > 1 << 20
     items = [3, 700, 90, 41]
-    found = dict(map_in_processes(work, items, 2))
-    assert found == dict(map_in_threads(work, items, 1))
+    found = dict(ProcessExecutor(2).map(work, dict.fromkeys(items, 1)))
+    assert found == dict(in_threads(1, work, items))
     assert {threads for threads, _ in found.values()} == {1}
 
 
@@ -98,7 +102,7 @@ def test_a_fault_in_a_process_is_raised_here():
         return 1 // item
 
     with pytest.raises(ZeroDivisionError):
-        list(map_in_processes(work, [1, 0], 2))
+        list(ProcessExecutor(2).map(work, {1: 1, 0: 1}))
 
 
 def test_groups_are_the_longest_first_and_not_too_large():
@@ -106,3 +110,18 @@ def test_groups_are_the_longest_first_and_not_too_large():
     assert pack_by_cost(work, 6) == {("b",): 9, ("d",): 4, ("a", "e", "c"): 6}
     assert pack_by_cost(work, 1) == {("b",): 9, ("d",): 4, ("a",): 3, ("e",): 2, ("c",): 1}
     assert pack_by_cost({}, 6) == {}
+
+
+def test_the_most_expensive_items_are_started_first():
+    begun = []
+    list(ThreadExecutor(1).map(begun.append, {"a": 1, "b": 5, "c": 1, "d": 9}))
+    assert begun == ["d", "b", "a", "c"]
+
+
+def test_processes_are_chosen_for_long_work_of_many_short_calls_on_a_cpu():
+    assert choose_executor(2, fits=4, work=5000) == ProcessExecutor(2)
+    assert choose_executor(2, fits=1, work=5000) == ThreadExecutor(2)  # one fit a concept
+    assert choose_executor(8, fits=1, work=5000) == ProcessExecutor(8)
+    assert choose_executor(2, fits=4, work=1000) == ThreadExecutor(2)  # not worth their start
+    assert choose_executor(8, on_gpu=True, fits=4, work=5000) == ThreadExecutor(3)
+    assert choose_executor(8, work=10**9) == ThreadExecutor(4)

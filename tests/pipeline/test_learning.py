@@ -16,11 +16,12 @@ import net2vec
 from net2vec.config import Settings
 from net2vec.errors import ConfigError
 from net2vec.pipeline import runner
-from net2vec.pipeline.learning import classify, segment
+from net2vec.pipeline.stages import single as single_stage
 from net2vec.results import load_table
+from net2vec.tasks.fits import converged, paper
 from net2vec.tasks.fits.converged_classification import classify_converged
 from net2vec.tasks.fits.converged_segmentation import segment_converged
-from net2vec.tasks.fits.paper_classification import classify_concepts, draw_sample
+from net2vec.tasks.fits.paper_classification import classify_concepts
 from net2vec.tasks.fits.paper_segmentation import (
     segment_concept,
     segment_concepts,
@@ -28,6 +29,7 @@ from net2vec.tasks.fits.paper_segmentation import (
 )
 from net2vec.tasks.fits.training import Training
 from net2vec.tasks.nulls import shuffle_images, shuffle_masks
+from net2vec.tasks.samples import draw_sample
 from net2vec.tasks.single import count_single_filters
 
 from builders_runs import NAMES, small_dataset, small_network
@@ -107,12 +109,12 @@ def calls():
             classify=Called(classify_concepts),
             single=Called(count_single_filters),
         )
-        patch.setattr(segment, "segment_concepts", kept.segment)
-        patch.setattr(segment, "segmentation_scores", kept.scores)
-        patch.setattr(segment, "count_single_filters", kept.single)
-        patch.setattr(classify, "classify_concepts", kept.classify)
-        patch.setattr(segment, "segment_converged", quick_segment)
-        patch.setattr(classify, "classify_converged", quick_classify)
+        patch.setattr(paper, "segment_concepts", kept.segment)
+        patch.setattr(paper, "segmentation_scores", kept.scores)
+        patch.setattr(single_stage, "count_single_filters", kept.single)
+        patch.setattr(paper, "classify_concepts", kept.classify)
+        patch.setattr(converged, "segment_converged", quick_segment)
+        patch.setattr(converged, "classify_converged", quick_classify)
         patch.setattr(runner, "write_report", lambda *arguments, **named: None)
         yield kept
 
@@ -160,7 +162,9 @@ def test_fits_are_not_made_again_for_nulls_and_seeds(plain, calls, tmp_path):
     assert [one.seed for one in asked(calls.segment)] == [1] * concepts
     assert [one.seed for one in asked(calls.scores)] == [0] * concepts * 2
     assert len(calls.single.calls) == 1 + 2
-    assert [named["seed"] for _, named in calls.classify.calls].count(0) == 2  # one block, 2 draws
+    assert [set(named["seed"]) for _, named in calls.classify.calls].count(
+        {0}
+    ) == 2  # draws of a block
     # An equal run once more: all is on the shelf but the counts of single filters.
     (tmp_path / "run" / "provenance.json").unlink()
     for called in vars(calls).values():
@@ -182,7 +186,7 @@ def test_what_a_seed_gives_is_what_a_run_with_it_gives(run, tmp_path):
         np.testing.assert_array_equal(own["weight"], run.arrays(task=task)["weight"])
 
 
-def known(calls):
+def recorded(calls):
     """The recording and the annotations that fits were called with."""
     recording, (one, *_) = calls.segment.calls[0][0]
     return recording, one.annotations
@@ -195,7 +199,7 @@ def asked(called):
 
 def test_nulls_are_the_whole_procedure_on_shuffled_annotations(run, calls, tmp_path):
     make(tmp_path / "run", fit="paper")
-    recording, annotations = known(calls)
+    recording, annotations = recorded(calls)
     dataset = small_dataset().digest
     for draw in range(2):
         found = run.arrays()["null_score"].isel(null=draw)
@@ -304,7 +308,15 @@ def test_nulls_do_not_hang_on_other_concepts_or_on_workers(run, tmp_path):
             np.testing.assert_array_equal(found, wanted)
 
 
-@pytest.mark.parametrize("stage", ["more starts", "single filters on", "segment on", "classify on"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "more seeds",
+        "single filters (",
+        "segment (paper’s training, 2 n",
+        "classify (paper’s training, 2 n",
+    ],
+)
 def test_a_finished_run_stays_one_until_more_of_it_is_finished(plain, run, stage, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(plain.path, folder)
@@ -332,8 +344,8 @@ def test_less_than_there_is_is_refused(run):
 def test_what_each_costs_is_kept(run):
     seconds = json.loads((run.path / "provenance.json").read_text())["seconds"]
     for task in ("segment", "classify"):
-        wanted = {task, f"{task} converged", f"{task} seeds"}
-        wanted |= {f"{task} nulls", f"{task} converged nulls"}
+        wanted = {f"{task} paper", f"{task} converged", f"{task} paper seeds"}
+        wanted |= {f"{task} paper nulls", f"{task} converged nulls"}
         assert wanted <= set(seconds)
     assert {"single filters", "single filters nulls"} <= set(seconds)
 
@@ -358,8 +370,8 @@ def test_items_of_an_older_version_are_made_again(plain, calls, added, tmp_path)
 
 
 def test_converged_fits_as_they_are(tmp_path, monkeypatch):
-    monkeypatch.setattr(segment, "segment_converged", segment_converged)
-    monkeypatch.setattr(classify, "classify_converged", classify_converged)
+    monkeypatch.setattr(converged, "segment_converged", segment_converged)
+    monkeypatch.setattr(converged, "classify_converged", classify_converged)
     options = {"fit": "both", "nulls": 1, "concepts": ("red-c", "null")}
     one = make(tmp_path / "one", **options)
     other = make(tmp_path / "other", workers=2, seed=5, concepts=("null",), fit="converged")

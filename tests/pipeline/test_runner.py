@@ -12,8 +12,8 @@ from PIL import Image, ImageOps
 import net2vec
 from net2vec.errors import ConfigError, DataError
 from net2vec.pipeline import write_report
-from net2vec.pipeline.learning import segment, workplace
 from net2vec.results import SCORE_COLUMNS, load_table
+from net2vec.tasks.fits import paper
 
 from builders_runs import small_dataset, small_network, write_small_folder
 from builders_whole import FAST, LAYERS, Interrupting, make, squash
@@ -112,7 +112,7 @@ def test_a_caller_in_inference_mode_is_given_the_same_bytes(run, tmp_path):
 
 
 def test_processes_give_the_same_bytes_and_go_on_where_they_were(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(workplace, "_WORTH_PROCESSES", 1)
+    monkeypatch.setattr(executors, "_MIN_FITS_FOR_PROCESSES", 1)
     out = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         make(out, workers=3, progress=Interrupting("segment"))
@@ -146,9 +146,9 @@ def test_a_finished_item_is_not_learned_again(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         make(out, workers=1, progress=Interrupting("3: learning to classify"))
     learned = []
-    original = segment.segment_concepts
+    original = paper.segment_concepts
     monkeypatch.setattr(
-        segment, "segment_concepts", lambda *a, **k: learned.append(a) or original(*a, **k)
+        paper, "segment_concepts", lambda *a, **k: learned.append(a) or original(*a, **k)
     )
     make(out, workers=1)
     assert learned == []

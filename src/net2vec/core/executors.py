@@ -1,10 +1,17 @@
-"""Work items side by side, each on one thread of its own."""
+"""One contract for all heavy work: a function mapped over items, in threads or in processes.
+
+An item is a pure function of its inputs, so that every executor gives the same bits. Functions and
+items can be pickled; the parent process alone stores results. Inside an item PyTorch runs on one
+thread, whatever the number of workers: the order of its sums, and so the last bit of a result,
+never depends on it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from joblib import Parallel, delayed, parallel_config
@@ -14,60 +21,118 @@ from net2vec.core.memory import give_back_freed_memory, keep_freed_memory
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+# Threads that learn: calls are so short that threads mostly wait for Python's lock, and many
+# threads are slower than one. Beside a GPU, some prepare what it is to do next.
+_CPU_THREADS = 4
+_GPU_THREADS = 3
+# Fits of a concept in an image from which on processes are worth their start.
+_MIN_FITS_FOR_PROCESSES = 5000
 
-def map_in_threads(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int
-) -> Generator[tuple[Item, Result], None, None]:
-    """Items with their results, in the order in which they are ready.
 
-    Inside an item PyTorch runs on a single thread, whatever the number of workers: the order of
-    its sums, and so the last bit of a result, never depends on it.
+@runtime_checkable
+class Executor(Protocol):
+    """Maps a function over items."""
+
+    def map(
+        self, function: Callable[[Item], Result], items: Mapping[Item, float]
+    ) -> Generator[tuple[Item, Result], None, None]:
+        """Yield items with their results, in the order in which they are ready.
+
+        Args:
+            function: computes the result of an item; it can be pickled, and so can the items.
+            items: the cost of each item in any unit; the most expensive are started first, so that
+                no worker is left with a long one at the end.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ThreadExecutor:
+    """Threads of this process."""
+
+    workers: int
+
+    def map(
+        self, function: Callable[[Item], Result], items: Mapping[Item, float]
+    ) -> Generator[tuple[Item, Result], None, None]:
+        """See `Executor.map`."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # what new threads begin with
+        pool = ThreadPoolExecutor(self.workers, initializer=torch.set_num_threads, initargs=(1,))
+        try:
+            futures: dict[Future[Result], Item] = {
+                pool.submit(function, item): item for item in _most_expensive_first(items)
+            }
+            for future in as_completed(futures):
+                yield futures.pop(future), future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(threads)
+
+
+@dataclass(frozen=True)
+class ProcessExecutor:
+    """Processes of this machine, for items of many short calls, which threads would serialise.
+
+    Processes take seconds to start, and are reused by the next call. Large arrays of the function
+    and the items are memory-mapped, not copied.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # what new threads begin with
-    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
-    try:
-        futures: dict[Future[Result], Item] = {pool.submit(function, item): item for item in items}
-        for future in as_completed(futures):
-            yield futures.pop(future), future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
+
+    workers: int
+
+    def map(
+        self, function: Callable[[Item], Result], items: Mapping[Item, float]
+    ) -> Generator[tuple[Item, Result], None, None]:
+        """See `Executor.map`."""
+        give_back_freed_memory()
+        with parallel_config("loky", n_jobs=self.workers, inner_max_num_threads=1):
+            tasks = (
+                delayed(_on_one_thread)(function, item) for item in _most_expensive_first(items)
+            )
+            yield from Parallel(return_as="generator_unordered", batch_size=1)(tasks)
 
 
-def map_in_processes(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int
-) -> Generator[tuple[Item, Result], None, None]:
-    """As `map_in_threads`; for items of many short calls, for which threads wait for each other.
+def choose_executor(
+    workers: int, *, on_gpu: bool = False, fits: float = 0, work: float = 0
+) -> Executor:
+    """The local executor that suits a stage.
 
-    Processes take seconds to start, and are kept for the next time. The function and the items are
-    sent to them; large arrays they see in place.
+    Args:
+        workers: how many items are computed at a time, at most.
+        on_gpu: whether items run on a GPU, which processes would have to share.
+        fits: fits of a unit of work; 0 where the function should stay in this process.
+        work: the cost of all items, in images.
     """
-    give_back_freed_memory()
-    with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
-        tasks = (delayed(_alone)(function, item) for item in items)
-        yield from Parallel(return_as="generator_unordered", batch_size=1)(tasks)
+    # Two threads hardly wait for each other where every concept is a single fit, and processes
+    # take memory of their own.
+    if fits * work >= _MIN_FITS_FOR_PROCESSES and workers > (2 if fits == 1 else 1) and not on_gpu:
+        return ProcessExecutor(workers)
+    return ThreadExecutor(min(workers, _GPU_THREADS if on_gpu else _CPU_THREADS))
 
 
-def _alone(function: Callable[[Item], Result], item: Item) -> tuple[Item, Result]:
+def pack_by_cost(items: Mapping[Item, int], limit: int) -> dict[tuple[Item, ...], int]:
+    """Groups of items with their costs, the most expensive first.
+
+    Args:
+        items: the cost of each item.
+        limit: the cost of a group; only a group of one item may exceed it.
+    """
+    groups: list[list[Item]] = []
+    left = 0
+    for item in _most_expensive_first(items):
+        if not groups or items[item] > left:
+            groups.append([])
+            left = limit
+        groups[-1].append(item)
+        left -= items[item]
+    return {tuple(group): sum(items[item] for item in group) for group in groups}
+
+
+def _most_expensive_first(items: Mapping[Item, float]) -> list[Item]:
+    return sorted(items, key=lambda item: -items[item])
+
+
+def _on_one_thread(function: Callable[[Item], Result], item: Item) -> tuple[Item, Result]:
     torch.set_num_threads(1)
     keep_freed_memory()  # the process is ours
     return item, function(item)
-
-
-def longest_first(work: Mapping[Item, int]) -> dict[Item, int]:
-    """Work items in an order that leaves no worker alone with a long one at the end."""
-    return dict(sorted(work.items(), key=lambda item: -item[1]))
-
-
-def pack_by_cost(work: Mapping[Item, int], most: int) -> dict[tuple[Item, ...], int]:
-    """Groups of work items, the longest first; of more than one item no more than `most`."""
-    groups: list[list[Item]] = []
-    room = 0
-    for item, size in longest_first(work).items():
-        if not groups or size > room:
-            groups.append([])
-            room = most
-        groups[-1].append(item)
-        room -= size
-    return {tuple(group): sum(work[item] for item in group) for group in groups}

@@ -14,11 +14,10 @@ from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations
 from net2vec.pipeline.inputs import Inputs
 from net2vec.recording import LayerRecording
-from net2vec.tasks.fits.paper_classification import Classified
-from net2vec.tasks.segmented import Segmented
+from net2vec.tasks.learned import ClassifiedConcept, SegmentedConcept
 from net2vec.tasks.single import SingleCounts
 
-_Learned = Segmented | Classified
+_Learned = SegmentedConcept | ClassifiedConcept
 
 
 def layer_results(recording: LayerRecording, inputs: Inputs, layer: str) -> xr.Dataset:
@@ -60,11 +59,11 @@ def segment_results(
     dataset: ProbeDataset,
     labels: Sequence[int],
     counts: SingleCounts,
-    learned: Mapping[int, Segmented],
+    learned: Mapping[int, SegmentedConcept],
     sizes: Sequence[int],
     *,
     fit: str = results.PAPER,
-    seeds: Mapping[int, Mapping[int, Segmented]] | None = None,
+    seeds: Mapping[int, Mapping[int, SegmentedConcept]] | None = None,
     nulls: NullDraws | None = None,
 ) -> xr.Dataset:
     """The arrays of `LAYER/segment`, or of another fit beside them.
@@ -131,12 +130,12 @@ def classify_results(
     annotations: Annotations,
     dataset: ProbeDataset,
     labels: Sequence[int],
-    learned: Mapping[int, Classified],
+    learned: Mapping[int, ClassifiedConcept],
     sizes: Sequence[int],
     filters: int,
     *,
     fit: str = results.PAPER,
-    seeds: Mapping[int, Mapping[int, Classified]] | None = None,
+    seeds: Mapping[int, Mapping[int, ClassifiedConcept]] | None = None,
     nulls: NullDraws | None = None,
 ) -> xr.Dataset:
     """The arrays of `LAYER/classify`, or of another fit beside them.

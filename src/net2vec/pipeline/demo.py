@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from net2vec.config import BOTH, PAPER, ClassifySettings, SegmentSettings, Settings
-from net2vec.core.executors import map_in_processes
+from net2vec.core.executors import ProcessExecutor
 from net2vec.data import open_dataset
 from net2vec.pipeline.inputs import default_workers
 from net2vec.pipeline.progress import Progress, SilentProgress
@@ -76,7 +76,7 @@ def _write_reports(runs: Sequence[Path], out: Path, workers: int, progress: Prog
     pages = [(tuple(runs), out)]
     pages += [((run,), run / "report") for run in runs if not has_report(run)]
     advance = progress.stage("reports", len(pages))
-    for _ in map_in_processes(_write_report, pages, workers):
+    for _ in ProcessExecutor(workers).map(_write_report, dict.fromkeys(pages, 1)):
         advance(1)
     return out / "index.html"
 

@@ -44,18 +44,15 @@ from net2vec.pipeline.inputs import (
     wants_batch_norm,
     with_batch_norm,
 )
-from net2vec.pipeline.learning import (
-    Workplace,
-    learn_to_classify,
-    learn_to_segment,
-    recording_digest,
-)
 from net2vec.pipeline.progress import Ledger, Progress, SilentProgress
 from net2vec.pipeline.provenance import provenance, refuse_other_inputs
 from net2vec.pipeline.reporting import write_report
+from net2vec.pipeline.stages.context import LayerContext, recording_digest
+from net2vec.pipeline.stages.learning import learn_task
 from net2vec.prediction import BATCH_NORM, restore_batch_norm, save_batch_norm
 from net2vec.recording import LayerRecording, record
 from net2vec.tasks.choice import Choice, Skipped, choose_concepts, split_sizes
+from net2vec.tasks.kinds import CLASSIFY, SEGMENT
 
 
 def probe(
@@ -172,7 +169,7 @@ class _Run:
                 f"least {LEAST_NULLS}, better for 99"
             )
         recordings = self._record()
-        place = Workplace(
+        context = LayerContext(
             self.settings, self.inputs, annotations, self.out, self.workers, self.progress,
             self.ledger,
         )  # fmt: skip
@@ -182,13 +179,13 @@ class _Run:
             if "segment" in choices and self._has_places(recording):
                 sizes = self._sizes(recording, "segment", self.settings.segment.subsets)
                 labels = choices["segment"].labels
-                tasks["segment"] = learn_to_segment(place, recording, labels, sizes)
+                tasks["segment"] = learn_task(context, SEGMENT, recording, labels, sizes)
             if "classify" in choices:
                 # One filter is always learned.
                 wanted = [size for size in self.settings.classify.subsets if size != 1]
                 sizes = self._sizes(recording, "classify", wanted)
                 labels = choices["classify"].labels
-                tasks["classify"] = learn_to_classify(place, recording, labels, sizes)
+                tasks["classify"] = learn_task(context, CLASSIFY, recording, labels, sizes)
             self._tell_divergence(layer, tasks)
             group = layer_results(recording, self.inputs, layer)
             layers[layer] = (group, tasks)

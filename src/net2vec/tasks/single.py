@@ -6,14 +6,16 @@ Source: paper, section 3.1.1.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from net2vec.core.executors import map_in_threads
+from net2vec.core.executors import Executor
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.geometry.maps import SparseMaps
 from net2vec.kernels.geometry.strips import BYTE
@@ -59,67 +61,101 @@ def count_single_filters(
     labels: Sequence[int],
     *,
     device: torch.device | str = "cpu",
-    workers: int = 1,
+    executor: Executor | None = None,
     progress: Callable[[int], object] = lambda images: None,
 ) -> SingleCounts:
-    """Overlap of every filter with every concept: image by image, all filters and masks at once.
+    """Overlap of every filter with every concept, summed over shards of images.
 
     Args:
         recording: the layer; it must have a grid.
         annotations: the masks.
         labels: the concepts.
         device: where to count; the counts are integers and do not depend on it.
-        workers: threads, on which they do not depend either.
-        progress: called with the number of images done since the last call.
+        executor: maps over the shards, on which the counts do not depend either; None for one shard
+            after the other in this thread.
+        progress: called with the number of images counted since the last call.
     """
-    images = len(annotations.is_train)
-    squares = Squares.of(grid_of(recording), annotations.size, device)
-    portion = _portion(recording, annotations, labels, squares, device)
-    concept_of = np.full(len(annotations.names), -1)
-    concept_of[np.asarray(labels, dtype=int)] = np.arange(len(labels))
-    pairs = np.concatenate([annotations.pairs(label) for label in labels] or [np.zeros(0, int)])
-    pairs = pairs[np.argsort(annotations.image[pairs], kind="stable")]
-    label_of = np.repeat(np.arange(len(annotations.names)), np.diff(annotations.starts))
-    bounds = np.searchsorted(annotations.image[pairs], np.arange(0, images + portion, portion))
+    counter = _ShardCounter(recording, annotations, tuple(labels), torch.device(device))
+    shards = counter.shards()
+    total = torch.zeros(2, 2, len(labels), recording.filters, dtype=torch.int64)
+    results = executor.map(counter, shards) if executor else ((x, counter(x)) for x in shards)
+    with closing(results):
+        for shard, counts in results:
+            total += counts
+            progress(shards[shard])
+    return SingleCounts(labels, *total)
 
-    def count(number: int) -> tuple[Tensor, Tensor, Tensor]:
-        chosen = pairs[bounds[number] : bounds[number + 1]]
-        first = number * portion
-        here = np.arange(first, min(first + portion, images))
-        touched = touch(recording.maps(here, device).dense(), squares)
+
+@dataclass(frozen=True, eq=False)
+class _ShardCounter:
+    """Counts the pixels of one shard of images: all filters and masks of an image at once.
+
+    Attributes:
+        recording, annotations, labels, device: see `count_single_filters`.
+    """
+
+    recording: LayerRecording
+    annotations: Annotations
+    labels: Sequence[int]
+    device: torch.device
+
+    def __call__(self, shard: tuple[int, int]) -> Int[Tensor, "counted split concept filter"]:
+        """Intersections and unions, from one image on and below another."""
+        annotations, device = self.annotations, self.device
+        squares, concept_of, pairs = self._plan
+        images = annotations.image[pairs]
+        chosen = pairs[slice(*np.searchsorted(images, shard))]
+        touched = touch(self.recording.maps(np.arange(*shard), device).dense(), squares)
         masks = masks_on(device, annotations, chosen).flatten(1)
-        image = torch.from_numpy(annotations.image[chosen].astype(np.int64) - first).to(device)
+        in_shard = annotations.image[chosen].astype(np.int64) - shard[0]
+        image = torch.from_numpy(in_shard).to(device)
         area = torch.from_numpy(annotations.area[chosen].astype(np.int64)).to(device)
         shared, own = overlaps(touched, masks, image, squares)
-        split = ~annotations.is_train[annotations.image[chosen]]
-        row = split * len(labels) + concept_of[label_of[chosen]]
-        return torch.from_numpy(row).to(device), shared, own[image] + area[:, None] - shared
+        is_val = ~annotations.is_train[annotations.image[chosen]]
+        label = np.searchsorted(annotations.starts, chosen, side="right") - 1
+        row = torch.from_numpy(is_val * len(self.labels) + concept_of[label]).to(device)
+        shape = (2 * len(self.labels), self.recording.filters)
+        counts = torch.zeros(2, *shape, dtype=torch.int64, device=device)
+        counts[0].index_add_(0, row, shared)
+        counts[1].index_add_(0, row, own[image] + area[:, None] - shared)
+        return counts.cpu().view(2, 2, len(self.labels), shape[1])
 
-    shape = (2 * len(labels), recording.filters)
-    intersection = torch.zeros(shape, dtype=torch.int64, device=device)
-    union = torch.zeros(shape, dtype=torch.int64, device=device)
-    for number, (row, shared, joined) in map_in_threads(count, range(len(bounds) - 1), workers):
-        intersection.index_add_(0, row, shared)
-        union.index_add_(0, row, joined)
-        progress(min(portion, images - number * portion))
-    by_split = (2, len(labels), recording.filters)
-    return SingleCounts(labels, *(x.cpu().view(by_split) for x in (intersection, union)))
+    def shards(self) -> dict[tuple[int, int], int]:
+        """Consecutive images, and how many they are."""
+        images = len(self.annotations.is_train)
+        size = _images_per_shard(
+            self.recording, self.annotations, self.labels, self._plan[0], self.device
+        )
+        bounds = ((first, min(first + size, images)) for first in range(0, images, size))
+        return {(first, last): last - first for first, last in bounds}
+
+    @cached_property
+    def _plan(self) -> tuple[Squares, Int[np.ndarray, "label"], Int[np.ndarray, "pair"]]:
+        """The geometry, the place of each label, and the labels' pairs in the order of images."""
+        annotations, labels = self.annotations, self.labels
+        squares = Squares.of(grid_of(self.recording), annotations.size, self.device)
+        concept_of = np.full(len(annotations.names), -1)
+        concept_of[np.asarray(labels, dtype=int)] = np.arange(len(labels))
+        pairs = np.concatenate([annotations.pairs(label) for label in labels] or [np.zeros(0, int)])
+        return squares, concept_of, pairs[np.argsort(annotations.image[pairs], kind="stable")]
+
+    def __reduce__(self) -> tuple[type[_ShardCounter], tuple[object, ...]]:
+        return _ShardCounter, (self.recording, self.annotations, self.labels, self.device)
 
 
-def _portion(
+def _images_per_shard(
     recording: LayerRecording,
     annotations: Annotations,
     labels: Sequence[int],
     squares: Squares,
-    device: torch.device | str,
+    device: torch.device,
 ) -> int:
-    """How many images are counted at a time."""
-    on_gpu = torch.device(device).type == "cuda"
-    most, numbers = (_GPU_PORTION, _GPU_NUMBERS) if on_gpu else (_CPU_PORTION, _CPU_NUMBERS)
+    on_gpu = device.type == "cuda"
+    limit, numbers = (_GPU_PORTION, _GPU_NUMBERS) if on_gpu else (_CPU_PORTION, _CPU_NUMBERS)
     height, width = squares.grid
     pairs = sum(len(annotations.pairs(label)) for label in labels)
     masks = squares.places * pairs / max(len(annotations.is_train), 1)
-    return max(1, min(most, int(numbers / (recording.filters * height * width + masks))))
+    return max(1, min(limit, int(numbers / (recording.filters * height * width + masks))))
 
 
 def single_counts(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from net2vec.core.executors import map_in_threads
+from net2vec.core.executors import ThreadExecutor
 from net2vec.tasks.fits import converged_classification as module
 from net2vec.tasks.fits.converged_classification import (
     STRENGTHS,
@@ -16,7 +16,8 @@ from net2vec.tasks.fits.converged_classification import (
     concepts_together,
     standardise,
 )
-from net2vec.tasks.fits.paper_classification import Classified, draw_sample
+from net2vec.tasks.learned import ClassifiedConcept
+from net2vec.tasks.samples import draw_sample
 
 import oracle
 from builders_data import annotate, recording_of
@@ -58,7 +59,7 @@ class Case:
         }
         self.features = standardise(self.recording, self.annotations)
 
-    def classify(self, names, sizes=SIZES) -> dict[str, Classified]:
+    def classify(self, names, sizes=SIZES) -> dict[str, ClassifiedConcept]:
         found = classify_converged(
             self.recording,
             self.annotations,
@@ -79,7 +80,7 @@ def case(tmp_path_factory) -> Case:
 
 
 @pytest.fixture(scope="module")
-def found(case) -> dict[str, Classified]:
+def found(case) -> dict[str, ClassifiedConcept]:
     names = [name for name in case.names if name != "always"]
     return case.classify(names)
 
@@ -194,7 +195,7 @@ def test_a_path_of_one_filter_takes_the_steepest(case):
         assert (slope >= 0.85 * slope.max()).sum() <= 3
 
 
-def same(first: Classified, other: Classified) -> None:
+def same(first: ClassifiedConcept, other: ClassifiedConcept) -> None:
     for key, value in vars(first).items():
         np.testing.assert_array_equal(value, getattr(other, key), err_msg=key)
 
@@ -206,7 +207,7 @@ def test_no_bit_hangs_on_the_concepts_beside_their_order_or_the_workers(case, fo
         ["noise", "rare", "clear", "once", "blurred"],
         ["half", "clear"],
     ]
-    for names, again in map_in_threads(lambda names: case.classify(names), map(tuple, orders), 2):
+    for names, again in ThreadExecutor(2).map(case.classify, dict.fromkeys(map(tuple, orders), 1)):
         assert tuple(again) == names
         for name, one in again.items():
             same(one, found[name])

@@ -11,13 +11,10 @@ from hypothesis import strategies as st
 
 from net2vec.data.annotations import Annotations
 from net2vec.tasks.chance import start_vector
-from net2vec.tasks.fits.paper_classification import (
-    Classified,
-    Sample,
-    classify_concepts,
-    draw_sample,
-)
+from net2vec.tasks.fits.paper_classification import classify_concepts
 from net2vec.tasks.fits.training import Training
+from net2vec.tasks.learned import ClassifiedConcept
+from net2vec.tasks.samples import Sample, draw_sample
 
 import oracle
 from builders_data import annotate, recording_of
@@ -148,7 +145,7 @@ class Case:
 
     def classify(
         self, names: Sequence[str], training: Training = TRAINING, sizes: Sequence[int] = (3,)
-    ) -> list[Classified]:
+    ) -> list[ClassifiedConcept]:
         return classify_concepts(
             self.recording,
             names,

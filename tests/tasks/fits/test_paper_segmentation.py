@@ -8,13 +8,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from net2vec.core.executors import ProcessExecutor, ThreadExecutor
 from net2vec.data.annotations import Annotations
 from net2vec.recording import LayerRecording
 from net2vec.tasks import single
 from net2vec.tasks.chance import start_vector
 from net2vec.tasks.concept import ConceptTask
 from net2vec.tasks.fits import paper_segmentation as segment
-from net2vec.tasks.fits.paper_segmentation import Segmented, segment_concept
+from net2vec.tasks.fits.paper_segmentation import SegmentedConcept, segment_concept
 from net2vec.tasks.fits.training import Training
 from net2vec.tasks.single import count_single_filters
 
@@ -89,15 +90,15 @@ def test_single_filters_against_the_oracle(case, portion, monkeypatch):
     assert counts.best_filter[labels.index(1)] == 1  # the one that the concept follows
 
 
-@pytest.mark.parametrize("workers", [2, 3])
-def test_neither_workers_nor_other_concepts_change_the_counts(case, workers, monkeypatch):
+@pytest.mark.parametrize("executor", [ThreadExecutor(3), ProcessExecutor(2), None])
+def test_neither_executors_nor_other_concepts_change_the_counts(case, executor, monkeypatch):
     _, _, recording, annotations = case
     expected = count_single_filters(recording, annotations, [1, 2, 3, 4, 5])
     monkeypatch.setattr(single, "_CPU_PORTION", 3)
-    counts = count_single_filters(recording, annotations, [1, 2, 3, 4, 5], workers=workers)
+    counts = count_single_filters(recording, annotations, [1, 2, 3, 4, 5], executor=executor)
     assert counts.intersection.equal(expected.intersection)
     assert counts.union.equal(expected.union)
-    some = count_single_filters(recording, annotations, [5, 2], workers=workers)
+    some = count_single_filters(recording, annotations, [5, 2], executor=executor)
     assert some.intersection.equal(expected.intersection[:, [4, 1]])
     assert some.union.equal(expected.union[:, [4, 1]])
     assert count_single_filters(recording, annotations, []).set_iou.shape == (2, 0, FILTERS)
@@ -119,7 +120,7 @@ def test_the_best_filter_is_the_lowest_of_equals_on_training_images_alone(tmp_pa
 # All filters, and subsets of them
 
 
-def learn(case, name: str, subset_sizes=(1, 3), **changes) -> Segmented:
+def learn(case, name: str, subset_sizes=(1, 3), **changes) -> SegmentedConcept:
     _, _, recording, annotations = case
     return segment_concept(
         recording,
@@ -206,7 +207,7 @@ def test_counts_of_subsets_by_image_are_what_their_scores_are_made_of(case, name
             score = shared[here].sum() / joined[here].sum()
             assert found.subset_score[split, place] == score
     assert found.path_pair_union.shape == (0, len(images))
-    none = found.without_subset_pairs()
+    none = found.of_another_seed()
     assert none.subset_pair_intersection.shape == none.subset_pair_union.shape == (0, len(images))
     assert none.subset_score is found.subset_score
 

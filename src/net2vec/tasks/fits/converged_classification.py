@@ -27,7 +27,8 @@ from net2vec.kernels.convex.standardised import Standardised
 from net2vec.kernels.sgd.logistic import largest_weights
 from net2vec.recording import LayerRecording
 from net2vec.tasks.fits.cross_validation import FOLDS, Folded, hold_out
-from net2vec.tasks.fits.paper_classification import Classified, Sample
+from net2vec.tasks.learned import ClassifiedConcept
+from net2vec.tasks.samples import Sample
 
 STRENGTHS = (10.0, 1.0, 1e-1, 1e-2, 1e-3)
 """L2 strengths to choose from, from the strongest."""
@@ -69,7 +70,7 @@ def classify_converged(
     subset_sizes: Sequence[int],
     device: torch.device | str = "cpu",
     features: Standardised | None = None,
-) -> list[Classified]:
+) -> list[ClassifiedConcept]:
     """Learn to classify concepts with all filters of a layer, one filter and subsets of them.
 
     Subsets are chosen by two rules, of which each is solved again with its filters alone, and with
@@ -102,7 +103,7 @@ def classify_converged(
     bias = torch.cat([full.bias[:, None], smaller.bias], 1).float()
     means = torch.from_numpy(recording.means).to(device)
     return [
-        Classified.of(
+        ClassifiedConcept.of(
             means,
             sample,
             weight[place].mT,

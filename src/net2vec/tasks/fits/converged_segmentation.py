@@ -33,7 +33,7 @@ from net2vec.recording import LayerRecording
 from net2vec.tasks.concept import ConceptTask, Counts, grid_of, stack_counts
 from net2vec.tasks.fits.paper_segmentation import packed_masks
 from net2vec.tasks.fits.pixel_lattice import lattice_of
-from net2vec.tasks.segmented import Segmented
+from net2vec.tasks.learned import SegmentedConcept
 from net2vec.tasks.single import single_counts
 
 FOLDS = 5
@@ -55,7 +55,7 @@ def segment_converged(
     best_filter: int,
     subset_sizes: Sequence[int],
     device: torch.device | str = "cpu",
-) -> Segmented:
+) -> SegmentedConcept:
     """Learn to segment a concept with all filters of a layer, and with subsets of them.
 
     Subsets are chosen by two rules, of which each is solved again with its filters alone: the
@@ -90,7 +90,7 @@ def segment_converged(
         stack_counts([Counts.joined(one.counts).by(order) for one in some], len(pairs))
         for some in (subsets, path)
     )
-    return Segmented(
+    return SegmentedConcept(
         weight=full.weight,
         bias=0.0,
         cut=full.cut,

@@ -35,7 +35,7 @@ from net2vec.tasks.concept import (
     stack_counts,
 )
 from net2vec.tasks.fits.training import Training
-from net2vec.tasks.segmented import Segmented
+from net2vec.tasks.learned import SegmentedConcept
 from net2vec.tasks.single import single_counts
 
 TASK = "segment"
@@ -75,7 +75,7 @@ def segment_concepts(
     subset_sizes: Sequence[int],
     training: Training,
     device: torch.device | str = "cpu",
-) -> list[Segmented]:
+) -> list[SegmentedConcept]:
     """Learn to segment concepts with all filters of a layer, and with subsets of them.
 
     What is learned of a concept is the same to the last bit, whoever is learned beside it.
@@ -135,7 +135,7 @@ def segment_concept(
     training: Training,
     seed: int,
     device: torch.device | str = "cpu",
-) -> Segmented:
+) -> SegmentedConcept:
     """Learn to segment a single concept; see `segment_concepts`."""
     asked = ConceptTask(annotations, label, best_filter, seed)
     (found,) = segment_concepts(
@@ -270,7 +270,7 @@ def _segmented(
     subset_counts: Sequence[Sequence[Counts]],
     single: Counts,
     pairs: Int[np.ndarray, "pair"],
-) -> Segmented:
+) -> SegmentedConcept:
     """What was learned of a concept; counts are by split, and then by subset."""
     subsets, filters = subset_weight.shape
     none, none_counted = np.zeros(0), np.zeros((0, len(pairs)), dtype=np.int32)
@@ -278,7 +278,7 @@ def _segmented(
     methods = [one.by(order) for one in (single, Counts.joined(counts))]
     by_subset = [Counts.joined(both).by(order) for both in zip(*subset_counts, strict=True)]
     subset_intersection, subset_union = stack_counts(by_subset, len(pairs))
-    return Segmented(
+    return SegmentedConcept(
         weight=weight.numpy(),
         bias=0.0,
         cut=0.0,

@@ -1,0 +1,144 @@
+"""What the stages on all layers of a run have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from net2vec.config import Settings
+from net2vec.core.executors import Executor, choose_executor
+from net2vec.data.annotations import Annotations, annotations_digest
+from net2vec.pipeline.folder import CACHE, Shelf, digest_of
+from net2vec.pipeline.inputs import Inputs, probe_batch
+from net2vec.pipeline.progress import Ledger, Progress
+from net2vec.recording import LayerRecording
+from net2vec.tasks.fits.base import Fit, FitData
+from net2vec.tasks.fits.training import Training
+from net2vec.vocabulary import load_fit
+
+# What the numbers of a work item depend on besides its inputs; raised when the method changes.
+_METHOD = {"cpu": 4, "cuda": 5}
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class LayerContext:
+    """What the stages on all layers of a run have in common.
+
+    Attributes:
+        settings: the run's settings.
+        inputs: the network as it is probed, and the dataset.
+        annotations: which image contains what.
+        out: the run's folder.
+        workers: how many items are computed at a time.
+        progress: reports the stages to the user.
+        ledger: records what they cost.
+        executor: computes all items; None for the local executor that suits each stage.
+    """
+
+    settings: Settings
+    inputs: Inputs
+    annotations: Annotations
+    out: Path
+    workers: int
+    progress: Progress
+    ledger: Ledger
+    executor: Executor | None = None
+
+    def fits(self) -> list[Fit]:
+        """The fits of the run, in the order of its settings."""
+        segment, classify = self.settings.segment, self.settings.classify
+        trainings = {
+            "segment": Training(
+                segment.learning_rate, segment.momentum, segment.batch, segment.epochs
+            ),
+            "classify": Training(
+                classify.learning_rate,
+                classify.momentum,
+                classify.batch,
+                classify.epochs,
+                classify.drop_after,
+            ),
+        }
+        return [load_fit(name).from_training(trainings) for name in self.settings.fits]
+
+    def fit_data(self, recording: LayerRecording) -> FitData:
+        """What the fits of a layer learn from."""
+        inputs = self.inputs
+        return FitData(recording, self.annotations, inputs.dataset.digest, inputs.device)
+
+    def cache(self, task: str, layer: str, *, seed: int, **parts: Any) -> Shelf:
+        """The cache of items of one kind; `parts` are what else determines them."""
+        digest = digest_of(
+            recording=recording_digest(self.settings, self.inputs),
+            annotations=annotations_digest(self.inputs.dataset, self.inputs.mask_size),
+            layer=layer,
+            task=task,
+            seed=seed,
+            **parts,
+        )
+        return Shelf(self.out / CACHE / task, digest)
+
+    def training_images(self, labels: Sequence[int]) -> dict[int, int]:
+        """By label, the number of training images that contain it: the cost of learning it."""
+        pairs = self.annotations.pairs
+        return {label: len(pairs(label, train=True)) for label in labels}
+
+    def run(
+        self,
+        stage: str,
+        title: str,
+        function: Callable[[Item], Result],
+        items: Mapping[Item, int],
+        *,
+        done: int = 0,
+        keep: Callable[[Item, Result], object] = lambda item, result: None,
+        fits: int = 0,
+    ) -> dict[Item, Result]:
+        """Compute items, and store what comes back.
+
+        Args:
+            stage: name of the stage in the ledger.
+            title: of the stage, for the user.
+            function: computes the result of an item; it can be pickled.
+            items: with their cost: the remaining time is estimated by it.
+            done: cost of the items of this stage that were computed before.
+            keep: called with every item and its result in this process.
+            fits: how many fits a unit of cost is; 0 where the function should not be sent to other
+                processes.
+        """
+        cost = sum(items.values())
+        advance = self.progress.stage(title, done + cost)
+        if done:
+            advance(done)
+        on_gpu = self.inputs.device.type == "cuda"
+        executor = self.executor or choose_executor(
+            self.workers, on_gpu=on_gpu, fits=fits, work=cost
+        )
+        found = {}
+        with self.ledger.stage(stage), closing(executor.map(function, items)) as results:
+            for item, result in results:
+                keep(item, result)
+                found[item] = result
+                advance(items[item])
+        return found
+
+
+def recording_digest(settings: Settings, inputs: Inputs) -> str:
+    """Names what recording a network's layers gives."""
+    return digest_of(
+        method=_METHOD[inputs.device.type],
+        network=inputs.network.digest,
+        input=inputs.network.input_digest,
+        dataset=inputs.dataset.digest,
+        layers=inputs.layers,
+        quantile=settings.quantile,
+        batch=probe_batch(settings, inputs.device),
+        mixed_precision=settings.mixed_precision,
+        device=inputs.device.type,
+    )

@@ -1,0 +1,155 @@
+"""A fit: how a concept's vector is learned on a layer.
+
+A fit is a frozen dataclass whose fields are its settings. It says what it is called, whether it has
+a random start, what its results depend on, what it costs and which concepts it learns together; and
+it learns to segment and to classify. Nothing else in the package asks which fit it has: add a fit
+as one file here and one line in `net2vec.vocabulary.FITS`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from net2vec.core.executors import pack_by_cost
+from net2vec.data.annotations import Annotations
+from net2vec.recording import LayerRecording
+from net2vec.tasks.concept import ConceptTask
+from net2vec.tasks.fits.training import Training
+from net2vec.tasks.learned import ClassifiedConcept, SegmentedConcept
+
+Item = TypeVar("Item", bound=Hashable)
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, eq=False)
+class FitData:
+    """What all concepts of a layer are learned from; it can be sent to another process.
+
+    Attributes:
+        recording: the layer.
+        annotations: which image contains what, with masks. Null tests shuffle them concept by
+            concept (see `ConceptTask`); the split of images stays.
+        dataset: the dataset's digest, which keys the samples of classification.
+        device: where to learn.
+    """
+
+    recording: LayerRecording
+    annotations: Annotations
+    dataset: str
+    device: torch.device
+    _derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    _lock: Any = field(default_factory=Lock, init=False, repr=False)
+
+    def derived(self, name: str, make: Callable[[], Value]) -> Value:
+        """What a fit computes from the layer once for all concepts, computed at the first call."""
+        with self._lock:
+            if name not in self._derived:
+                self._derived[name] = make()
+            value: Value = self._derived[name]
+            return value
+
+    def __reduce__(self) -> tuple[type[FitData], tuple[Any, ...]]:
+        return FitData, (self.recording, self.annotations, self.dataset, self.device)
+
+
+class Fit(ABC):
+    """How concept vectors are learned.
+
+    Attributes:
+        name: in settings, tables and files.
+        title: in reports.
+        has_start: whether learning starts from a random vector, so that seeds make a difference.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    has_start: ClassVar[bool] = False
+
+    @classmethod
+    def from_training(cls, trainings: Mapping[str, Training]) -> Fit:
+        """The fit with the settings of a run.
+
+        Args:
+            trainings: by task, the settings of SGD; most fits have no use for them.
+        """
+        return cls()
+
+    def cache_key(self, task: str) -> dict[str, object]:
+        """All that the fit's results depend on besides the layer, the concept and the seed."""
+        return {"fit": self.name, **vars(self)}
+
+    def cost(self, task: str, sizes: Sequence[int]) -> int:
+        """How many fits a concept takes; decides whether processes are worth their start.
+
+        Args:
+            task: `segment` or `classify`.
+            sizes: numbers of filters to learn again with.
+        """
+        return 2 * (1 + len(sizes))
+
+    def groups(
+        self, data: FitData, task: str, work: Mapping[Item, int]
+    ) -> dict[tuple[Item, ...], int]:
+        """Items that are best learned together, with their work; results do not depend on it.
+
+        Args:
+            data: what concepts are learned from.
+            task: `segment` or `classify`.
+            work: by item, its training images that contain the concept.
+        """
+        return pack_by_cost(work, 1)
+
+    @abstractmethod
+    def segment(
+        self, data: FitData, concepts: Sequence[ConceptTask], sizes: Sequence[int]
+    ) -> list[SegmentedConcept]:
+        """Learn to segment concepts with all filters of a layer, and with subsets of them.
+
+        Args:
+            data: what to learn from; the layer has a grid.
+            concepts: the concepts, with annotations of their own.
+            sizes: numbers of filters to learn again with.
+        """
+
+    @abstractmethod
+    def classify(
+        self, data: FitData, concepts: Sequence[ConceptTask], sizes: Sequence[int]
+    ) -> list[ClassifiedConcept]:
+        """Learn to classify concepts with all filters, with one, and with subsets of them.
+
+        Args:
+            data: what to learn from.
+            concepts: the concepts, with annotations of their own.
+            sizes: numbers of filters, above 1, to learn again with.
+        """
+
+    def segmentation_scores(
+        self, data: FitData, concepts: Sequence[ConceptTask]
+    ) -> Float[np.ndarray, "concept"]:
+        """Set IoU on validation images after learning to segment with all filters.
+
+        Args:
+            data: as for `segment`.
+            concepts: as for `segment`; their best filters are not used.
+        """
+        return np.array([one.score[1] for one in self.segment(data, concepts, ())])
+
+
+def pack_by_count(work: Mapping[Item, int], size: int) -> dict[tuple[Item, ...], int]:
+    """Groups of a fixed number of items, of about equally many training images each.
+
+    Args:
+        work: by item, its training images.
+        size: items of a group.
+    """
+    order = sorted(work, key=lambda item: (-work[item], item))
+    groups = (tuple(order[first : first + size]) for first in range(0, len(order), size))
+    return {group: sum(work[item] for item in group) for group in groups}

@@ -1,0 +1,179 @@
+"""What is learned of a concept: vectors, scores, and counts by image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from net2vec.kernels.overlap import iou
+from net2vec.kernels.sgd.logistic import right_side, share_right
+from net2vec.tasks.samples import Sample
+
+
+@dataclass(frozen=True)
+class SegmentedConcept:
+    """What was learned of one concept on one layer.
+
+    A pixel is predicted where w . up(B) + bias > cut.
+
+    Attributes:
+        weight: the concept's vector (w).
+        bias, cut: 0 in the paper's fit.
+        l2: strength of the L2 term; NaN in the paper's fit, which has none.
+        start_distance: norm(w - w0) / norm(w0); NaN where there is no start.
+        score: set IoU by split (train, val).
+        subset_weight, subset_bias, subset_cut, subset_score: the same for every subset size.
+        path_weight, path_bias, path_cut, path_score: the same for every subset size, with filters
+            chosen by an L1 path; of length 0 in the paper's fit.
+        pairs: the images that contain the concept, as pairs of the annotations, ascending.
+        pair_intersection, pair_union: pixels of the predicted and the true mask in each of them,
+            by method (the best single filter, the combination).
+        subset_pair_intersection, subset_pair_union: the same by subset size; of length 0 in the
+            fits of other seeds than the run's own.
+        path_pair_intersection, path_pair_union: the same with filters chosen by an L1 path.
+    """
+
+    weight: Float[np.ndarray, "filter"]
+    bias: float
+    cut: float
+    l2: float
+    start_distance: float
+    score: Float[np.ndarray, "split"]
+    subset_weight: Float[np.ndarray, "subset filter"]
+    subset_bias: Float[np.ndarray, "subset"]
+    subset_cut: Float[np.ndarray, "subset"]
+    subset_score: Float[np.ndarray, "split subset"]
+    path_weight: Float[np.ndarray, "path filter"]
+    path_bias: Float[np.ndarray, "path"]
+    path_cut: Float[np.ndarray, "path"]
+    path_score: Float[np.ndarray, "split path"]
+    pairs: Int[np.ndarray, "pair"]
+    pair_intersection: Int[np.ndarray, "method pair"]
+    pair_union: Int[np.ndarray, "method pair"]
+    subset_pair_intersection: Int[np.ndarray, "counted pair"]
+    subset_pair_union: Int[np.ndarray, "counted pair"]
+    path_pair_intersection: Int[np.ndarray, "path pair"]
+    path_pair_union: Int[np.ndarray, "path pair"]
+
+    @property
+    def pair_iou(self) -> Float[np.ndarray, "method pair"]:
+        """Individual IoU (paper, equation 3); 0 where the union is empty."""
+        return iou(
+            torch.from_numpy(self.pair_intersection), torch.from_numpy(self.pair_union)
+        ).numpy()
+
+    def of_another_seed(self) -> SegmentedConcept:
+        """What is kept of a fit with another seed than the run's own.
+
+        Counts of subsets by image are left out: they may be most of it.
+        """
+        none = np.zeros((0, len(self.pairs)), dtype=np.int32)
+        return replace(self, subset_pair_intersection=none, subset_pair_union=none)
+
+
+@dataclass(frozen=True)
+class ClassifiedConcept:
+    """What was learned of one concept on one layer.
+
+    Attributes:
+        weight, bias: the concept's vector (w) and bias (b).
+        l2: strength of the L2 term; NaN in the paper's fit, which has none.
+        start_distance: norm(w - w0) / norm(w0); NaN where there is no start.
+        best_filter: the filter of the largest absolute weight.
+        score: accuracy by split (train, val).
+        single_score: the same, learned again with the best filter alone.
+        subset_weight, subset_bias, subset_score: the same for every subset size.
+        path_weight, path_bias, path_score: the same for every subset size, with filters chosen by
+            an L1 path; of length 0 in the paper's fit.
+        trial_image, trial_positive: the balanced validation set that the scores are taken on, as
+            images of the dataset, and whether each contains the concept.
+        trial_correct: which of them fall on the right side, by method (the single filter, the
+            combination).
+        subset_trial_correct, path_trial_correct: the same by subset size.
+    """
+
+    weight: Float[np.ndarray, "filter"]
+    bias: float
+    l2: float
+    start_distance: float
+    best_filter: int
+    score: Float[np.ndarray, "split"]
+    single_score: Float[np.ndarray, "split"]
+    subset_weight: Float[np.ndarray, "subset filter"]
+    subset_bias: Float[np.ndarray, "subset"]
+    subset_score: Float[np.ndarray, "split subset"]
+    path_weight: Float[np.ndarray, "path filter"]
+    path_bias: Float[np.ndarray, "path"]
+    path_score: Float[np.ndarray, "split path"]
+    trial_image: Int[np.ndarray, "trial"]
+    trial_positive: Bool[np.ndarray, "trial"]
+    trial_correct: Bool[np.ndarray, "method trial"]
+    subset_trial_correct: Bool[np.ndarray, "subset trial"]
+    path_trial_correct: Bool[np.ndarray, "path trial"]
+
+    @classmethod
+    def of(
+        cls,
+        features: Float[Tensor, "image filter"],
+        sample: Sample,
+        weight: Float[Tensor, "filter vector"],
+        bias: Float[Tensor, "vector"],
+        *,
+        best_filter: int,
+        subsets: int,
+        l2: float = float("nan"),
+        start_distance: float = float("nan"),
+    ) -> ClassifiedConcept:
+        """Learned vectors with the scores that they come to.
+
+        Args:
+            features: of all images, where the vectors are.
+            sample: the concept's images.
+            weight: learned on all filters, on the best one, on subsets of the largest weights, and
+                on as many along an L1 path or on none.
+            bias: likewise.
+            best_filter: the best one.
+            subsets: how many subsets there are.
+            l2: strength of the L2 term.
+            start_distance: norm(w - w0) / norm(w0).
+        """
+        device = features.device
+        hits = [
+            right_side(features, rows.to(device), positive.to(device), weight, bias)
+            for rows, positive in zip(sample.rows, sample.positive, strict=True)
+        ]
+        score = torch.stack([share_right(hit) for hit in hits]).cpu().numpy()
+        correct = hits[1].T.cpu().numpy()
+        weights, biases = weight.T.cpu().numpy(), bias.cpu().numpy()
+        subset, path = slice(2, 2 + subsets), slice(2 + subsets, None)
+        return cls(
+            weight=weights[0],
+            bias=float(biases[0]),
+            l2=l2,
+            start_distance=start_distance,
+            best_filter=best_filter,
+            score=score[:, 0],
+            single_score=score[:, 1],
+            subset_weight=weights[subset],
+            subset_bias=biases[subset],
+            subset_score=score[:, subset],
+            path_weight=weights[path],
+            path_bias=biases[path],
+            path_score=score[:, path],
+            trial_image=sample.rows[1].numpy(),
+            trial_positive=sample.positive[1].numpy(),
+            trial_correct=correct[[1, 0]],
+            subset_trial_correct=correct[subset],
+            path_trial_correct=correct[path],
+        )
+
+    def of_another_seed(self) -> ClassifiedConcept:
+        """What is kept of a fit with another seed than the run's own: all."""
+        return self
+
+
+LearnedConcept = SegmentedConcept | ClassifiedConcept

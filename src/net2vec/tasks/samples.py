@@ -1,0 +1,82 @@
+"""The images that a concept is classified on: balanced, drawn by keys.
+
+Source: paper, section 3.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from net2vec.data.annotations import Annotations
+from net2vec.kernels.sgd.logistic import Draws
+from net2vec.tasks.chance import generator
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The images that one concept is learned and judged on; as many with it as without.
+
+    Attributes:
+        draws: the rows of every epoch.
+        rows, positive: by split (train, val) the images of its scores.
+    """
+
+    draws: Draws
+    rows: tuple[Int[Tensor, "train_row"], Int[Tensor, "val_row"]]
+    positive: tuple[Bool[Tensor, "train_row"], Bool[Tensor, "val_row"]]
+
+
+def draw_sample(
+    annotations: Annotations, label: int, *, epochs: int, seed: int, dataset: str
+) -> Sample:
+    """Draw a concept's images, keyed by seed, dataset and concept alone.
+
+    All of the smaller side are taken and as many of the other are drawn without replacement:
+    afresh for each epoch and then shuffled, once for each score.
+
+    Args:
+        annotations: who contains what.
+        label: the concept.
+        epochs: passes to draw for.
+        seed: the run's seed.
+        dataset: the dataset's digest.
+    """
+    name = annotations.names[label]
+    sides = []
+    for train in (True, False):
+        inside = annotations.image[annotations.pairs(label, train=train)].astype(np.int64)
+        is_outside = annotations.is_train == train
+        is_outside[inside] = False
+        sides.append((inside, np.flatnonzero(is_outside)))
+    draws = _balanced(sides[0], generator(seed, "epochs", dataset, name), epochs, shuffled=True)
+    scored = [
+        _balanced(side, generator(seed, split, dataset, name), 1, shuffled=False)
+        for split, side in zip(("train", "val"), sides, strict=True)
+    ]
+    return Sample(
+        draws,
+        rows=(scored[0].rows[0], scored[1].rows[0]),
+        positive=(scored[0].positive[0], scored[1].positive[0]),
+    )
+
+
+def _balanced(
+    sides: Sequence[Int[np.ndarray, "_"]], draw: np.random.Generator, times: int, *, shuffled: bool
+) -> Draws:
+    size = min(len(side) for side in sides)
+    rows = np.empty((times, 2 * size), dtype=np.int64)
+    order = np.tile(np.arange(2 * size), (times, 1))
+    for time in range(times):
+        for side, place in zip(sides, (slice(size), slice(size, None)), strict=True):
+            whole = len(side) == size
+            rows[time, place] = side if whole else draw.choice(side, size, replace=False)
+        if shuffled:
+            draw.shuffle(order[time])
+    rows = np.take_along_axis(rows, order, axis=1)
+    return Draws(torch.from_numpy(rows), torch.from_numpy(order < size))
