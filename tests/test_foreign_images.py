@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +124,25 @@ def test_a_dataset_with_a_pipe_is_refused_and_its_check_ends(place, tmp_path, ca
     assert [line.removeprefix(f"{folder / name}: ")[:12] for line in lines] == ["a named pipe"]
     with pytest.raises(DataError, match="a named pipe, not an image file"):
         read_first(folder)
+
+
+def test_of_a_damaged_image_pillow_itself_says_nothing(tmp_path):
+    folder = classes(tmp_path / "data")
+    whole = io.BytesIO()
+    GREY.save(whole, "TIFF")
+    # Cut within its table of tags; and one whose tags say 2048 samples a pixel.
+    cut, samples = whole.getvalue()[:30], struct.pack("<HHIHH", 277, 3, 1, 3, 0)
+    assert whole.getvalue().count(samples) == 1
+    wide = whole.getvalue().replace(samples, struct.pack("<HHIHH", 277, 3, 1, 2048, 0))
+    for number, content in enumerate((cut, wide)):
+        (folder / f"train/cat/{number}.tif").write_bytes(content)
+    command = [sys.executable, "-m", "net2vec", "data", "check", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    lines = (done.stdout + done.stderr).splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        str(folder / f"train/cat/{number}.tif") for number in range(2)
+    ]
+    assert done.returncode == 1
 
 
 @pytest.fixture(scope="module")
