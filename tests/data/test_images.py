@@ -95,7 +95,7 @@ def test_damaged_files_are_refused_by_name(put, tmp_path):
         read_image_size(put("empty.png", b""))
     with pytest.raises(DataError, match=r"gone\.png: the file is missing"):
         read_image(tmp_path / "gone.png")
-    with pytest.raises(DataError, match="cannot be decoded"):
+    with pytest.raises(DataError, match="a folder, not an image file"):
         read_image(tmp_path)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
@@ -74,6 +76,9 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and exit: 0, or 2 with one line where the input is at fault."""
     keep_freed_memory()
+    # Of a damaged image Pillow says more, in lines of its own, than the one that is printed of it.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
     asked = sys.argv[1:] if arguments is None else list(arguments)
     try:
         code = program(asked)(asked, standalone_mode=False)

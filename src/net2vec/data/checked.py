@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
+from net2vec.data.image_files import refuse_unread_format
 from net2vec.data.labels import printable
 from net2vec.data.protocol import SPLITS, Annotation, Plane, ProbeDataset
 from net2vec.errors import DataError, Net2VecError
@@ -66,7 +67,8 @@ def image_of(dataset: ProbeDataset, index: int) -> Image.Image:
     """The image at `index`.
 
     Raises:
-        DataError: it cannot be had, or is none.
+        DataError: it cannot be had, is none, or is an image file that is not loaded yet and of none
+            of the formats that are read from files.
     """
     image: object = _asked("image", dataset, index, dataset.image)
     if not isinstance(image, Image.Image):
@@ -76,6 +78,7 @@ def image_of(dataset: ProbeDataset, index: int) -> Image.Image:
             f"image() gave {type(image).__name__}; wanted a PIL.Image.Image, as "
             f"PIL.Image.fromarray makes it of an array",
         )
+    refuse_unread_format(image, f"{dataset.name}, {dataset.images[index]}")
     return image
 
 

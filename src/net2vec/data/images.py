@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int, Integer, UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
+from net2vec.data.image_files import open_image, refuse_unread_format
 from net2vec.errors import DataError
 
 IMAGE_SUFFIXES = frozenset(
@@ -22,21 +21,6 @@ _GREY_STEPS = {"L;2": 85, "L;4": 17}
 _BACKGROUND = (255, 255, 255)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """The file opened by Pillow, with every way it can fail turned into one `DataError`."""
-    try:
-        with Image.open(path) as image:
-            yield image
-    except FileNotFoundError:
-        raise DataError(f"{path}: the file is missing") from None
-    except UnidentifiedImageError:
-        raise DataError(f"{path}: not an image that can be decoded") from None
-    # Pillow's plugins answer damaged files with SyntaxError and ValueError as well as OSError.
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as fault:
-        raise DataError(f"{path}: cannot be decoded ({fault})") from None
-
-
 def read_image(path: Path) -> Image.Image:
     """Decodes an image file to RGB, upright.
 
@@ -45,10 +29,10 @@ def read_image(path: Path) -> Image.Image:
     white, as on a page; of several frames the first is taken.
 
     Raises:
-        DataError: the file is missing, damaged, or of a kind without an agreed way to RGB (floating
-            point, 32-bit integers, Lab).
+        DataError: the file is missing, damaged, of another format (see `image_files`), or of a kind
+            without an agreed way to RGB (floating point, 32-bit integers, Lab).
     """
-    with _opened(path) as image:
+    with open_image(path) as image:
         image.load()
         return upright_rgb(image, path)
 
@@ -61,8 +45,10 @@ def upright_rgb(image: Image.Image, path: Path | str) -> Image.Image:
         path: what to call it in an error.
 
     Raises:
-        DataError: its mode has no agreed way to RGB.
+        DataError: its mode has no agreed way to RGB, or it is an image file that is not loaded yet
+            and of none of the formats that are read from files.
     """
+    refuse_unread_format(image, str(path))
     return _as_rgb(ImageOps.exif_transpose(image), path)
 
 
@@ -87,7 +73,7 @@ def read_image_size(path: Path) -> tuple[int, int]:
     Raises:
         DataError: the file is missing or not an image.
     """
-    with _opened(path) as image:
+    with open_image(path) as image:
         width, height = image.size
         transposed = image.getexif().get(0x0112, 1) >= 5
     return (width, height) if transposed else (height, width)
@@ -99,7 +85,7 @@ def read_indexed_mask(path: Path) -> Integer[np.ndarray, "y x"]:
     Raises:
         DataError: the file is missing, damaged, or holds colours instead of numbers.
     """
-    with _opened(path) as image:
+    with open_image(path) as image:
         stored = _stored_as(image)
         image.load()
         if image.mode not in ("P", "L", "1", "I") and not image.mode.startswith("I;16"):
@@ -133,7 +119,7 @@ def read_color_mask(path: Path) -> UInt8[np.ndarray, "y x 3"]:
     Raises:
         DataError: the file is missing, damaged, or not an RGB image.
     """
-    with _opened(path) as image:
+    with open_image(path) as image:
         image.load()
         if image.mode not in ("RGB", "RGBA"):
             raise DataError(f"{path}: pixels of kind {image.mode}; this mask must be an RGB image")

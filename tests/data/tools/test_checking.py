@@ -13,6 +13,7 @@ from net2vec.data.tools import check_dataset, find_faults
 from net2vec.errors import DataError
 
 from builders_damage import DAMAGES
+from builders_images import NOT_AN_IMAGE
 from builders_runs import write_small_folder
 
 
@@ -93,7 +94,7 @@ def test_other_layouts_are_read_through(put, gray, tmp_path):
     assert faults == [
         "images/c.png: has no mask of the same name",
         "masks/b.png: the mask is 4x4, its image 6x4",
-        "images/d.png: not an image that can be decoded",
+        f"images/d.png: {NOT_AN_IMAGE}",
         "masks/d.png: the value 9 has no name in classes.txt",
     ]
 
