@@ -15,7 +15,8 @@ from net2vec.data.readers.ade20k import Ade20kDataset, is_ade20k
 from net2vec.data.readers.broden import INDEX, LABELS, BrodenDataset, is_broden
 from net2vec.data.readers.coco import CocoDataset, is_coco
 from net2vec.data.readers.folders import FolderDataset, has_class_folders
-from net2vec.data.readers.masks import MaskDataset, has_mask_folders, unread_masks
+from net2vec.data.readers.mask_folders import has_mask_folders, unread_masks
+from net2vec.data.readers.masks import MaskDataset
 from net2vec.data.views import (
     JoinedDataset,
     RelabelledDataset,
