@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path, PurePosixPath
 
 from net2vec.data.files import inner_folders, list_files, read_lines, split_in_path
@@ -68,19 +69,18 @@ def why_not_classes(folder: Path, root: Path) -> str | None:
     splits = [path for name, path in inner_folders(root).items() if split_in_path(name)]
     for place, siblings in _siblings(folder).items():
         outside = place == folder != root
-        if outside or place == root or root in place.parents:
-            beside = _Beside.read((place, folder), siblings)
-            faults = (
-                beside.fault(pair, siblings, alone=place == root or place in splits)
-                for pair in combinations(siblings, 2)
-                if not outside or root in (pair[0].path, pair[1].path)
-            )
-            if fault := next(filter(None, faults), None):
-                names = f"{fault.images.path.name} and {fault.masks.path.name}"
+        if not (outside or place == root or root in place.parents):
+            continue
+        beside = _Beside.read((place, folder), siblings)
+        outermost = place == root or place in splits
+        for images, masks in _pairs(siblings, outermost and beside.counts(siblings)):
+            if outside and root not in (images.path, masks.path):
+                continue
+            if reason := beside.against(images, masks, siblings, outermost=outermost):
                 return (
-                    f"{place}: {names} are hardly two classes, for {fault.reason}; call the "
-                    f"folders images and masks to have them read as such, or name both in "
-                    f"{NAME_FILES[0]} if they are classes"
+                    f"{place}: {images.path.name} and {masks.path.name} are hardly two classes, "
+                    f"for {reason}; call the folders images and masks to have them read as such, "
+                    f"or name both in {NAME_FILES[0]} if they are classes"
                 )
     return None
 
@@ -125,13 +125,6 @@ class _Sibling:
 
 
 @dataclass(frozen=True)
-class _Fault:
-    images: _Sibling
-    masks: _Sibling
-    reason: str
-
-
-@dataclass(frozen=True)
 class _Beside:
     """What lies beside folders of pictures.
 
@@ -161,51 +154,67 @@ class _Beside:
             named,
         )
 
-    def fault(
-        self, pair: tuple[_Sibling, _Sibling], siblings: list[_Sibling], *, alone: bool
-    ) -> _Fault | None:
-        """Why two folders are not two classes.
+    def counts(self, siblings: list[_Sibling]) -> bool:
+        """Whether what lies beside can tell against folders, whatever they hold."""
+        return self.image_sets or (len(siblings) == 2 and self.classes is not None)
+
+    def against(
+        self, images: _Sibling, masks: _Sibling, siblings: list[_Sibling], *, outermost: bool
+    ) -> str | None:
+        """What tells against two folders as two classes.
 
         Args:
-            pair: the folders.
+            images: that which holds more.
+            masks: the other.
             siblings: all folders there.
-            alone: whether what lies beside them counts, and not only what they hold.
+            outermost: whether they lie where the classes do, so that lists beside are about them.
         """
-        if self.named.issuperset(s.path for s in pair) or all(_is_split(s) for s in pair):
+        if self.named >= {images.path, masks.path} or (_is_split(images) and _is_split(masks)):
             return None
-        images, masks = sorted(pair, key=lambda sibling: -sibling.content)
         like_masks = masks.content in _MASKS_OF.get(images.content, ())
         indexed = like_masks and masks.content is not _Content.FLAT
-        two = alone and len(siblings) == 2
-        listed = IMAGE_SETS if self.image_sets else self.classes
-        values = "few values" if indexed else "few colours"
-        held = f"{masks.path.name} holds images of {values}"
-        # Class names of two folders in another language are two; pictures of masks may be lossy.
+        two = outermost and len(siblings) == 2
+        # Two names for two folders may be theirs in another language.
         foreign = two and self.names not in (0, 2) and masks.content >= _Content.FLAT
-        doubted = like_masks or foreign or (alone and self.image_sets)
-        if doubted and masks.matches(images):
-            held = f"{held}, named as" if like_masks else f"{masks.path.name} holds images named as"
-            return _Fault(images, masks, f"{held} those in {images.path.name} are")
-        if indexed and alone and listed:
-            return _Fault(images, masks, f"{held} and {listed} lies beside it")
+        held = f"{masks.path.name} holds images"
+        if like_masks:
+            held += f" of few {'values' if indexed else 'colours'}"
+        if (like_masks or foreign or (outermost and self.image_sets)) and masks.matches(images):
+            return f"{held}{',' * like_masks} named as those in {images.path.name} are"
+        listed = IMAGE_SETS if self.image_sets else self.classes
+        if indexed and outermost and listed:
+            return f"{held} and {listed} lies beside it"
         if indexed and two:
-            return _Fault(images, masks, f"{held}, unlike {images.path.name}")
-        if alone and self.image_sets:
-            return _Fault(images, masks, f"{IMAGE_SETS} lies beside them")
+            return f"{held}, unlike {images.path.name}"
+        if outermost and self.image_sets:
+            return f"{IMAGE_SETS} lies beside them"
         return None
+
+
+def _pairs(siblings: list[_Sibling], every: bool) -> Iterator[tuple[_Sibling, _Sibling]]:
+    """What may be images and masks, by what they hold; of a thousand classes hardly any."""
+    by_content: dict[_Content, list[_Sibling]] = defaultdict(list)
+    for sibling in siblings:
+        by_content[sibling.content].append(sibling)
+    for content, of_masks in _MASKS_OF.items():
+        for kind in of_masks:
+            yield from product(by_content[content], by_content[kind])
+    if every:
+        for pair in combinations(siblings, 2):
+            images, masks = sorted(pair, key=lambda sibling: -sibling.content)
+            yield images, masks
 
 
 def _siblings(folder: Path) -> dict[Path, list[_Sibling]]:
     """Folders with pictures in them or further within, by the folder that holds several."""
-    files: dict[Path, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    files: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for file in list_files(folder, IMAGE_SUFFIXES):
-        place, rest = folder, file
-        while "/" in rest:
-            child, rest = rest.split("/", 1)
-            files[place][child].append(rest)
-            place /= child
+        start = 0
+        while (end := file.find("/", start)) >= 0:
+            files[file[:start]][file[start:end]].append(file[end + 1 :])
+            start = end + 1
     return {
-        place: [_Sibling(place / name, inner) for name, inner in children.items()]
+        folder / place: [_Sibling(folder / place / name, inner) for name, inner in children.items()]
         for place, children in files.items()
         if len(children) > 1
     }
