@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -173,10 +175,12 @@ def test_a_label_may_be_called_void(masks, put):
 
 
 def test_what_may_not_be_read_is_said(masks, monkeypatch):
-    def refuse(place, *_, **__):
-        raise PermissionError(13, "Permission denied", str(place))
+    def list_all_but_masks(place, listed=os.scandir):
+        if Path(place).name == "trainannot":
+            raise PermissionError(13, "Permission denied", str(place))
+        return listed(place)
 
-    monkeypatch.setattr("os.scandir", refuse)
+    monkeypatch.setattr("os.scandir", list_all_but_masks)
     with pytest.raises(DataError, match=r"cannot be read \(Permission denied\)$"):
         open_dataset(masks)
     (fault,) = find_faults(masks)

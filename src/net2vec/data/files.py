@@ -62,6 +62,15 @@ def split_in_path(name: str) -> str | None:
     return next((split for split in splits if split), None)
 
 
+def inner_folders(folder: Path) -> dict[str, Path]:
+    """The folders directly within, by their names in lower case, in order."""
+    # Reversed: of several names that differ in case alone, the first by name is kept.
+    with os.scandir(folder) as entries:
+        inner = sorted((entry.name for entry in entries if entry.is_dir()), reverse=True)
+    named = {name.lower(): folder / name for name in inner}
+    return {name: named[name] for name in sorted(named)}
+
+
 def list_files(folder: Path, suffixes: Container[str]) -> list[str]:
     """Files of some kinds under a folder, by their paths relative to it, in order.
 

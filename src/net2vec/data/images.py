@@ -15,6 +15,9 @@ IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".tif", ".tiff", ".webp"}
 )
 
+INDEX_MODES = frozenset({"P", "L", "1", "I", "I;16", "I;16L", "I;16B", "I;16N"})
+"""Pillow's modes of images whose pixels are numbers."""
+
 _DIRECT_MODES = frozenset({"RGB", "L", "1", "P", "CMYK", "YCbCr", "RGBX"})
 _ALPHA_MODES = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 _GREY_STEPS = {"L;2": 85, "L;4": 17}
@@ -88,7 +91,7 @@ def read_indexed_mask(path: Path) -> Integer[np.ndarray, "y x"]:
     with open_image(path) as image:
         stored = _stored_as(image)
         image.load()
-        if image.mode not in ("P", "L", "1", "I") and not image.mode.startswith("I;16"):
+        if image.mode not in INDEX_MODES:
             raise DataError(
                 f"{path}: pixels of kind {image.mode}; a mask of class numbers is a palette or "
                 "greyscale image"
@@ -111,6 +114,30 @@ def _stored_as(image: Image.Image) -> str:
     arguments = tiles[0][3] if tiles else None
     mode = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
     return mode if isinstance(mode, str) else ""
+
+
+def count_values(path: Path, most: int) -> tuple[str, int | None]:
+    """How many different pixel values an image holds.
+
+    Args:
+        path: the image.
+        most: up to how many are counted.
+
+    Returns:
+        Its mode, as Pillow calls it, and the number of values, or of colours; None if more.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    with _opened(path) as image:
+        image.load()
+        if image.mode.startswith("I"):
+            values = np.unique(np.asarray(image))  # Pillow counts colours of 8 bits alone
+            count = len(values) if len(values) <= most else None
+        else:
+            colors = image.getcolors(most)
+            count = None if colors is None else len(colors)
+        return image.mode, count
 
 
 def read_color_mask(path: Path) -> UInt8[np.ndarray, "y x 3"]:

@@ -13,7 +13,7 @@ class LeftOut:
     """Things of one kind that are no part of a dataset for one reason.
 
     Attributes:
-        what: "images", "annotations", "polygons" or "classes".
+        what: "images", "annotations", "polygons", "classes" or "folders".
         reason: why.
         count: how many.
         example: the first of them, or the image of the first.

@@ -14,8 +14,10 @@ from net2vec.data.protocol import ProbeDataset
 from net2vec.data.readers.ade20k import Ade20kDataset, is_ade20k
 from net2vec.data.readers.broden import INDEX, LABELS, BrodenDataset, is_broden
 from net2vec.data.readers.coco import CocoDataset, is_coco
-from net2vec.data.readers.folders import FolderDataset, has_class_folders
-from net2vec.data.readers.masks import MaskDataset, has_mask_folders, unread_masks
+from net2vec.data.readers.folders import FolderDataset, class_root, has_class_folders
+from net2vec.data.readers.mask_folders import has_mask_folders, unread_masks
+from net2vec.data.readers.masks import MaskDataset
+from net2vec.data.readers.masks_among_classes import why_not_classes
 from net2vec.data.views import (
     JoinedDataset,
     RelabelledDataset,
@@ -165,6 +167,8 @@ def recognise(folder: Path) -> tuple[Layout, Path]:
             raise DataError(f"{place}: holds datasets; name them each: {', '.join(datasets)}")
         if nearly := _unread_masks(folder, found):
             raise DataError(nearly)
+        if found and (other := why_not_classes(found[1], class_root(found[1]))):
+            raise DataError(other)
     if found is None:
         known = "; ".join(f"{layout.name} ({layout.marks})" for layout in LAYOUTS)
         raise DataError(f"{folder}: no layout recognised; known are {known}")
@@ -172,7 +176,7 @@ def recognise(folder: Path) -> tuple[Layout, Path]:
 
 
 def _unread_masks(folder: Path, found: tuple[Layout, Path] | None) -> str | None:
-    if found is not None and (found[1] / "images").is_dir():
+    if found is not None and class_root(found[1]) != found[1]:
         return None  # the classes lie within
     # Of two folders of pictures either would be taken for a class.
     pictures = found is not None

@@ -8,7 +8,7 @@ from net2vec.data.files import hashed_split
 from net2vec.data.left_out import LeftOut
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.readers import MaskDataset
-from net2vec.data.readers.masks import has_mask_folders
+from net2vec.data.readers.mask_folders import has_mask_folders
 from net2vec.data.tools import find_faults
 from net2vec.errors import DataError
 

@@ -29,7 +29,7 @@ _SYNSET_FILES = ("LOC_synset_mapping.txt", "words.txt")
 
 def has_class_folders(folder: Path) -> bool:
     """Whether images lie in at least two folders named after classes."""
-    root = _root(folder)
+    root = class_root(folder)
     seen = set()
     for place, _, files in os.walk(root, followlinks=True):
         if any(Path(file).suffix.lower() in IMAGE_SUFFIXES for file in files):
@@ -40,7 +40,8 @@ def has_class_folders(folder: Path) -> bool:
     return False
 
 
-def _root(folder: Path) -> Path:
+def class_root(folder: Path) -> Path:
+    """The folder that holds the classes or splits: `images`, if it is there."""
     return folder / "images" if (folder / "images").is_dir() else folder
 
 
@@ -65,7 +66,7 @@ class FolderDataset:
     def __init__(self, folder: Path | str, category: str | None = None) -> None:
         self.folder = Path(folder)
         self.name = self.folder.resolve().name
-        self._root = _root(self.folder)
+        self._root = class_root(self.folder)
         joint = self.folder / _DTD_LABELS
         if category is None:
             category = "texture" if joint.is_file() else "object"

@@ -1,8 +1,9 @@
 """Images beside masks of class numbers: PASCAL VOC, CamVid, Cityscapes, ADE20K scene parsing, ...
 
 Images and masks of equal stem belong together. They lie in two folders (`images` and `masks`, or
-what some datasets call these), with folders for the splits outside, inside or not at all; or in
-`train` and `trainannot`. Pixel values are named by a text file (`net2vec.data.labels`).
+what `net2vec.data.readers.mask_folders` knows), with folders for the splits outside, inside or not
+at all; or in `train` and `trainannot`. Pixel values are named by a text file
+(`net2vec.data.labels`).
 """
 
 from __future__ import annotations
@@ -30,33 +31,16 @@ from net2vec.data.images import (
 )
 from net2vec.data.labels import concept_name, number_names, read_class_names
 from net2vec.data.left_out import LeftOut, count_left_out
-from net2vec.data.protocol import SPLITS, TRAIN, VAL, Annotation, Plane
+from net2vec.data.protocol import SPLITS, Annotation, Plane
+from net2vec.data.readers.mask_folders import CITYSCAPES_IMAGE, folder_pairs, mask_files
 from net2vec.data.readers.split_lists import SplitLists
 from net2vec.errors import DataError
 
 VOID_VALUES = (255, 65535)
 """Pixel values that mean that nothing is annotated, unless they have a name, as 0 does too."""
 
-_IMAGE_FOLDERS = ("images", "image", "imgs", "img", "JPEGImages", "leftImg8bit")
-_MASK_FOLDERS = (
-    "masks",
-    "mask",
-    "SegmentationClass",
-    "annotations",
-    "labels",
-    "gtFine",
-    "segmentations",
-    "segmentation",
-    "ground_truth",
-    "gt",
-)
-_MASK_ENDINGS = ("annot", "_annot", "_masks", "_labels")
-_MASK_SUFFIXES = frozenset({".png", ".bmp", ".gif", ".tif", ".tiff"})
-_NAME_FILES = ("classes.txt", "class_names.txt", "labels.txt", "names.txt", "objectInfo150.txt")
-
-# Cityscapes ends the stem of an image and of its mask differently, and other kinds of masks lie
-# beside the one of class numbers.
-_CITYSCAPES_IMAGE, _CITYSCAPES_MASK = "_leftImg8bit", "_gtFine_labelIds"
+NAME_FILES = ("classes.txt", "class_names.txt", "labels.txt", "names.txt", "objectInfo150.txt")
+"""Lists of class names, the first that is there is read."""
 
 _VOC = (
     "background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse "
@@ -68,56 +52,12 @@ _CITYSCAPES = (
     "sky,person,rider,car,truck,bus,caravan,trailer,train,motorcycle,bicycle"
 )
 _PUBLISHED_NAMES = {
-    "SegmentationClass": dict(enumerate(_VOC.split())),
-    "gtFine": dict(enumerate(_CITYSCAPES.split(","))),
+    "segmentationclass": _VOC.split(),
+    "segmentationclassaug": _VOC.split(),
+    "segmentationclass_aug": _VOC.split(),
+    "gtfine": _CITYSCAPES.split(","),
 }
-"""Class names of datasets that come without a list, by their folder of masks."""
-
-
-def has_mask_folders(folder: Path) -> bool:
-    """Whether the folder has images and masks under names that give them away."""
-    return bool(_mask_folders(folder))
-
-
-def _mask_folders(folder: Path) -> list[tuple[Path, Path]]:
-    """Pairs of a folder of images and a folder of their masks."""
-    pairs = _named_pair(folder)
-    for place in sorted(path for path in folder.iterdir() if path.is_dir()):
-        if split_in_path(place.name) in (TRAIN, VAL):
-            pairs += _named_pair(place)
-            beside = (place.with_name(place.name + ending) for ending in _MASK_ENDINGS)
-            pairs += [(place, masks) for masks in beside if masks.is_dir()]
-    return pairs
-
-
-def _named_pair(folder: Path) -> list[tuple[Path, Path]]:
-    return [(images, masks) for images, masks in _pair_called_so(folder) if _mask_files(masks)]
-
-
-def _pair_called_so(folder: Path) -> list[tuple[Path, Path]]:
-    images = next((folder / n for n in _IMAGE_FOLDERS if (folder / n).is_dir()), None)
-    masks = next((folder / n for n in _MASK_FOLDERS if (folder / n).is_dir()), None)
-    return [(images, masks)] if images and masks else []
-
-
-def unread_masks(folder: Path, *, pictures: bool = False) -> str | None:
-    """Why a folder of masks beside its images is not read as such, where there is one.
-
-    Args:
-        folder: what holds both.
-        pictures: whether it only counts if it holds pictures.
-    """
-    inner = [path for path in sorted(folder.iterdir()) if path.is_dir()]
-    for place in (folder, *(path for path in inner if split_in_path(path.name) in SPLITS)):
-        for _, masks in _pair_called_so(place):
-            kinds = sorted({path.suffix.lower() for path in masks.rglob("*") if path.suffix})
-            readable, shown = (
-                not kept.isdisjoint(kinds) for kept in (_MASK_SUFFIXES, IMAGE_SUFFIXES)
-            )
-            if not readable and (shown or not pictures):
-                held = f"{' and '.join(kinds)} files" if kinds else "no pictures"
-                return f"{masks}: holds {held}; masks are read from PNG"
-    return None
+"""Class names of datasets that come without a list, by their folder of masks in lower case."""
 
 
 class MaskDataset:
@@ -142,8 +82,9 @@ class MaskDataset:
         self._masks: dict[str, str] = {}
         self._lone_images: list[str] = []
         self._lone_masks: list[str] = []
-        for images, masks in _mask_folders(self.folder):
-            self._pair(images, masks)
+        self._folders = folder_pairs(self.folder)
+        for pair in self._folders:
+            self._pair(pair.images, pair.masks)
         self._lists = SplitLists.read(self.folder)
         splits = {image: self._split(image) for image in self._masks}
         self.images = tuple(image for image in sorted(splits) if splits[image] in SPLITS)
@@ -206,7 +147,7 @@ class MaskDataset:
         held = {int(value) for values in masks for value in np.unique(values)}
         for value in VOID_VALUES:
             if value in held and value not in self._values:
-                file = self._names_file.name if self._names_file else _NAME_FILES[0]
+                file = self._names_file.name if self._names_file else NAME_FILES[0]
                 return (
                     f"value {value} counts as void; name it in {file} to make it a concept, "
                     f"each line with its number, as in `{value} cat`"
@@ -215,7 +156,7 @@ class MaskDataset:
 
     @cached_property
     def left_out(self) -> Sequence[LeftOut]:
-        """Images without a mask, of other splits or on no list, and classes of one name."""
+        """Images without a mask, for testing or on no list, classes of one name, other masks."""
         images = sorted([*self._masks, *self._lone_images])
         split = {image: self._split(image) for image in images}
         lone = [image for image in sorted(self._lone_images) if split[image] in SPLITS]
@@ -228,7 +169,15 @@ class MaskDataset:
                 "images", "on no list in ImageSets", [i for i in images if split[i] is None]
             ),
             *count_left_out("classes", "merged with another of the same name", self._merged()),
+            *self._unread_folders(),
         ]
+
+    def _unread_folders(self) -> Iterator[LeftOut]:
+        """Folders of masks beside those that are read: VOC comes with and without SBD's masks."""
+        for pair in self._folders:
+            others = [path.relative_to(self.folder).as_posix() for path in pair.other_masks]
+            reason = f"masks are read from {pair.masks.relative_to(self.folder).as_posix()}"
+            yield from count_left_out("folders", reason, others)
 
     def _merged(self) -> list[str]:
         names = [name for name in self._values.values() if name]
@@ -247,9 +196,9 @@ class MaskDataset:
         return split_in_path(file) or self._lists.splits.get(Path(file).stem, drawn)
 
     def _pair(self, images: Path, masks: Path) -> None:
-        mask_of = _mask_files(masks)
+        mask_of = mask_files(masks)
         for file in list_files(images, IMAGE_SUFFIXES):
-            key = str(Path(file).with_suffix("")).removesuffix(_CITYSCAPES_IMAGE)
+            key = str(Path(file).with_suffix("")).removesuffix(CITYSCAPES_IMAGE)
             name = (images / file).relative_to(self.folder).as_posix()
             mask = mask_of.pop(key, None)
             if mask is not None:
@@ -264,25 +213,14 @@ class MaskDataset:
         if self._names_file is not None:
             names = read_class_names(self._names_file)
             return {value: concept_name(name) for value, name in names.items()}
-        for mask_folder, names in _PUBLISHED_NAMES.items():
-            if (self.folder / mask_folder).is_dir():
-                return {value: concept_name(name) for value, name in names.items()}
+        for pair in self._folders:
+            if published := _PUBLISHED_NAMES.get(pair.masks.name.lower()):
+                return {value: concept_name(name) for value, name in enumerate(published)}
         raise DataError(
             f"{self.folder}: pixel values have no names; write classes.txt, a name a line from 0, "
             f"or a number and a name as in `255 cat`"
         )
 
 
-def _mask_files(masks: Path) -> dict[str, str]:
-    """Masks by the stem they share with their image, both relative to the folder of masks."""
-    files = {str(Path(file).with_suffix("")): file for file in list_files(masks, _MASK_SUFFIXES)}
-    numbered = {
-        stem.removesuffix(_CITYSCAPES_MASK): file
-        for stem, file in files.items()
-        if stem.endswith(_CITYSCAPES_MASK)
-    }
-    return numbered or files
-
-
 def _names_file(folder: Path) -> Path | None:
-    return next((folder / name for name in _NAME_FILES if (folder / name).is_file()), None)
+    return next((folder / name for name in NAME_FILES if (folder / name).is_file()), None)

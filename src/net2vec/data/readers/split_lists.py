@@ -6,8 +6,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from net2vec.data.files import read_lines, split_in_path
+from net2vec.data.files import inner_folders, read_lines, split_in_path
 from net2vec.data.protocol import SPLITS
+
+IMAGE_SETS = "ImageSets"
+"""The folder of the lists."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,10 @@ class SplitLists:
         Raises:
             DataError: a list cannot be read.
         """
+        place = inner_folders(folder).get(IMAGE_SETS.lower())
+        texts = place.glob("**/*.txt") if place is not None else ()
         lists = sorted(
-            (path for path in folder.glob("ImageSets/**/*.txt") if split_in_path(path.stem)),
+            (path for path in texts if split_in_path(path.stem)),
             key=lambda path: ("Segmentation" not in path.parts, path),
         )
         names = {
