@@ -46,30 +46,22 @@ class Layout:
     order: str = "rows"
     step: int = 1
 
-    def places(self) -> Int[Tensor, "place"]:
-        """Which token belongs to each place of the grid, the places in rows."""
-        side, step = self.side, self.step
-        index = torch.arange(side * side)
-        if self.order == "columns":
-            return index.view(side, side).t().flatten()
-        if self.order == "windows":
-            inside = index.view(side // step, side // step, step, step)
-            return inside.permute(0, 2, 1, 3).flatten()
-        if self.order == "unrolled":
-            units = index.view(-1, side // step, side // step)
-            while len(units) > 1:  # the last unrolling first
-                apart = units.view(-1, 2, 2, *units.shape[1:])
-                units = apart.permute(0, 3, 1, 4, 2).flatten(3).flatten(1, 2)
-            return units.flatten()
-        return index
+    def vectors(
+        self, output: Tensor, places: Int[Tensor, "place"] | None = None
+    ) -> Float[Tensor, "image place channel"]:
+        """An output of this layout, a vector of channels for each place.
 
-    def vectors(self, output: Tensor) -> Float[Tensor, "image place channel"]:
-        """An output of this layout, one vector of channels for each place, the places in rows."""
+        Args:
+            output: with a row for each image.
+            places: the numbers of those wanted, places in rows; None for all.
+        """
         if self.kind == TOKENS:
-            tokens = output[:, -self.side * self.side :]
-            return tokens if self.order == "rows" else tokens[:, self.places().to(output.device)]
-        grid = output if self.kind == CHANNELS_LAST else output.movedim(1, -1)
-        return grid.flatten(1, 2)
+            flat = output[:, -self.side * self.side :]
+            if self.order != "rows":
+                places = _places(self)[... if places is None else places]
+        else:
+            flat = (output if self.kind == CHANNELS_LAST else output.movedim(1, -1)).flatten(1, 2)
+        return flat if places is None else flat[:, places.to(output.device)]
 
 
 def layouts_of(shape: Shape, prefix_tokens: int = 0) -> tuple[Layout, ...]:
@@ -153,6 +145,25 @@ def prefix_tokens_of(module: object) -> int:
 
 
 @cache
+def _places(layout: Layout) -> Int[Tensor, "place"]:
+    """Which token belongs to each place of the grid, the places in rows."""
+    side, step = layout.side, layout.step
+    index = torch.arange(side * side)
+    if layout.order == "columns":
+        return index.view(side, side).t().flatten()
+    if layout.order == "windows":
+        inside = index.view(side // step, side // step, step, step)
+        return inside.permute(0, 2, 1, 3).flatten()
+    if layout.order == "unrolled":
+        units = index.view(-1, side // step, side // step)
+        while len(units) > 1:  # the last unrolling first
+            apart = units.view(-1, 2, 2, *units.shape[1:])
+            units = apart.permute(0, 3, 1, 4, 2).flatten(3).flatten(1, 2)
+        return units.flatten()
+    return index
+
+
+@cache
 def _orders(side: int) -> tuple[Layout, ...]:
     """The known orders of side * side tokens, without those that are the same at this side."""
     powers = [2**level for level in range(1, side.bit_length()) if side % 2**level == 0]
@@ -164,5 +175,5 @@ def _orders(side: int) -> tuple[Layout, ...]:
     ]
     different: dict[tuple[int, ...], Layout] = {}
     for layout in every:
-        different.setdefault(tuple(layout.places().tolist()), layout)
+        different.setdefault(tuple(_places(layout).tolist()), layout)
     return tuple(different.values())

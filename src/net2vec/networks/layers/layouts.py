@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
@@ -31,10 +31,15 @@ from net2vec.networks.layers.modes import (
 from net2vec.networks.layers.tracing import Output, Trace
 
 # Of a layout that agrees, the share of comparisons that a place's own square wins; half by chance.
-_AGREES = 0.8
+# Of a few places, some are where they should be in a wrong order too.
+_AGREES, _OF_FEW, _FEW = 0.7, 0.9, 3
+# Places follow some square's code if so much of their change is by one code, in the median.
+_FOLLOWS = 0.6
 _IMAGES = 8
 # How many places are looked at, and with how many other squares each is compared.
 _PLACES, _OTHERS = 64, 32
+
+_Call = tuple[str, int]
 
 
 def with_layouts(trace: Trace, module: nn.Module, size: int, prefix_tokens: int = 0) -> Trace:
@@ -42,6 +47,9 @@ def with_layouts(trace: Trace, module: nn.Module, size: int, prefix_tokens: int 
 
     The network is run only if a shape allows several layouts, and is left as it was found. The
     images are the same each time.
+
+    Where places follow no code at all (a branch that looks at all places alike, or adds nothing
+    yet), tokens are taken to stand as in the module around, to whose output they are added.
 
     Args:
         trace: of the module.
@@ -52,27 +60,65 @@ def with_layouts(trace: Trace, module: nn.Module, size: int, prefix_tokens: int 
     possible = {
         (out.path, out.call): layouts_of(out.shape or (), prefix_tokens) for out in trace.outputs
     }
-    open_: defaultdict[int, dict[tuple[str, int], list[Layout]]] = defaultdict(dict)
-    for called, layouts in possible.items():
-        # A single order of tokens is no certain one either.
-        if len(layouts) > 1 or any(layout.kind == TOKENS for layout in layouts):
-            for layout in layouts:
-                open_[layout.side].setdefault(called, []).append(layout)
-    agreeing: defaultdict[tuple[str, int], list[Layout]] = defaultdict(list)
-    for side, asked in sorted(open_.items()):
-        for called, share_of in _ask(module, size, side, asked).items():
-            agreeing[called] += [layout for layout, share in share_of.items() if share > _AGREES]
+    answers: defaultdict[_Call, dict[Layout, _Answer]] = defaultdict(dict)
+    for side in sorted({layout.side for layouts in possible.values() for layout in layouts}):
+        asked = {
+            call: [layout for layout in layouts if layout.side == side]
+            for call, layouts in possible.items()
+            # A single order of tokens is no certain one either.
+            if len(layouts) > 1 or any(layout.kind == TOKENS for layout in layouts)
+        }
+        asked = {call: layouts for call, layouts in asked.items() if layouts}
+        if asked:
+            for call, found in _ask(module, size, side, asked).items():
+                answers[call].update(found)
+    agreeing = {
+        call: [layout for layout, answer in found.items() if answer.agrees(layout)]
+        for call, found in answers.items()
+    }
 
     def decided(output: Output) -> Output:
-        layouts = possible[output.path, output.call]
-        if any((output.path, output.call) in asked for asked in open_.values()):
-            agree = agreeing[output.path, output.call]
-            if len(agree) == 1:
-                return replace(output, layout=agree[0])
-            return replace(output, activation=False, refused=_reason(output, agree))
-        return replace(output, layout=layouts[0] if layouts else None)
+        call = (output.path, output.call)
+        if call not in answers:
+            return replace(output, layout=next(iter(possible[call]), None))
+        agree = agreeing[call]
+        if not agree and not any(answer.follows for answer in answers[call].values()):
+            agree = _around(output, trace, agreeing)
+        if len(agree) == 1:
+            return replace(output, layout=agree[0])
+        return replace(output, activation=False, refused=_reason(output, agree))
 
     return replace(trace, outputs=tuple(decided(output) for output in trace.outputs))
+
+
+def _around(output: Output, trace: Trace, agreeing: Mapping[_Call, list[Layout]]) -> list[Layout]:
+    """The layout of the nearest module around whose output has as many tokens."""
+    if output.shape is None or len(output.shape) != 2 or output.shape[0] == output.shape[1]:
+        return []
+    path = output.path
+    while path := path.rpartition(".")[0]:
+        around = trace.find(path)
+        if around is not None and (around.shape or ())[:1] == output.shape[:1]:
+            agree = agreeing[around.path, around.call]
+            if agree:
+                return agree
+    return []
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a network does by a layout.
+
+    Attributes:
+        share: how often a place follows its own square's code more than another's; ties are half.
+        follows: whether places follow the code of one square, be it theirs or not.
+    """
+
+    share: float
+    follows: bool
+
+    def agrees(self, layout: Layout) -> bool:
+        return self.share > (_OF_FEW if layout.side <= _FEW else _AGREES)
 
 
 @dataclass(frozen=True)
@@ -81,47 +127,50 @@ class _Mosaics:
 
     Attributes:
         images: (image, 3, size, size).
-        codes: 1 or -1 for each image and square, the squares in rows; as many of one as of the
-            other for each square.
         places: those that are looked at.
-        others: for each of these, other squares.
+        codes: of each of these, of its own square and then of others, 1 or -1 for each image.
+        every: of every square.
     """
 
     images: Float[Tensor, "image 3 size size"]
-    codes: Float[Tensor, "image square"]
-    places: Tensor
-    others: Tensor
+    places: Int[Tensor, "place"]
+    codes: Float[Tensor, "place square image"]
+    every: Float[Tensor, "square image"]
 
     @classmethod
     def of(cls, side: int, size: int) -> _Mosaics:
         generator = torch.Generator().manual_seed(side)
         # Colour and texture: to some filters an even square is nothing.
-        pictures = sum(
-            _enlarged(torch.randn(2, 3, coarse, coarse, generator=generator), size)
-            for coarse in (side, 4 * side)
+        coarse, fine = (
+            _enlarged(torch.randn(2, 3, count, count, generator=generator), size)
+            for count in (side, 4 * side)
         )
         squares = side * side
-        codes = torch.rand(_IMAGES, squares, generator=generator).argsort(0) % 2 * 2.0 - 1
+        # As many images of one picture as of the other.
+        order = torch.rand(_IMAGES, squares, generator=generator).argsort(0)
+        codes = order % 2 * 2.0 - 1
         shown = _enlarged(codes.view(_IMAGES, 1, side, side), size)
+        images = torch.where(shown > 0, coarse[0] + fine[0], coarse[1] + fine[1])
         places = torch.randperm(squares, generator=generator)[:_PLACES]
         apart = torch.randint(1, squares, (len(places), _OTHERS), generator=generator)
-        others = (places[:, None] + apart) % squares
-        return cls(torch.where(shown > 0, *pictures), codes, places, others)
+        compared = torch.cat([places[:, None], (places[:, None] + apart) % squares], 1)
+        return cls(images, places, codes.t()[compared], torch.unique(codes.t(), dim=0))
 
-    def share(self, vectors: Float[Tensor, "image place channel"]) -> float:
-        """How often a place follows its own square's code more than another's; ties are half."""
+    def answer(self, vectors: Float[Tensor, "image place channel"]) -> _Answer:
+        """Hold what the places looked at do against the codes."""
         moved = (vectors - vectors.mean(0)).transpose(0, 1)
         products = torch.bmm(moved, moved.transpose(1, 2))
-
-        def followed(squares: Tensor) -> Tensor:
-            codes = self.codes[:, squares]
-            return torch.einsum("pij,ipo,jpo->po", products, codes, codes)
-
-        lead = followed(self.places[:, None]) - followed(self.others)
-        # Of places that do not move, and of equal codes up to rounding, neither is ahead.
-        slack = 1e-4 * products.diagonal(dim1=1, dim2=2).sum(1)[:, None]
-        wins = (lead > slack).double() + 0.5 * (lead.abs() <= slack)
-        return float(wins.mean())
+        whole = products.diagonal(dim1=1, dim2=2).sum(1)
+        # The shares of each place's change that are by a code; none where it does not change.
+        products = (
+            products / (_IMAGES * whole.clamp_min(torch.finfo(whole.dtype).tiny))[:, None, None]
+        )
+        shares = (self.codes @ products * self.codes).sum(2)
+        lead = shares[:, :1] - shares[:, 1:]
+        same = lead.abs() < 1e-4  # equal codes, up to rounding
+        wins = ((lead > 0) & ~same).double() + 0.5 * same
+        by_one = (self.every @ products * self.every).sum(2).amax(1)
+        return _Answer(float(wins.mean()), bool(by_one.median() > _FOLLOWS))
 
 
 class _Done(Exception):  # noqa: N818 - a signal to leave the pass, not an error
@@ -129,20 +178,20 @@ class _Done(Exception):  # noqa: N818 - a signal to leave the pass, not an error
 
 
 def _ask(
-    module: nn.Module, size: int, side: int, asked: Mapping[tuple[str, int], Iterable[Layout]]
-) -> dict[tuple[str, int], dict[Layout, float]]:
+    module: nn.Module, size: int, side: int, asked: Mapping[_Call, Iterable[Layout]]
+) -> dict[_Call, dict[Layout, _Answer]]:
     """For each call, how well each layout of a side agrees with what the network does."""
     mosaics = _Mosaics.of(side, size)
-    seen: defaultdict[tuple[tuple[str, int], Layout], list[Tensor]] = defaultdict(list)
+    seen: defaultdict[tuple[_Call, Layout], list[Tensor]] = defaultdict(list)
     calls: defaultdict[str, int] = defaultdict(int)
-    waiting: set[tuple[str, int]] = set()
+    waiting: set[_Call] = set()
 
     def hook_of(path: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_: nn.Module, __: Any, result: Any) -> None:
             calls[path] += 1
             called = (path, calls[path])
             for layout in asked.get(called, ()):
-                vectors = layout.vectors(result)[:, mosaics.places.to(result.device)]
+                vectors = layout.vectors(result, mosaics.places)
                 seen[called, layout].append(vectors.float().cpu())
             waiting.discard(called)
             if not waiting:
@@ -162,9 +211,9 @@ def _ask(
             waiting.update(asked)
             with suppress(_Done):
                 module(portion)
-    found: defaultdict[tuple[str, int], dict[Layout, float]] = defaultdict(dict)
+    found: defaultdict[_Call, dict[Layout, _Answer]] = defaultdict(dict)
     for (called, layout), parts in seen.items():
-        found[called][layout] = mosaics.share(torch.cat(parts)[:_IMAGES])
+        found[called][layout] = mosaics.answer(torch.cat(parts)[:_IMAGES])
     return found
 
 
