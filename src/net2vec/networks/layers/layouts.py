@@ -61,17 +61,20 @@ def with_layouts(trace: Trace, module: nn.Module, size: int, prefix_tokens: int 
         (out.path, out.call): layouts_of(out.shape or (), prefix_tokens) for out in trace.outputs
     }
     answers: defaultdict[_Call, dict[Layout, _Answer]] = defaultdict(dict)
-    for side in sorted({layout.side for layouts in possible.values() for layout in layouts}):
-        asked = {
+    # A single order of tokens is no certain one either.
+    asked_of = {
+        call: layouts
+        for call, layouts in possible.items()
+        if len(layouts) > 1 or any(layout.kind == TOKENS for layout in layouts)
+    }
+    for side in sorted({layout.side for layouts in asked_of.values() for layout in layouts}):
+        of_side = {
             call: [layout for layout in layouts if layout.side == side]
-            for call, layouts in possible.items()
-            # A single order of tokens is no certain one either.
-            if len(layouts) > 1 or any(layout.kind == TOKENS for layout in layouts)
+            for call, layouts in asked_of.items()
+            if any(layout.side == side for layout in layouts)
         }
-        asked = {call: layouts for call, layouts in asked.items() if layouts}
-        if asked:
-            for call, found in _ask(module, size, side, asked).items():
-                answers[call].update(found)
+        for call, found in _ask(module, size, side, of_side).items():
+            answers[call].update(found)
     agreeing = {
         call: [layout for layout, answer in found.items() if answer.agrees(layout)]
         for call, found in answers.items()
@@ -79,10 +82,14 @@ def with_layouts(trace: Trace, module: nn.Module, size: int, prefix_tokens: int 
 
     def decided(output: Output) -> Output:
         call = (output.path, output.call)
-        if call not in answers:
+        if call not in asked_of:
             return replace(output, layout=next(iter(possible[call]), None))
-        agree = agreeing[call]
-        if not agree and not any(answer.follows for answer in answers[call].values()):
+        agree = agreeing.get(call, [])
+        if (
+            call in answers
+            and not agree
+            and not any(answer.follows for answer in answers[call].values())
+        ):
             agree = _around(output, trace, agreeing)
         if len(agree) == 1:
             return replace(output, layout=agree[0])
@@ -99,7 +106,7 @@ def _around(output: Output, trace: Trace, agreeing: Mapping[_Call, list[Layout]]
     while path := path.rpartition(".")[0]:
         around = trace.find(path)
         if around is not None and (around.shape or ())[:1] == output.shape[:1]:
-            agree = agreeing[around.path, around.call]
+            agree = agreeing.get((around.path, around.call), [])
             if agree:
                 return agree
     return []
@@ -129,13 +136,13 @@ class _Mosaics:
         images: (image, 3, size, size).
         places: those that are looked at.
         codes: of each of these, of its own square and then of others, 1 or -1 for each image.
-        every: of every square.
+        every: all codes that there are, once each.
     """
 
     images: Float[Tensor, "image 3 size size"]
     places: Int[Tensor, "place"]
     codes: Float[Tensor, "place square image"]
-    every: Float[Tensor, "square image"]
+    every: Float[Tensor, "code image"]
 
     @classmethod
     def of(cls, side: int, size: int) -> _Mosaics:
@@ -185,12 +192,15 @@ def _ask(
     seen: defaultdict[tuple[_Call, Layout], list[Tensor]] = defaultdict(list)
     calls: defaultdict[str, int] = defaultdict(int)
     waiting: set[_Call] = set()
+    rows = 0
 
     def hook_of(path: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_: nn.Module, __: Any, result: Any) -> None:
             calls[path] += 1
             called = (path, calls[path])
-            for layout in asked.get(called, ()):
+            # What has no row for each image only happened to have as many in the dry pass.
+            of_images = isinstance(result, Tensor) and len(result) == rows
+            for layout in asked.get(called, ()) if of_images else ():
                 vectors = layout.vectors(result, mosaics.places)
                 seen[called, layout].append(vectors.float().cpu())
             waiting.discard(called)
@@ -207,6 +217,7 @@ def _ask(
         for portion in portions(
             mosaics.images.to(parameter_device(module)), fixed_batch_of(module)
         ):
+            rows = len(portion)
             calls.clear()
             waiting.update(asked)
             with suppress(_Done):
