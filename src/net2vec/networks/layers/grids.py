@@ -20,7 +20,7 @@ from functools import cache
 from math import isqrt
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 Shape = tuple[int, ...]
@@ -48,7 +48,7 @@ class Layout:
 
     def vectors(
         self, output: Tensor, places: Int[Tensor, "place"] | None = None
-    ) -> Float[Tensor, "image place channel"]:
+    ) -> Shaped[Tensor, "image place channel"]:
         """An output of this layout, a vector of channels for each place.
 
         Args:

@@ -31,8 +31,9 @@ from net2vec.networks.layers.modes import (
 from net2vec.networks.layers.tracing import Output, Trace
 
 # Of a layout that agrees, the share of comparisons that a place's own square wins; half by chance.
-# Of a few places, some are where they should be in a wrong order too.
-_AGREES, _OF_FEW, _FEW = 0.7, 0.9, 3
+# Places that plainly follow one square, which must be theirs, leave less to chance, and of a few
+# places some are where they should be in a wrong order too.
+_AGREES, _AGREES_PLAINLY, _FEW = 0.7, 0.9, 3
 # Places follow some square's code if so much of their change is by one code, in the median.
 _FOLLOWS = 0.6
 _IMAGES = 8
@@ -125,7 +126,8 @@ class _Answer:
     follows: bool
 
     def agrees(self, layout: Layout) -> bool:
-        return self.share > (_OF_FEW if layout.side <= _FEW else _AGREES)
+        plain = self.follows or layout.side <= _FEW
+        return self.share > (_AGREES_PLAINLY if plain else _AGREES)
 
 
 @dataclass(frozen=True)
