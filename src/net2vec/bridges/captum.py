@@ -22,7 +22,7 @@ from torch import Tensor
 from net2vec.bridges.nulls import p_values, vectors_by_chance
 from net2vec.core.devices import torch_device
 from net2vec.errors import ConfigError, NetworkError
-from net2vec.networks import Network, evaluating, run_layers, to_grid
+from net2vec.networks import Network, evaluating, run_layers
 from net2vec.prediction import Encoding, Looking, gather_images
 from net2vec.runs import Run
 from net2vec.runs.apply import Applied, concept_names, open_applied
@@ -292,7 +292,7 @@ def _gradients(
             raise NetworkError(
                 f"{network.name} has no output {target}, or not one for each image: {error}"
             ) from error
-    grid = to_grid(gradient.detach().float(), network.prefix_tokens)
+    grid = network.to_grid(layer, gradient.detach().float())
     pooled = grid.flatten(2).mean(2) if grid.ndim == 4 else grid
     found: Float[np.ndarray, "image filter"] = pooled.cpu().double().numpy()
     return found
@@ -310,7 +310,7 @@ def _spread(
     # A bare module's output comes as it is, before it is made a grid.
     raw = run_layers(network.module, torch.zeros(1, 3, side, side), [encoding.layer])
     output = raw[encoding.layer].cpu().requires_grad_()
-    grid = to_grid(output, network.prefix_tokens)
+    grid = network.to_grid(encoding.layer, output)
     means = grid.flatten(2).mean(2) if grid.ndim == 4 else grid
     return [
         torch.autograd.grad(means[0] @ encoding.weight[place], output, retain_graph=True)[0]

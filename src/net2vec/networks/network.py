@@ -14,9 +14,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from net2vec.errors import NetworkError
-from net2vec.networks.layers.grids import prefix_tokens_of
+from net2vec.networks.layers.grids import prefix_tokens_of, to_grid
+from net2vec.networks.layers.layouts import with_layouts
 from net2vec.networks.layers.modes import fixed_batch_of
-from net2vec.networks.layers.tracing import Trace, trace_outputs
+from net2vec.networks.layers.tracing import Trace, split_call, trace_outputs
 from net2vec.networks.preprocessing import (
     CustomPreprocessing,
     Preprocessing,
@@ -93,11 +94,29 @@ class Network:
 
     @cached_property
     def trace(self) -> Trace:
-        """Every output of a dry pass over grey images (zeros after preprocessing)."""
+        """Every output of a dry pass over grey images (zeros after preprocessing).
+
+        Where a shape leaves open how an output is a grid, further passes tell.
+        """
         # Two, so that an output without a row for each image is told from one with.
         images = fixed_batch_of(self.module) or 2
         size = self.preprocessing.size
-        return trace_outputs(self.module, torch.zeros(images, 3, size, size))
+        trace = trace_outputs(self.module, torch.zeros(images, 3, size, size))
+        return with_layouts(trace, self.module, size, self.prefix_tokens)
+
+    def to_grid(self, layer: str, output: Tensor) -> Tensor:
+        """A layer's output as (image, channel, y, x) or (image, channel).
+
+        One that cannot be probed comes back as it is.
+
+        Args:
+            layer: a module path, or a call of it (`path#2`).
+            output: what the module returned, a row for each image.
+        """
+        found = self.trace.find(*split_call(layer))
+        if found is None or found.probed_shape() is None:
+            return output
+        return to_grid(output, layout=found.layout)
 
 
 def network_from_module(

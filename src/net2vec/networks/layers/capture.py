@@ -19,8 +19,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from net2vec.errors import NetworkError
-from net2vec.networks.layers.grids import to_grid
-from net2vec.networks.layers.modes import evaluating, fixed_batch_of, parameter_device
+from net2vec.networks.layers.modes import (
+    evaluating,
+    fixed_batch_of,
+    parameter_device,
+    portions,
+)
+from net2vec.networks.layers.tracing import split_call
 from net2vec.networks.network import Network
 
 
@@ -76,27 +81,21 @@ def run_layers(
     order = _order_of_calls(network, layers) if isinstance(network, Network) else {}
     stop_at = max(order.values())[1] if order and len(order) == len(layers) else None
     device = parameter_device(module)
-    portions: list[dict[str, Tensor]] = []
+    found: list[dict[str, Tensor]] = []
     with (
         _capture(module, layers, stop_at) as outputs,
         evaluating(module),
         torch.autocast(device.type, enabled=mixed_precision),
     ):
-        for portion in _portions(batch.to(device), fixed_batch_of(module)):
+        for portion in portions(batch.to(device), fixed_batch_of(module)):
             with suppress(_Stop):
                 module(portion)
-            portions.append(dict(outputs))
-    _refuse_missing(layers, portions[0])
+            found.append(dict(outputs))
+    _refuse_missing(layers, found[0])
     return {
-        layer: _as_grid(torch.cat([part[layer] for part in portions])[: len(batch)], network)
+        layer: _as_grid(torch.cat([part[layer] for part in found])[: len(batch)], layer, network)
         for layer in layers
     }
-
-
-def split_call(layer: str) -> tuple[str, int | None]:
-    """The module path of a layer's name and the call that it asks for, None for the last."""
-    path, sign, call = layer.rpartition("#")
-    return (path, int(call)) if sign and call.isdecimal() else (layer, None)
 
 
 class _Stop(Exception):  # noqa: N818 - a signal between the hook and `run_layers`, not an error
@@ -144,14 +143,14 @@ def visiting_layers(
     def look(layer: str, output: Tensor) -> None:
         visited.add(layer)
         with torch.autocast(device.type, enabled=False):
-            visit(layer, _as_grid(output[: last - here], network), here)
+            visit(layer, _as_grid(output[: last - here], layer, network), here)
 
     def run(batch: Tensor, first: int) -> None:
         nonlocal here, last
         here, last = first, first + len(batch)
         visited.clear()
         with torch.no_grad(), torch.autocast(device.type, enabled=mixed_precision):
-            for portion in _portions(batch.to(device, non_blocking=True), fixed):
+            for portion in portions(batch.to(device, non_blocking=True), fixed):
                 with suppress(_Stop):
                     module(portion)
                 here += len(portion)
@@ -233,18 +232,9 @@ def _watching(
         yield
 
 
-def _portions(batch: Tensor, fixed: int | None) -> Sequence[Tensor]:
-    """The batch, or, where only a fixed number of images will do, that many at a time."""
-    if fixed is None or len(batch) == fixed:
-        return [batch]
-    missing = -len(batch) % fixed
-    filled = torch.cat([batch, batch.new_zeros(missing, *batch.shape[1:])])
-    return torch.split(filled, fixed)
-
-
-def _as_grid(output: Tensor, network: Network | nn.Module) -> Tensor:
+def _as_grid(output: Tensor, layer: str, network: Network | nn.Module) -> Tensor:
     single = output.float()
-    return to_grid(single, network.prefix_tokens) if isinstance(network, Network) else single
+    return network.to_grid(layer, single) if isinstance(network, Network) else single
 
 
 def _order_of_calls(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from math import prod
 
 from net2vec.kernels.quantile import rank_of
-from net2vec.networks.layers.grids import probed_shape
 from net2vec.networks.network import Network
 
 # A recording keeps the largest activations, each with its position, in room for half as many
@@ -36,6 +35,7 @@ class LayerInfo:
         calls: how often it is called in a pass; the path alone means the last call.
         activation: whether the output comes straight from an activation function; otherwise the
             raw values are taken. None where there is nothing to probe.
+        refused: why there is nothing to probe though the shape is that of a grid; else empty.
     """
 
     path: str
@@ -44,6 +44,7 @@ class LayerInfo:
     shape: tuple[int, ...] | None
     calls: int
     activation: bool | None
+    refused: str = ""
 
     @property
     def is_grid(self) -> bool:
@@ -85,10 +86,11 @@ def list_layers(network: Network) -> list[LayerInfo]:
             shape=shape,
             calls=output.call,
             activation=output.activation if shape else None,
+            refused=output.refused,
         )
         for output in network.trace.outputs
         if output.call == calls[output.path]
-        for shape in [probed_shape(output.shape or (), network.prefix_tokens)]
+        for shape in [output.probed_shape()]
     ]
 
 

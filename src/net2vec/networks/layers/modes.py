@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 @contextmanager
@@ -59,3 +59,12 @@ def fixed_batch_of(module: nn.Module) -> int | None:
     """How many images the module takes at once, no more and no less; None for any number."""
     count = getattr(module, "fixed_batch", None)
     return count if isinstance(count, int) else None
+
+
+def portions(batch: Tensor, fixed: int | None) -> Sequence[Tensor]:
+    """The batch, or, where only a fixed number of images will do, that many at a time."""
+    if fixed is None or len(batch) == fixed:
+        return [batch]
+    missing = -len(batch) % fixed
+    filled = torch.cat([batch, batch.new_zeros(missing, *batch.shape[1:])])
+    return torch.split(filled, fixed)

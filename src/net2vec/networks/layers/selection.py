@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from net2vec.errors import NetworkError
-from net2vec.networks.layers.capture import split_call
 from net2vec.networks.layers.listing import LayerInfo, default_layers, list_layers
+from net2vec.networks.layers.tracing import split_call
 from net2vec.networks.network import Network
 
 LAST = "last"
@@ -68,6 +68,8 @@ def _matching(pattern: str, infos: dict[str, LayerInfo], aliases: dict[str, str]
 
 
 def _check(info: LayerInfo, call: int | None) -> None:
+    if info.refused:
+        raise NetworkError(f"layer {info.path} ({info.kind}) {info.refused}")
     if info.shape is None:
         raise NetworkError(
             f"layer {info.path} ({info.kind}) has no grid of channels that could be probed; "

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from net2vec.errors import NetworkError
+from net2vec.networks.layers.grids import Layout, probed_shape
 from net2vec.networks.layers.modes import evaluating, parameter_device
 
 _IN_PLACE_TOO = (
@@ -51,6 +52,8 @@ class Output:
         shape: the output's shape without the batch; None where it is not a single float tensor
             with a row for each image (windows of images, for instance, are rows of their own).
         activation: whether it comes straight from an activation function.
+        layout: how it is a grid, None of what is none; see `net2vec.networks.layers.layouts`.
+        refused: why it cannot be probed though its shape is that of a grid; else empty.
     """
 
     path: str
@@ -58,6 +61,14 @@ class Output:
     kind: str
     shape: tuple[int, ...] | None
     activation: bool
+    layout: Layout | None = None
+    refused: str = ""
+
+    def probed_shape(self) -> tuple[int, ...] | None:
+        """(channels, side, side) of a grid, (channels,) of a vector, None of anything else."""
+        if self.refused or self.shape is None:
+            return None
+        return probed_shape(self.shape, layout=self.layout)
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,12 @@ class Trace:
     def calls(self) -> Counter[str]:
         """How often each module is called."""
         return Counter(output.path for output in self.outputs)
+
+    def find(self, path: str, call: int | None = None) -> Output | None:
+        """The output of a module's call, without one of its last; None where there is none."""
+        path = self.duplicates.get(path, path)
+        found = [out for out in self.outputs if out.path == path and call in (None, out.call)]
+        return found[-1] if found else None
 
 
 def trace_outputs(module: nn.Module, batch: Float[Tensor, "image 3 size size"]) -> Trace:
@@ -128,6 +145,12 @@ def trace_outputs(module: nn.Module, batch: Float[Tensor, "image 3 size size"]) 
                 f"{type(module).__name__} fails on an input of shape {tuple(batch.shape)}: {reason}"
             ) from error
     return Trace(tuple(outputs), _duplicates(module))
+
+
+def split_call(layer: str) -> tuple[str, int | None]:
+    """The module path of a layer's name and the call that it asks for, None for the last."""
+    path, sign, call = layer.rpartition("#")
+    return (path, int(call)) if sign and call.isdecimal() else (layer, None)
 
 
 class _ActivationWatch(TorchFunctionMode):

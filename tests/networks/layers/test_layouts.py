@@ -1,0 +1,151 @@
+"""How outputs are grids, against timm's own `forward_intermediates` and against laws."""
+
+import pytest
+import timm
+import torch
+from torch import nn
+
+from net2vec.errors import NetworkError
+from net2vec.networks import list_layers, network_from_module, resolve_layers, run_layers
+from net2vec.networks.layers.grids import TOKENS, Layout, layouts_of, to_grid
+
+FAMILIES = [
+    ("vit_tiny_patch16_224", {"img_size": 96, "depth": 4}),
+    ("vit_small_patch14_reg4_dinov2", {"img_size": 98, "depth": 3}),
+    ("deit_tiny_distilled_patch16_224", {"img_size": 96, "depth": 4}),
+    ("eva02_tiny_patch14_224", {"img_size": 98, "depth": 4}),
+    ("beit_base_patch16_224", {"img_size": 96, "depth": 3, "embed_dim": 96, "num_heads": 3}),
+    ("hiera_tiny_224", {"img_size": (128, 128)}),
+    ("swin_tiny_patch4_window7_224", {"img_size": 128, "window_size": 4}),
+    ("swinv2_tiny_window8_256", {"img_size": 128, "window_size": 4}),
+    ("convnext_atto", {"img_size": 96}),
+    ("mixer_s16_224", {"img_size": 96}),
+    ("resmlp_12_224", {"img_size": 96}),
+    ("efficientnet_b0", {"img_size": 96}),
+    ("resnet18", {"img_size": 96}),
+    ("mobilenetv3_small_050", {"img_size": 96}),
+    ("levit_128s", {"img_size": 224}),
+    ("pvt_v2_b0", {"img_size": 128}),
+    ("maxvit_rmlp_pico_rw_256", {"img_size": 128}),
+]
+
+# Attention of random weights, without a sum around it, looks at all places alike.
+_UNKNOWN = {"levit_128s": {"stages.1", "stages.2"}}
+
+
+def _model(name, settings):
+    torch.manual_seed(0)
+    settings = dict(settings)
+    size = settings.get("img_size", 224)
+    try:
+        module = timm.create_model(name, pretrained=False, **settings)
+    except TypeError:  # it takes any size
+        settings.pop("img_size")
+        module = timm.create_model(name, pretrained=False, **settings)
+    for part in module.modules():  # branches that begin by adding nothing
+        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.uniform_(part.weight, 0.5, 1.5)
+    return module.eval(), size[0] if isinstance(size, tuple) else size
+
+
+@pytest.mark.parametrize(("name", "settings"), FAMILIES, ids=[name for name, _ in FAMILIES])
+def test_grids_are_those_that_timm_makes_itself(name, settings):
+    module, size = _model(name, settings)
+    network = network_from_module(module, size=size)
+    modules = [str(info["module"]) for info in module.feature_info]
+    batch = torch.randn(2, 3, size, size)
+    with torch.no_grad():
+        wanted = module.forward_intermediates(batch, output_fmt="NCHW", intermediates_only=True)
+    assert len(wanted) == len(modules)
+    refused = {info.path for info in list_layers(network) if info.refused}
+    assert refused & set(modules) == _UNKNOWN.get(name, set())
+    found = run_layers(network, batch, modules)
+    for layer, grid in zip(modules, wanted, strict=True):
+        if layer in refused:
+            continue
+        torch.testing.assert_close(found[layer], grid, msg=lambda text, at=layer: f"{at}: {text}")
+
+
+class _Tokens(nn.Module):
+    """A patch embedding whose tokens are then put in another order."""
+
+    def __init__(self, order, side=8):
+        super().__init__()
+        torch.manual_seed(0)
+        self.order = order
+        self.embed = nn.Conv2d(3, 12, 64 // side, 64 // side)
+        self.block = nn.Linear(12, 12)
+        self.head = nn.Identity()
+
+    def forward(self, image):
+        tokens = self.embed(image).flatten(2).transpose(1, 2)
+        return self.head(self.block(tokens[:, self.order]).mean(1))
+
+
+def test_an_order_of_chance_is_refused_in_one_line():
+    order = torch.randperm(64, generator=torch.Generator().manual_seed(1))
+    network = network_from_module(_Tokens(order), size=64)
+    with pytest.raises(NetworkError, match=r"block .* puts out 64 x 12, .* cannot be told") as told:
+        resolve_layers(network, ["block"])
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "layout", layouts_of((64, 12)), ids=lambda layout: f"{layout.order}{layout.step}"
+)
+def test_every_known_order_is_undone(layout):
+    # Where each token of the known order comes from: the inverse of what makes it a grid.
+    places = to_grid(torch.arange(64.0).view(1, 64, 1), layout=layout).flatten().long()
+    module = _Tokens(places.argsort())
+    network = network_from_module(module, size=64)
+    assert network.trace.find("block").layout == layout
+    batch = torch.randn(2, 3, 64, 64)
+    found = run_layers(network, batch, ["embed", "block"])
+    wanted = module.block(found["embed"].movedim(1, -1)).movedim(-1, 1)
+    torch.testing.assert_close(found["block"], wanted)
+
+
+def test_hieras_order_by_hand():
+    # Of 4 x 4 tokens in units of two, first those in the upper left of each unit.
+    tokens = torch.tensor([0, 2, 8, 10, 1, 3, 9, 11, 4, 6, 12, 14, 5, 7, 13, 15]).view(1, 16, 1)
+    grid = to_grid(tokens, layout=Layout(TOKENS, 4, "unrolled", 2))
+    assert grid.flatten().tolist() == list(range(16))
+
+
+class _Mixing(nn.Module):
+    """(image, channel, token), with as many channels as a square has places."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.embed = nn.Conv2d(3, 16, 8, 8)
+        self.mixed = nn.Linear(64, 64)
+
+    def forward(self, image):
+        return self.mixed(self.embed(image).flatten(2)).mean(2)
+
+
+def test_channels_are_not_taken_for_places():
+    network = network_from_module(_Mixing(), size=64)
+    listed = {info.path: info for info in list_layers(network)}
+    assert listed["embed"].shape == (16, 8, 8)
+    assert listed["mixed"].shape is None
+    assert "16 x 64" in listed["mixed"].refused
+
+
+class _Cube(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = nn.Conv2d(3, 8, 8, 8)
+        self.last = nn.Linear(8, 8)
+
+    def forward(self, image):
+        return self.last(self.first(image).movedim(1, -1)).mean((1, 2))
+
+
+def test_as_many_channels_as_rows_are_told_apart():
+    network = network_from_module(_Cube(), size=64)
+    found = run_layers(network, torch.randn(2, 3, 64, 64), ["first", "last"])
+    wanted = network.module.last(found["first"].movedim(1, -1)).movedim(-1, 1)
+    torch.testing.assert_close(found["last"], wanted)
