@@ -50,7 +50,7 @@ from net2vec.report import (
 )
 from net2vec.results import save_table
 from net2vec.runs import TABLES, Run, make_tables, open_run, unique_labels
-from net2vec.storage import cache_folder
+from net2vec.storage import Say, cache_folder
 
 
 def write_report(
@@ -95,7 +95,7 @@ def write_report(
     ious: list[pd.DataFrame] = []
     if asked or found or chosen:
         try:
-            viewer = _Viewer.of(run, folders[0], network, dataset)
+            viewer = _Viewer.of(run, folders[0], network, dataset, progress.say)
             with repeatable(viewer.inputs.device):
                 ious = [viewer.individual_ious(layer, index, found[index]) for index in found]
                 shown = [plan_filter(run, layer, *item) for item in zip(found, ious, strict=True)]
@@ -130,7 +130,12 @@ class _Viewer:
 
     @classmethod
     def of(
-        cls, run: Run, folder: Path, network: Network | None, dataset: ProbeDataset | None
+        cls,
+        run: Run,
+        folder: Path,
+        network: Network | None,
+        dataset: ProbeDataset | None,
+        say: Say,
     ) -> _Viewer:
         settings = Settings.from_toml(folder / SETTINGS)
         inputs = open_inputs(settings, network, dataset)
@@ -152,6 +157,7 @@ class _Viewer:
             inputs.mask_size,
             cache_folder() / "annotations",
             workers=default_workers(),
+            say=say,
         )
         return cls(run, inputs, annotations, looking)
 

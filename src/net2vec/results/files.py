@@ -97,9 +97,11 @@ def load_json(path: Path) -> dict[str, Any]:
         ResultsError: there is none, or it is not JSON.
     """
     try:
-        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ResultsError(f"{path.parent} is not a finished run: it has no {path.name}") from error
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ResultsError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ResultsError(f"{path} holds no JSON object; it was not written by net2vec")
     return value

@@ -63,7 +63,7 @@ class Workplace:
             seed=seed,
             **parts,
         )
-        return Shelf(self.out / CACHE / task, digest)
+        return Shelf(self.out / CACHE / task, digest, self.progress.say)
 
     def work_of(self, labels: Sequence[int]) -> dict[int, int]:
         """How long concepts take to learn, beside each other: their training images."""
