@@ -9,23 +9,22 @@ from pathlib import Path
 import pytest
 
 import net2vec
+from net2vec.errors import Net2VecError
+from net2vec.pipeline.progress import Ledger
 
-from builders_cached import DAMAGES, remove
+from builders_cached import DAMAGES, cut, empty, flip, garble, remove, zero
 from builders_runs import NETWORK_FILE, small_dataset
 from builders_whole import Interrupting, squash
 
 pytestmark = pytest.mark.usefixtures("unreported")
 
-# A file of every kind that an interrupted run leaves, by a pattern that finds it.
-KINDS = {
-    "settings": "run/cache/ledger.json",
-    "statistics": "run/cache/batch_norm/*/batch_norm.pt",
-    "recording": "run/cache/recording/*/layer-000.npz",
-    "item to segment": "run/cache/segment/*/1.npz",
-    "item to classify": "run/cache/classify/*/1.npz",
-    "pairs": "shared/annotations/*/pairs.npz",
-    "masks": "shared/annotations/*/masks.npy",
-}
+LEDGER = "run/cache/ledger.json"
+# A file of every kind that an interrupted run leaves, by a pattern that finds it. Those of a group
+# are damaged together: none of them is looked for only if another is sound.
+GROUPS = (
+    (LEDGER, "run/cache/recording/*/layer-000.npz", "run/cache/segment/*/1.npz", "*/*/*/masks.npy"),
+    ("run/cache/batch_norm/*/batch_norm.pt", "run/cache/classify/*/1.npz", "*/*/*/pairs.npz"),
+)
 
 
 class Listening(Interrupting):
@@ -59,7 +58,7 @@ def make(out: Path, **options) -> net2vec.Run:
 
 @pytest.fixture(scope="module")
 def interrupted(tmp_path_factory) -> tuple[Path, bytes]:
-    """A run that was interrupted at its last concept, and the scores of one that was not."""
+    """A run that was interrupted at its last step, and the scores of one that was not."""
     folder = tmp_path_factory.mktemp("interrupted")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("net2vec.pipeline.runner.write_report", lambda *_, **__: None)
@@ -71,48 +70,58 @@ def interrupted(tmp_path_factory) -> tuple[Path, bytes]:
     return folder, scores.read_bytes()
 
 
-def test_every_kind_of_file_is_damaged_below(interrupted):
-    folder, _ = interrupted
-    places = (folder / "run" / "cache", folder / "shared")
-    there = {path for place in places for path in place.rglob("*") if path.is_file()}
-    names = {
-        "items" if path.parent.parent.name in ("segment", "classify") else path.name
-        for path in there
-    }
-    found = [path for pattern in KINDS.values() for path in folder.glob(pattern)]
-    assert len(found) == len(KINDS)
-    assert names == {
-        "items", "ledger.json", "batch_norm.pt", "layer-000.npz", "pairs.npz", "masks.npy",
-    }  # fmt: skip
+@pytest.fixture
+def copy(interrupted, tmp_path, monkeypatch) -> Path:
+    """The interrupted run and the cache that runs share, to do with as one likes."""
+    for name in ("run", "shared"):
+        shutil.copytree(interrupted[0] / name, tmp_path / name)
+    monkeypatch.setenv("NET2VEC_CACHE", str(tmp_path / "shared"))
+    return tmp_path
+
+
+def test_every_kind_of_file_is_among_those_that_are_damaged(copy):
+    def kind(path: Path) -> str:
+        item = path.parent.parent.name in ("segment", "classify")
+        return f"{path.parent.parent.name} item" if item else path.name
+
+    places = (copy / "run" / "cache", copy / "shared")
+    there = [path for place in places for path in place.rglob("*") if path.is_file()]
+    damaged = [path for group in GROUPS for pattern in group for path in copy.glob(pattern)]
+    assert len(damaged) == sum(map(len, GROUPS))
+    assert set(map(kind, there)) == set(map(kind, damaged))
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-@pytest.mark.parametrize("kind", KINDS)
-def test_what_is_damaged_is_made_again(interrupted, tmp_path, monkeypatch, kind, damage):
-    before, scores = interrupted
-    for name in ("run", "shared"):
-        shutil.copytree(before / name, tmp_path / name)
-    monkeypatch.setenv("NET2VEC_CACHE", str(tmp_path / "shared"))
-    (path,) = tmp_path.glob(KINDS[kind])
-    damage(path)
+@pytest.mark.parametrize("group", GROUPS)
+def test_what_is_damaged_is_made_again(interrupted, copy, group, damage):
+    paths = {pattern: path for pattern in group for path in copy.glob(pattern)}
+    for path in paths.values():
+        damage(path)
     progress = Listening()
-    run = make(tmp_path / "run", progress=progress)
-    assert (run.path / "scores.csv").read_bytes() == scores
-    told = [line for line in progress.said if str(path) in line]
-    assert len(told) == (
-        damage is not remove and not (kind, damage.__name__) == ("settings", "flip")
-    )
-    # What was made again is found the next time.
+    run = make(copy / "run", progress=progress)
+    assert (run.path / "scores.csv").read_bytes() == interrupted[1]
+    if damage is flip:  # of a digit: it is still a ledger
+        paths.pop(LEDGER, None)
+    for path in paths.values():
+        assert path.is_file()
+        told = [line for line in progress.said if str(path) in line]
+        assert len(told) == (damage is not remove)
+
+
+def test_what_was_made_again_is_found(copy, interrupted):
+    for group in GROUPS:
+        for pattern in group:
+            for path in copy.glob(pattern):
+                cut(path)
+    (make(copy / "run").path / "provenance.json").unlink()
     progress = Listening()
-    (run.path / "provenance.json").unlink()
-    make(tmp_path / "run", progress=progress)
-    assert not [line for line in progress.said if path.name in line]
+    run = make(copy / "run", progress=progress)
+    assert (run.path / "scores.csv").read_bytes() == interrupted[1]
+    assert not progress.said
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"seconds": [], "peak_memory": {}}', "3", "null"])
 def test_a_ledger_of_another_shape_is_begun_again(tmp_path, text):
-    from net2vec.pipeline.progress import Ledger
-
     path = tmp_path / "ledger.json"
     path.write_text(text)
     said: list[str] = []
@@ -120,3 +129,18 @@ def test_a_ledger_of_another_shape_is_begun_again(tmp_path, text):
         pass
     assert len(said) == 1
     assert list(json.loads(path.read_text())["seconds"]) == ["a"]
+
+
+@pytest.mark.parametrize("damage", [empty, zero, garble], ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize("name", ["run.toml", "provenance.json"])
+def test_a_finished_run_that_is_damaged_is_refused_and_left_alone(
+    interrupted, tmp_path, name, damage
+):
+    out = tmp_path / "run"
+    shutil.copytree(interrupted[0] / "whole", out)
+    damage(out / name)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    with pytest.raises(Net2VecError, match=name):
+        make(out)
+    after = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert after == before
