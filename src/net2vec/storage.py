@@ -47,8 +47,8 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
     temporary, before = (
         path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.{end}") for end in ("tmp", "old")
     )
-    _remove(temporary)
-    _remove(before)
+    remove(temporary)
+    remove(before)
     try:
         yield temporary
         if lasting:
@@ -60,8 +60,8 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
         if lasting:
             _write_out_folder(path.parent)
     finally:
-        _remove(temporary)
-        _remove(before)
+        remove(temporary)
+        remove(before)
 
 
 def log(text: str) -> None:
@@ -228,7 +228,8 @@ def _exchange(path: Path, temporary: Path, before: Path) -> None:
         raise
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if there is one."""
     if path.is_dir():
         shutil.rmtree(path)
     else:

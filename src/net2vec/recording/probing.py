@@ -24,7 +24,7 @@ from net2vec.feeding import image_batches
 from net2vec.networks import Network, side_by_side
 from net2vec.recording.layer import LayerRecording, load_recording, save_recording
 from net2vec.recording.stream import LayerStream
-from net2vec.storage import Say, load_tensors, log, save_tensors
+from net2vec.storage import Say, load_tensors, log, remove, save_tensors
 
 _CHECKPOINT = "checkpoint.pt"
 _CHECKPOINT_SECONDS = 60.0
@@ -115,7 +115,7 @@ def record(
     if folder is not None:
         for i, name in enumerate(layers):
             save_recording(recordings[name], _path(folder, i))
-        (folder / _CHECKPOINT).unlink(missing_ok=True)
+        remove(folder / _CHECKPOINT)
     return recordings
 
 
