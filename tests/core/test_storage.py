@@ -2,9 +2,21 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
-from net2vec.core.storage import cache_folder, replacing
+from net2vec.core import storage
+from net2vec.core.storage import (
+    cache_folder,
+    load_arrays,
+    load_tensors,
+    replacing,
+    save_arrays,
+    save_tensors,
+)
+
+from builders_cached import DAMAGES, remove
 
 
 def write(path: Path, content: str, folder: bool) -> None:
@@ -87,3 +99,105 @@ def test_the_cache_may_lie_in_a_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NET2VEC_CACHE", "~/mine")
     assert cache_folder() == tmp_path / "mine"
+
+
+def test_what_is_written_reaches_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
+    steps: list[tuple[str, str]] = []
+    names = {}
+    open_file, fsync, rename = storage.os.open, storage.os.fsync, Path.replace
+
+    def noted_open(path, *arguments):
+        descriptor = open_file(path, *arguments)
+        names[descriptor] = Path(path).relative_to(tmp_path)
+        return descriptor
+
+    def noted_fsync(descriptor):
+        steps.append(("disk", names[descriptor].parts[-1]))
+        fsync(descriptor)
+
+    def noted_rename(self, target):
+        steps.append(("rename", target.name))
+        return rename(self, target)
+
+    monkeypatch.setattr(storage.os, "open", noted_open)
+    monkeypatch.setattr(storage.os, "fsync", noted_fsync)
+    monkeypatch.setattr(Path, "replace", noted_rename)
+    with replacing(tmp_path / "place" / "it") as temporary:
+        (temporary / "inner").mkdir(parents=True)
+        for name in ("a", "inner/b"):
+            (temporary / name).write_text(name)
+    hidden = temporary.name
+    before, last = steps[: steps.index(("rename", "it"))], steps[-1]
+    assert sorted(before) == sorted(("disk", name) for name in ("a", "b", "inner", hidden))
+    assert last == ("disk", "place")
+    steps.clear()
+    with replacing(tmp_path / "place" / "file") as temporary:
+        temporary.write_text("text")
+    assert steps == [("disk", temporary.name), ("rename", "file"), ("disk", "place")]
+    steps.clear()
+    save_arrays(tmp_path / "place" / "cached.npz", a=np.ones(3))
+    assert steps == [("rename", "cached.npz")]
+
+
+def test_a_full_disk_is_told_with_the_files_name(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(storage.os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*it") as error:
+        write(tmp_path / "it", "new", folder=False)
+    assert error.value.filename
+    assert list(tmp_path.iterdir()) == []
+
+
+ARRAYS = {"a": np.arange(30.0), "b": np.array("text"), "c": np.array([[True, False]])}
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, None])
+@pytest.mark.parametrize("kind", ["arrays", "tensors"])
+def test_a_damaged_cached_file_is_as_good_as_none(tmp_path, kind, damage):
+    path = tmp_path / "it"
+    tensors = {"t": torch.arange(40.0).bfloat16(), "n": 3, "deep": {"grid": (3, 4)}}
+    save, load, wanted = {
+        "arrays": (lambda values: save_arrays(path, **values), load_arrays, ARRAYS),
+        "tensors": (lambda values: save_tensors(path, values), load_tensors, tensors),
+    }[kind]
+    save(wanted)
+    if damage is not None:
+        damage(path)
+    said: list[str] = []
+    found = load(path, lambda values: values, said.append)
+    assert (found is None) == (damage is not None)
+    assert len(said) == (damage not in (None, remove))
+    save(wanted)
+    found = load(path, lambda values: values, said.append)
+    assert found is not None
+    assert list(found) == list(wanted)
+    for key, value in wanted.items():
+        same = torch.equal if isinstance(value, torch.Tensor) else np.array_equal
+        assert same(found[key], value)
+
+
+def test_every_byte_of_a_cached_file_counts(tmp_path):
+    path = tmp_path / "it"
+    save_arrays(path, a=np.arange(3))
+    whole = path.read_bytes()
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 16]) + whole[at + 1 :])
+        assert load_arrays(path, dict) is None
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        assert load_arrays(path, dict) is None
+
+
+def test_others_read_cached_arrays_as_they_are(tmp_path):
+    save_arrays(tmp_path / "it.npz", **ARRAYS)
+    with np.load(tmp_path / "it.npz") as found:
+        assert all(np.array_equal(found[key], value) for key, value in ARRAYS.items())
+
+
+def test_what_another_version_has_kept_is_told_and_not_used(tmp_path):
+    save_arrays(tmp_path / "it", a=np.arange(3))
+    said: list[str] = []
+    assert load_arrays(tmp_path / "it", lambda arrays: arrays["b"], said.append) is None
+    assert len(said) == 1

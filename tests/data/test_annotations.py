@@ -17,6 +17,7 @@ from net2vec.data.protocol import Annotation, Plane
 from net2vec.errors import DataError
 
 import oracle
+from builders_cached import DAMAGES, remove
 from builders_data import ArrayDataset, splits_of
 
 CATEGORIES = ["object", "part", "color"]
@@ -233,6 +234,37 @@ def test_an_interrupted_compilation_goes_on(tmp_path, monkeypatch):
     assert set(range(6, 9)) <= set(dataset.annotations_read)
     assert sum(told) == 11
     assert_equal(found, whole)
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize("name", ["pairs.npz", "masks.npy", "shard-00000003.npz"])
+def test_what_is_damaged_is_compiled_again(tmp_path, monkeypatch, name, damage):
+    monkeypatch.setattr(module, "_SHARD", 3)
+    dataset = random_dataset(2, 8)
+    whole = compile_annotations(dataset, (4, 4), tmp_path / "whole")
+    store = tmp_path / "store"
+    if name.startswith("shard"):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "_merge", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                compile_annotations(dataset, (4, 4), store)
+    else:
+        compile_annotations(dataset, (4, 4), store)
+    (path,) = store.glob(f"*/{name}")
+    damage(path)
+    dataset.annotations_read.clear()
+    said: list[str] = []
+    assert_equal(compile_annotations(dataset, (4, 4), store, say=said.append), whole)
+    # Of the shards of an interrupted pass, the others are not read again.
+    again = range(3, 6) if name.startswith("shard") else range(8)
+    assert sorted(dataset.annotations_read) == list(again)
+    assert len(said) == (damage is not remove)
+    assert {path.name for path in store.rglob("*.*")} == {"pairs.npz", "masks.npy"}
+    assert all(str(path) in line for line in said)
+
+
+def interrupt(*arguments):
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("lockable", [True, False])

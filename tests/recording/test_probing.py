@@ -21,6 +21,7 @@ from net2vec.recording import LayerRecording, probing, record, stream
 from net2vec.recording.feeding import image_batches
 
 import oracle
+from builders_cached import DAMAGES, remove
 from builders_data import ArrayDataset
 
 SIZE = 15
@@ -316,6 +317,28 @@ def test_an_interrupted_pass_goes_on_from_its_checkpoint(
     for name in LAYERS:
         assert_equal(found[name], expected[name])
     assert not (tmp_path / "checkpoint.pt").exists()
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_a_damaged_checkpoint_or_layer_is_recorded_again(
+    network, dataset, tmp_path, monkeypatch, damage
+):
+    options = {"quantile": TAU, "batch": 1, "workers": 1}
+    expected = record(network, dataset, LAYERS, **options)
+    monkeypatch.setattr(probing, "_CHECKPOINT_SECONDS", -1.0)
+    with pytest.raises(KeyboardInterrupt):
+        record(network, dataset, LAYERS, folder=tmp_path, progress=interrupt_at(4), **options)
+    for name in ("checkpoint.pt", "layer-001.npz"):
+        damage(tmp_path / name)
+        dataset.images_read.clear()
+        said: list[str] = []
+        found = record(network, dataset, LAYERS, folder=tmp_path, say=said.append, **options)
+        assert sorted(dataset.images_read) == list(range(IMAGES))
+        assert len(said) == (damage is not remove)
+        for layer in LAYERS:
+            assert_equal(found[layer], expected[layer])
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {f"layer-{number:03}.npz" for number in range(len(LAYERS))}
 
 
 def test_a_checkpoint_of_other_layers_is_not_gone_on_with(network, dataset, tmp_path, monkeypatch):

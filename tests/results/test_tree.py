@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from net2vec import results
+from net2vec.errors import ResultsError
 from net2vec.results import load_table, save_table, scores_table
 from net2vec.results.more import more_coordinates, more_variables
 
 from builders import build_run
+from builders_cached import DAMAGES
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +66,17 @@ def test_what_a_variable_is_stands_with_it():
     with pytest.raises(KeyError):
         more_variables({"nul_score": np.zeros(1)}, "segment")
     assert all("SCORE" not in found[name][2]["long_name"] for name in found)
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize("name", ["blocks.6/segment/weight/0.0", ".zmetadata", ".checksums"])
+def test_damaged_results_are_refused(tmp_path, name, damage):
+    path = build_run(tmp_path / "run") / "results.zarr"
+    weight = results.load_tree(path)["blocks.6/segment"]["weight"].to_numpy()
+    assert np.isfinite(weight).all()
+    damage(path / name)
+    if (path / ".checksums").exists():
+        with pytest.raises(ResultsError, match=r"results\.zarr"):
+            results.load_tree(path)
+    else:  # as those of other programs
+        assert np.array_equal(results.load_tree(path)["blocks.6/segment"]["weight"], weight)

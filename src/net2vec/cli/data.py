@@ -72,6 +72,7 @@ def info(
             cache_folder() / "annotations",
             workers=default_workers(),
             progress=progress.stage("reading annotations", len(dataset.images)),
+            say=progress.say,
         )
     survey = survey_dataset(dataset, annotations)
     left_out = pd.DataFrame(

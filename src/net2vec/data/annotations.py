@@ -9,19 +9,29 @@ is shared by every network and run that asks for the same.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
-from net2vec.core.storage import replacing, save_arrays
+from net2vec.core.storage import (
+    Say,
+    load_arrays,
+    log,
+    read_cached,
+    replacing_cached,
+    save_arrays,
+)
 from net2vec.data.checked import annotation_of, check_index
 from net2vec.data.images import resize_labels
 from net2vec.data.places import working_place
 from net2vec.data.protocol import TRAIN, Annotation, ProbeDataset
+from net2vec.errors import DataError
 
 _FORMAT = 2
 _SHARD = 256
@@ -93,6 +103,7 @@ def compile_annotations(
     *,
     workers: int = 2,
     progress: Callable[[int], object] = lambda images: None,
+    say: Say = log,
 ) -> Annotations:
     """Compile a dataset's annotations, or find them compiled in `store`.
 
@@ -102,20 +113,28 @@ def compile_annotations(
         store: a folder shared by all that compile; holds one folder a dataset and size.
         workers: threads that decode. The result does not depend on their number.
         progress: called with the number of images done since the last call.
+        say: told of files that are in `store` but damaged; they are compiled again.
 
     Raises:
         DataError: an annotation cannot be read, or the dataset is not what `ProbeDataset` promises.
     """
     check_index(dataset)
     folder = store / annotations_digest(dataset, size)
-    if not (folder / _PAIRS).is_file():
-        with working_place(folder) as place:
-            # Whoever had the place before may have done it all.
-            if not (folder / _PAIRS).is_file():
-                _compile(dataset, size, place, workers, progress)
-                for name in (_MASKS, _PAIRS):  # in this order: with the pairs it is complete
-                    (place / name).replace(folder / name)
-    return _load(dataset, size, folder)
+    # Whatever is wrong is said once, by the one who mends it.
+    found = _load(dataset, size, folder, log)
+    if found is not None:
+        return found
+    with working_place(folder) as place:
+        # Whoever had the place before may have done it all.
+        found = _load(dataset, size, folder, say)
+        if found is None:
+            _compile(dataset, size, place, workers, progress, say)
+            for name in (_MASKS, _PAIRS):  # in this order: with the pairs it is complete
+                (place / name).replace(folder / name)
+            found = _load(dataset, size, folder, say)
+    if found is None:
+        raise DataError(f"{folder}: what was written here cannot be read back; is the disk sound?")
+    return found
 
 
 def annotations_digest(dataset: ProbeDataset, size: tuple[int, int]) -> str:
@@ -143,29 +162,37 @@ def _compile(
     folder: Path,
     workers: int,
     progress: Callable[[int], object],
+    say: Say,
 ) -> None:
     bounds = [
         (start, min(start + _SHARD, len(dataset.images)))
         for start in range(0, len(dataset.images), _SHARD)
     ]
 
-    def work(bound: tuple[int, int]) -> tuple[Path, int]:
-        path = folder / f"shard-{bound[0]:08d}.npz"
-        if not path.is_file():  # else an interrupted pass has left it
-            save_arrays(path, **vars(_read_shard(dataset, size, bound)))
-        return path, bound[1] - bound[0]
+    def path_of(bound: tuple[int, int]) -> Path:
+        return folder / f"shard-{bound[0]:08d}.npz"
 
-    paths = []
+    def shard(bound: tuple[int, int]) -> _Shard:
+        found = load_arrays(path_of(bound), lambda arrays: _Shard(**arrays), say)
+        if found is None:  # else an interrupted pass has left it
+            found = _read_shard(dataset, size, bound)
+            save_arrays(path_of(bound), **vars(found))
+        return found
+
+    def work(bound: tuple[int, int]) -> int:
+        shard(bound)
+        return bound[1] - bound[0]
+
     pool = ThreadPoolExecutor(workers)
     try:
-        for path, images in pool.map(work, bounds):
-            paths.append(path)
+        for images in pool.map(work, bounds):
             progress(images)
     finally:
         pool.shutdown(cancel_futures=True)
-    _merge(paths, folder, size, len(dataset.labels), len(dataset.categories))
-    for path in paths:
-        path.unlink(missing_ok=True)
+    shards = partial(map, shard, bounds)  # read from disk once more, whenever asked for
+    _merge(shards, folder, size, len(dataset.labels), len(dataset.categories))
+    for bound in bounds:
+        path_of(bound).unlink(missing_ok=True)
 
 
 def _read_shard(dataset: ProbeDataset, size: tuple[int, int], bound: tuple[int, int]) -> _Shard:
@@ -235,7 +262,11 @@ def unite(
 
 
 def _merge(
-    paths: Sequence[Path], folder: Path, size: tuple[int, int], labels: int, categories: int
+    shards: Callable[[], Iterator[_Shard]],
+    folder: Path,
+    size: tuple[int, int],
+    labels: int,
+    categories: int,
 ) -> None:
     """One store from the shards of a dataset: masks in the order of images, pairs by label."""
     parts: dict[str, list[Int[np.ndarray, "pair"]]] = {
@@ -243,12 +274,11 @@ def _merge(
     }  # fmt: skip
     coverage = np.zeros((labels, categories), dtype=np.int64)
     has_pixels = np.zeros(labels, dtype=bool)
-    for path in paths:
-        with np.load(path) as shard:
-            for key, values in parts.items():
-                values.append(shard[key])
-            coverage += shard["coverage"]
-            has_pixels |= shard["has_pixels"]
+    for shard in shards():
+        for key, values in parts.items():
+            values.append(getattr(shard, key))
+        coverage += shard.coverage
+        has_pixels |= shard.has_pixels
     image, label, area, whole = (
         np.concatenate(values) if values else np.zeros(0, dtype=np.int32)
         for values in parts.values()
@@ -256,15 +286,13 @@ def _merge(
     whole = whole.astype(bool)
     rows = int((~whole).sum())
     row = np.where(whole, -1, np.cumsum(~whole) - 1)
-    with replacing(folder / _MASKS) as temporary:
+    with replacing_cached(folder / _MASKS) as temporary:
         shape = (rows, -(-size[0] * size[1] // 8))
         masks = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
         done = 0
-        for path in paths:
-            with np.load(path) as shard:
-                packed = shard["masks"]
-            masks[done : done + len(packed)] = packed
-            done += len(packed)
+        for shard in shards():
+            masks[done : done + len(shard.masks)] = shard.masks
+            done += len(shard.masks)
         masks.flush()
         del masks  # a file that is open cannot be renamed everywhere
     order = np.argsort(label, kind="stable")
@@ -282,8 +310,19 @@ def _merge(
     )
 
 
-def _load(dataset: ProbeDataset, size: tuple[int, int], folder: Path) -> Annotations:
-    with np.load(folder / _PAIRS) as pairs:
+def _load(
+    dataset: ProbeDataset, size: tuple[int, int], folder: Path, say: Say
+) -> Annotations | None:
+    """What lies in a folder; None unless it is complete and can be used."""
+
+    def map_masks(file: BinaryIO) -> UInt8[np.ndarray, "row byte"]:
+        masks: UInt8[np.ndarray, "row byte"] = np.load(folder / _MASKS, mmap_mode="r")
+        return masks
+
+    def make(pairs: dict[str, np.ndarray]) -> Annotations | None:
+        masks = read_cached(folder / _MASKS, map_masks, say)
+        if masks is None:
+            return None
         return Annotations(
             size=size,
             names=dataset.labels,
@@ -294,5 +333,7 @@ def _load(dataset: ProbeDataset, size: tuple[int, int], folder: Path) -> Annotat
             image=pairs["image"],
             area=pairs["area"],
             row=pairs["row"],
-            masks=np.load(folder / _MASKS, mmap_mode="r"),
+            masks=masks,
         )
+
+    return load_arrays(folder / _PAIRS, make, say)

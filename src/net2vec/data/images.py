@@ -129,7 +129,7 @@ def count_values(path: Path, most: int) -> tuple[str, int | None]:
     Raises:
         DataError: the file is missing or damaged.
     """
-    with _opened(path) as image:
+    with open_image(path) as image:
         image.load()
         if image.mode.startswith("I"):
             values = np.unique(np.asarray(image))  # Pillow counts colours of 8 bits alone

@@ -13,15 +13,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from net2vec.config import Settings, differences, may_follow
-from net2vec.core.storage import save_arrays
+from net2vec.core.storage import Say, load_arrays, log, save_arrays
 from net2vec.errors import ConfigError
-from net2vec.prediction import BATCH_NORM
 from net2vec.results import save_text
 
 SETTINGS = "run.toml"
 PROVENANCE = "provenance.json"
 CACHE = "cache"
 LEDGER = "ledger.json"
+STATISTICS = "batch_norm.pt"
 
 Value = TypeVar("Value")
 
@@ -70,7 +70,7 @@ def release(folder: Path) -> None:
     if is_finished(folder):
         return
     kept = [path for path in (folder / CACHE).rglob("*") if path.is_file()]
-    if all(path.name in (LEDGER, BATCH_NORM) for path in kept):
+    if all(path.name in (LEDGER, STATISTICS) for path in kept):
         shutil.rmtree(folder / CACHE, ignore_errors=True)
         (folder / SETTINGS).unlink(missing_ok=True)
 
@@ -87,22 +87,23 @@ class Shelf:
     Args:
         folder: where they are.
         digest: of all that determines them; items left there by anything else are not found.
+        say: told of items that are there but of no use.
     """
 
-    def __init__(self, folder: Path, digest: str) -> None:
+    def __init__(self, folder: Path, digest: str, say: Say = log) -> None:
         self._folder = folder / digest
+        self._say = say
 
     def get(self, name: str, kind: type[Value]) -> Value | None:
-        """A finished item, or None."""
-        path = self._folder / f"{name}.npz"
-        if not path.is_file():
-            return None
-        with np.load(path) as file:
-            arrays = {key: file[key] for key in file.files}
-        wanted = {entry.name for entry in fields(kind)}  # type: ignore[arg-type]
-        if set(arrays) != wanted:  # left by a version that kept something else
-            return None
-        return kind(**{key: _scalar(value) for key, value in arrays.items()})
+        """A finished item; None if there is none that can be used."""
+
+        def make(arrays: Mapping[str, np.ndarray]) -> Value:
+            wanted = {entry.name for entry in fields(kind)}  # type: ignore[arg-type]
+            if set(arrays) != wanted:
+                raise ValueError("it is of another version")
+            return kind(**{key: _scalar(value) for key, value in arrays.items()})
+
+        return load_arrays(self._folder / f"{name}.npz", make, self._say)
 
     def put(self, name: str, value: object) -> None:
         """Keep a finished item, an instance of a dataclass of arrays and numbers."""

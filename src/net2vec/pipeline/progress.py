@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from net2vec.results import load_json, save_json
+from net2vec.core.storage import Say, log, replacing
 
 Advance = Callable[[int], object]
 
@@ -47,16 +48,25 @@ class Ledger:
         path: a file that keeps them from session to session; None for nowhere.
         seconds: by stage.
         peak_memory: of the whole process by the end of each stage, in bytes.
+        say: told if what is kept cannot be used.
     """
 
     path: Path | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory: dict[str, int] = field(default_factory=dict)
+    say: Say = log
 
     def __post_init__(self) -> None:
-        if self.path is not None and self.path.is_file():
-            before = load_json(self.path)
-            self.seconds, self.peak_memory = before["seconds"], before["peak_memory"]
+        if self.path is None or not self.path.exists():
+            return
+        try:
+            kept = json.loads(self.path.read_bytes())
+            seconds = {str(name): float(spent) for name, spent in kept["seconds"].items()}
+            memory = {str(name): int(most) for name, most in kept["peak_memory"].items()}
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            self.say(f"{self.path} cannot be used; what earlier sessions took is not counted")
+        else:
+            self.seconds, self.peak_memory = seconds, memory
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -70,7 +80,8 @@ class Ledger:
             self.peak_memory[name] = max(peak_memory(), self.peak_memory.get(name, 0))
             if self.path is not None:
                 kept = {"seconds": self.seconds, "peak_memory": self.peak_memory}
-                save_json(kept, self.path)
+                with replacing(self.path, lasting=False) as temporary:
+                    temporary.write_text(json.dumps(kept, indent=2))
 
 
 def peak_memory() -> int:

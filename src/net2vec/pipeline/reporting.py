@@ -14,7 +14,7 @@ from torch import Tensor
 
 from net2vec.config import Settings
 from net2vec.core.devices import repeatable
-from net2vec.core.storage import cache_folder
+from net2vec.core.storage import Say, cache_folder
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
 from net2vec.data.checked import image_of
@@ -95,7 +95,7 @@ def write_report(
     ious: list[pd.DataFrame] = []
     if asked or found or chosen:
         try:
-            viewer = _Viewer.of(run, folders[0], network, dataset)
+            viewer = _Viewer.of(run, folders[0], network, dataset, progress.say)
             with repeatable(viewer.inputs.device):
                 ious = [viewer.individual_ious(layer, index, found[index]) for index in found]
                 shown = [plan_filter(run, layer, *item) for item in zip(found, ious, strict=True)]
@@ -130,7 +130,12 @@ class _Viewer:
 
     @classmethod
     def of(
-        cls, run: Run, folder: Path, network: Network | None, dataset: ProbeDataset | None
+        cls,
+        run: Run,
+        folder: Path,
+        network: Network | None,
+        dataset: ProbeDataset | None,
+        say: Say,
     ) -> _Viewer:
         settings = Settings.from_toml(folder / SETTINGS)
         inputs = open_inputs(settings, network, dataset)
@@ -152,6 +157,7 @@ class _Viewer:
             inputs.mask_size,
             cache_folder() / "annotations",
             workers=default_workers(),
+            say=say,
         )
         return cls(run, inputs, annotations, looking)
 

@@ -17,17 +17,18 @@ from net2vec import results
 from net2vec.analysis import LEAST_NULLS
 from net2vec.config import Settings
 from net2vec.core.devices import repeatable
-from net2vec.core.storage import cache_folder
+from net2vec.core.storage import cache_folder, load_tensors, save_tensors
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
 from net2vec.errors import DataError, Net2VecError, NetworkError
-from net2vec.networks import Network
+from net2vec.networks import Network, batch_norm_statistics, with_batch_norm_statistics
 from net2vec.pipeline.collect import layer_results
 from net2vec.pipeline.folder import (
     CACHE,
     LEDGER,
     PROVENANCE,
     SETTINGS,
+    STATISTICS,
     claim,
     digest_of,
     is_finished,
@@ -131,7 +132,7 @@ class _Run:
         self.out = out
         self.workers = workers
         self.progress = progress
-        self.ledger = Ledger(out / CACHE / LEDGER)
+        self.ledger = Ledger(out / CACHE / LEDGER, say=progress.say)
         self.skipped: list[tuple[str, str, Skipped]] = []
 
     def make(self) -> Inputs:
@@ -213,6 +214,7 @@ class _Run:
                 cache_folder() / "annotations",
                 workers=self.workers,
                 progress=advance,
+                say=self.progress.say,
             )
 
     def _choose(self, annotations: Annotations, task: Any) -> Choice:
@@ -247,6 +249,7 @@ class _Run:
                 waiting=lambda share: self.progress.say(
                     f"the network waited for images {share:.0%} of the time"
                 ),
+                say=self.progress.say,
             )
 
     def _settle_batch_norm(self) -> None:
@@ -257,16 +260,22 @@ class _Run:
         network, dataset = self.inputs.network, self.inputs.dataset
         images = batch_norm_images(dataset)
         of = digest_of(network=network.digest, fed=network.input_digest, data=dataset.digest)
-        kept = self.out / CACHE / "batch_norm" / of
-        for folder in (self.out, kept) if is_finished(self.out) else (kept,):
-            if (folder / BATCH_NORM).is_file():
-                restored = restore_batch_norm(network, folder, len(images))
-                self.inputs = replace(self.inputs, network=restored)
-                return
+        kept = self.out / CACHE / "batch_norm" / of / STATISTICS
+
+        def restore(statistics: dict[str, torch.Tensor]) -> Network:
+            return with_batch_norm_statistics(network, statistics, len(images))
+
+        if is_finished(self.out) and (self.out / BATCH_NORM).is_file():
+            restored: Network | None = restore_batch_norm(network, self.out, len(images))
+        else:
+            restored = load_tensors(kept, restore, self.progress.say)
+        if restored is not None:
+            self.inputs = replace(self.inputs, network=restored)
+            return
         advance = self.progress.stage("estimating batch norm", len(images))
         with self.ledger.stage("batch norm"):
             self.inputs = with_batch_norm(self.inputs, self.workers, advance)
-        save_batch_norm(self.inputs.network, kept)
+        save_tensors(kept, batch_norm_statistics(self.inputs.network.module))
 
     def _has_places(self, recording: LayerRecording) -> bool:
         if recording.grid is not None:

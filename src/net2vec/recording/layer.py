@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, Integer
 
-from net2vec.core.storage import save_arrays
+from net2vec.core.storage import Say, load_arrays, log, save_arrays
 from net2vec.kernels.geometry.maps import SparseMaps
 
 
@@ -91,9 +91,11 @@ def save_recording(recording: LayerRecording, path: Path) -> None:
     save_arrays(path, layer=np.array(recording.layer), grid=grid, **arrays)
 
 
-def load_recording(path: Path) -> LayerRecording:
-    """Read what `save_recording` has written."""
-    with np.load(path) as file:
-        arrays = {key: file[key] for key in file.files}
-    layer, grid = str(arrays.pop("layer")), tuple(arrays.pop("grid").tolist())
-    return LayerRecording(layer=layer, grid=grid if grid != (0, 0) else None, **arrays)
+def load_recording(path: Path, say: Say = log) -> LayerRecording | None:
+    """Read what `save_recording` has written; None, and `say` is told, if it is of no use."""
+
+    def make(arrays: dict[str, np.ndarray]) -> LayerRecording:
+        layer, grid = str(arrays.pop("layer")), tuple(arrays.pop("grid").tolist())
+        return LayerRecording(layer=layer, grid=grid if grid != (0, 0) else None, **arrays)
+
+    return load_arrays(path, make, say)

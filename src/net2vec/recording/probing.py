@@ -14,11 +14,12 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from net2vec.core.storage import replacing
+from net2vec.core.storage import Say, load_tensors, log, remove, save_tensors
 from net2vec.data.protocol import ProbeDataset
 from net2vec.networks import Network, parallel_lanes
 from net2vec.recording.feeding import image_batches
@@ -43,6 +44,7 @@ def record(
     folder: Path | None = None,
     progress: Callable[[int], object] = lambda images: None,
     waiting: Callable[[float], object] = lambda share: None,
+    say: Say = log,
 ) -> dict[str, LayerRecording]:
     """Probe a network: one pass over all images of a dataset, both splits.
 
@@ -60,19 +62,20 @@ def record(
             read, and an interrupted one goes on. Its name must stand for all other arguments.
         progress: called with the number of images done since the last call.
         waiting: called at the end with the share of time in which the network had no images.
+        say: told of what is kept in the folder but damaged, and therefore made again.
 
     Raises:
         DataError: an image cannot be read.
         NetworkError: a layer gives something else than maps or a vector, or values that are not
             finite.
     """
-    if folder is not None and all(_path(folder, i).is_file() for i in range(len(layers))):
+    if folder is not None and (kept := _kept(folder, layers, say)) is not None:
         progress(len(dataset.images))
-        return {name: load_recording(_path(folder, i)) for i, name in enumerate(layers)}
+        return kept
     state = _State()
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        state = _resume(folder, layers)
+        state = _resume(folder, layers, say)
         progress(state.done)
     network.module.to(device)
     on_gpu = torch.device(device).type == "cuda"
@@ -112,8 +115,19 @@ def record(
     if folder is not None:
         for i, name in enumerate(layers):
             save_recording(recordings[name], _path(folder, i))
-        (folder / _CHECKPOINT).unlink(missing_ok=True)
+        remove(folder / _CHECKPOINT)
     return recordings
+
+
+def _kept(folder: Path, layers: Sequence[str], say: Say) -> dict[str, LayerRecording] | None:
+    """The finished recording; None unless every layer of it is there and can be used."""
+    kept = {}
+    for i, name in enumerate(layers):
+        recording = load_recording(_path(folder, i), say)
+        if recording is None:
+            return None
+        kept[name] = recording
+    return kept
 
 
 def _path(folder: Path, number: int) -> Path:
@@ -134,16 +148,14 @@ class _State:
 
     def save(self, folder: Path) -> None:
         state = {name: stream.state() for name, stream in self.streams.items()}
-        with replacing(folder / _CHECKPOINT) as temporary:
-            torch.save({"done": self.done, "streams": state}, temporary)
+        save_tensors(folder / _CHECKPOINT, {"done": self.done, "streams": state})
 
 
-def _resume(folder: Path, layers: Sequence[str]) -> _State:
-    path = folder / _CHECKPOINT
-    if not path.is_file():
-        return _State()
-    state = torch.load(path, weights_only=True)
-    if set(state["streams"]) != set(layers):
-        return _State()
-    streams = {name: LayerStream(part) for name, part in state["streams"].items()}
-    return _State(int(state["done"]), streams)
+def _resume(folder: Path, layers: Sequence[str], say: Say) -> _State:
+    def make(kept: dict[str, Any]) -> _State:
+        if set(kept["streams"]) != set(layers):
+            raise ValueError("it is of other layers")
+        streams = {name: LayerStream(part) for name, part in kept["streams"].items()}
+        return _State(int(kept["done"]), streams)
+
+    return load_tensors(folder / _CHECKPOINT, make, say) or _State()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import xarray as xr
 
 from net2vec.core.storage import replacing
 from net2vec.errors import ResultsError
+
+# In the folder of results: the CRC-32 of every other file in it.
+_CHECKSUMS = ".checksums"
 
 
 def save_tree(tree: xr.DataTree, path: Path) -> None:
@@ -32,20 +36,52 @@ def save_tree(tree: xr.DataTree, path: Path) -> None:
             file = temporary / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content.to_bytes())
+        checksums = {name: zlib.crc32(content.to_bytes()) for name, content in files.items()}
+        (temporary / _CHECKSUMS).write_text(json.dumps(checksums), encoding="utf-8")
 
 
 def load_tree(path: Path) -> xr.DataTree:
-    """Read `results.zarr` lazily.
+    """Read `results.zarr` lazily, once it is known to be as it was written.
 
     Raises:
-        ResultsError: there is none, or it cannot be read.
+        ResultsError: there is none, it is damaged, or it cannot be read.
     """
     if not path.is_dir():
         raise ResultsError(f"{path.parent} is not a finished run: it has no {path.name}")
+    _refuse_damaged(path)
     try:
         return xr.open_datatree(path, engine="zarr")
     except Exception as error:
         raise ResultsError(f"{path} cannot be read as results: {error}") from error
+
+
+def _refuse_damaged(path: Path) -> None:
+    """See to it that all files of a tree are as they were written.
+
+    Zarr takes a missing file for one of zeros, and does not notice other numbers in it.
+
+    Raises:
+        ResultsError: some are missing, or changed.
+    """
+    try:
+        wanted = load_json(path / _CHECKSUMS)
+    except ResultsError:
+        if not (path / _CHECKSUMS).exists():  # written by another program, or an older version
+            return
+        raise
+    changed = [name for name, value in wanted.items() if _checksum(path / name) != value]
+    if changed:
+        raise ResultsError(
+            f"{path} is damaged: {len(changed)} of its {len(wanted)} files are missing or changed "
+            f"({changed[0]}); take it from a backup, or make the run again in another folder"
+        )
+
+
+def _checksum(path: Path) -> int | None:
+    try:
+        return zlib.crc32(path.read_bytes())
+    except OSError:
+        return None
 
 
 def save_table(table: pd.DataFrame, path: Path) -> None:
@@ -97,9 +133,11 @@ def load_json(path: Path) -> dict[str, Any]:
         ResultsError: there is none, or it is not JSON.
     """
     try:
-        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ResultsError(f"{path.parent} is not a finished run: it has no {path.name}") from error
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ResultsError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ResultsError(f"{path} holds no JSON object; it was not written by net2vec")
     return value

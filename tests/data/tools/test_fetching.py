@@ -11,6 +11,8 @@ from net2vec.data import open_dataset
 from net2vec.data.tools import PUBLICATIONS, Publication, fetch_dataset
 from net2vec.errors import DataError
 
+from builders_cached import garble, zero
+
 PAGE = b"<!DOCTYPE html><title>The page is not here any more</title>"
 NO_ARCHIVE = "neither a zip nor a tar archive, or cut short"
 
@@ -74,6 +76,19 @@ def test_an_interrupted_download_is_taken_up_again(fetch, server, archive, tmp_p
     server.requests.clear()
     fetch("good")
     assert server.requests == [("/good/small.zip", "bytes=1500000-")]
+
+
+@pytest.mark.parametrize("damage", [zero, garble])
+def test_what_has_come_and_was_damaged_here_is_asked_for_again(
+    fetch, server, left, tmp_path, damage
+):
+    server.cuts = [1_500_000] + [0] * 4
+    with pytest.raises(DataError, match=r"no source gives small\.zip"):
+        fetch("good")
+    (part,) = (tmp_path / "data").glob(".*.part")
+    damage(part)
+    assert fetch("good").source.endswith("/good/small.zip")
+    assert left() == ["small"]
 
 
 def test_sources_are_tried_in_turn(fetch, server):

@@ -67,7 +67,12 @@ def test_files_of_torchs_own_cache_are_checked(tmp_path, published):
             assert fetch_to_hub("net", f"{address}/{name}").read_bytes() == b"weights"
         with pytest.raises(NetworkError, match=r"is damaged.*put it into .*checkpoints"):
             fetch_to_hub("net", f"{address}/bad-00000000.pth")
-    assert len(asked) == 3
+        assert len(asked) == 3
+        # What is there but damaged is fetched again.
+        for name, damaged in ((f"good-{digest}.pth", b"weighty"), ("plain.pth", b"")):
+            (checkpoints / name).write_bytes(damaged)
+            assert fetch_to_hub("net", f"{address}/{name}").read_bytes() == b"weights"
+    assert len(asked) == 5
     assert sorted(path.name for path in checkpoints.iterdir()) == [
         f"good-{digest}.pth",
         "plain.pth",

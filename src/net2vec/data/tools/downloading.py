@@ -36,6 +36,12 @@ def discard(folder: Path, name: str, url: str) -> None:
         path.unlink(missing_ok=True)
 
 
+def has_begun(folder: Path, name: str, url: str) -> bool:
+    """Whether something of a file from one address is there."""
+    whole = hidden_path(folder, name, url)
+    return whole.exists() or _part_file(whole).exists()
+
+
 class ResumingDownloader:
     """A downloader for `pooch` that keeps what it has got and asks for the rest.
 

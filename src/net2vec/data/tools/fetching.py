@@ -19,6 +19,7 @@ from net2vec.data.tools.downloading import (
     Progress,
     ResumingDownloader,
     discard,
+    has_begun,
     hidden_path,
 )
 from net2vec.data.tools.unpacking import BadArchiveError, unpack
@@ -196,8 +197,15 @@ def _first_good(
             unused = (f"{fault}; left as it is, not used",)
     for url in publication.urls:
         try:
-            path = _download(url, publication, into, progress, pause)
-            fetched = put(path, url)
+            resumed = has_begun(into, file, url)
+            try:
+                fetched = put(_download(url, publication, into, progress, pause), url)
+            except BadArchiveError:
+                if not resumed:
+                    raise
+                # What an earlier session has left may have been damaged here, not at the source.
+                discard(into, file, url)
+                fetched = put(_download(url, publication, into, progress, pause), url)
             return replace(fetched, warnings=(*unused, *fetched.warnings))
         except DownloadError as fault:
             faults.append(f"{urlsplit(url).hostname}: {fault}")

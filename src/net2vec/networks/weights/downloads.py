@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from net2vec.core.storage import cache_folder
+from net2vec.core.storage import cache_folder, replacing
 from net2vec.errors import NetworkError
 
 
@@ -58,17 +58,26 @@ def first_line(error: Exception) -> str:
 
 
 def _fetch(address: str, folder: Path) -> Path:
-    """One file, checked where its name holds digits of its digest (`resnet50-0676ba61.pth`)."""
+    """One file, checked where its name holds digits of its digest (`resnet50-0676ba61.pth`).
+
+    One that is there but empty, or has another digest, is downloaded again.
+    """
     path = folder / address.rpartition("/")[2]
-    if path.is_file():
+    digits = re.search(r"-([0-9a-f]{8,})\.", path.name)
+    if path.is_file() and path.stat().st_size and _has_digest(path, digits):
         return path
     import pooch
 
     pooch.get_logger().setLevel("WARNING")
-    temporary = f".{path.name}.{os.getpid()}.tmp"
-    arrived = Path(pooch.retrieve(address, known_hash=None, fname=temporary, path=folder))
-    digits = re.search(r"-([0-9a-f]{8,})\.", path.name)
-    if digits and not pooch.file_hash(str(arrived)).startswith(digits[1]):
-        arrived.unlink()
-        raise ValueError("the file that came is damaged: its digest is not the one in its name")
-    return arrived.replace(path)
+    with replacing(path) as temporary:
+        pooch.retrieve(address, known_hash=None, fname=temporary.name, path=temporary.parent)
+        if not _has_digest(temporary, digits):
+            raise ValueError("the file that came is damaged: its digest is not the one in its name")
+    return path
+
+
+def _has_digest(path: Path, digits: re.Match[str] | None) -> bool:
+    if digits is None:
+        return True
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest().startswith(digits[1])

@@ -82,7 +82,7 @@ class LayerContext:
             seed=seed,
             **parts,
         )
-        return Shelf(self.out / CACHE / task, digest)
+        return Shelf(self.out / CACHE / task, digest, self.progress.say)
 
     def training_images(self, labels: Sequence[int]) -> dict[int, int]:
         """By label, the number of training images that contain it: the cost of learning it."""
