@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-
-import numpy as np
 
 from net2vec.config import Settings, differences, may_follow
-from net2vec.core.storage import Say, load_arrays, log, save_arrays
 from net2vec.errors import ConfigError
 from net2vec.results import save_text
 
@@ -22,8 +14,6 @@ PROVENANCE = "provenance.json"
 CACHE = "cache"
 LEDGER = "ledger.json"
 STATISTICS = "batch_norm.pt"
-
-Value = TypeVar("Value")
 
 
 def is_finished(folder: Path) -> bool:
@@ -73,47 +63,3 @@ def release(folder: Path) -> None:
     if all(path.name in (LEDGER, STATISTICS) for path in kept):
         shutil.rmtree(folder / CACHE, ignore_errors=True)
         (folder / SETTINGS).unlink(missing_ok=True)
-
-
-def digest_of(**parts: Any) -> str:
-    """One digest of all that determines something."""
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-class Shelf:
-    """Finished work items on disk, each a small file, by what determines them.
-
-    Args:
-        folder: where they are.
-        digest: of all that determines them; items left there by anything else are not found.
-        say: told of items that are there but of no use.
-    """
-
-    def __init__(self, folder: Path, digest: str, say: Say = log) -> None:
-        self._folder = folder / digest
-        self._say = say
-
-    def get(self, name: str, kind: type[Value]) -> Value | None:
-        """A finished item; None if there is none that can be used."""
-
-        def make(arrays: Mapping[str, np.ndarray]) -> Value:
-            wanted = {entry.name for entry in fields(kind)}  # type: ignore[arg-type]
-            if set(arrays) != wanted:
-                raise ValueError("it is of another version")
-            return kind(**{key: _scalar(value) for key, value in arrays.items()})
-
-        return load_arrays(self._folder / f"{name}.npz", make, self._say)
-
-    def put(self, name: str, value: object) -> None:
-        """Keep a finished item, an instance of a dataclass of arrays and numbers."""
-        if not is_dataclass(value):
-            raise TypeError(f"{type(value).__name__} is no dataclass")
-        arrays: Mapping[str, Any] = {
-            entry.name: np.asarray(getattr(value, entry.name)) for entry in fields(value)
-        }
-        save_arrays(self._folder / f"{name}.npz", **arrays)
-
-
-def _scalar(value: np.ndarray) -> Any:
-    return value.item() if value.ndim == 0 else value

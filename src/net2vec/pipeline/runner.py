@@ -16,6 +16,7 @@ import xarray as xr
 from net2vec import results
 from net2vec.analysis import LEAST_NULLS
 from net2vec.config import Settings
+from net2vec.core.cache import digest_of
 from net2vec.core.devices import repeatable
 from net2vec.core.storage import cache_folder, load_tensors, save_tensors
 from net2vec.data import ProbeDataset
@@ -30,7 +31,6 @@ from net2vec.pipeline.folder import (
     SETTINGS,
     STATISTICS,
     claim,
-    digest_of,
     is_finished,
     is_made,
     release,

@@ -38,9 +38,9 @@ class ConceptTask:
         return self.annotations.names[self.label]
 
 
-def by_annotations(asked: Sequence[ConceptTask]) -> Iterator[list[ConceptTask]]:
+def by_annotations(concepts: Sequence[ConceptTask]) -> Iterator[list[ConceptTask]]:
     """Neighbours with the same annotations, which are read together."""
-    for _, some in itertools.groupby(asked, key=lambda one: id(one.annotations)):
+    for _, some in itertools.groupby(concepts, key=lambda one: id(one.annotations)):
         yield list(some)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +13,34 @@ from torch import Tensor
 
 from net2vec.kernels.overlap import iou
 from net2vec.kernels.sgd.logistic import right_side, share_right
+from net2vec.tasks.concept import Counts, stack_counts
 from net2vec.tasks.samples import Sample
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """A vector, and what it predicts where w . up(B) + bias > cut.
+
+    Attributes:
+        weight: the vector (w).
+        counts: by split (train, val), its pixels in the images that contain the concept.
+        bias, cut: of the prediction.
+    """
+
+    weight: Float[np.ndarray, "filter"]
+    counts: Sequence[Counts]
+    bias: float = 0.0
+    cut: float = 0.0
+
+    @property
+    def score(self) -> Float[np.ndarray, "split"]:
+        """Set IoU by split (paper, equation 1)."""
+        return np.array([part.set_iou for part in self.counts])
+
+    @property
+    def joined(self) -> Counts:
+        """The counts of both splits, one after the other."""
+        return Counts.joined(self.counts)
 
 
 @dataclass(frozen=True)
@@ -65,6 +94,54 @@ class SegmentedConcept:
         return iou(
             torch.from_numpy(self.pair_intersection), torch.from_numpy(self.pair_union)
         ).numpy()
+
+    @classmethod
+    def of(
+        cls,
+        combined: Segmentation,
+        single: Counts,
+        pairs: Int[np.ndarray, "pair"],
+        *,
+        subsets: Sequence[Segmentation] = (),
+        path: Sequence[Segmentation] = (),
+        l2: float = float("nan"),
+        start_distance: float = float("nan"),
+    ) -> SegmentedConcept:
+        """Vectors with the scores and counts by image that they come to.
+
+        Args:
+            combined: the vector learned on all filters.
+            single: what the best single filter predicts, in the images of both splits.
+            pairs: these images, training images first, as pairs of the annotations.
+            subsets: vectors learned on the filters of largest weight, by subset size.
+            path: vectors learned on the filters that an L1 path chose, by subset size.
+            l2: strength of the L2 term.
+            start_distance: norm(w - w0) / norm(w0).
+        """
+        order = np.argsort(pairs)
+        methods = [one.by(order) for one in (single, combined.joined)]
+        counted = [
+            stack_counts([one.joined.by(order) for one in some], len(pairs))
+            for some in (subsets, path)
+        ]
+        filters = len(combined.weight)
+        return cls(
+            weight=combined.weight,
+            bias=combined.bias,
+            cut=combined.cut,
+            l2=l2,
+            start_distance=start_distance,
+            score=combined.score,
+            **_stacked("subset", subsets, filters),
+            **_stacked("path", path, filters),
+            pairs=pairs[order],
+            pair_intersection=np.stack([method.intersection for method in methods]),
+            pair_union=np.stack([method.union for method in methods]),
+            subset_pair_intersection=counted[0][0],
+            subset_pair_union=counted[0][1],
+            path_pair_intersection=counted[1][0],
+            path_pair_union=counted[1][1],
+        )
 
     def of_another_seed(self) -> SegmentedConcept:
         """What is kept of a fit with another seed than the run's own.
@@ -177,3 +254,15 @@ class ClassifiedConcept:
 
 
 LearnedConcept = SegmentedConcept | ClassifiedConcept
+
+
+def _stacked(name: str, vectors: Sequence[Segmentation], filters: int) -> dict[str, Any]:
+    """Fields of several vectors by name, the vector first, and in scores the split."""
+    count = len(vectors)
+    weight = [one.weight for one in vectors] or [np.zeros((0, filters), dtype=np.float32)]
+    return {
+        f"{name}_weight": np.stack(weight) if count else weight[0],
+        f"{name}_bias": np.array([one.bias for one in vectors]),
+        f"{name}_cut": np.array([one.cut for one in vectors]),
+        f"{name}_score": np.array([one.score for one in vectors]).reshape(count, 2).T,
+    }

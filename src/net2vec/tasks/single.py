@@ -160,14 +160,14 @@ def _images_per_shard(
 
 def single_counts(
     recording: LayerRecording,
-    asked: Sequence[ConceptTask],
+    concepts: Sequence[ConceptTask],
     pairs: Sequence[Int[np.ndarray, "_"]],
     device: torch.device | str = "cpu",
 ) -> list[Counts]:
     """Pixels of each concept's best filter and of its mask, in some of its images."""
     together = _GPU_GROUP_LIMIT if torch.device(device).type == "cuda" else _CPU_GROUP_LIMIT
     found: list[Counts] = []
-    for some in by_annotations(asked):
+    for some in by_annotations(concepts):
         own = pairs[len(found) : len(found) + len(some)]
         sizes = [len(part) for part in own]
         best = np.repeat([one.best_filter for one in some], sizes)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from net2vec.config import Settings
+from net2vec.core.cache import ItemCache, digest_of
 from net2vec.core.executors import Executor, choose_executor
 from net2vec.data.annotations import Annotations, annotations_digest
-from net2vec.pipeline.folder import CACHE, Shelf, digest_of
+from net2vec.pipeline.folder import CACHE
 from net2vec.pipeline.inputs import Inputs, probe_batch
 from net2vec.pipeline.progress import Ledger, Progress
 from net2vec.recording import LayerRecording
@@ -72,7 +73,7 @@ class LayerContext:
         inputs = self.inputs
         return FitData(recording, self.annotations, inputs.dataset.digest, inputs.device)
 
-    def cache(self, task: str, layer: str, *, seed: int, **parts: Any) -> Shelf:
+    def cache(self, task: str, layer: str, *, seed: int, **parts: Any) -> ItemCache:
         """The cache of items of one kind; `parts` are what else determines them."""
         digest = digest_of(
             recording=recording_digest(self.settings, self.inputs),
@@ -82,7 +83,7 @@ class LayerContext:
             seed=seed,
             **parts,
         )
-        return Shelf(self.out / CACHE / task, digest, self.progress.say)
+        return ItemCache(self.out / CACHE / task, digest, self.progress.say)
 
     def training_images(self, labels: Sequence[int]) -> dict[int, int]:
         """By label, the number of training images that contain it: the cost of learning it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from net2vec.pipeline.folder import Shelf
+from net2vec.core.cache import ItemCache
 from net2vec.pipeline.stages.context import LayerContext
 from net2vec.tasks.concept import ConceptTask
 from net2vec.tasks.fits.base import Fit, FitData
@@ -131,7 +131,7 @@ class FitStage:
     def _title(self, what: str) -> str:
         return f"{self.data.recording.layer}: learning to {self.task.name} ({what})"
 
-    def _cache(self, fit: Fit, seed: int, sizes: Sequence[int], **parts: str) -> Shelf:
+    def _cache(self, fit: Fit, seed: int, sizes: Sequence[int], **parts: str) -> ItemCache:
         task, layer = self.task.name, self.data.recording.layer
         how = fit.cache_key(task)
         return self.context.cache(task, layer, seed=seed, sizes=list(sizes), **how, **parts)

@@ -30,10 +30,10 @@ from net2vec.kernels.geometry.maps import SparseMaps
 from net2vec.kernels.geometry.strips import Strips
 from net2vec.kernels.sgd.logistic import largest_weights
 from net2vec.recording import LayerRecording
-from net2vec.tasks.concept import ConceptTask, Counts, grid_of, stack_counts
+from net2vec.tasks.concept import ConceptTask, Counts, grid_of
 from net2vec.tasks.fits.paper_segmentation import packed_masks
 from net2vec.tasks.fits.pixel_lattice import lattice_of
-from net2vec.tasks.learned import SegmentedConcept
+from net2vec.tasks.learned import Segmentation, SegmentedConcept
 from net2vec.tasks.single import single_counts
 
 FOLDS = 5
@@ -75,69 +75,30 @@ def segment_converged(
         [_part(recording, annotations, pairs, device) for pairs in splits],
         lattice_of(recording, annotations, splits[0], device),
     )
-    filters = recording.filters
     full = learner.learn_all()
     by_weight = [largest_weights(full.vector, size) for size in subset_sizes]
     by_path = learner.path(subset_sizes)
     found = learner.learn([*by_weight, *by_path], full.vector)
     subsets, path = found[: len(by_weight)], found[len(by_weight) :]
     pairs = np.concatenate(splits)
-    order = np.argsort(pairs)
-    asked = ConceptTask(annotations, label, best_filter)
-    (single,) = single_counts(recording, [asked], [pairs[order]], device)
-    combined = Counts.joined(full.counts).by(order)
-    subset_pairs, path_pairs = (
-        stack_counts([Counts.joined(one.counts).by(order) for one in some], len(pairs))
-        for some in (subsets, path)
-    )
-    return SegmentedConcept(
-        weight=full.weight,
-        bias=0.0,
-        cut=full.cut,
+    concept = ConceptTask(annotations, label, best_filter)
+    (single,) = single_counts(recording, [concept], [pairs], device)
+    return SegmentedConcept.of(
+        full.segmentation,
+        single,
+        pairs,
+        subsets=[one.segmentation for one in subsets],
+        path=[one.segmentation for one in path],
         l2=learner.l2,
-        start_distance=float("nan"),
-        score=full.score,
-        subset_weight=_stack([one.weight for one in subsets], filters),
-        subset_bias=np.zeros(len(subsets)),
-        subset_cut=np.array([one.cut for one in subsets]),
-        subset_score=_stack([one.score for one in subsets], 2).T,
-        path_weight=_stack([one.weight for one in path], filters),
-        path_bias=np.zeros(len(path)),
-        path_cut=np.array([one.cut for one in path]),
-        path_score=_stack([one.score for one in path], 2).T,
-        pairs=pairs[order],
-        pair_intersection=np.stack([single.intersection, combined.intersection]),
-        pair_union=np.stack([single.union, combined.union]),
-        subset_pair_intersection=subset_pairs[0],
-        subset_pair_union=subset_pairs[1],
-        path_pair_intersection=path_pairs[0],
-        path_pair_union=path_pairs[1],
     )
 
 
 @dataclass(frozen=True)
 class _Learned:
-    """A solution, its cut, and what it predicts.
-
-    Attributes:
-        vector: the weights, in double precision.
-        cut: a pixel is predicted where z is above it.
-        counts: by split, what it predicts in every image.
-    """
+    """A solution, in double precision, and what it predicts in single precision."""
 
     vector: Float[Tensor, "filter"]
-    cut: float
-    counts: Sequence[Counts]
-
-    @property
-    def weight(self) -> Float[np.ndarray, "filter"]:
-        weight: Float[np.ndarray, "filter"] = self.vector.float().cpu().numpy()
-        return weight
-
-    @property
-    def score(self) -> Float[np.ndarray, "split"]:
-        """Set IoU (paper, equation 1)."""
-        return np.array([part.set_iou for part in self.counts])
+    segmentation: Segmentation
 
 
 class _Learner:
@@ -232,7 +193,7 @@ class _Learner:
         for split, part in enumerate(self.fine.parts):
             predicted, hit = self.fine.counts(vector, cut, split)
             counts.append(Counts(hit.numpy(), (predicted + part.area - hit).numpy()))
-        return _Learned(vector, cut, counts)
+        return _Learned(vector, Segmentation(vector.float().cpu().numpy(), counts, cut=cut))
 
     def _solve(
         self, kept: Bool[Tensor, "choice filter"], start: Float[Tensor, "choice filter"]
@@ -340,7 +301,3 @@ def _part(
     strips = Strips.of(grid_of(recording), annotations.size)
     masks = packed_masks(annotations, strips, pairs, device)
     return recording.maps(annotations.image[pairs], device), masks
-
-
-def _stack(arrays: Sequence[np.ndarray], width: int) -> np.ndarray:
-    return np.stack(arrays) if arrays else np.zeros((0, width), dtype=np.float32)

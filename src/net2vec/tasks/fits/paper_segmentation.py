@@ -5,7 +5,6 @@ Source: paper, section 3.1.2.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,10 +31,9 @@ from net2vec.tasks.concept import (
     by_annotations,
     grid_of,
     masks_on,
-    stack_counts,
 )
 from net2vec.tasks.fits.training import Training
-from net2vec.tasks.learned import SegmentedConcept
+from net2vec.tasks.learned import Segmentation, SegmentedConcept
 from net2vec.tasks.single import single_counts
 
 TASK = "segment"
@@ -70,7 +68,7 @@ def training_images_per_group(
 
 def segment_concepts(
     recording: LayerRecording,
-    asked: Sequence[ConceptTask],
+    concepts: Sequence[ConceptTask],
     *,
     subset_sizes: Sequence[int],
     training: Training,
@@ -78,50 +76,52 @@ def segment_concepts(
 ) -> list[SegmentedConcept]:
     """Learn to segment concepts with all filters of a layer, and with subsets of them.
 
-    What is learned of a concept is the same to the last bit, whoever is learned beside it.
+    The result of a concept is the same to the last bit, whichever concepts are learned with it.
 
     Args:
         recording: the layer; it must have a grid.
-        asked: the concepts.
+        concepts: the concepts.
         subset_sizes: numbers of filters to learn again with, those of largest absolute weight.
-        training: how to learn.
+        training: the settings of SGD.
         device: where to learn.
     """
+    train, start, weight = _learn_all(recording, concepts, training, device)
     with in_turn(device):
-        train = _hold(recording, asked, training.batch, device, train=True)
-    start = _starts(recording, asked, recording.filters)
-    weight = _fit([one.problem for one in train], start, training, device)
-    with in_turn(device):
-        val = _hold(recording, asked, training.batch, device, train=False)
+        val = _split_images(recording, concepts, training.batch, device, train=False)
     splits = [train, val]
     counts = [_count(split, weight, device) for split in splits]
     kept = [[largest_weights(one, size) for one in weight] for size in subset_sizes]
-    # Subset by subset, of every concept.
-    chosen = [[_only(split, some) for some in kept] for split in splits]
-    subsets = [list(itertools.chain(*by_size)) for by_size in chosen]
-    begin = [
-        _starts(recording, asked, size) * torch.stack(some)
-        for size, some in zip(subset_sizes, kept, strict=True)
+    # All concepts with the first size, then with the second, and so on.
+    subsets = [
+        [
+            one.keep_filters(own)
+            for by_concept in kept
+            for one, own in zip(split, by_concept, strict=True)
+        ]
+        for split in splits
+    ]
+    subset_start = [
+        _starts(recording, concepts, size) * torch.stack(by_concept)
+        for size, by_concept in zip(subset_sizes, kept, strict=True)
     ]
     none = torch.zeros(0, recording.filters)
-    subset_weight = _fit(
-        [one.problem for one in subsets[0]], torch.cat([none, *begin]), training, device
-    )
+    subset_weight = _fit(subsets[0], torch.cat([none, *subset_start]), training, device)
     subset_counts = [_count(split, subset_weight, device) for split in subsets]
     pairs = [np.concatenate([one.pairs for one in both]) for both in zip(*splits, strict=True)]
-    single = single_counts(recording, asked, pairs, device)
+    single = single_counts(recording, concepts, pairs, device)
     distance = (weight - start).norm(dim=1) / start.norm(dim=1)
     return [
-        _segmented(
-            weight[i],
-            float(distance[i]),
-            [split[i] for split in counts],
-            subset_weight[i :: len(asked)],
-            [split[i :: len(asked)] for split in subset_counts],
+        SegmentedConcept.of(
+            Segmentation(weight[i].numpy(), [split[i] for split in counts]),
             single[i],
             pairs[i],
+            subsets=[
+                Segmentation(subset_weight[k].numpy(), [split[k] for split in subset_counts])
+                for k in range(i, len(subset_weight), len(concepts))
+            ],
+            start_distance=float(distance[i]),
         )
-        for i in range(len(asked))
+        for i in range(len(concepts))
     ]
 
 
@@ -137,16 +137,16 @@ def segment_concept(
     device: torch.device | str = "cpu",
 ) -> SegmentedConcept:
     """Learn to segment a single concept; see `segment_concepts`."""
-    asked = ConceptTask(annotations, label, best_filter, seed)
+    concept = ConceptTask(annotations, label, best_filter, seed)
     (found,) = segment_concepts(
-        recording, [asked], subset_sizes=subset_sizes, training=training, device=device
+        recording, [concept], subset_sizes=subset_sizes, training=training, device=device
     )
     return found
 
 
 def segmentation_scores(
     recording: LayerRecording,
-    asked: Sequence[ConceptTask],
+    concepts: Sequence[ConceptTask],
     *,
     training: Training,
     device: torch.device | str = "cpu",
@@ -155,25 +155,22 @@ def segmentation_scores(
 
     Args:
         recording: the layer; it must have a grid.
-        asked: the concepts; their best filters are not looked at.
-        training: how to learn.
+        concepts: the concepts; their best filters are not used.
+        training: the settings of SGD.
         device: where to learn.
     """
+    _, _, weight = _learn_all(recording, concepts, training, device)
     with in_turn(device):
-        train = _hold(recording, asked, training.batch, device, train=True)
-    start = _starts(recording, asked, recording.filters)
-    weight = _fit([one.problem for one in train], start, training, device)
-    with in_turn(device):
-        val = _hold(recording, asked, training.batch, device, train=False)
+        val = _split_images(recording, concepts, training.batch, device, train=False)
     return np.array([counts.set_iou for counts in _count(val, weight, device)])
 
 
 @dataclass(frozen=True)
-class _Held:
+class _SplitImages:
     """The images of one split that contain a concept.
 
     Attributes:
-        problem: what is to be learned or counted there.
+        problem: learned from them, or counted in them.
         pairs: the images, as pairs of the annotations.
         area: pixels of their masks.
     """
@@ -182,67 +179,76 @@ class _Held:
     pairs: Int[np.ndarray, "pair"]
     area: Int[np.ndarray, "pair"]
 
+    def keep_filters(self, kept: Bool[Tensor, "filter"]) -> _SplitImages:
+        """The same images with all other filters off."""
+        return replace(self, problem=self.problem.keep_filters(kept))
 
-def _hold(
+
+def _learn_all(
     recording: LayerRecording,
-    asked: Sequence[ConceptTask],
+    concepts: Sequence[ConceptTask],
+    training: Training,
+    device: torch.device | str,
+) -> tuple[list[_SplitImages], Float[Tensor, "concept filter"], Float[Tensor, "concept filter"]]:
+    """The training images, the initial weights, and those learned with all filters."""
+    with in_turn(device):
+        train = _split_images(recording, concepts, training.batch, device, train=True)
+    start = _starts(recording, concepts, recording.filters)
+    return train, start, _fit(train, start, training, device)
+
+
+def _split_images(
+    recording: LayerRecording,
+    concepts: Sequence[ConceptTask],
     batch: int,
     device: torch.device | str,
     *,
     train: bool,
-) -> list[_Held]:
+) -> list[_SplitImages]:
     """Each concept's images of one split, with its masks packed for learning."""
-    pairs = [one.annotations.pairs(one.label, train=train) for one in asked]
-    images = [one.annotations.image[own] for one, own in zip(asked, pairs, strict=True)]
+    pairs = [one.annotations.pairs(one.label, train=train) for one in concepts]
+    images = [one.annotations.image[own] for one, own in zip(concepts, pairs, strict=True)]
     maps = recording.maps(np.concatenate(images), device)
-    found: list[_Held] = []
+    found: list[_SplitImages] = []
     first = 0
-    for some in by_annotations(asked):
+    for some in by_annotations(concepts):
         annotations = some[0].annotations
         strips = Strips.of(grid_of(recording), annotations.size)
         own_pairs = pairs[len(found) : len(found) + len(some)]
         masks = packed_masks(annotations, strips, np.concatenate(own_pairs), device)
-        before = first
+        offset = first
         for one, own in zip(some, own_pairs, strict=True):
             last = first + len(own)
             problem = SegmentationProblem(
                 maps.slice_images(first, last),
                 strips,
-                masks[first - before : last - before],
+                masks[first - offset : last - offset],
                 batch,
                 1 - annotations.concept_size(one.label),
             )
-            found.append(_Held(problem, own, annotations.area[own].astype(np.int64)))
+            found.append(_SplitImages(problem, own, annotations.area[own].astype(np.int64)))
             first = last
     return found
 
 
-def _only(split: Sequence[_Held], kept: Sequence[Bool[Tensor, "filter"]]) -> list[_Held]:
-    """The same with all filters but some off, for each concept its own."""
-    return [
-        replace(one, problem=one.problem.keep_filters(some))
-        for one, some in zip(split, kept, strict=True)
-    ]
-
-
 def _starts(
-    recording: LayerRecording, asked: Sequence[ConceptTask], used: int
+    recording: LayerRecording, concepts: Sequence[ConceptTask], used: int
 ) -> Float[Tensor, "concept filter"]:
-    """Initial weights of vectors that may use so many filters."""
+    """Initial weights of vectors that may use `used` filters."""
     layer, filters = recording.layer, recording.filters
     return torch.stack(
-        [start_vector(one.seed, TASK, layer, one.concept, filters, used) for one in asked]
+        [start_vector(one.seed, TASK, layer, one.concept, filters, used) for one in concepts]
     )
 
 
 def _fit(
-    problems: Sequence[SegmentationProblem],
+    images: Sequence[_SplitImages],
     start: Float[Tensor, "problem filter"],
     training: Training,
     device: torch.device | str,
 ) -> Float[Tensor, "problem filter"]:
     return fit_segmentation(
-        problems,
+        [one.problem for one in images],
         start,
         learning_rate=training.learning_rate,
         momentum=training.momentum,
@@ -252,57 +258,16 @@ def _fit(
 
 
 def _count(
-    split: Sequence[_Held], weight: Float[Tensor, "problem filter"], device: torch.device | str
+    images: Sequence[_SplitImages],
+    weight: Float[Tensor, "problem filter"],
+    device: torch.device | str,
 ) -> list[Counts]:
-    """What vectors predict (z > 0) of each concept's masks."""
-    counts = count_predicted([one.problem for one in split], weight, device=device)
+    """Pixels that the vectors predict (z > 0), and those of each concept's masks."""
+    counts = count_predicted([one.problem for one in images], weight, device=device)
     return [
         Counts(hit.numpy(), predicted.numpy() + one.area - hit.numpy())
-        for one, (predicted, hit) in zip(split, counts, strict=True)
+        for one, (predicted, hit) in zip(images, counts, strict=True)
     ]
-
-
-def _segmented(
-    weight: Float[Tensor, "filter"],
-    start_distance: float,
-    counts: Sequence[Counts],
-    subset_weight: Float[Tensor, "subset filter"],
-    subset_counts: Sequence[Sequence[Counts]],
-    single: Counts,
-    pairs: Int[np.ndarray, "pair"],
-) -> SegmentedConcept:
-    """What was learned of a concept; counts are by split, and then by subset."""
-    subsets, filters = subset_weight.shape
-    none, none_counted = np.zeros(0), np.zeros((0, len(pairs)), dtype=np.int32)
-    order = np.argsort(pairs)
-    methods = [one.by(order) for one in (single, Counts.joined(counts))]
-    by_subset = [Counts.joined(both).by(order) for both in zip(*subset_counts, strict=True)]
-    subset_intersection, subset_union = stack_counts(by_subset, len(pairs))
-    return SegmentedConcept(
-        weight=weight.numpy(),
-        bias=0.0,
-        cut=0.0,
-        l2=float("nan"),
-        start_distance=start_distance,
-        score=np.array([part.set_iou for part in counts]),
-        subset_weight=subset_weight.numpy(),
-        subset_bias=np.zeros(subsets),
-        subset_cut=np.zeros(subsets),
-        subset_score=np.array(
-            [[part.set_iou for part in split] for split in subset_counts]
-        ).reshape(2, subsets),
-        path_weight=np.zeros((0, filters), dtype=np.float32),
-        path_bias=none,
-        path_cut=none,
-        path_score=np.zeros((2, 0)),
-        pairs=pairs[order],
-        pair_intersection=np.stack([method.intersection for method in methods]),
-        pair_union=np.stack([method.union for method in methods]),
-        subset_pair_intersection=subset_intersection,
-        subset_pair_union=subset_union,
-        path_pair_intersection=none_counted,
-        path_pair_union=none_counted,
-    )
 
 
 def packed_masks(
