@@ -69,7 +69,7 @@ def segment_results(
     """The arrays of `LAYER/segment`, or of another fit beside them.
 
     Args:
-        annotations: who contains what.
+        annotations: which image contains what.
         dataset: names the images.
         labels: the concepts, in the order of the arrays.
         counts: of single filters.
@@ -141,7 +141,7 @@ def classify_results(
     """The arrays of `LAYER/classify`, or of another fit beside them.
 
     Args:
-        annotations: who contains what.
+        annotations: which image contains what.
         dataset: names the images.
         labels: the concepts, in the order of the arrays.
         learned: by label.

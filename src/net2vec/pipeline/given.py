@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from net2vec.config import Settings
+from net2vec.core.executors import Executor
 from net2vec.data import ProbeDataset
 from net2vec.errors import ConfigError
 from net2vec.networks import Network, network_from_module, staying
@@ -30,6 +31,7 @@ def analyze(
     name: str | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    executor: Executor | None = None,
     **settings: Any,
 ) -> Run:
     """Probe a network given in Python: all of `net2vec run`, ending with an open run.
@@ -43,7 +45,9 @@ def analyze(
             image; without it, the usual ImageNet preprocessing at 224 pixels.
         name: what to call the network.
         workers: threads or processes; the numbers do not depend on it.
-        progress: told of stages.
+        progress: reports the stages to the user.
+        executor: computes all work items (`net2vec.core.executors.Executor`); by default threads
+            or processes of this machine.
         **settings: any other setting of `net2vec.config.Settings`.
 
     Raises:
@@ -68,7 +72,13 @@ def analyze(
     )
     with staying(network.module):
         folder = probe(
-            chosen, Path(out), network=network, dataset=dataset, workers=workers, progress=progress
+            chosen,
+            Path(out),
+            network=network,
+            dataset=dataset,
+            workers=workers,
+            progress=progress,
+            executor=executor,
         )
     return open_run(folder, network=network)
 

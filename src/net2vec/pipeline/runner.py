@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +16,7 @@ from net2vec.analysis import LEAST_NULLS
 from net2vec.config import Settings
 from net2vec.core.cache import digest_of
 from net2vec.core.devices import repeatable
+from net2vec.core.executors import Executor
 from net2vec.core.storage import cache_folder, load_tensors, save_tensors
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
@@ -52,8 +51,8 @@ from net2vec.pipeline.stages.context import LayerContext, recording_digest
 from net2vec.pipeline.stages.learning import learn_task
 from net2vec.prediction import BATCH_NORM, restore_batch_norm, save_batch_norm
 from net2vec.recording import LayerRecording, record
-from net2vec.tasks.choice import Choice, Skipped, choose_concepts, split_sizes
-from net2vec.tasks.kinds import CLASSIFY, SEGMENT
+from net2vec.tasks.choice import Skipped, choose_concepts, split_sizes
+from net2vec.tasks.kinds import TASKS, Task
 
 
 def probe(
@@ -65,17 +64,20 @@ def probe(
     workers: int | None = None,
     progress: Progress | None = None,
     report: bool = True,
+    executor: Executor | None = None,
 ) -> Path:
-    """Make a run, go on with an interrupted one, or find it finished.
+    """Make a run, continue an interrupted one, or find it finished.
 
     Args:
         settings: all that decides its numbers.
         out: its folder.
-        network: in the place of the one that the settings name.
-        dataset: likewise.
+        network: replaces the one that the settings name.
+        dataset: replaces those that the settings name.
         workers: threads or processes; the numbers do not depend on it.
-        progress: told of stages.
-        report: whether to write its report, if that is not there.
+        progress: reports the stages to the user.
+        report: whether to write its report, unless it exists.
+        executor: computes all work items; by default threads or processes of this machine, as
+            suits each stage. The numbers do not depend on it.
 
     Returns:
         The run's folder.
@@ -103,11 +105,11 @@ def probe(
     if is_finished(out):
         estimated = wants_batch_norm(settings, inputs.network)
         refuse_other_inputs(out, inputs.network, inputs.dataset, weights=not estimated)
-    making = _Run(settings, inputs, out, workers or default_workers(), progress)
+    run = _Run(settings, inputs, out, workers or default_workers(), progress, executor)
     try:
         # Tensors of a caller's inference mode could not be written to by other threads.
         with torch.inference_mode(False), repeatable(inputs.device):
-            probed = making.make()
+            probed = run.make()
     except Net2VecError:
         release(out)
         raise
@@ -125,45 +127,28 @@ def has_report(folder: Path) -> bool:
 
 class _Run:
     def __init__(
-        self, settings: Settings, inputs: Inputs, out: Path, workers: int, progress: Progress
+        self,
+        settings: Settings,
+        inputs: Inputs,
+        out: Path,
+        workers: int,
+        progress: Progress,
+        executor: Executor | None,
     ) -> None:
         self.settings = settings
         self.inputs = inputs
         self.out = out
         self.workers = workers
         self.progress = progress
+        self.executor = executor
         self.ledger = Ledger(out / CACHE / LEDGER, say=progress.say)
         self.skipped: list[tuple[str, str, Skipped]] = []
 
     def make(self) -> Inputs:
-        """Do all the work, and return the inputs with the network as it was probed."""
+        """Compute and write all results; return the inputs with the network as it was probed."""
         begun = datetime.now(UTC)
         annotations = self._annotations()
-        choices = {task: self._choose(annotations, task) for task in self.settings.tasks}
-        if not any(choice.labels for choice in choices.values()):
-            reasons = "; ".join(
-                dict.fromkeys(
-                    f"{skipped.concept}: {skipped.reason}"
-                    for choice in choices.values()
-                    for skipped in choice.skipped[:3]
-                )
-            )
-            raise DataError(
-                f"{self.inputs.dataset.name} has no concept that can be learned ({reasons}); "
-                f"each needs training and validation images, and to be classified also such "
-                f"without it"
-            )
-        # A task without concepts has no results; why is in skipped.csv.
-        for task, choice in choices.items():
-            if not choice.labels:
-                self.progress.say(f"no concept can be learned to {task}; skipped.csv says why")
-        choices = {task: choice for task, choice in choices.items() if choice.labels}
-        places = [self.inputs.info(layer).is_grid for layer in self.inputs.layers]
-        if list(choices) == ["segment"] and not any(places):
-            raise NetworkError(
-                f"no layer of {', '.join(self.inputs.layers)} has a grid to segment with; choose "
-                f"another (see `net2vec layers`), or classify with these"
-            )
+        labels = self._choose_concepts(annotations)
         if 0 < self.settings.nulls < LEAST_NULLS:
             self.progress.say(
                 f"with {self.settings.nulls} nulls no concept can be told from chance: ask for at "
@@ -172,29 +157,64 @@ class _Run:
         recordings = self._record()
         context = LayerContext(
             self.settings, self.inputs, annotations, self.out, self.workers, self.progress,
-            self.ledger,
+            self.ledger, self.executor,
         )  # fmt: skip
         layers: dict[str, tuple[xr.Dataset, dict[str, list[xr.Dataset]]]] = {}
         for layer, recording in recordings.items():
             tasks: dict[str, list[xr.Dataset]] = {}
-            if "segment" in choices and self._has_places(recording):
-                sizes = self._sizes(recording, "segment", self.settings.segment.subsets)
-                labels = choices["segment"].labels
-                tasks["segment"] = learn_task(context, SEGMENT, recording, labels, sizes)
-            if "classify" in choices:
-                # One filter is always learned.
-                wanted = [size for size in self.settings.classify.subsets if size != 1]
-                sizes = self._sizes(recording, "classify", wanted)
-                labels = choices["classify"].labels
-                tasks["classify"] = learn_task(context, CLASSIFY, recording, labels, sizes)
-            self._tell_divergence(layer, tasks)
-            group = layer_results(recording, self.inputs, layer)
-            layers[layer] = (group, tasks)
+            for task in (task for task in TASKS if task.name in labels):
+                if task.needs_grid and recording.grid is None:
+                    reason = "a layer without a grid can be classified with, not segmented with"
+                    self.skipped.append((layer, task.name, Skipped("", None, reason)))
+                    continue
+                sizes = self._subset_sizes(recording, task)
+                tasks[task.name] = learn_task(context, task, recording, labels[task.name], sizes)
+            self._report_divergence(layer, tasks)
+            layers[layer] = (layer_results(recording, self.inputs, layer), tasks)
         self._save(layers, annotations, begun)
         return self.inputs
 
-    def _tell_divergence(self, layer: str, tasks: dict[str, list[xr.Dataset]]) -> None:
-        """Say where learning has not ended at numbers, as after steps that are too large."""
+    def _choose_concepts(self, annotations: Annotations) -> dict[str, list[int]]:
+        """By task, the concepts that can be learned; a task without any is left out.
+
+        Raises:
+            DataError: if there is none for any task.
+            NetworkError: if there is nothing but segmentation to do, and no layer has a grid.
+        """
+        choices = {}
+        for name in self.settings.tasks:
+            choices[name] = choose_concepts(
+                annotations,
+                name,
+                min_train=self.settings.min_train,
+                wanted=self.settings.concepts or None,
+            )
+            self.skipped += [("", name, skipped) for skipped in choices[name].skipped]
+        if not any(choice.labels for choice in choices.values()):
+            reasons = [
+                f"{skipped.concept}: {skipped.reason}"
+                for choice in choices.values()
+                for skipped in choice.skipped[:3]
+            ]
+            raise DataError(
+                f"{self.inputs.dataset.name} has no concept that can be learned "
+                f"({'; '.join(dict.fromkeys(reasons))}); each needs training and validation "
+                f"images, and to be classified also such without it"
+            )
+        for name, choice in choices.items():
+            if not choice.labels:
+                self.progress.say(f"no concept can be learned to {name}; skipped.csv says why")
+        labels = {name: choice.labels for name, choice in choices.items() if choice.labels}
+        grids = [self.inputs.info(layer).is_grid for layer in self.inputs.layers]
+        if list(labels) == ["segment"] and not any(grids):
+            raise NetworkError(
+                f"no layer of {', '.join(self.inputs.layers)} has a grid to segment with; choose "
+                f"another (see `net2vec layers`), or classify with these"
+            )
+        return labels
+
+    def _report_divergence(self, layer: str, tasks: dict[str, list[xr.Dataset]]) -> None:
+        """Report vectors that are not finite, as after steps that are too large."""
         for task, fits in tasks.items():
             for learned in fits:
                 lost = int((~np.isfinite(learned["weight"].values).all(axis=1)).sum())
@@ -216,16 +236,6 @@ class _Run:
                 progress=advance,
                 say=self.progress.say,
             )
-
-    def _choose(self, annotations: Annotations, task: Any) -> Choice:
-        choice = choose_concepts(
-            annotations,
-            task,
-            min_train=self.settings.min_train,
-            wanted=self.settings.concepts or None,
-        )
-        self.skipped += [("", task, skipped) for skipped in choice.skipped]
-        return choice
 
     def _record(self) -> dict[str, LayerRecording]:
         settings, total = self.settings, len(self.inputs.dataset.images)
@@ -277,19 +287,14 @@ class _Run:
             self.inputs = with_batch_norm(self.inputs, self.workers, advance)
         save_tensors(kept, batch_norm_statistics(self.inputs.network.module))
 
-    def _has_places(self, recording: LayerRecording) -> bool:
-        if recording.grid is not None:
-            return True
-        reason = "a layer without a grid can be classified with, not segmented with"
-        self.skipped.append((recording.layer, "segment", Skipped("", None, reason)))
-        return False
-
-    def _sizes(self, recording: LayerRecording, task: str, sizes: Sequence[int]) -> list[int]:
+    def _subset_sizes(self, recording: LayerRecording, task: Task) -> list[int]:
         """The subset sizes of a layer: of the last one, those below its number of filters."""
         if recording.layer != self.inputs.layers[-1]:
             return []
-        fitting, skipped = split_sizes(sizes, recording.filters)
-        self.skipped += [(recording.layer, task, item) for item in skipped]
+        wanted = getattr(self.settings, task.name).subsets
+        wanted = [size for size in wanted if size not in task.sizes_always_learned]
+        fitting, skipped = split_sizes(wanted, recording.filters)
+        self.skipped += [(recording.layer, task.name, item) for item in skipped]
         return fitting
 
     def _save(

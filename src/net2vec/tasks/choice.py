@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from net2vec.data.annotations import Annotations
-
-Task = Literal["segment", "classify"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class Choice:
 
 def choose_concepts(
     annotations: Annotations,
-    task: Task,
+    task: str,
     *,
     min_train: int = 1,
     wanted: Collection[str] | None = None,
@@ -48,8 +45,8 @@ def choose_concepts(
     images without the concept as well.
 
     Args:
-        annotations: who contains what.
-        task: what is to be learned.
+        annotations: which image contains what.
+        task: `segment` or `classify`.
         min_train: training images that a concept must be in.
         wanted: names that are asked for; None for all. Others are not even listed as skipped.
     """

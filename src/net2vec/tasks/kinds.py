@@ -49,12 +49,16 @@ class Task(ABC):
         learned: what learning a concept gives.
         null_methods: scores of a null draw that are learned with the concept.
         keeps_null_weights: whether the vectors of null draws are results.
+        needs_grid: whether a layer must have activation maps, not only a vector.
+        sizes_always_learned: numbers of filters that are learned whatever subsets are asked for.
     """
 
     name: ClassVar[str]
     learned: ClassVar[type[LearnedConcept]]
     null_methods: ClassVar[int]
     keeps_null_weights: ClassVar[bool]
+    needs_grid: ClassVar[bool]
+    sizes_always_learned: ClassVar[tuple[int, ...]] = ()
 
     @abstractmethod
     def learn(
@@ -94,6 +98,7 @@ class SegmentTask(Task):
     learned = SegmentedConcept
     null_methods = 1
     keeps_null_weights = False
+    needs_grid = True
 
     def learn(
         self, fit: Fit, data: FitData, concepts: Sequence[ConceptTask], sizes: Sequence[int]
@@ -135,6 +140,8 @@ class ClassifyTask(Task):
     learned = ClassifiedConcept
     null_methods = 2
     keeps_null_weights = True
+    needs_grid = False
+    sizes_always_learned = (1,)
 
     def learn(
         self, fit: Fit, data: FitData, concepts: Sequence[ConceptTask], sizes: Sequence[int]
@@ -164,4 +171,4 @@ class ClassifyTask(Task):
         return list(fit.groups(data, self.name, work))
 
 
-SEGMENT, CLASSIFY = SegmentTask(), ClassifyTask()
+TASKS: tuple[Task, ...] = (SegmentTask(), ClassifyTask())

@@ -41,7 +41,7 @@ def draw_sample(
     afresh for each epoch and then shuffled, once for each score.
 
     Args:
-        annotations: who contains what.
+        annotations: which image contains what.
         label: the concept.
         epochs: passes to draw for.
         seed: the run's seed.

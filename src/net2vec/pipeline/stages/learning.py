@@ -13,7 +13,7 @@ from net2vec.pipeline.stages.context import LayerContext
 from net2vec.pipeline.stages.fitting import FitStage
 from net2vec.pipeline.stages.single import count_filters, count_null_filters
 from net2vec.recording import LayerRecording
-from net2vec.tasks.kinds import SEGMENT, Task
+from net2vec.tasks.kinds import Task
 
 
 def learn_task(
@@ -36,7 +36,7 @@ def learn_task(
         The arrays of every fit, in the order of the settings.
     """
     settings, data = context.settings, context.fit_data(recording)
-    counts = count_filters(context, data, labels) if task is SEGMENT else None
+    counts = count_filters(context, data, labels) if task.needs_grid else None
     best = dict(zip(labels, counts.best_filter.tolist(), strict=True)) if counts else {}
     stage = FitStage(context, task, data, labels, sizes, best)
     fits = context.fits()

@@ -79,7 +79,7 @@ def classify_converged(
 
     Args:
         recording: the layer.
-        annotations: who contains what.
+        annotations: which image contains what.
         labels: the concepts.
         samples: the balanced sets of images that scores are taken on.
         subset_sizes: numbers of filters, above 1, to learn again with.
