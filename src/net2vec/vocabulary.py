@@ -1,0 +1,64 @@
+"""Names that the whole package shares: of tasks, splits, methods, devices and fits.
+
+Importing this module loads nothing else, so that options and settings can be read without PyTorch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+TASKS = ("segment", "classify")
+SPLITS = ("train", "val")
+METHODS = ("single", "combined")
+DEVICES = ("auto", "cpu", "cuda")
+BATCH_NORMS = ("auto", "stored", "probe")
+
+PAPER, CONVERGED, BOTH, ALL = "paper", "converged", "both", "all"
+FIT_GROUP = "net2vec.fits"
+"""Entry points in this group add fits of other packages; each loads an object with `has_start`."""
+
+
+@dataclass(frozen=True)
+class FitProperties:
+    """Properties of a fit that are known before its code is loaded.
+
+    Attributes:
+        title: name of the fit in running text.
+        about: how it fits, for the help of an option.
+        has_start: whether its result depends on a random start, so that seeds repeat it.
+    """
+
+    title: str
+    about: str
+    has_start: bool
+
+
+FITS: dict[str, FitProperties] = {
+    PAPER: FitProperties("paper’s training", "training as in the paper", has_start=True),
+    CONVERGED: FitProperties(
+        "converged fit", "a convex problem solved to its optimum", has_start=False
+    ),
+}
+"""Fits by name, in the order in which a run makes them; more may be added."""
+
+FIT_SETS: dict[str, tuple[str, ...]] = {BOTH: (PAPER, CONVERGED)}
+"""Names that stand for several fits; `all` stands for every known one."""
+
+
+def known_fits() -> tuple[str, ...]:
+    """Names of all fits, those of installed packages last."""
+    return tuple(dict.fromkeys((*FITS, *_installed_fits())))
+
+
+def fit_has_start(name: str) -> bool:
+    """Whether the result of a known fit depends on a random start."""
+    if name in FITS:
+        return FITS[name].has_start
+    return bool(_installed_fits()[name].load().has_start)
+
+
+@cache
+def _installed_fits() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=FIT_GROUP)}
