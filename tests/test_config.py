@@ -27,7 +27,10 @@ def test_the_papers_fit_once_is_what_a_run_makes():
         ({"seeds": 0}, "seeds must be 1 or more, got 0"),
         ({"seed": 2**63}, f"seed must be in -{2**63} to {2**63 - 1}, got {2**63}"),
         ({"seed": 2**63 - 2, "seeds": 3}, "seed must be in"),
-        ({"fit": "converged", "seeds": 2}, "got 2 with fit converged.*use fit paper or paper,converged"),
+        (
+            {"fit": "converged", "seeds": 2},
+            "got 2 with fit converged.*use fit paper or paper,converged",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(given, wanted):

@@ -35,7 +35,8 @@ SEGMENT_SUBSETS = (1, 2, 4, 8, 16, 32, 64, 128, 160, 192, 224)
 CLASSIFY_SUBSETS = (1, 2, 3, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 80, 100, 128)
 PROBE, FITTING, STATISTICS, MACHINE = "Probe", "Fits", "Statistics", "Machine"
 SEGMENTING, CLASSIFYING = "Fits: segmentation", "Fits: classification"
-"""Headings of settings: what is probed, how vectors are learned, what is repeated, and where."""
+GROUPS = (PROBE, FITTING, SEGMENTING, CLASSIFYING, STATISTICS, MACHINE)
+"""Headings of settings, in the order in which they are listed."""
 
 _SEEDS = Interval(-(2**63), 2**63 - 1)  # of torch's generators
 _COUNT = Interval(1)
@@ -170,7 +171,7 @@ class Settings:
     fit: str = declare(
         "Fits, separated by commas: "
         + ", ".join(f"{name} ({known.about})" for name, known in FITS.items())
-        + f"; {BOTH} means paper and converged, {ALL} every known fit",
+        + f"; {BOTH} means {' and '.join(FIT_SETS[BOTH])}, {ALL} every known fit",
         FITTING,
         default=PAPER,
         unit="names",
@@ -193,7 +194,6 @@ class Settings:
         "Device to compute on; auto is CUDA where there is one",
         MACHINE,
         default="auto",
-        unit="|".join(DEVICES),
         choices=DEVICES,
     )
     quantile: float = declare(
@@ -231,7 +231,6 @@ class Settings:
         "network's own, auto estimates them for random weights",
         PROBE,
         default="auto",
-        unit="|".join(BATCH_NORMS),
         choices=BATCH_NORMS,
     )
     category: str | None = declare(

@@ -14,6 +14,16 @@ SPLITS = ("train", "val")
 METHODS = ("single", "combined")
 DEVICES = ("auto", "cpu", "cuda")
 BATCH_NORMS = ("auto", "stored", "probe")
+PUBLISHED_DATASETS = (
+    "broden1_224",
+    "broden1_227",
+    "broden1_384",
+    "ade20k",
+    "ade20k_scene_parsing",
+    "voc2012",
+    "dtd",
+)
+"""Names that `net2vec data fetch` takes."""
 
 PAPER, CONVERGED, BOTH, ALL = "paper", "converged", "both", "all"
 FIT_GROUP = "net2vec.fits"

@@ -77,7 +77,7 @@ class Declaration:
     negation: str = ""
 
 
-def declare(help: str, group: str, *, default: Any = MISSING, **more: Any) -> Any:  # noqa: A002
+def declare(help: str, group: str, *, default: Any = MISSING, **more: Any) -> Any:
     """A dataclass field with a declaration; `more` are other attributes of `Declaration`."""
     return field(default=default, metadata={"declaration": Declaration(help, group, **more)})
 
@@ -131,13 +131,13 @@ def check_fields(values: Any, prefix: str = "") -> None:
                 )
 
 
-def from_plain(kind: type[Any], values: object, source: str) -> Any:
+def from_plain(kind: type, values: object, source: str) -> Any:
     """A dataclass from plain values, as a TOML file holds them; tables become dataclasses.
 
     Args:
         kind: dataclass to make.
-        values: a mapping from names of fields to values, or the dataclass itself; lists may stand for tuples, and a text
-            for a list with this one element.
+        values: a mapping from names of fields to values, or the dataclass itself; lists may
+            stand for tuples, and a text for a list with this one element.
         source: where the values are from, for error messages.
 
     Raises:
