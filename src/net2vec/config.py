@@ -231,6 +231,7 @@ class Settings:
         "network's own, auto estimates them for random weights",
         PROBE,
         default="auto",
+        unit="mode",
         choices=BATCH_NORMS,
     )
     category: str | None = declare(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -45,6 +44,8 @@ app.add_typer(data.data_app, name="data")
 
 def _print_version(wanted: bool | None) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(f"net2vec {version('net2vec')}")
         raise typer.Exit
 

@@ -7,16 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
-from rich.text import Text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +18,15 @@ class TerminalProgress:
     """Stages as bars with the remaining time; nothing where the output is no terminal."""
 
     def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
         self._console = Console(stderr=True)
         self._bars = Progress(
             TextColumn("{task.description}", markup=False),
@@ -75,6 +74,9 @@ def show_table(
         typer.echo(json.dumps(records(table), ensure_ascii=False, indent=2))
         return
     from pandas.api.types import is_numeric_dtype
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     # Names come from data: as text they are printed as they are, whatever brackets they hold.
     heading = None if title is None else Text(title)

@@ -49,7 +49,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
                 for part, entry, declared in _all_settings()}  # fmt: skip
 
     @wraps(command)
-    def with_given(context: typer.Context, **values: Any) -> None:
+    def with_given(context: Any, **values: Any) -> None:
         given: dict[str, Any] = {}
         for flag, (part, entry, declared) in settings.items():
             value = values.pop(flag)
@@ -133,20 +133,17 @@ def _option(entry: Field[Any], declared: Declaration, flag: str, *, panel: str |
     names = [f"--{flag.replace('_', '-')}"]
     if declared.negation:
         names = [f"{names[0]}/--{declared.negation.replace('_', '-')}"]
-    metavar = declared.unit.upper() or None
-    if declared.choices and isinstance(entry.default, str):
-        metavar = "|".join(declared.choices)
     return typer.Option(
         *names,
         help=f"{declared.help}.",
-        metavar=metavar,
+        metavar=declared.unit.upper() or "|".join(declared.choices) or None,
         show_default=declared.unset or entry.default not in (None, ()),
         rich_help_panel=panel,
     )
 
 
 def _listed(default: Any) -> str | None:
-    return ",".join(map(str, default)) or None
+    return ", ".join(map(str, default)) or None
 
 
 def _plain(value: Any, kind: Any, declared: Declaration) -> Any:

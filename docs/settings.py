@@ -1,0 +1,64 @@
+"""Writes `docs/settings.md` from the declarations of the settings: `python docs/settings.py`."""
+
+from dataclasses import MISSING, Field
+from pathlib import Path
+
+from net2vec.config import GROUPS, ClassifySettings, SegmentSettings, Settings
+from net2vec.core.fields import Declaration, declarations
+
+PAGE = Path(__file__).with_name("settings.md")
+HEAD = """# Settings
+
+A setting has one name everywhere: `--min-train 5` on the command line of `net2vec run`,
+`min_train = 5` in `run.toml`, `min_train=5` as an argument of `net2vec.analyze`. Those of the two
+tasks are `--segment-epochs 5`, `segment.epochs = 5` and `segment={"epochs": 5}`; `--subsets` sets
+the subsets of both tasks. A list is separated by commas on the command line (`--network`, `--data`
+and `--ignore` are repeated instead), and is a list in a file and in Python. Every default is the
+paper's; `net2vec.analyze` computes on the CPU unless `device` is given.
+
+This page is written by `docs/settings.py`.
+"""
+
+
+def page() -> str:
+    """The page as Markdown: a table for every group of settings."""
+    lines = [HEAD]
+    kinds = {"": Settings, "segment.": SegmentSettings, "classify.": ClassifySettings}
+    for group in GROUPS:
+        lines += [f"## {group}\n", "| setting | type | default | values | meaning |"]
+        lines += ["| --- | --- | --- | --- | --- |"]
+        lines += [
+            _row(f"{part}{entry.name}", entry, declared)
+            for part, kind in kinds.items()
+            for entry, declared in declarations(kind)
+            if declared.group == group
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _row(name: str, entry: Field, declared: Declaration) -> str:
+    kind = str(entry.type).removesuffix(" | None").replace("tuple[", "list[").replace(", ...", "")
+    cells = (f"`{name}`", kind, _default(entry, declared), _values(declared), declared.help)
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _default(entry: Field, declared: Declaration) -> str:
+    value = entry.default
+    if declared.unset or value is MISSING:
+        return declared.unset or "needed"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value is None else str(value)
+
+
+def _values(declared: Declaration) -> str:
+    if declared.limits is not None:
+        return f"{declared.limits} {declared.unit}".strip()
+    return ", ".join(declared.choices)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
