@@ -1,9 +1,9 @@
 """Writes `docs/settings.md` from the declarations of the settings: `python docs/settings.py`."""
 
-from dataclasses import MISSING, Field
 from pathlib import Path
+from typing import get_args, get_origin
 
-from net2vec.config import GROUPS, ClassifySettings, SegmentSettings, Settings
+from net2vec.config import GROUPS, Settings
 from net2vec.core.fields import Declaration, declarations
 
 PAGE = Path(__file__).with_name("settings.md")
@@ -23,29 +23,28 @@ This page is written by `docs/settings.py`.
 def page() -> str:
     """The page as Markdown: a table for every group of settings."""
     lines = [HEAD]
-    kinds = {"": Settings, "segment.": SegmentSettings, "classify.": ClassifySettings}
     for group in GROUPS:
         lines += [f"## {group}\n", "| setting | type | default | values | meaning |"]
         lines += ["| --- | --- | --- | --- | --- |"]
-        lines += [
-            _row(f"{part}{entry.name}", entry, declared)
-            for part, kind in kinds.items()
-            for entry, declared in declarations(kind)
-            if declared.group == group
-        ]
+        lines += [_row(one) for one in declarations(Settings) if one.group == group]
         lines.append("")
     return "\n".join(lines)
 
 
-def _row(name: str, entry: Field, declared: Declaration) -> str:
-    kind = str(entry.type).removesuffix(" | None").replace("tuple[", "list[").replace(", ...", "")
-    cells = (f"`{name}`", kind, _default(entry, declared), _values(declared), declared.help)
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+def _row(declared: Declaration) -> str:
+    name = f"`{'.'.join(declared.path)}`"
+    cells = (name, _type(declared), _default(declared), _values(declared), declared.help)
+    return f"| {' | '.join(cells)} |"
 
 
-def _default(entry: Field, declared: Declaration) -> str:
-    value = entry.default
-    if declared.unset or value is MISSING:
+def _type(declared: Declaration) -> str:
+    element, *_ = [*get_args(declared.type), declared.type]
+    return f"list of {element.__name__}" if get_origin(declared.type) is tuple else element.__name__
+
+
+def _default(declared: Declaration) -> str:
+    value = declared.default
+    if declared.unset or value is ...:
         return declared.unset or "needed"
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "none"

@@ -9,13 +9,21 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import reduce
 from math import inf
 from pathlib import Path
 from typing import Any, cast
 
 import tomli_w
 
-from net2vec.core.fields import Interval, check_fields, declare, documented, from_plain
+from net2vec.core.fields import (
+    Interval,
+    check_fields,
+    declarations,
+    declare,
+    documented,
+    from_plain,
+)
 from net2vec.errors import ConfigError
 from net2vec.vocabulary import (
     ALL,
@@ -39,10 +47,13 @@ GROUPS = (PROBE, FITTING, SEGMENTING, CLASSIFYING, STATISTICS, MACHINE)
 """Headings of settings, in the order in which they are listed."""
 
 _SEEDS = Interval(-(2**63), 2**63 - 1)  # of torch's generators
-_COUNT = Interval(1)
 
 
-def _learning_rate(group: str, default: float, text: str) -> Any:
+def _count(text: str, group: str, unit: str, default: int | None, low: int = 1, **more: Any) -> Any:
+    return declare(text, group, unit=unit, default=default, limits=Interval(low), **more)
+
+
+def _rate(text: str, group: str, default: float) -> Any:
     limits = Interval(0, inf, open_low=True, open_high=True)
     return declare(text, group, default=default, limits=limits)
 
@@ -52,24 +63,10 @@ def _momentum(group: str) -> Any:
     return declare(text, group, default=0.9, limits=Interval(0, 1, open_high=True))
 
 
-def _batch(group: str) -> Any:
-    return declare("Images of a mini-batch", group, default=64, unit="images", limits=_COUNT)
-
-
-def _epochs(group: str, text: str) -> Any:
-    return declare(text, group, default=30, unit="epochs", limits=_COUNT)
-
-
 def _subsets(group: str, default: tuple[int, ...]) -> Any:
-    return declare(
-        "Numbers of filters to learn again with, on the last layer, separated by commas, or none",
-        group,
-        default=default,
-        unit="filters",
-        limits=_COUNT,
-        noun="numbers of filters",
-        usual="1, 2, 4, ...",
-    )
+    text = "Numbers of filters to learn again with, on the last layer, separated by commas, or none"
+    more = {"noun": "numbers of filters", "usual": "1, 2, 4, ..."}
+    return declare(text, group, unit="filters", default=default, limits=Interval(1), **more)
 
 
 @documented
@@ -77,12 +74,10 @@ def _subsets(group: str, default: tuple[int, ...]) -> Any:
 class SegmentSettings:
     """Learning to segment (paper, section 3.1.2)."""
 
-    learning_rate: float = _learning_rate(
-        SEGMENTING, 1e-4, "Step size; the loss is a sum over pixels"
-    )
+    learning_rate: float = _rate("Step size; the loss is a sum over pixels", SEGMENTING, 1e-4)
     momentum: float = _momentum(SEGMENTING)
-    batch: int = _batch(SEGMENTING)
-    epochs: int = _epochs(SEGMENTING, "Passes over the training images of a concept")
+    batch: int = _count("Images of a mini-batch", SEGMENTING, "images", 64)
+    epochs: int = _count("Passes over the training images of a concept", SEGMENTING, "epochs", 30)
     subsets: tuple[int, ...] = _subsets(SEGMENTING, SEGMENT_SUBSETS)
 
     def __post_init__(self) -> None:
@@ -94,16 +89,12 @@ class SegmentSettings:
 class ClassifySettings:
     """Learning to classify (paper, section 3.2)."""
 
-    learning_rate: float = _learning_rate(CLASSIFYING, 0.1, "Step size of the first epochs")
+    learning_rate: float = _rate("Step size of the first epochs", CLASSIFYING, 0.1)
     momentum: float = _momentum(CLASSIFYING)
-    batch: int = _batch(CLASSIFYING)
-    epochs: int = _epochs(CLASSIFYING, "Passes over a concept's balanced images")
-    drop_after: int = declare(
-        "Epochs after which the learning rate is divided by 10",
-        CLASSIFYING,
-        default=15,
-        unit="epochs",
-        limits=Interval(0),
+    batch: int = _count("Images of a mini-batch", CLASSIFYING, "images", 64)
+    epochs: int = _count("Passes over a concept's balanced images", CLASSIFYING, "epochs", 30)
+    drop_after: int = _count(
+        "Epochs after which the learning rate is divided by 10", CLASSIFYING, "epochs", 15, low=0
     )
     subsets: tuple[int, ...] = _subsets(CLASSIFYING, CLASSIFY_SUBSETS)
 
@@ -160,13 +151,7 @@ class Settings:
         unit="names",
         unset="all",
     )
-    min_train: int = declare(
-        "Training images that a concept must be in",
-        PROBE,
-        default=1,
-        unit="images",
-        limits=_COUNT,
-    )
+    min_train: int = _count("Training images that a concept must be in", PROBE, "images", 1)
     seed: int = declare("Seed of everything that is drawn", STATISTICS, default=0, limits=_SEEDS)
     fit: str = declare(
         "Fits, separated by commas: "
@@ -176,19 +161,14 @@ class Settings:
         default=PAPER,
         unit="names",
     )
-    nulls: int = declare(
-        "How often every fit is repeated on shuffled annotations",
-        STATISTICS,
-        default=0,
-        unit="times",
-        limits=Interval(0),
+    nulls: int = _count(
+        "How often every fit is repeated on shuffled annotations", STATISTICS, "times", 0, low=0
     )
-    seeds: int = declare(
+    seeds: int = _count(
         "Number of random starts of every fit that has one: of seed, seed + 1, and so on",
         STATISTICS,
-        default=1,
-        unit="starts",
-        limits=_COUNT,
+        "starts",
+        1,
     )
     device: str = declare(
         "Device to compute on; auto is CUDA where there is one",
@@ -202,23 +182,16 @@ class Settings:
         default=0.005,
         limits=Interval(0, 1, open_low=True, open_high=True),
     )
-    mask_size: int | None = declare(
-        "Side of the masks",
-        PROBE,
-        default=None,
-        unit="pixels",
-        unset="half the network's input",
-        usual=112,
-        limits=_COUNT,
+    mask_size: int | None = _count(
+        "Side of the masks", PROBE, "pixels", None, unset="half the network's input", usual=112
     )
-    probe_batch: int | None = declare(
+    probe_batch: int | None = _count(
         "Images that the network processes at a time; may change how results are rounded",
         MACHINE,
-        default=None,
-        unit="images",
+        "images",
+        None,
         unset="what suits the device",
         usual=16,
-        limits=_COUNT,
     )
     mixed_precision: bool = declare(
         "Run the network in half precision where that is safe",
@@ -267,11 +240,8 @@ class Settings:
         sets = {chosen: name for name, chosen in FIT_SETS.items()}
         object.__setattr__(self, "fit", sets.get(names, ",".join(names)))
         if self.seed + self.seeds - 1 not in _SEEDS:
-            last = self.seed + self.seeds - 1
-            raise ConfigError(
-                f"seed must be {_SEEDS}, got {self.seed} with {self.seeds} seeds, of which the "
-                f"last is {last}; usual is 0"
-            )
+            more = f"{self.seed} and {self.seeds - 1} after it"
+            raise ConfigError(f"seed must be {_SEEDS}, got {more}; usual is 0")
         if self.seeds > 1 and not any(map(fit_has_start, names)):
             started = next(name for name in known_fits() if fit_has_start(name))
             raise ConfigError(
@@ -318,11 +288,12 @@ class Settings:
 
 def differences(one: Settings, other: Settings) -> list[str]:
     """Where two settings differ, as `seed (0 and 1)`."""
-    first, second = _flat(asdict(one)), _flat(asdict(other))
+    paths = [declared.path for declared in declarations(Settings)]
+    pairs = [(path, reduce(getattr, path, one), reduce(getattr, path, other)) for path in paths]
     return [
-        f"{key} ({_shown(first[key])} and {_shown(second[key])})"
-        for key in first
-        if first[key] != second[key]
+        f"{'.'.join(path)} ({_shown(first)} and {_shown(second)})"
+        for path, first, second in pairs
+        if first != second
     ]
 
 
@@ -367,11 +338,3 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in values.items()
         if value is not None
     }
-
-
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        inner = value if isinstance(value, Mapping) else None
-        flat |= {key: value} if inner is None else {f"{key}.{name}": inner[name] for name in inner}
-    return flat

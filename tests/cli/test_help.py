@@ -12,7 +12,7 @@ import typer
 import net2vec
 from net2vec.cli import main
 from net2vec.cli.app import app
-from net2vec.config import ClassifySettings, SegmentSettings, Settings
+from net2vec.config import Settings
 from net2vec.core.fields import declarations
 
 HEAVY = {
@@ -78,14 +78,12 @@ def test_public_names_are_found_when_they_are_asked_for():
 def test_every_setting_is_an_option_with_its_default():
     command = typer.main.get_command(app).commands["run"]
     options = {option.name: option for option in command.params}
-    kinds = (("", Settings), ("segment_", SegmentSettings), ("classify_", ClassifySettings))
-    for prefix, kind in kinds:
-        for entry, declared in declarations(kind):
-            option = options.pop(f"{prefix}{entry.name}")
-            assert f"--{prefix}{entry.name}".replace("_", "-") in option.opts
-            assert option.help == f"{declared.help}."
-            if isinstance(entry.default, str | int | float):
-                assert option.default == entry.default
+    for declared in declarations(Settings):
+        option = options.pop("_".join(declared.path))
+        assert f"--{'-'.join(declared.path)}".replace("_", "-") in option.opts
+        assert option.help == f"{declared.help}."
+        if isinstance(declared.default, str | int | float):
+            assert option.default == declared.default
     assert set(options) == {"out", "config", "runs", "subsets", "workers"}
 
 

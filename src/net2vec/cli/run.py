@@ -152,11 +152,6 @@ def report(
         out = runs[0] / "report" if len(runs) == 1 else Path("report")
     with TerminalProgress() as progress:
         page = write_report(
-            runs,
-            out,
-            concepts=concept or (),
-            filters=filter_ or (),
-            layer=layer,
-            progress=progress,
+            runs, out, concepts=concept or (), filters=filter_ or (), layer=layer, progress=progress
         )
     typer.echo(page.resolve())

@@ -8,13 +8,13 @@ and their messages, the attributes in the class's docstring, and whatever else l
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from inspect import cleandoc
 from math import inf
 from textwrap import fill
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from net2vec.errors import ConfigError
 
@@ -47,7 +47,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Declaration:
-    """All that is to be known of a field beside its name, type and default.
+    """All that is to be known of a field.
 
     Attributes:
         help: a sentence without a full stop, for one line of documentation.
@@ -62,6 +62,9 @@ class Declaration:
             separated by commas.
         is_path: whether the text is the path of a file.
         negation: name of the option that switches a flag off.
+        path: name of the field, after those of the fields that hold its dataclass.
+        type: its type, without strings.
+        default: its default; `...` if it has none.
     """
 
     help: str
@@ -75,6 +78,9 @@ class Declaration:
     repeated: bool = False
     is_path: bool = False
     negation: str = ""
+    path: tuple[str, ...] = ()
+    type: Any = None
+    default: Any = ...
 
 
 def declare(help: str, group: str, *, default: Any = MISSING, **more: Any) -> Any:
@@ -82,11 +88,18 @@ def declare(help: str, group: str, *, default: Any = MISSING, **more: Any) -> An
     return field(default=default, metadata={"declaration": Declaration(help, group, **more)})
 
 
-def declarations(kind: type) -> Iterator[tuple[Field[Any], Declaration]]:
-    """The declared fields of a dataclass, in order."""
+def declarations(kind: type, path: tuple[str, ...] = ()) -> Iterator[Declaration]:
+    """The declared fields of a dataclass in order, and then those of the dataclasses it holds."""
+    types = field_types(kind)
     for entry in fields(kind):
         if "declaration" in entry.metadata:
-            yield entry, entry.metadata["declaration"]
+            declared: Declaration = entry.metadata["declaration"]
+            default = ... if entry.default is MISSING else entry.default
+            here = (*path, entry.name)
+            yield replace(declared, path=here, type=types[entry.name], default=default)
+    for name, inner in types.items():
+        if is_dataclass(inner):
+            yield from declarations(cast(type, inner), (*path, name))
 
 
 @cache
@@ -98,10 +111,9 @@ def field_types(kind: type) -> dict[str, Any]:
 def documented(kind: Class) -> Class:
     """List the declared fields of a dataclass as attributes in its docstring."""
     lines = [
-        fill(
-            f"{entry.name}: {declared.help}.", 95, initial_indent=" " * 4, subsequent_indent=" " * 8
-        )
-        for entry, declared in declarations(kind)
+        fill(f"{one.path[-1]}: {one.help}.", 95, initial_indent=4 * " ", subsequent_indent=8 * " ")
+        for one in declarations(kind)
+        if len(one.path) == 1
     ]
     kind.__doc__ = "\n".join([cleandoc(kind.__doc__ or ""), "", "Attributes:", *lines])
     return kind
@@ -113,22 +125,24 @@ def check_fields(values: Any, prefix: str = "") -> None:
     Raises:
         ConfigError: a value is not admissible.
     """
-    for entry, declared in declarations(type(values)):
-        value = getattr(values, entry.name)
-        each = value if isinstance(value, tuple) else () if value is None else (value,)
-        name = f"{prefix}{entry.name}"
+    for declared in declarations(type(values)):
+        if len(declared.path) > 1:  # checked by the dataclass that holds it
+            continue
+        value = getattr(values, declared.path[0])
+        plural = isinstance(value, tuple)
+        each = value if plural else () if value is None else (value,)
+        name = f"{prefix}{declared.path[0]}"
         if declared.limits is not None and not all(one in declared.limits for one in each):
-            plural = isinstance(value, tuple)
-            usual = entry.default if declared.usual is None else declared.usual
+            usual = declared.default if declared.usual is None else declared.usual
             wanted = f"{declared.noun}, {declared.limits}" if plural else declared.limits
             got = list(value) if plural else value
             raise ConfigError(f"{name} must be {wanted}, got {got}; usual is {usual}")
-        for one in each if declared.choices else ():
-            if one not in declared.choices:
-                raise ConfigError(
-                    f"unknown {declared.noun or name} {one!r}; wanted one of "
-                    f"{', '.join(declared.choices)}"
-                )
+        unknown = [one for one in each if declared.choices and one not in declared.choices]
+        if unknown:
+            raise ConfigError(
+                f"unknown {declared.noun or name} {unknown[0]!r}; wanted one of "
+                f"{', '.join(declared.choices)}"
+            )
 
 
 def from_plain(kind: type, values: object, source: str) -> Any:
