@@ -1,175 +1,266 @@
 """The settings of a run: complete, checked, and the same in a file as on the command line.
 
-Every default is the paper's.
+Every setting is declared once, as a field of a dataclass here. The options of `net2vec run`, the
+checks and `docs/settings.md` are made from these declarations. Every default is the paper's.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
+from functools import reduce
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import tomli_w
 
-from net2vec.core.devices import DEVICES
+from net2vec.core.fields import (
+    Interval,
+    check_fields,
+    declarations,
+    declare,
+    documented,
+    from_plain,
+)
 from net2vec.errors import ConfigError
+from net2vec.vocabulary import (
+    ALL,
+    BATCH_NORMS,
+    DEVICES,
+    FIT_SETS,
+    FITS,
+    TASKS,
+    fit_has_start,
+    known_fits,
+)
+from net2vec.vocabulary import BOTH as BOTH
+from net2vec.vocabulary import CONVERGED as CONVERGED
+from net2vec.vocabulary import PAPER as PAPER
 
-TASKS = ("segment", "classify")
-BATCH_NORMS = ("auto", "stored", "probe")
-PAPER, CONVERGED, BOTH = FITS = ("paper", "converged", "both")
 SEGMENT_SUBSETS = (1, 2, 4, 8, 16, 32, 64, 128, 160, 192, 224)
 CLASSIFY_SUBSETS = (1, 2, 3, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 80, 100, 128)
-# What torch's generators take.
-_SEEDS = (-(2**63), 2**63 - 1)
+PROBE, FITTING, STATISTICS, MACHINE = "Probe", "Fits", "Statistics", "Machine"
+SEGMENTING, CLASSIFYING = "Fits: segmentation", "Fits: classification"
+GROUPS = (PROBE, FITTING, SEGMENTING, CLASSIFYING, STATISTICS, MACHINE)
+"""Headings of settings, in the order in which they are listed."""
+
+_SEEDS = Interval(-(2**63), 2**63 - 1)  # of torch's generators
 
 
+def _count(text: str, group: str, unit: str, default: int | None, low: int = 1, **more: Any) -> Any:
+    return declare(text, group, unit=unit, default=default, limits=Interval(low), **more)
+
+
+def _rate(text: str, group: str, default: float) -> Any:
+    limits = Interval(0, inf, open_low=True, open_high=True)
+    return declare(text, group, default=default, limits=limits)
+
+
+def _momentum(group: str) -> Any:
+    text = "Share of the last step that is added to the next"
+    return declare(text, group, default=0.9, limits=Interval(0, 1, open_high=True))
+
+
+def _subsets(group: str, default: tuple[int, ...]) -> Any:
+    text = "Numbers of filters to learn again with, on the last layer, separated by commas, or none"
+    more = {"noun": "numbers of filters", "usual": "1, 2, 4, ..."}
+    return declare(text, group, unit="filters", default=default, limits=Interval(1), **more)
+
+
+@documented
 @dataclass(frozen=True)
 class SegmentSettings:
-    """Learning to segment (paper, section 3.1.2).
+    """Learning to segment (paper, section 3.1.2)."""
 
-    Attributes:
-        learning_rate: step size; the loss is a sum over pixels.
-        momentum: share of the last step that is taken again.
-        batch: images of a mini-batch.
-        epochs: passes over the training images of a concept.
-        subsets: numbers of filters to learn again with, on the last layer.
-    """
-
-    learning_rate: float = 1e-4
-    momentum: float = 0.9
-    batch: int = 64
-    epochs: int = 30
-    subsets: tuple[int, ...] = SEGMENT_SUBSETS
+    learning_rate: float = _rate("Step size; the loss is a sum over pixels", SEGMENTING, 1e-4)
+    momentum: float = _momentum(SEGMENTING)
+    batch: int = _count("Images of a mini-batch", SEGMENTING, "images", 64)
+    epochs: int = _count("Passes over the training images of a concept", SEGMENTING, "epochs", 30)
+    subsets: tuple[int, ...] = _subsets(SEGMENTING, SEGMENT_SUBSETS)
 
     def __post_init__(self) -> None:
-        _check_training("segment", self.learning_rate, self.momentum, self.batch, self.epochs)
-        _check_subsets("segment", self.subsets)
+        check_fields(self, "segment.")
 
 
+@documented
 @dataclass(frozen=True)
 class ClassifySettings:
-    """Learning to classify (paper, section 3.2).
+    """Learning to classify (paper, section 3.2)."""
 
-    Attributes:
-        learning_rate: step size of the first epochs.
-        momentum: share of the last step that is taken again.
-        batch: images of a mini-batch.
-        epochs: passes over a concept's balanced images.
-        drop_after: epochs after which the learning rate is divided by 10.
-        subsets: numbers of filters to learn again with, on the last layer.
-    """
-
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    batch: int = 64
-    epochs: int = 30
-    drop_after: int = 15
-    subsets: tuple[int, ...] = CLASSIFY_SUBSETS
+    learning_rate: float = _rate("Step size of the first epochs", CLASSIFYING, 0.1)
+    momentum: float = _momentum(CLASSIFYING)
+    batch: int = _count("Images of a mini-batch", CLASSIFYING, "images", 64)
+    epochs: int = _count("Passes over a concept's balanced images", CLASSIFYING, "epochs", 30)
+    drop_after: int = _count(
+        "Epochs after which the learning rate is divided by 10", CLASSIFYING, "epochs", 15, low=0
+    )
+    subsets: tuple[int, ...] = _subsets(CLASSIFYING, CLASSIFY_SUBSETS)
 
     def __post_init__(self) -> None:
-        _check_training("classify", self.learning_rate, self.momentum, self.batch, self.epochs)
-        _check(self.drop_after >= 0, "classify.drop_after", "0 or more", self.drop_after, 15)
-        _check_subsets("classify", self.subsets)
+        check_fields(self, "classify.")
 
 
+@documented
 @dataclass(frozen=True)
 class Settings:
-    """All that decides a run's numbers.
+    """All that decides a run's numbers; `segment` and `classify` hold the two tasks' own."""
 
-    Attributes:
-        network: as `net2vec run --network` takes it.
-        data: datasets, as `--data` takes them; several are joined.
-        weights: a file, `random`, a published name, or None for the published weights.
-        layers: module paths, aliases or globs; none for the network's own choice.
-        tasks: `segment`, `classify` or both.
-        concepts: names; none for all.
-        min_train: training images that a concept must be in.
-        seed: of everything that is drawn.
-        fit: `paper` learns by the paper's training, `converged` solves a convex problem to its
-            optimum, `both` does both.
-        nulls: how often every fit is repeated on shuffled annotations.
-        seeds: how often the paper's fit is made: with seed, seed + 1, ...
-        device: where to compute; `auto` takes CUDA where there is one.
-        quantile: share of a filter's activations above its threshold (tau).
-        mask_size: side of the masks in pixels; None for half the network's input.
-        probe_batch: images that the network sees at a time, None for as many as suit the device;
-            it may move rounding.
-        mixed_precision: whether the network runs in half precision where that is safe.
-        batch_norm: `probe` estimates batch-norm statistics on the probe images, `stored` takes
-            the network's; `auto` estimates them where the weights are random.
-        category: what the classes of a dataset are whose layout does not say it.
-        synonyms: a file of labels that mean the same.
-        ignore: labels to leave out.
-        colors: whether colours are added as concepts where a dataset has none.
-        segment, classify: how to learn.
-    """
-
-    network: str
-    data: tuple[str, ...]
-    weights: str | None = None
-    layers: tuple[str, ...] = ()
-    tasks: tuple[str, ...] = TASKS
-    concepts: tuple[str, ...] = ()
-    min_train: int = 1
-    seed: int = 0
-    fit: str = PAPER
-    nulls: int = 0
-    seeds: int = 1
-    device: str = "auto"
-    quantile: float = 0.005
-    mask_size: int | None = None
-    probe_batch: int | None = None
-    mixed_precision: bool = False
-    batch_norm: str = "auto"
-    category: str | None = None
-    synonyms: str | None = None
-    ignore: tuple[str, ...] = ()
-    colors: bool = False
+    network: str = declare(
+        "Network to probe: a name from `net2vec networks`, torchvision:NAME, timm:NAME, "
+        "package.module:function, file.py:function or a .pt2 file; several are probed one after "
+        "the other",
+        PROBE,
+        unit="name",
+        repeated=True,
+    )
+    data: tuple[str, ...] = declare(
+        "Probe dataset: diorama, or a folder of annotated images; several are joined",
+        PROBE,
+        unit="data",
+        repeated=True,
+    )
+    weights: str | None = declare(
+        "Weights: a file, random, or a published name",
+        PROBE,
+        default=None,
+        unit="name",
+        unset="the published weights",
+    )
+    layers: tuple[str, ...] = declare(
+        "Layers: module paths, aliases or globs, separated by commas, or last",
+        PROBE,
+        default=(),
+        unit="names",
+        unset="the network's own choice",
+    )
+    tasks: tuple[str, ...] = declare(
+        f"Tasks, separated by commas: {', '.join(TASKS)}",
+        PROBE,
+        default=TASKS,
+        unit="names",
+        choices=TASKS,
+        noun="task",
+    )
+    concepts: tuple[str, ...] = declare(
+        "Names of concepts, separated by commas; a name with a comma stands in double quotes: "
+        "'\"door, glass\",cup'",
+        PROBE,
+        default=(),
+        unit="names",
+        unset="all",
+    )
+    min_train: int = _count("Training images that a concept must be in", PROBE, "images", 1)
+    seed: int = declare("Seed of everything that is drawn", STATISTICS, default=0, limits=_SEEDS)
+    fit: str = declare(
+        "Fits, separated by commas: "
+        + ", ".join(f"{name} ({known.about})" for name, known in FITS.items())
+        + f"; {BOTH} means {' and '.join(FIT_SETS[BOTH])}, {ALL} every known fit",
+        FITTING,
+        default=PAPER,
+        unit="names",
+    )
+    nulls: int = _count(
+        "How often every fit is repeated on shuffled annotations", STATISTICS, "times", 0, low=0
+    )
+    seeds: int = _count(
+        "Number of random starts of every fit that has one: of seed, seed + 1, and so on",
+        STATISTICS,
+        "starts",
+        1,
+    )
+    device: str = declare(
+        "Device to compute on; auto is CUDA where there is one",
+        MACHINE,
+        default="auto",
+        choices=DEVICES,
+    )
+    quantile: float = declare(
+        "Share of a filter's activations above its threshold (tau)",
+        PROBE,
+        default=0.005,
+        limits=Interval(0, 1, open_low=True, open_high=True),
+    )
+    mask_size: int | None = _count(
+        "Side of the masks", PROBE, "pixels", None, unset="half the network's input", usual=112
+    )
+    probe_batch: int | None = _count(
+        "Images that the network processes at a time; may change how results are rounded",
+        MACHINE,
+        "images",
+        None,
+        unset="what suits the device",
+        usual=16,
+    )
+    mixed_precision: bool = declare(
+        "Run the network in half precision where that is safe",
+        MACHINE,
+        default=False,
+        negation="full_precision",
+    )
+    batch_norm: str = declare(
+        "Batch-norm statistics: probe estimates them on the probe images, stored takes the "
+        "network's own, auto estimates them for random weights",
+        PROBE,
+        default="auto",
+        unit="mode",
+        choices=BATCH_NORMS,
+    )
+    category: str | None = declare(
+        "Category of the classes of masks or class folders",
+        PROBE,
+        default=None,
+        unit="name",
+        unset="as the layout says",
+    )
+    synonyms: str | None = declare(
+        "File of labels that mean the same", PROBE, default=None, unit="file", is_path=True
+    )
+    ignore: tuple[str, ...] = declare(
+        "Label to leave out; may be repeated", PROBE, default=(), unit="label", repeated=True
+    )
+    colors: bool = declare(
+        "Add the 11 basic colours as concepts where a dataset has none",
+        PROBE,
+        default=False,
+        negation="no_colors",
+    )
     segment: SegmentSettings = field(default_factory=SegmentSettings)
     classify: ClassifySettings = field(default_factory=ClassifySettings)
 
     def __post_init__(self) -> None:
-        _check(0 < self.quantile < 1, "quantile", "in (0, 1)", self.quantile, 0.005)
-        if self.probe_batch is not None:
-            _check(self.probe_batch >= 1, "probe_batch", "1 or more", self.probe_batch, 16)
-        _check(self.min_train >= 1, "min_train", "1 or more", self.min_train, 1)
-        if self.mask_size is not None:
-            _check(self.mask_size >= 1, "mask_size", "1 or more", self.mask_size, 112)
         if not self.data:
             raise ConfigError("no probe dataset given; name one with --data, for instance diorama")
         if not self.tasks:
             raise ConfigError(f"no task given; wanted {' or '.join(TASKS)}")
-        for task in self.tasks:
-            _check_choice("task", task, TASKS)
-        _check_choice("device", self.device, DEVICES)
-        _check_choice("fit", self.fit, FITS)
-        _check(self.nulls >= 0, "nulls", "0 or more", self.nulls, 0)
-        _check(self.seeds >= 1, "seeds", "1 or more", self.seeds, 1)
-        low, high = _SEEDS
-        below = f"in {low} to {high}"
-        _check(low <= self.seed <= high - self.seeds + 1, "seed", below, self.seed, 0)
-        if self.seeds > 1 and self.fit == CONVERGED:
+        check_fields(self)
+        # One spelling for one choice of fits: settings are compared, and an older file says both.
+        names = _fit_names(self.fit)
+        sets = {chosen: name for name, chosen in FIT_SETS.items()}
+        object.__setattr__(self, "fit", sets.get(names, ",".join(names)))
+        if self.seed + self.seeds - 1 not in _SEEDS:
+            more = f"{self.seed} and {self.seeds - 1} after it"
+            raise ConfigError(f"seed must be {_SEEDS}, got {more}; usual is 0")
+        if self.seeds > 1 and not any(map(fit_has_start, names)):
+            started = next(name for name in known_fits() if fit_has_start(name))
             raise ConfigError(
-                f"seeds repeats the paper's fit from other starts, got {self.seeds} with fit "
-                f"converged, which has none; use fit both or paper"
+                f"seeds repeats a fit from other random starts, got {self.seeds} with fit "
+                f"{self.fit}, which has none; use fit {started} or {started},{self.fit}"
             )
-        _check_choice("batch_norm", self.batch_norm, BATCH_NORMS)
 
     @property
     def fits(self) -> tuple[str, ...]:
-        """The fits to make, the paper's first."""
-        return (PAPER, CONVERGED) if self.fit == BOTH else (self.fit,)
+        """Names of the fits to make, in the order of `known_fits`."""
+        return _fit_names(self.fit)
 
     def to_toml(self) -> str:
         """The settings as the text of `run.toml`; what is None is left out."""
-        return tomli_w.dumps(_plain(asdict(self)))
+        return tomli_w.dumps(_without_none(asdict(self)))
 
     @classmethod
     def from_toml(cls, path: Path) -> Settings:
-        """Read settings from a file that `to_toml` wrote, or a person.
+        """Read settings from a file in the form of `to_toml`.
 
         Raises:
             ConfigError: there is no such file, it is not TOML, or it holds something else.
@@ -189,32 +280,25 @@ class Settings:
         Raises:
             ConfigError: a key is unknown or missing, or a value is of the wrong kind.
         """
-        plain = dict(values)
-        plain["segment"] = _part(SegmentSettings, plain.get("segment", {}), f"{source}: segment")
-        plain["classify"] = _part(
-            ClassifySettings, plain.get("classify", {}), f"{source}: classify"
-        )
-        settings: Settings = _part(cls, plain, source)
-        return settings
+        try:
+            return cast(Settings, from_plain(cls, values, source))
+        except TypeError as error:
+            raise ConfigError(f"{source} lacks a setting: network and data are needed") from error
 
 
 def differences(one: Settings, other: Settings) -> list[str]:
     """Where two settings differ, as `seed (0 and 1)`."""
-    first, second = _flat(asdict(one)), _flat(asdict(other))
+    paths = [declared.path for declared in declarations(Settings)]
+    pairs = [(path, reduce(getattr, path, one), reduce(getattr, path, other)) for path in paths]
     return [
-        f"{key} ({_shown(first[key])} and {_shown(second[key])})"
-        for key in first
-        if first[key] != second[key]
+        f"{'.'.join(path)} ({_shown(first)} and {_shown(second)})"
+        for path, first, second in pairs
+        if first != second
     ]
 
 
-def _shown(value: object) -> str:
-    listed = value if isinstance(value, tuple) else () if value is None else (value,)
-    return ", ".join(map(str, listed)) or "none"
-
-
 def may_follow(settings: Settings, before: Settings, *, finished: bool) -> bool:
-    """Whether a run may go on in the folder of one with other settings.
+    """Whether a run may continue in the folder of one with other settings.
 
     It may where they differ in nothing but what only adds to a run; to a finished one they must
     not ask for less than what is there.
@@ -227,96 +311,30 @@ def may_follow(settings: Settings, before: Settings, *, finished: bool) -> bool:
     return more or not finished
 
 
-_KINDS: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "str | None": (str, type(None)),
-    "int": (int,),
-    "int | None": (int, type(None)),
-    "float": (float, int),
-    "bool": (bool,),
-}
+def _fit_names(text: str) -> tuple[str, ...]:
+    """Fits by the names in a text, in the order of `known_fits`.
+
+    Raises:
+        ConfigError: a name is unknown.
+    """
+    known = known_fits()
+    sets = {**FIT_SETS, ALL: known}
+    chosen: set[str] = set()
+    for name in (part.strip() for part in text.split(",")):
+        if name not in known and name not in sets:
+            raise ConfigError(f"unknown fit {name!r}; wanted one of {', '.join((*known, *sets))}")
+        chosen.update(sets.get(name, (name,)))
+    return tuple(name for name in known if name in chosen)
 
 
-def _part(kind: Any, values: Mapping[str, Any], source: str) -> Any:
-    if not isinstance(values, Mapping):
-        raise ConfigError(f"{source} must be a table, got {values!r}")
-    known = {entry.name: str(entry.type) for entry in fields(kind)}
-    unknown = sorted(set(values) - set(known))
-    if unknown:
-        raise ConfigError(
-            f"{source} has unknown {', '.join(unknown)}; known are {', '.join(known)}"
-        )
-    converted: dict[str, Any] = {}
-    for key, value in values.items():
-        wanted = known[key]
-        if wanted.startswith("tuple["):
-            element = (int,) if "int" in wanted else (str,)
-            value = (value,) if isinstance(value, str) else value
-            if not isinstance(value, list | tuple) or not all(_is(v, element) for v in value):
-                raise ConfigError(f"{source}: {key} must be a list, got {value!r}")
-            converted[key] = tuple(value)
-        elif wanted in _KINDS and not _is(value, _KINDS[wanted]):
-            raise ConfigError(f"{source}: {key} must be of type {wanted}, got {value!r}")
-        else:
-            converted[key] = value
-    try:
-        return kind(**converted)
-    except TypeError as error:
-        raise ConfigError(f"{source} lacks a setting: network and data are needed") from error
+def _shown(value: object) -> str:
+    listed = value if isinstance(value, tuple) else () if value is None else (value,)
+    return ", ".join(map(str, listed)) or "none"
 
 
-def _is(value: Any, kinds: tuple[type, ...]) -> bool:
-    if isinstance(value, bool):
-        return bool in kinds
-    return isinstance(value, kinds)
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    plain: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            plain[key] = _plain(value)
-        elif value is not None:
-            plain[key] = list(value) if isinstance(value, tuple) else value
-    return plain
-
-
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat.update({f"{key}.{name}": inner for name, inner in value.items()})
-        else:
-            flat[key] = value
-    return flat
-
-
-def _check(holds: bool, name: str, wanted: str, value: object, paper: object) -> None:
-    if not holds:
-        raise ConfigError(f"{name} must be {wanted}, got {value}; usual is {paper}")
-
-
-def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ConfigError(f"unknown {name} {value!r}; wanted one of {', '.join(known)}")
-
-
-def _check_training(
-    task: str, learning_rate: float, momentum: float, batch: int, epochs: int
-) -> None:
-    usual = 1e-4 if task == "segment" else 0.1
-    finite = 0 < learning_rate < inf
-    _check(finite, f"{task}.learning_rate", "above 0 and finite", learning_rate, usual)
-    _check(0 <= momentum < 1, f"{task}.momentum", "in [0, 1)", momentum, 0.9)
-    _check(batch >= 1, f"{task}.batch", "1 or more", batch, 64)
-    _check(epochs >= 1, f"{task}.epochs", "1 or more", epochs, 30)
-
-
-def _check_subsets(task: str, subsets: tuple[int, ...]) -> None:
-    _check(
-        all(size >= 1 for size in subsets),
-        f"{task}.subsets",
-        "numbers of filters, 1 or more",
-        list(subsets),
-        "1, 2, 4, ...",
-    )
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_none(value) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+        if value is not None
+    }

@@ -8,18 +8,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 TASKS = ("segment", "classify")
 SPLITS = ("train", "val")
 METHODS = ("single", "combined")
 DEVICES = ("auto", "cpu", "cuda")
 BATCH_NORMS = ("auto", "stored", "probe")
+PUBLISHED_DATASETS = (
+    "broden1_224",
+    "broden1_227",
+    "broden1_384",
+    "ade20k",
+    "ade20k_scene_parsing",
+    "voc2012",
+    "dtd",
+)
+"""Names that `net2vec data fetch` takes."""
 
 PAPER, CONVERGED, BOTH, ALL = "paper", "converged", "both", "all"
 FIT_GROUP = "net2vec.fits"
-"""Entry points in this group add fits of other packages; each loads an object with `has_start`."""
+"""Entry points in this group add fits of other packages; each loads a class of `net2vec.tasks.fits.base.Fit`."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +41,28 @@ class FitProperties:
     Attributes:
         target: where its class is, as `module:class`; see `net2vec.tasks.fits.base.Fit`.
         title: name of the fit in running text.
+        about: how it fits, for the help of an option.
         has_start: whether its result depends on a random start, so that seeds repeat it.
     """
 
     target: str
     title: str
+    about: str
     has_start: bool
 
 
 FITS: dict[str, FitProperties] = {
-    PAPER: FitProperties("net2vec.tasks.fits.paper:PaperFit", "paper’s training", has_start=True),
+    PAPER: FitProperties(
+        "net2vec.tasks.fits.paper:PaperFit",
+        "paper’s training",
+        "training as in the paper",
+        has_start=True,
+    ),
     CONVERGED: FitProperties(
-        "net2vec.tasks.fits.converged:ConvergedFit", "converged fit", has_start=False
+        "net2vec.tasks.fits.converged:ConvergedFit",
+        "converged fit",
+        "a convex problem solved to its optimum",
+        has_start=False,
     ),
 }
 """Fits by name, in the order in which a run makes them; more may be added."""
@@ -71,4 +93,6 @@ def load_fit(name: str) -> Any:
 
 @cache
 def _installed_fits() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points  # takes a tenth of the time of a --help
+
     return {point.name: point for point in entry_points(group=FIT_GROUP)}

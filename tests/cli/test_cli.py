@@ -1,16 +1,13 @@
 """The program as people call it: one line and exit code 2 where the input is at fault."""
 
 import json
-import subprocess
-import sys
 import tomllib
-from importlib.metadata import version
 
 import pytest
 import torch
 
 from net2vec.cli import main
-from net2vec.cli.app import _HOMES, program
+from net2vec.config import Settings
 from net2vec.results import load_table
 
 from builders_runs import write_network_file, write_small_folder
@@ -79,7 +76,7 @@ def test_names_of_concepts_may_hold_commas(place, tmp_path, monkeypatch):
         asked.append(settings.concepts)
         return out
 
-    monkeypatch.setattr("net2vec.cli.make.probe", probe)
+    monkeypatch.setattr("net2vec.pipeline.probe", probe)
     for text in ("cup, red-c", '"door, glass",cup', ' 5" pipe , "door, glass", ', "", "cup\nred-c"):
         assert (
             call(
@@ -94,6 +91,26 @@ def test_names_of_concepts_may_hold_commas(place, tmp_path, monkeypatch):
         (),
         ("cup", "red-c"),
     ]
+
+
+def test_an_option_that_is_given_its_default_overrides_a_config(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "net2vec.pipeline.probe", lambda given, out, **_: asked.append(given) or out
+    )
+    config = tmp_path / "run.toml"
+    config.write_text(
+        Settings(
+            "n", ("d",), seed=3, mask_size=9, colors=True, ignore=("sky",), fit="both"
+        ).to_toml()
+    )
+    arguments = ("run", "--config", config, "--out", tmp_path / "out")
+    assert call(*arguments) == 0
+    assert call(*arguments, "--seed", 0, "--no-colors", "--fit", "paper", "--subsets", "none") == 0
+    same, other = asked
+    assert same == Settings.from_toml(config)
+    assert (other.seed, other.colors, other.fits, other.mask_size) == (0, False, ("paper",), 9)
+    assert (other.segment.subsets, other.classify.subsets, other.ignore) == ((), (), ("sky",))
 
 
 @pytest.mark.usefixtures("unpainted")
@@ -228,26 +245,6 @@ def test_an_interruption_is_told_in_one_line(place, network, tmp_path, monkeypat
     assert call("run", *arguments) == 130
     told = "net2vec: interrupted; the same command again goes on where it was"
     assert capsys.readouterr().err.splitlines()[-1] == told
-
-
-def test_every_command_has_its_home():
-    every = program([])
-    names = [one.name for one in [*every.registered_commands, *every.registered_groups]]
-    assert sorted(names) == sorted(_HOMES)
-    for name in _HOMES:
-        some = program([name, "--help"])
-        assert name in {one.name for one in [*some.registered_commands, *some.registered_groups]}
-        assert len(some.registered_commands) < len(every.registered_commands)
-
-
-def test_the_version_is_told_without_waiting_for_more():
-    code = "import sys; from net2vec.cli import main\ntry: main(['--version'])\nfinally: " + (
-        "print(sorted({'torch', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    assert done == [f"net2vec {version('net2vec')}", "[]"]
 
 
 def test_without_a_command_there_is_help_alone(capsys):

@@ -71,6 +71,8 @@ def test_a_fit_that_is_not_there_is_said(run, capsys):
 def test_options_of_a_run_are_checked(tmp_path, capsys):
     arguments = ("--network", "alexnet", "--data", "diorama", "--out", tmp_path / "run")
     assert call("run", *arguments, "--fit", "best") == 2
-    assert "unknown fit 'best'; wanted one of paper, converged, both" in capsys.readouterr().err
+    assert (
+        "unknown fit 'best'; wanted one of paper, converged, both, all" in capsys.readouterr().err
+    )
     assert call("run", *arguments, "--fit", "converged", "--seeds", 2) == 2
-    assert "use fit both or paper" in capsys.readouterr().err
+    assert "use fit paper or paper,converged" in capsys.readouterr().err

@@ -1,17 +1,16 @@
-"""The program: its commands put together, and what becomes of errors."""
+"""The program: all commands, and the one place where errors become a line and an exit code."""
 
 from __future__ import annotations
 
 import logging
 import sys
 import warnings
-from collections.abc import Sequence
-from importlib import import_module
-from importlib.metadata import version
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, NoReturn
 
 import typer
 
+from net2vec.cli import apply, ask, data, networks, run, spaces
 from net2vec.core.memory import keep_freed_memory
 from net2vec.errors import Net2VecError
 
@@ -20,48 +19,40 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 _ClickError: type[Any] = typer.BadParameter.__mro__[2]
 _INTERRUPTED = 130
 
-# Where each command is: one that asks for little should not wait for all that others need.
-_HOMES = {
-    "demo": "make",
-    "run": "make",
-    "report": "make",
-    "scores": "ask",
-    "nearest": "ask",
-    "solve": "ask",
-    "filter": "ask",
-    "compare": "spaces",
-    "export": "spaces",
-    "apply": "apply",
-    "networks": "networks",
-    "layers": "networks",
-    "data": "data",
+app = typer.Typer(
+    name="net2vec",
+    help="How the filters of a convolutional network encode concepts.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": run.demo,
+    "run": run.run,
+    "report": run.report,
+    "scores": ask.scores,
+    "nearest": ask.nearest,
+    "solve": ask.solve,
+    "filter": ask.filter_,
+    "compare": spaces.compare,
+    "export": spaces.export,
+    "apply": apply.apply,
+    "networks": networks.networks,
+    "layers": networks.layers,
 }
-
-
-def program(arguments: Sequence[str]) -> typer.Typer:
-    """The program with the commands that these arguments may mean."""
-    app = typer.Typer(
-        name="net2vec",
-        help="How the filters of a convolutional network encode concepts.",
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-    )
-    app.callback()(_root)
-    if list(arguments) == ["--version"]:
-        return app
-    known = [_HOMES[name] for name in arguments[:1] if name in _HOMES]
-    for home in known or dict.fromkeys(_HOMES.values()):
-        import_module(f"net2vec.cli.{home}").add_commands(app)
-    return app
+for name, command in _COMMANDS.items():
+    app.command(name)(command)
+app.add_typer(data.data_app, name="data")
 
 
 def _print_version(wanted: bool | None) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(f"net2vec {version('net2vec')}")
         raise typer.Exit
 
 
+@app.callback()
 def _root(
     show_version: Annotated[
         bool | None,
@@ -79,10 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Of a damaged image Pillow says more, in lines of its own, than the one that is printed of it.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
-    asked = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        code = program(asked)(asked, standalone_mode=False)
-        if code == _INTERRUPTED:  # newer versions of typer tell it so
+        code = app(sys.argv[1:] if arguments is None else list(arguments), standalone_mode=False)
+        if code == _INTERRUPTED:  # newer versions of typer return it
             raise KeyboardInterrupt
     except Net2VecError as error:
         _fail(str(error), 2)
@@ -94,11 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(f"{error.format_message()}{hint}", 2)
     except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted; the same command again goes on where it was", _INTERRUPTED)
-    except BrokenPipeError:  # whoever read the output has seen enough
+    except BrokenPipeError:  # the reader of the output has closed it
         sys.stderr.close()
         sys.exit(0)
     except RuntimeError as error:
-        # By name: PyTorch takes a while to load, and may not have been needed.
+        # By name: PyTorch takes seconds to load, and may not have been needed.
         if type(error).__name__ != "OutOfMemoryError":
             raise
         _fail(
@@ -118,6 +108,6 @@ def _command(error: BaseException) -> str:
     return context.command_path if context else "net2vec"
 
 
-def _fail(message: str, code: int) -> None:
+def _fail(message: str, code: int) -> NoReturn:
     print(f"net2vec: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
     sys.exit(code)

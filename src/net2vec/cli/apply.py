@@ -1,4 +1,4 @@
-"""The command that shows what a run's vectors see in new images: `apply`."""
+"""The command that finds the concepts of a run in new images: `apply`."""
 
 from __future__ import annotations
 
@@ -6,18 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
 
-from net2vec.cli.ask import Layer, RunFolder
-from net2vec.cli.display import AsJson, TerminalProgress, show_table
-from net2vec.core.devices import DEVICES
-from net2vec.runs import open_run
-
-
-def add_commands(app: typer.Typer) -> None:
-    """Add the command to the program."""
-    app.command("apply")(apply)
+from net2vec.cli.display import TerminalProgress, show_table
+from net2vec.cli.options import AsJson, Device, Fit, Layer, RunFolder
 
 
 def apply(
@@ -26,18 +18,19 @@ def apply(
         list[str], typer.Argument(metavar="IMAGE...", help="Images, or folders of images.")
     ],
     concept: Annotated[
-        list[str], typer.Option(help="What to look for; may be repeated.", show_default=False)
+        list[str], typer.Option(help="A concept to find; may be repeated.", show_default=False)
     ],
     layer: Layer = None,
-    fit: Annotated[
-        str | None, typer.Option(help="Which of the run's fits; the first by default.")
-    ] = None,
+    fit: Fit = None,
     out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = Path("applied"),
-    device: Annotated[str, typer.Option(help=f"One of {', '.join(DEVICES)}.")] = "auto",
+    device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Find concepts in images of your own: probabilities, masks and overlays as PNG files."""
+    import pandas as pd
+
     from net2vec.prediction import MapWriter, gather_images, segment_full_size
+    from net2vec.runs import open_run
     from net2vec.runs.apply import open_applied
 
     opened = open_run(run)

@@ -1,31 +1,13 @@
-"""Commands that ask a run: for scores, neighbours and sums of concepts."""
+"""Commands that query a finished run: `scores`, `nearest`, `solve`, `filter`."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from net2vec.cli.display import AsJson, show_table
-from net2vec.runs import open_run
-
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
-Layer = Annotated[str | None, typer.Option(help="A layer; the last by default.")]
-Task = Annotated[str, typer.Option(help="segment or classify.")]
-Fit = Annotated[
-    str | None,
-    typer.Option(help="paper or converged, where the run has both; its first by default."),
-]
-Count = Annotated[int, typer.Option("-n", min=1, help="How many.")]
-
-
-def add_commands(app: typer.Typer) -> None:
-    """Add the commands to the program."""
-    app.command("scores")(scores)
-    app.command("nearest")(nearest)
-    app.command("solve")(solve)
-    app.command("filter")(filter_)
+from net2vec.cli.display import show_table
+from net2vec.cli.options import AsJson, Count, Fit, Layer, RunFolder, Task
 
 
 def scores(
@@ -37,6 +19,8 @@ def scores(
     as_json: AsJson = False,
 ) -> None:
     """The best-encoded concepts of a layer: single filter beside combination."""
+    from net2vec.runs import open_run
+
     opened = open_run(run).at(fit=fit)
     arrays = opened.arrays(layer, task=task)
     name = layer or opened.layers[-1]
@@ -68,6 +52,8 @@ def nearest(
     as_json: AsJson = False,
 ) -> None:
     """The concepts whose vectors are nearest to a concept's, by cosine."""
+    from net2vec.runs import open_run
+
     space = open_run(run).space(layer, task=task, fit=fit)
     show_table(space.nearest(concept, n), as_json=as_json)
 
@@ -82,6 +68,8 @@ def solve(
     as_json: AsJson = False,
 ) -> None:
     """Concept arithmetic: the concepts nearest to a sum of vectors."""
+    from net2vec.runs import open_run
+
     space = open_run(run).space(layer, task=task, fit=fit)
     show_table(space.solve(expression, n), as_json=as_json)
 
@@ -96,6 +84,8 @@ def filter_(
     as_json: AsJson = False,
 ) -> None:
     """What a filter does: the concepts it finds by itself, and its weight in their vectors."""
+    from net2vec.runs import open_run
+
     opened = open_run(run).at(fit=fit)
     table = opened.filter(index, layer, task=task).head(n)
     if task == "classify":

@@ -6,48 +6,22 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import pandas as pd
 import typer
 
-from net2vec.cli.display import AsJson, TerminalProgress, show_lines, show_table
-from net2vec.core.storage import cache_folder
-from net2vec.data import open_datasets
-from net2vec.data.annotations import compile_annotations
-from net2vec.data.diorama import Diorama
-from net2vec.data.left_out import LeftOut, left_out_of
-from net2vec.data.tools import (
-    PUBLICATIONS,
-    Survey,
-    check_dataset,
-    convert_dataset,
-    fetch_dataset,
-    survey_dataset,
-    write_broden,
-)
+from net2vec.cli.display import TerminalProgress, show_lines, show_table
+from net2vec.cli.options import AsJson, Category, Colors, Ignore, Sources, Synonyms
 from net2vec.errors import ConfigError
-from net2vec.pipeline import default_workers
-from net2vec.tasks.choice import choose_concepts
+from net2vec.vocabulary import PUBLISHED_DATASETS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from net2vec.data.left_out import LeftOut
+    from net2vec.data.tools import Survey
 
 data_app = typer.Typer(help="Look into probe datasets, make and check them.", no_args_is_help=True)
-
-
-def add_commands(app: typer.Typer) -> None:
-    """Add the commands to the program."""
-    app.add_typer(data_app, name="data")
-
-
-Sources = Annotated[
-    list[str],
-    typer.Argument(metavar="DATA...", help="diorama, or folders; several are joined."),
-]
-Category = Annotated[
-    str | None, typer.Option(help="What the classes are, where the layout does not say it.")
-]
-Synonyms = Annotated[Path | None, typer.Option(help="A file of labels that mean the same.")]
-Ignore = Annotated[list[str] | None, typer.Option(help="A label to leave out.")]
-Colors = Annotated[bool, typer.Option("--colors", help="Add the 11 basic colours as concepts.")]
 
 
 @data_app.command("info")
@@ -62,6 +36,16 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Count a dataset: concepts by category, images by split, sizes, what would be left out."""
+    import pandas as pd
+
+    from net2vec.core.storage import cache_folder
+    from net2vec.data import open_datasets
+    from net2vec.data.annotations import compile_annotations
+    from net2vec.data.left_out import left_out_of
+    from net2vec.data.tools import survey_dataset
+    from net2vec.pipeline import default_workers
+    from net2vec.tasks.choice import choose_concepts
+
     dataset = open_datasets(
         data, category=category, synonyms=synonyms, ignore=ignore or (), colors=colors
     )
@@ -122,7 +106,9 @@ def _show_survey(survey: Survey, n: int) -> None:
 
 
 def _show_left_out(left_out: pd.DataFrame, passed_over: Sequence[LeftOut]) -> None:
-    """Concepts that a task leaves out, and images and annotations that the dataset does."""
+    """Show concepts that a task leaves out, and images and annotations that the dataset does."""
+    import pandas as pd
+
     rows = [asdict(item) for item in passed_over]
     for (task, reason), names in left_out.groupby(["task", "reason"], sort=False)["concept"]:
         what = f"concepts of {task}"
@@ -133,7 +119,7 @@ def _show_left_out(left_out: pd.DataFrame, passed_over: Sequence[LeftOut]) -> No
 
 def _show_sources(sources: pd.DataFrame, n: int) -> None:
     places = (sources > 0).sum(axis=1)
-    # What is in several is why datasets are joined.
+    # Concepts in several sources first: they are why datasets are joined.
     shown = sources.loc[places.sort_values(ascending=False, kind="stable").index].head(n)
     show_lines([("in several", f"{(places > 1).sum()} of {len(sources)} concepts")])
     show_table(shown.reset_index(names="concept"), title="Images by source")
@@ -146,6 +132,10 @@ def render(
     seed: Annotated[int, typer.Option(help="Another seed gives other pictures.")] = 0,
 ) -> None:
     """Render `diorama` into a folder, in Broden's layout."""
+    from net2vec.data.diorama import Diorama
+    from net2vec.data.tools import write_broden
+    from net2vec.pipeline import default_workers
+
     dataset = Diorama(seed=seed) if images is None else Diorama(images, seed)
     with TerminalProgress() as progress:
         advance = progress.stage("rendering", len(dataset.images))
@@ -172,6 +162,10 @@ def convert(
     colors: Colors = False,
 ) -> None:
     """Write any dataset, or several joined, in Broden's layout without their rare labels."""
+    from net2vec.data import open_datasets
+    from net2vec.data.tools import convert_dataset
+    from net2vec.pipeline import default_workers
+
     if len(data) < 2:
         raise ConfigError("name one or more datasets, and then the folder to write")
     *sources, out = data
@@ -206,13 +200,15 @@ def _some(names: Sequence[str], shown: int = 10) -> str:
 
 @data_app.command("fetch")
 def fetch(
-    name: Annotated[str, typer.Argument(help=", ".join(PUBLICATIONS))],
-    out: Annotated[Path, typer.Option(help="The folder in which NAME is made.")] = Path(),
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(PUBLISHED_DATASETS)}.")],
+    out: Annotated[Path, typer.Option(help="Folder in which NAME is made.")] = Path(),
     archive: Annotated[
         Path | None, typer.Option("--from", help="A copy of the archive obtained otherwise.")
     ] = None,
 ) -> None:
     """Download a published dataset and unpack it; an interrupted download goes on."""
+    from net2vec.data.tools import fetch_dataset
+
     with TerminalProgress() as progress:
         fetched = fetch_dataset(
             name,
@@ -231,6 +227,9 @@ def check(
     data: Annotated[str, typer.Argument(metavar="DATA", help="diorama, or a folder.")],
 ) -> None:
     """Read everything and list every fault with file and reason; exit code 1 if there is any."""
+    from net2vec.data.tools import check_dataset
+    from net2vec.pipeline import default_workers
+
     with TerminalProgress() as progress:
         checked = check_dataset(
             data, workers=default_workers(), progress=progress.counted_stage("reading")

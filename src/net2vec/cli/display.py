@@ -1,34 +1,32 @@
-"""What people see in a terminal, and what scripts get instead."""
+"""Output of the commands: progress and tables in a terminal, JSON for scripts."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
-from rich.text import Text
 
 if TYPE_CHECKING:
-    from net2vec.pipeline.progress import Advance
+    import pandas as pd
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+    from net2vec.pipeline.progress import Advance
 
 
 class TerminalProgress:
-    """Stages as bars with the time that remains; nothing where there is no terminal."""
+    """Stages as bars with the remaining time; nothing where the output is no terminal."""
 
     def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
         self._console = Console(stderr=True)
         self._bars = Progress(
             TextColumn("{task.description}", markup=False),
@@ -49,22 +47,22 @@ class TerminalProgress:
         self._bars.stop()
 
     def stage(self, name: str, total: int) -> Advance:
-        """A stage of `total` steps begins."""
+        """Begin a stage of `total` steps."""
         task = self._bars.add_task(name, total=total)
         return lambda steps: self._bars.advance(task, steps)
 
     def counted_stage(self, name: str) -> Callable[[int, int], object]:
-        """A stage that tells its total with every step."""
+        """Begin a stage whose total is given with every step."""
         task = self._bars.add_task(name, total=None)
         return lambda steps, total: self._bars.update(task, advance=steps, total=total)
 
     def bytes_stage(self, name: str) -> Callable[[int, int | None], object]:
-        """A stage that tells how much is there already, of a total that may be unknown."""
+        """Begin a stage measured in bytes that are done, of a total that may be unknown."""
         task = self._bars.add_task(name, total=None)
         return lambda done, total: self._bars.update(task, completed=done, total=total)
 
     def say(self, text: str) -> None:
-        """One line that the user should see."""
+        """Print one line for the user."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -75,11 +73,16 @@ def show_table(
     if as_json:
         typer.echo(json.dumps(records(table), ensure_ascii=False, indent=2))
         return
+    from pandas.api.types import is_numeric_dtype
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     # Names come from data: as text they are printed as they are, whatever brackets they hold.
     heading = None if title is None else Text(title)
     shown = Table(title=heading, title_justify="left", header_style="bold")
     for column in table.columns:
-        numeric = pd.api.types.is_numeric_dtype(table[column])
+        numeric = is_numeric_dtype(table[column])
         shown.add_column(Text(str(column)), justify="right" if numeric else "left", overflow="fold")
     for row in table.itertuples(index=False):
         shown.add_row(*(Text(_cell(value, digits)) for value in row))

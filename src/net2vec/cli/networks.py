@@ -1,20 +1,13 @@
-"""Commands about networks: which there are, their weights, their layers."""
+"""Commands about networks, their weights and layers: `networks`, `layers`."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-import pandas as pd
 import typer
 
-from net2vec.cli.display import AsJson, show_lines, show_table
-from net2vec.networks import available_networks, list_layers, load_network
-
-
-def add_commands(app: typer.Typer) -> None:
-    """Add the commands to the program."""
-    app.command("networks")(networks)
-    app.command("layers")(layers)
+from net2vec.cli.display import show_lines, show_table
+from net2vec.cli.options import AsJson
 
 
 def networks(
@@ -24,6 +17,8 @@ def networks(
     as_json: AsJson = False,
 ) -> None:
     """The known networks, with source and licence."""
+    from net2vec.networks import available_networks, load_network
+
     if fetch is not None:
         network = load_network(fetch)
         show_lines(
@@ -35,6 +30,8 @@ def networks(
             ]
         )
         return
+    import pandas as pd
+
     table = pd.DataFrame(
         [
             {
@@ -57,11 +54,15 @@ def layers(
         str | None, typer.Option(help="A file, random, or a published name.")
     ] = None,
     images: Annotated[
-        int, typer.Option(min=1, help="Images for which the memory of a recording is told.")
+        int, typer.Option(min=1, help="Images of the recording whose memory is listed.")
     ] = 10_000,
     as_json: AsJson = False,
 ) -> None:
     """A network's layers: names, aliases, shapes, activation, and what recording them takes."""
+    import pandas as pd
+
+    from net2vec.networks import list_layers, load_network
+
     loaded = load_network(network, weights=weights or _shapes_only(network))
     rows = [
         {

@@ -1,57 +1,45 @@
-"""Commands about spaces of concepts: compare them, write them for other tools."""
+"""Commands about spaces of concept vectors: `compare`, `export`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
-import xarray as xr
 
-from net2vec.cli.display import AsJson, TerminalProgress, records, show_table
+from net2vec.cli.display import TerminalProgress, records, show_table
+from net2vec.cli.options import AsJson, RunFolder, RunFolders
 from net2vec.errors import ConfigError
-from net2vec.report import save_comparison
-from net2vec.results import group_name
-from net2vec.runs import Run, open_run, unique_labels
-from net2vec.spaces import (
-    Lookup,
-    Space,
-    compare_spaces,
-    file_space,
-    load_synonyms,
-    save_csv,
-    save_projector,
-    save_safetensors,
-    save_word2vec,
-    wordnet_space,
-)
+from net2vec.vocabulary import ALL, TASKS
 
-ALL = "all"
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from net2vec.runs import Run
+    from net2vec.spaces import Lookup, Space
+
 WORDNET = "wordnet"
-
-
-def add_commands(app: typer.Typer) -> None:
-    """Add the commands to the program."""
-    app.command("compare")(compare)
-    app.command("export")(export)
+FORMATS = ("word2vec", "safetensors", "csv", "projector")
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of finished runs.")],
+    runs: RunFolders,
     layer: Annotated[
         list[str] | None,
-        typer.Option(help="A layer of the runs that have it, or all; by default each run's last."),
+        typer.Option(
+            help="A layer of the runs that have it, or all.", show_default="each run's last"
+        ),
     ] = None,
     task: Annotated[
-        list[str] | None, typer.Option(help="segment, classify; by default segment.")
+        list[str] | None,
+        typer.Option(metavar="|".join(TASKS), help="Task of the vectors.", show_default=TASKS[0]),
     ] = None,
     fit: Annotated[
         list[str] | None,
-        typer.Option(help="paper, converged, or all; by default each run's first."),
+        typer.Option(help="A fit of the runs, or all.", show_default="each run's first"),
     ] = None,
     with_: Annotated[
         list[str] | None,
@@ -64,7 +52,7 @@ def compare(
         typer.Option(help="A file of `name = word` lines; the word may be a synset, crane.n.04."),
     ] = None,
     wordnet: Annotated[
-        Path | None, typer.Option(help="The folder of the WordNet database, if it is not found.")
+        Path | None, typer.Option(help="Folder of the WordNet database, if it is not found.")
     ] = None,
     permutations: Annotated[
         int, typer.Option(min=0, help="Permutations behind the p of similarity.")
@@ -75,8 +63,12 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare spaces of concepts: of runs, layers and tasks, of WordNet, of word vectors."""
+    from net2vec.report import save_comparison
+    from net2vec.runs import open_run
+    from net2vec.spaces import compare_spaces, load_synonyms
+
     opened = [open_run(path) for path in runs]
-    spaces, categories = _run_spaces(opened, layer or [], task or ["segment"], fit or [])
+    spaces, categories = _run_spaces(opened, layer or [], task or TASKS[:1], fit or [])
     shared = [name for name in spaces[0].names if all(name in space for space in spaces)]
     chosen = load_synonyms(synonyms) if synonyms else {}
     with TerminalProgress() as progress:
@@ -96,28 +88,36 @@ def compare(
 
 
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
-    layer: Annotated[str | None, typer.Option(help="A layer, or all; by default the last.")] = None,
+    run: RunFolder,
+    layer: Annotated[
+        str | None, typer.Option(help="A layer, or all.", show_default="the run's last")
+    ] = None,
     task: Annotated[
-        list[str] | None, typer.Option(help="segment, classify; by default both.")
+        list[str] | None,
+        typer.Option(metavar="|".join(TASKS), help="Task of the vectors.", show_default="both"),
     ] = None,
     form: Annotated[
         list[str] | None,
-        typer.Option("--format", help="word2vec, safetensors, csv, projector; by default all."),
+        typer.Option(
+            "--format", metavar="FORMAT", help=f"One of {', '.join(FORMATS)}.", show_default="all"
+        ),
     ] = None,
     fit: Annotated[
         str | None,
-        typer.Option(help="paper, converged, or all; by default the run's first."),
+        typer.Option(help="A fit of the run, or all.", show_default="the run's first"),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the files; RUN/vectors by default.")
+        Path | None, typer.Option(help="Folder of the files.", show_default="RUN/vectors")
     ] = None,
 ) -> None:
     """Write concept vectors for other tools: gensim, NumPy, tables, TensorBoard's projector."""
+    from net2vec.results import group_name
+    from net2vec.runs import open_run
+
     opened = open_run(run)
     for name in form or ():
-        if name not in _FORMATS:
-            raise ConfigError(f"unknown format {name!r}; wanted one of {', '.join(_FORMATS)}")
+        if name not in FORMATS:
+            raise ConfigError(f"unknown format {name!r}; wanted one of {', '.join(FORMATS)}")
     folder = out or run / "vectors"
     layers = opened.layers if layer == ALL else [layer or opened.layers[-1]]
     fits = opened.fits if fit == ALL else [fit or opened.fits[0]]
@@ -125,20 +125,15 @@ def export(
         suffix = "" if view.fit == opened.fits[0] else f"-{view.fit}"
         for one in task or view.tasks(each):
             vectors = _finite(view.vectors(each, task=one))
-            for name in form or _FORMATS:
-                extension, save = _FORMATS[name]
-                path = folder / f"{group_name(each)}-{one}{suffix}.{extension}"
-                save(
-                    [str(concept) for concept in vectors["concept"].values],
-                    vectors.to_numpy(),
-                    path,
-                    [str(category) for category in vectors["category"].values],
-                )
+            for name in form or FORMATS:
+                path = _save(vectors, name, folder / f"{group_name(each)}-{one}{suffix}")
                 typer.echo(path.resolve())
 
 
 def _finite(vectors: xr.DataArray) -> xr.DataArray:
-    """The vectors that other tools can read; which are left out is told."""
+    """The vectors without those that hold infinities or NaN, which are named on stderr."""
+    import numpy as np
+
     whole = np.isfinite(vectors.values).all(axis=1)
     lost = ", ".join(str(name) for name in vectors["concept"].values[~whole])
     if lost:
@@ -146,28 +141,32 @@ def _finite(vectors: xr.DataArray) -> xr.DataArray:
     return vectors[whole]
 
 
-_Save = Callable[[Sequence[str], np.ndarray, Path, Sequence[str]], None]
-_FORMATS: Mapping[str, tuple[str, _Save]] = {
-    "word2vec": ("txt", lambda names, vectors, path, _: save_word2vec(names, vectors, path)),
-    "safetensors": (
-        "safetensors",
-        lambda names, vectors, path, _: save_safetensors(names, vectors, path),
-    ),
-    "csv": (
-        "csv",
-        lambda names, vectors, path, known: save_csv(names, vectors, path, categories=known),
-    ),
-    "projector": (
-        "tsv",
-        lambda names, vectors, path, known: save_projector(names, vectors, path, categories=known),
-    ),
-}
+def _save(vectors: xr.DataArray, form: str, path: Path) -> Path:
+    """Write vectors (concept, filter) in one of `FORMATS`; return the path with its extension."""
+    from net2vec.spaces import save_csv, save_projector, save_safetensors, save_word2vec
+
+    names = [str(concept) for concept in vectors["concept"].values]
+    categories = [str(category) for category in vectors["category"].values]
+    values = vectors.to_numpy()
+    extension = {"word2vec": "txt", "projector": "tsv"}.get(form, form)
+    path = path.with_name(f"{path.name}.{extension}")
+    if form == "word2vec":
+        save_word2vec(names, values, path)
+    elif form == "safetensors":
+        save_safetensors(names, values, path)
+    elif form == "csv":
+        save_csv(names, values, path, categories=categories)
+    else:
+        save_projector(names, values, path, categories=categories)
+    return path
 
 
 def _run_spaces(
     runs: Sequence[Run], layers: Sequence[str], tasks: Sequence[str], fits: Sequence[str]
 ) -> tuple[list[Space], dict[str, str]]:
-    """The spaces asked for, each labelled by what tells it apart, and categories of concepts."""
+    """The requested spaces, with labels that are unique, and the categories of concepts."""
+    from net2vec.runs import unique_labels
+
     spaces: list[Space] = []
     categories: dict[str, str] = {}
     for run, label in zip(runs, unique_labels(list(runs)), strict=True):
@@ -196,6 +195,8 @@ def _run_spaces(
 def _look_up(
     source: str, names: Sequence[str], synonyms: Mapping[str, str], wordnet: Path | None
 ) -> Lookup:
+    from net2vec.spaces import file_space, wordnet_space
+
     if source == WORDNET:
         return wordnet_space(names, wordnet, senses=synonyms)
     return file_space(names, Path(source), synonyms=synonyms)

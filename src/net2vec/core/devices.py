@@ -1,4 +1,4 @@
-"""Where tensors are computed with, and what makes a GPU give the same numbers every time."""
+"""Devices to compute on, and reproducible sums on a GPU."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import torch
 from torch.utils import deterministic
 
 from net2vec.errors import ConfigError
-
-DEVICES = ("auto", "cpu", "cuda")
+from net2vec.vocabulary import DEVICES
 
 
 def torch_device(device: str | torch.device) -> torch.device:

@@ -1,0 +1,30 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from net2vec.cli.settings import setting
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
+RunFolders = Annotated[
+    list[Path], typer.Argument(metavar="RUN...", help="Folders of finished runs.")
+]
+Layer = Annotated[str | None, typer.Option(help="A layer.", show_default="the run's last")]
+Task = Annotated[str, typer.Option(metavar="segment|classify", help="Task of the vectors.")]
+Fit = Annotated[str | None, typer.Option(help="A fit of the run.", show_default="the run's first")]
+Count = Annotated[int, typer.Option("-n", min=1, help="Rows to show.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(metavar="DATA...", help="diorama, or folders; several are joined."),
+]
+Category = Annotated[str | None, setting("category")]
+Synonyms = Annotated[Path | None, setting("synonyms")]
+Ignore = Annotated[list[str] | None, setting("ignore")]
+Colors = Annotated[bool, setting("colors")]
+Device = Annotated[str, setting("device")]

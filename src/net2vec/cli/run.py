@@ -1,0 +1,157 @@
+"""Commands that make a run or its report: `demo`, `run`, `report`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from net2vec.cli.display import TerminalProgress
+from net2vec.cli.settings import RUN, read_subsets, with_settings
+from net2vec.config import FITTING, MACHINE, Settings
+from net2vec.errors import ConfigError, Net2VecError
+from net2vec.vocabulary import TASKS
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder of the two runs and the report.")] = Path(
+        "net2vec-demo"
+    ),
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Threads or processes.")
+    ] = None,
+) -> None:
+    """Probe the embedded network and its random twin with rendered pictures; no download."""
+    from net2vec.pipeline import run_demo
+
+    with TerminalProgress() as progress:
+        page = run_demo(out, workers=workers, progress=progress)
+    typer.echo(page.resolve())
+
+
+@with_settings
+def run(
+    *,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run.", rich_help_panel=RUN)
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Repeat the run of a run.toml; options override it.", rich_help_panel=RUN
+        ),
+    ] = None,
+    runs: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of several runs: settings for all, then a table runs.NAME for each.",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
+    subsets: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILTERS",
+            help="Numbers of filters to learn again with, for both tasks, separated by commas, "
+            "or none.",
+            rich_help_panel=FITTING,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Threads or processes; the numbers do not depend on it.",
+            rich_help_panel=MACHINE,
+        ),
+    ] = None,
+    given: dict[str, Any],
+) -> None:
+    """Probe a network with annotated images: everything from probing to the report.
+
+    The settings are the same in run.toml. Every default is the paper's.
+    """
+    if out is None:
+        raise ConfigError("no folder for the run given; name one with --out")
+    if subsets is not None:
+        for task in TASKS:
+            given.setdefault(task, {}).setdefault("subsets", read_subsets(subsets))
+    if runs is not None and (config is not None or given):
+        raise ConfigError("--runs holds all settings; leave the other options out")
+
+    from net2vec.pipeline import name_runs, probe, read_runs
+
+    if runs is not None:
+        _probe_many(read_runs(runs), out, workers)
+        return
+    networks = given.pop("network", [])
+    values = _with_config(config, given | ({"network": networks[0]} if networks else {}))
+    if len(networks) > 1:
+        _probe_many(name_runs(networks, values), out, workers)
+        return
+    with TerminalProgress() as progress:
+        folder = probe(Settings.from_dict(values), out, workers=workers, progress=progress)
+    typer.echo((folder / "report" / "index.html").resolve())
+
+
+def _probe_many(runs: dict[str, Settings], out: Path, workers: int | None) -> None:
+    from net2vec.pipeline import probe_many
+
+    with TerminalProgress() as progress:
+        outcomes, page = probe_many(runs, out, workers=workers, progress=progress)
+    if page is not None:
+        typer.echo(page.resolve())
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if failed:
+        named = "; ".join(f"{outcome.name}: {outcome.error}" for outcome in failed)
+        raise Net2VecError(f"{len(failed)} of {len(outcomes)} runs failed: {named}")
+
+
+def _with_config(config: Path | None, given: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a file, overridden by those given."""
+    if config is None and not {"network", "data"} <= set(given):
+        raise ConfigError(
+            "name a network and a dataset, for instance --network efficientnet_lite0 --data "
+            "diorama, or a --config"
+        )
+    values = {} if config is None else asdict(Settings.from_toml(config))
+    for key, value in given.items():
+        values[key] = {**values.get(key, {}), **value} if isinstance(value, dict) else value
+    return values
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the report.", show_default="RUN/report, or report for several"
+        ),
+    ] = None,
+    concept: Annotated[
+        list[str] | None, typer.Option(help="A concept to show in pictures; may be repeated.")
+    ] = None,
+    filter_: Annotated[
+        list[int] | None,
+        typer.Option("--filter", help="A filter to show in pictures; may be repeated."),
+    ] = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            help="Layer of these concepts and filters.", show_default="the first run's last"
+        ),
+    ] = None,
+) -> None:
+    """Make the report of one run again, or of several side by side."""
+    from net2vec.pipeline import write_report
+
+    if out is None:
+        out = runs[0] / "report" if len(runs) == 1 else Path("report")
+    with TerminalProgress() as progress:
+        page = write_report(
+            runs, out, concepts=concept or (), filters=filter_ or (), layer=layer, progress=progress
+        )
+    typer.echo(page.resolve())
