@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from net2vec import results
 from net2vec.config import CONVERGED, PAPER
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.convex.standardised import Standardised
 from net2vec.kernels.sgd.cuda_graphs import in_turn
 from net2vec.kernels.sgd.logistic import concepts_in_block
-from net2vec.pipeline.collect import NullDraws, classify_results
+from net2vec.pipeline.collect import NullDraws, task_results
 from net2vec.pipeline.folder import Shelf
 from net2vec.pipeline.learning.workplace import NullFits, Workplace
 from net2vec.recording import LayerRecording
@@ -50,14 +51,14 @@ def learn_to_classify(
     again = layer.fit_again(seeds[1:]) if len(seeds) > 1 else {}
     nulls = {fit: layer.nulls(fit) for fit in settings.fits} if settings.nulls else {}
     return [
-        classify_results(
+        task_results(
+            TASK,
             place.annotations,
             place.inputs.dataset,
-            labels,
-            learned[fit],
+            {label: learned[fit][label] for label in labels},
             sizes,
             recording.filters,
-            fit=fit,
+            fit=results.fit_attributes(fit),
             seeds={settings.seed: learned[fit], **again} if fit == PAPER and again else {},
             nulls=nulls.get(fit),
         )

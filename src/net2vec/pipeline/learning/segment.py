@@ -10,10 +10,11 @@ import torch
 import xarray as xr
 from jaxtyping import Float
 
+from net2vec import results
 from net2vec.config import PAPER
 from net2vec.core.executors import longest_first, pack_by_cost
 from net2vec.data.annotations import Annotations
-from net2vec.pipeline.collect import NullDraws, segment_results
+from net2vec.pipeline.collect import NullDraws, task_results
 from net2vec.pipeline.folder import Shelf
 from net2vec.pipeline.learning.workplace import NullScores, Workplace, kept_draws
 from net2vec.recording import LayerRecording
@@ -63,14 +64,15 @@ def learn_to_segment(
     again = layer.fit_again(seeds[1:]) if len(seeds) > 1 else {}
     nulls = layer.nulls() if settings.nulls else {}
     return [
-        segment_results(
+        task_results(
+            TASK,
             place.annotations,
             place.inputs.dataset,
-            labels,
-            counts,
-            learned[fit],
+            {label: learned[fit][label] for label in labels},
             sizes,
-            fit=fit,
+            recording.filters,
+            fit=results.fit_attributes(fit),
+            arrays={"single_iou": counts.set_iou, "best_filter": counts.best_filter},
             seeds={settings.seed: learned[fit], **again} if fit == PAPER and again else {},
             nulls=nulls.get(fit),
         )
