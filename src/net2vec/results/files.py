@@ -66,10 +66,15 @@ def _plain(found: xr.Dataset) -> xr.Dataset:
             if name in found.indexes:
                 values: Any = variable.to_numpy().astype(object)
             else:
-                values = indexing.LazilyIndexedArray(_Text(variable))
+                values = _cached(_copied_on_write(indexing.LazilyIndexedArray(_Text(variable))))
             text[name] = (variable.dims, values, variable.attrs)
     coordinates = {name: text.pop(name) for name in list(text) if name in found.coords}
     return found.assign_coords(coordinates).assign(text).drop_encoding()
+
+
+# As xarray wraps what it reads; neither is typed.
+_cached: Any = indexing.MemoryCachedArray
+_copied_on_write: Any = indexing.CopyOnWriteArray
 
 
 class _Text(xr.backends.BackendArray):
