@@ -15,6 +15,7 @@ from xarray.core import indexing
 
 from net2vec.core.storage import replacing
 from net2vec.errors import ResultsError
+from net2vec.results.tree import checked
 
 
 def save_tree(tree: xr.DataTree, path: Path) -> None:
@@ -45,7 +46,7 @@ def load_tree(path: Path) -> xr.DataTree:
     """Read `results.zarr` lazily, without the encodings of its files, text as Python strings.
 
     Raises:
-        ResultsError: there is none, or it cannot be read.
+        ResultsError: there is none, it cannot be read, or another version made it.
     """
     if not path.is_dir():
         raise ResultsError(f"{path.parent} is not a finished run: it has no {path.name}")
@@ -55,7 +56,7 @@ def load_tree(path: Path) -> xr.DataTree:
         raise ResultsError(f"{path} cannot be read as results: {error}") from error
     # The encodings fit no other format of Zarr, and writing to it would fail by them.
     groups = {group.path: _plain(group.to_dataset(inherit=False)) for group in tree.subtree}
-    return xr.DataTree.from_dict(groups)
+    return checked(xr.DataTree.from_dict(groups))
 
 
 def _plain(found: xr.Dataset) -> xr.Dataset:

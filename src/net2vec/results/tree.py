@@ -66,18 +66,8 @@ def group_name(layer: str) -> str:
 
 
 def layers_of(tree: xr.DataTree) -> list[str]:
-    """The true names of a run's layers, in the network's order.
-
-    Raises:
-        ResultsError: the results are of another version.
-    """
-    if "layers" not in tree.attrs or "network" not in tree.attrs:
-        raise other_version("its root", "lacks the attribute layers or network")
-    layers = _names(tree.attrs["layers"])
-    for layer in layers:
-        if group_name(layer) not in tree.children:
-            raise other_version("its root", f"lacks the group {group_name(layer)}")
-    return layers
+    """The true names of a run's layers, in the network's order."""
+    return _names(tree.attrs["layers"])
 
 
 def tasks_of(tree: xr.DataTree, layer: str) -> list[str]:
@@ -108,6 +98,20 @@ def fits_of(tree: xr.DataTree) -> tuple[str, ...]:
             group = tree[f"{group_name(layer)}/{task}"]
             return (str(group.attrs.get("fit", _FIRST_FIT)), *group.children)
     return (_FIRST_FIT,)
+
+
+def checked(tree: xr.DataTree) -> xr.DataTree:
+    """A tree that was read, if it has the root and the groups of layers that this version writes.
+
+    Raises:
+        ResultsError: if it has not.
+    """
+    lacking = [f"attribute {name}" for name in ("network", "layers") if name not in tree.attrs]
+    names = [] if lacking else [group_name(layer) for layer in layers_of(tree)]
+    lacking += [f"group {name}" for name in names if name not in tree.children]
+    if lacking:
+        raise other_version("its root", f"lacks the {lacking[0]}")
+    return tree
 
 
 def task_of(
