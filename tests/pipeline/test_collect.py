@@ -91,8 +91,10 @@ def test_what_differs_from_seed_to_seed_is_kept_of_each(case):
     assert other["bias"].values.tolist() == [11.0, 12.0]
     assert other["l2"].values.tolist() == [0.5, 0.5]
     assert "seed_l2" not in found
-    assert other["pair_iou"].sel(method="single").values.tolist() == [0.0] * other.sizes["pair"]
-    assert other["pair_iou"].sel(method="combined").values[0] == 11.0
+    assert (
+        other["pair_iou"].sel({"method": "single"}).values.tolist() == [0.0] * other.sizes["pair"]
+    )
+    assert other["pair_iou"].sel({"method": "combined"}).values[0] == 11.0
     assert results.at_seed(found, 7)["bias"].values.tolist() == [1.0, 2.0]
 
 

@@ -47,7 +47,7 @@ def test_every_name_is_declared_once_for_a_group():
 
 
 def test_seeds_come_after_the_split_and_have_no_method():
-    declared = results.declared("segment") | results.declared("classify")
+    declared = {**results.declared("segment"), **results.declared("classify")}
     wanted = {
         "seed_weight": ("seed", "concept", "filter"),
         "seed_bias": ("seed", "concept"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 SPLITS = ("train", "val")
 METHODS = ("single", "combined")
@@ -248,7 +249,8 @@ SCHEMA: tuple[StoredArray, ...] = (
 """All arrays of `results.zarr`, but for those of seeds, which are declared by what they repeat."""
 
 
-def declared(task: str) -> dict[str, StoredArray]:
+@cache
+def declared(task: str) -> Mapping[str, StoredArray]:
     """The arrays that a group of this kind may hold, by name, those of seeds among them.
 
     Args:

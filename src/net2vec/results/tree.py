@@ -82,11 +82,15 @@ def layer_of(tree: xr.DataTree, layer: str) -> xr.Dataset:
     Raises:
         ResultsError: the run has no such layer, or its results are of another version.
     """
+    _require_layer(tree, layer)
+    return _dataset(tree, group_name(layer), LAYER)
+
+
+def _require_layer(tree: xr.DataTree, layer: str) -> None:
     if layer not in layers_of(tree):
         raise ResultsError(
             f"layer {layer!r} is not in this run; it has {', '.join(layers_of(tree))}"
         )
-    return _dataset(tree, group_name(layer), LAYER)
 
 
 def fits_of(tree: xr.DataTree) -> tuple[str, ...]:
@@ -130,8 +134,7 @@ def task_of(
         ResultsError: the run has no such layer, task, fit or seed, or its results are of another
             version.
     """
-    if layer not in layers_of(tree):
-        layer_of(tree, layer)  # says so
+    _require_layer(tree, layer)
     if task not in tasks_of(tree, layer):
         raise ResultsError(
             f"task {task!r} is not in this run; layer {layer} has "
