@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,14 +68,18 @@ def build_run(
     groups = {}
     for depth, (layer, filters) in enumerate(layers.items()):
         sizes = subsets if depth == len(layers) - 1 else ()
-        recorded = results.layer_dataset(
-            threshold=np.append(rng.uniform(1, 2, filters - 1), 0.0).astype(np.float32),
-            active_share=np.append(np.full(filters - 2, 0.005), [0.0, 0.002]),
-            top_image=rng.choice(image_names(), (filters, 3)).astype(object),
-            top_activation=np.sort(rng.uniform(2, 9, (filters, 3)).astype(np.float32))[:, ::-1],
-            attrs={
+        arrays = {
+            "threshold": np.append(rng.uniform(1, 2, filters - 1), 0.0).astype(np.float32),
+            "active_share": np.append(np.full(filters - 2, 0.005), [0.0, 0.002]),
+            "top_image": rng.choice(image_names(), (filters, 3)),
+            "top_activation": np.sort(rng.uniform(2, 9, (filters, 3)).astype(np.float32))[:, ::-1],
+        }
+        recorded = results.make_dataset(
+            "layer",
+            arrays,
+            {
                 "layer": layer,
-                "activation": depth > 0,
+                "activation": int(depth > 0),
                 "grid": [14, 14],
                 "mask_size": [112, 112],
                 "images": 2 * IMAGES,
@@ -121,46 +126,49 @@ def image_names() -> list[str]:
     return [f"image_{index:03}.jpg" for index in range(2 * IMAGES)]
 
 
-def _concepts(rng: np.random.Generator, concepts: dict[str, str]) -> results.Concepts:
+def _concepts(rng: np.random.Generator, concepts: dict[str, str]) -> dict[str, Any]:
     count = len(concepts)
-    return results.Concepts(
-        names=list(concepts),
-        category=list(concepts.values()),
-        n_train=rng.integers(5, 500, count),
-        n_val=rng.integers(2, 100, count),
-        concept_size=np.exp(rng.uniform(np.log(0.002), np.log(0.4), count)),
-    )
+    return {
+        "concept": list(concepts),
+        "category": list(concepts.values()),
+        "n_train": rng.integers(5, 500, count),
+        "n_val": rng.integers(2, 100, count),
+        "concept_size": np.exp(rng.uniform(np.log(0.002), np.log(0.4), count)),
+    }
 
 
 def _segment(rng, concepts, filters, sizes, pairs, gain):
-    count = len(concepts.names)
+    count = len(concepts["concept"])
     single_iou = rng.uniform(0, 0.3, (2, count, filters))
     best = single_iou[0].argmax(axis=1)
     score = single_iou[:, np.arange(count), best] + rng.normal(gain, 0.1, (2, count))
     images = image_names()
     pair_image = [
         name
-        for _ in concepts.names
+        for _ in concepts["concept"]
         for half in (images[:IMAGES], images[IMAGES:])
         for name in sorted(rng.choice(half, pairs, replace=False))
     ]
     union = rng.integers(100, 9000, (2, 2 * pairs * count))
     found = (union * np.clip(rng.uniform(-0.3, 0.9, union.shape), 0, None)).astype(int)
-    return results.segment_dataset(
-        concepts,
-        single_iou=single_iou,
-        best_filter=best,
-        weight=rng.normal(size=(count, filters)).astype(np.float32),
-        start_distance=rng.uniform(0.1, 4, count),
-        score=np.clip(score, 0, 1),
-        subset_sizes=sizes,
-        subset_weight=rng.normal(size=(len(sizes), count, filters)).astype(np.float32),
-        subset_score=rng.uniform(0, 1, (2, len(sizes), count)),
-        pair_iou=found / union,
-        pair_concept=np.repeat(np.array(concepts.names, dtype=object), 2 * pairs),
-        pair_image=np.array(pair_image, dtype=object),
-        pair_split=np.tile(np.repeat(np.array(["train", "val"], dtype=object), pairs), count),
-        more={
+    return results.make_dataset(
+        "segment",
+        {
+            **concepts,
+            "single_iou": single_iou,
+            "best_filter": best,
+            "weight": rng.normal(size=(count, filters)).astype(np.float32),
+            "start_distance": rng.uniform(0.1, 4, count),
+            "score": np.clip(score, 0, 1),
+            "subset_size": sizes,
+            "subset_weight": rng.normal(size=(len(sizes), count, filters)).astype(np.float32),
+            "subset_score": rng.uniform(0, 1, (2, len(sizes), count)),
+            "pair_iou": found / union,
+            "pair_concept": np.repeat(np.array(concepts["concept"], dtype=object), 2 * pairs),
+            "pair_image": np.array(pair_image, dtype=object),
+            "pair_split": np.tile(
+                np.repeat(np.array(["train", "val"], dtype=object), pairs), count
+            ),
             "pair_intersection": found.astype(np.int32),
             "pair_union": union.astype(np.int32),
         },
@@ -168,24 +176,25 @@ def _segment(rng, concepts, filters, sizes, pairs, gain):
 
 
 def _classify(rng, concepts, filters, sizes, pairs, gain):
-    count = len(concepts.names)
+    count = len(concepts["concept"])
     single = rng.uniform(0.4, 0.7, (2, count))
     weight = rng.normal(size=(count, filters)).astype(np.float32)
-    return results.classify_dataset(
-        concepts,
-        weight=weight,
-        bias=rng.uniform(size=count),
-        best_filter=np.abs(weight).argmax(axis=1),
-        start_distance=rng.uniform(0.1, 9, count),
-        score=np.clip(single + rng.normal(gain, 0.1, (2, count)), 0, 1),
-        single_score=single,
-        subset_sizes=sizes,
-        subset_weight=rng.normal(size=(len(sizes), count, filters)).astype(np.float32),
-        subset_bias=rng.uniform(size=(len(sizes), count)),
-        subset_score=rng.uniform(0.5, 1, (2, len(sizes), count)),
-        more={
+    return results.make_dataset(
+        "classify",
+        {
+            **concepts,
+            "weight": weight,
+            "bias": rng.uniform(size=count),
+            "best_filter": np.abs(weight).argmax(axis=1),
+            "start_distance": rng.uniform(0.1, 9, count),
+            "score": np.clip(single + rng.normal(gain, 0.1, (2, count)), 0, 1),
+            "single_score": single,
+            "subset_size": sizes,
+            "subset_weight": rng.normal(size=(len(sizes), count, filters)).astype(np.float32),
+            "subset_bias": rng.uniform(size=(len(sizes), count)),
+            "subset_score": rng.uniform(0.5, 1, (2, len(sizes), count)),
             "trial_correct": rng.random((2, 2 * pairs * count)) < [[0.6], [0.8]],
-            "trial_concept": np.repeat(np.array(concepts.names, dtype=object), 2 * pairs),
+            "trial_concept": np.repeat(np.array(concepts["concept"], dtype=object), 2 * pairs),
             "trial_image": np.tile(np.array(image_names()[IMAGES:] * 2, object), count)[
                 : 2 * pairs * count
             ],

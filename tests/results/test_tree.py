@@ -6,7 +6,6 @@ import pytest
 from net2vec import results
 from net2vec.errors import ResultsError
 from net2vec.results import load_table, save_table, scores_table
-from net2vec.results.more import more_coordinates, more_variables
 
 from builders import build_run
 from builders_cached import DAMAGES
@@ -54,18 +53,6 @@ def test_scores_are_read_as_they_were_written(folder, tmp_path):
     assert list(again)[-1] == "fit"
     for name in ("fit", "method", "concept", "val"):
         assert again[name].tolist() == table[name].tolist()
-
-
-def test_what_a_variable_is_stands_with_it():
-    given = {"null_score": np.zeros((3, 2, 4)), "null": np.arange(3), "bias": np.zeros(4)}
-    found = more_variables(given, "classify")
-    assert set(found) == {"null_score", "bias"}
-    assert found["null_score"][0] == ("null", "method", "concept")
-    assert "accuracy" in found["null_score"][2]["long_name"]
-    assert set(more_coordinates(given)) == {"null"}
-    with pytest.raises(KeyError):
-        more_variables({"nul_score": np.zeros(1)}, "segment")
-    assert all("SCORE" not in found[name][2]["long_name"] for name in found)
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)

@@ -109,11 +109,7 @@ def test_equal_folders_are_told_apart_by_more_of_their_paths(tmp_path):
 
 
 def open_run_tree(network):
-    recorded = results.layer_dataset(
-        threshold=np.ones(1),
-        active_share=np.ones(1),
-        top_image=np.array([["x.jpg"]], dtype=object),
-        top_activation=np.ones((1, 1)),
-        attrs={"layer": "a"},
-    )
+    arrays = {"threshold": np.ones(1), "active_share": np.ones(1)}
+    top = {"top_image": [["x.jpg"]], "top_activation": np.ones((1, 1))}
+    recorded = results.make_dataset("layer", {**arrays, **top}, {"layer": "a"})
     return results.results_tree(network=network, layers={"a": (recorded, {})})

@@ -4,14 +4,7 @@ Functions here turn plain arrays into labelled ones, and labelled ones into file
 is computed.
 """
 
-from net2vec.results.arrays import (
-    METHODS,
-    SPLITS,
-    Concepts,
-    classify_dataset,
-    layer_dataset,
-    segment_dataset,
-)
+from net2vec.results.arrays import check_dataset, make_dataset
 from net2vec.results.files import (
     load_json,
     load_table,
@@ -21,11 +14,12 @@ from net2vec.results.files import (
     save_text,
     save_tree,
 )
-from net2vec.results.more import CONVERGED, FITS, MORE, PAPER
+from net2vec.results.schema import METHODS, SCHEMA, SPLITS, StoredArray, declared
 from net2vec.results.seeds import at_seed, seeds_in
 from net2vec.results.tree import (
     SCORE_COLUMNS,
     SKIPPED_COLUMNS,
+    fit_attributes,
     fits_of,
     group_name,
     layer_of,
@@ -37,25 +31,24 @@ from net2vec.results.tree import (
 )
 
 __all__ = [
-    "CONVERGED",
-    "FITS",
     "METHODS",
-    "MORE",
-    "PAPER",
+    "SCHEMA",
     "SCORE_COLUMNS",
     "SKIPPED_COLUMNS",
     "SPLITS",
-    "Concepts",
+    "StoredArray",
     "at_seed",
-    "classify_dataset",
+    "check_dataset",
+    "declared",
+    "fit_attributes",
     "fits_of",
     "group_name",
-    "layer_dataset",
     "layer_of",
     "layers_of",
     "load_json",
     "load_table",
     "load_tree",
+    "make_dataset",
     "results_tree",
     "save_json",
     "save_table",
@@ -63,7 +56,6 @@ __all__ = [
     "save_tree",
     "scores_table",
     "seeds_in",
-    "segment_dataset",
     "task_of",
     "tasks_of",
 ]

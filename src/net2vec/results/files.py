@@ -8,18 +8,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
+from xarray.core import indexing
 
 from net2vec.core.storage import replacing
 from net2vec.errors import ResultsError
+from net2vec.results.tree import checked
 
 # In the folder of results: the CRC-32 of every other file in it.
 _CHECKSUMS = ".checksums"
 
 
 def save_tree(tree: xr.DataTree, path: Path) -> None:
-    """Write `results.zarr` in Zarr's format 2, whose strings and metadata every reader knows."""
+    """Write `results.zarr` in Zarr's format 2.
+
+    Format 3 has no standard for the metadata of all groups in one file, without which opening takes
+    several times as long, nor one for text.
+    """
     from zarr.storage import MemoryStore  # takes a while to load
 
     # On disk every array would be several small files, each looked for, written and read again.
@@ -41,18 +49,57 @@ def save_tree(tree: xr.DataTree, path: Path) -> None:
 
 
 def load_tree(path: Path) -> xr.DataTree:
-    """Read `results.zarr` lazily, once it is known to be as it was written.
+    """Read `results.zarr` lazily, without the encodings of its files, text as Python strings.
 
     Raises:
-        ResultsError: there is none, it is damaged, or it cannot be read.
+        ResultsError: if there is none, it is damaged, cannot be read, or was made by another
+            version.
     """
     if not path.is_dir():
         raise ResultsError(f"{path.parent} is not a finished run: it has no {path.name}")
     _refuse_damaged(path)
     try:
-        return xr.open_datatree(path, engine="zarr")
+        tree = xr.open_datatree(path, engine="zarr")
     except Exception as error:
         raise ResultsError(f"{path} cannot be read as results: {error}") from error
+    # The encodings fit no other format of Zarr, and writing to it would fail by them.
+    groups = {group.path: _plain(group.to_dataset(inherit=False)) for group in tree.subtree}
+    return checked(xr.DataTree.from_dict(groups))
+
+
+def _plain(found: xr.Dataset) -> xr.Dataset:
+    """The dataset without encodings, its text as arrays of objects, still lazy."""
+    text: dict[Any, Any] = {}
+    for name, variable in found.variables.items():
+        if variable.dtype.kind == "T":  # numpy's StringDType, which most formats cannot hold
+            if name in found.indexes:
+                values: Any = variable.to_numpy().astype(object)
+            else:
+                values = _cached(_copied_on_write(indexing.LazilyIndexedArray(_Text(variable))))
+            text[name] = (variable.dims, values, variable.attrs)
+    coordinates = {name: text.pop(name) for name in list(text) if name in found.coords}
+    return found.assign_coords(coordinates).assign(text).drop_encoding()
+
+
+# As xarray wraps what it reads; neither is typed.
+_cached: Any = indexing.MemoryCachedArray
+_copied_on_write: Any = indexing.CopyOnWriteArray
+
+
+class _Text(xr.backends.BackendArray):
+    """Text that is read when it is looked at, as an array of objects."""
+
+    def __init__(self, variable: xr.Variable) -> None:
+        self.variable = variable
+        self.shape, self.dtype = variable.shape, np.dtype(object)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER, self._read
+        )
+
+    def _read(self, key: tuple[Any, ...]) -> NDArray[np.object_]:
+        return np.asarray(self.variable[key].to_numpy(), dtype=object)
 
 
 def _refuse_damaged(path: Path) -> None:

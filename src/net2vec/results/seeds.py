@@ -1,19 +1,15 @@
-"""The paper's fit from several starts: what a run would be with another seed."""
+"""Results as they are with another seed of the fit."""
 
 from __future__ import annotations
 
 import xarray as xr
 
 from net2vec.errors import ResultsError
-from net2vec.results.arrays import METHODS
-
-_PREFIX = "seed_"
-# What a seed has no part in: scores of single filters, and what the paper's fit does not learn.
-_FREE = {"segment": ("single_iou", "best_filter", "bias", "cut", "l2"), "classify": ("l2",)}
+from net2vec.results.schema import METHODS, SEED_PREFIX, declared
 
 
 def seeds_in(results: xr.Dataset) -> tuple[int, ...]:
-    """The seeds of the paper's fit, the run's own first; none where it was made once."""
+    """The seeds of the fit, the run's own first; none where it was made once."""
     return tuple(int(seed) for seed in results["seed"].values) if "seed" in results else ()
 
 
@@ -25,28 +21,33 @@ def at_seed(results: xr.Dataset, seed: int) -> xr.Dataset:
     on, nulls.
 
     Raises:
-        ResultsError: there is no fit with this seed.
+        ResultsError: if there is no fit with this seed.
     """
     known = seeds_in(results)
     if seed not in known:
         having = f"it has {', '.join(map(str, known))}" if known else "the fit was made once"
         raise ResultsError(f"seed {seed} is not in this run; {having} (see `run --seeds`)")
-    names = [str(name) for name in results.data_vars if str(name).startswith(_PREFIX)]
-    own = results.drop_vars(names)
+    stored = [name for name in results.data_vars if str(name).startswith(SEED_PREFIX)]
+    own = results.drop_vars(stored)
     if seed != known[0]:
-        free = [name for name in _FREE[results.attrs["task"]] if name in results]
-        chosen = results.sel(seed=seed)
-        seeded = {name.removeprefix(_PREFIX): chosen[name] for name in names}
-        if "pair_iou" in seeded:
-            combined = results["method"] == METHODS[1]
-            seeded["pair_iou"] = results["pair_iou"].where(~combined, seeded["pair_iou"])
-        own = own[free].assign(
-            {
-                name: values.drop_vars("seed")
-                .transpose(*own[name].dims)
-                .assign_attrs(own[name].attrs)
-                for name, values in seeded.items()
-            }
-        )
-    used = {dimension for variable in own.data_vars.values() for dimension in variable.dims}
-    return own.drop_vars([name for name, at in own.coords.items() if not used >= set(at.dims)])
+        task = results.attrs["task"]
+        kept = {}
+        for array in declared(task).values():
+            if array.name not in own.data_vars:
+                continue
+            mine = own[array.name]
+            if array.seed_name in stored:
+                chosen = results[array.seed_name].sel(seed=seed, drop=True)
+                if "method" in array.dims:  # the single filter is the same with every seed
+                    chosen = mine.where(mine["method"] != METHODS[1], chosen)
+                kept[array.name] = chosen.transpose(*array.dims).assign_attrs(mine.attrs)
+            elif task in array.seed_free:
+                kept[array.name] = mine
+        own = own.drop_vars(own.data_vars).assign(kept)
+    return without_unused(own)
+
+
+def without_unused(found: xr.Dataset) -> xr.Dataset:
+    """The dataset without coordinates along dimensions that none of its arrays has."""
+    used = {dimension for variable in found.data_vars.values() for dimension in variable.dims}
+    return found.drop_vars([name for name, at in found.coords.items() if not used >= set(at.dims)])

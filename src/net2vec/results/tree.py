@@ -10,8 +10,9 @@ import pandas as pd
 import xarray as xr
 
 from net2vec.errors import ResultsError
-from net2vec.results.more import FITS, PAPER
-from net2vec.results.seeds import at_seed
+from net2vec.results.arrays import check_dataset, other_version
+from net2vec.results.schema import LAYER, SEGMENT, TASKS
+from net2vec.results.seeds import at_seed, without_unused
 
 SCORE_COLUMNS = (
     "network", "layer", "task", "concept", "category", "method", "filters", "best_filter",
@@ -19,31 +20,44 @@ SCORE_COLUMNS = (
 )  # fmt: skip
 SKIPPED_COLUMNS = ("network", "layer", "task", "concept", "filters", "reason")
 
+# Of runs of before a fit's title was stored with it.
+_FIRST_FIT = "paper"
+_KNOWN_FITS: Mapping[str, Mapping[str, Any]] = {
+    "paper": {"fit_title": "paper’s training", "has_start": 1},
+    "converged": {"fit_title": "converged fit", "has_start": 0},
+}
+
+
+def fit_attributes(fit: str) -> dict[str, Any]:
+    """What is known of a fit by its name: its attributes `fit`, `fit_title` and `has_start`."""
+    return {"fit": fit, **_KNOWN_FITS.get(fit, {"fit_title": fit, "has_start": 0})}
+
 
 def results_tree(
     *,
     network: str,
-    layers: Mapping[str, tuple[xr.Dataset, Mapping[str, xr.Dataset | Sequence[xr.Dataset]]]],
+    layers: Mapping[str, tuple[xr.Dataset, Mapping[str, Sequence[xr.Dataset]]]],
     attrs: Mapping[str, Any] | None = None,
 ) -> xr.DataTree:
-    """One group a layer, in it one group a task.
+    """One group a layer, in it one group a task, in that one group a fit beside the first.
 
     Args:
         network: the network's name.
-        layers: by true name, in the network's order: the layer's dataset and those of its tasks,
-            where there are two fits that of each, the first first.
+        layers: by true name, in the network's order: the layer's dataset, and by task those of
+            every fit, in the order of the fits.
         attrs: more attributes of the root.
     """
-    root = xr.Dataset(attrs={"network": network, "layers": list(layers), **(attrs or {})})
-    groups = {"/": root}
+    groups = {}
+    fits: dict[str, None] = {}
     for name, (dataset, tasks) in layers.items():
         groups[f"/{group_name(name)}"] = dataset
         for task, results in tasks.items():
-            first, *others = [results] if isinstance(results, xr.Dataset) else results
-            groups[f"/{group_name(name)}/{task}"] = first
-            for other in others:
-                groups[f"/{group_name(name)}/{task}/{other.attrs['fit']}"] = other
-    return xr.DataTree.from_dict(groups)
+            for place, each in enumerate(results):
+                fit = each.attrs["fit"]
+                fits[fit] = None
+                groups[f"/{group_name(name)}/{task}" + (f"/{fit}" if place else "")] = each
+    about = {"network": network, "layers": list(layers), "fits": list(fits)}
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs={**about, **(attrs or {})}), **groups})
 
 
 def group_name(layer: str) -> str:
@@ -53,37 +67,55 @@ def group_name(layer: str) -> str:
 
 def layers_of(tree: xr.DataTree) -> list[str]:
     """The true names of a run's layers, in the network's order."""
-    names = tree.attrs["layers"]
-    return [names] if isinstance(names, str) else [str(name) for name in names]
+    return _names(tree.attrs["layers"])
 
 
 def tasks_of(tree: xr.DataTree, layer: str) -> list[str]:
     """The tasks that a layer has results for."""
     group = tree[group_name(layer)]
-    return [task for task in ("segment", "classify") if task in group.children]
+    return [task for task in TASKS if task in group.children]
 
 
 def layer_of(tree: xr.DataTree, layer: str) -> xr.Dataset:
     """What the recording says of a layer.
 
     Raises:
-        ResultsError: the run has no such layer.
+        ResultsError: the run has no such layer, or its results are of another version.
     """
+    _require_layer(tree, layer)
+    return _dataset(tree, group_name(layer), LAYER)
+
+
+def _require_layer(tree: xr.DataTree, layer: str) -> None:
     if layer not in layers_of(tree):
         raise ResultsError(
             f"layer {layer!r} is not in this run; it has {', '.join(layers_of(tree))}"
         )
-    return _dataset(tree, group_name(layer))
 
 
 def fits_of(tree: xr.DataTree) -> tuple[str, ...]:
-    """The fits that a run has, the first first; a run of an older version has the paper's."""
+    """The fits that a run has, the first first; a run of before there were several has one."""
+    if "fits" in tree.attrs:
+        return tuple(_names(tree.attrs["fits"])) or (_FIRST_FIT,)
     for layer in layers_of(tree):
         for task in tasks_of(tree, layer):
             group = tree[f"{group_name(layer)}/{task}"]
-            beside = [fit for fit in FITS if fit in group.children]
-            return (str(group.attrs.get("fit", PAPER)), *beside)
-    return (PAPER,)
+            return (str(group.attrs.get("fit", _FIRST_FIT)), *group.children)
+    return (_FIRST_FIT,)
+
+
+def checked(tree: xr.DataTree) -> xr.DataTree:
+    """A tree that was read, if it has the root and the groups of layers that this version writes.
+
+    Raises:
+        ResultsError: if it has not.
+    """
+    lacking = [f"attribute {name}" for name in ("network", "layers") if name not in tree.attrs]
+    names = [] if lacking else [group_name(layer) for layer in layers_of(tree)]
+    lacking += [f"group {name}" for name in names if name not in tree.children]
+    if lacking:
+        raise other_version("its root", f"lacks the {lacking[0]}")
+    return tree
 
 
 def task_of(
@@ -99,31 +131,41 @@ def task_of(
         seed: one of `seeds_in`; results are then those with this seed, see `at_seed`.
 
     Raises:
-        ResultsError: the run has no such layer, task, fit or seed.
+        ResultsError: the run has no such layer, task, fit or seed, or its results are of another
+            version.
     """
-    layer_of(tree, layer)
+    _require_layer(tree, layer)
     if task not in tasks_of(tree, layer):
         raise ResultsError(
             f"task {task!r} is not in this run; layer {layer} has "
             f"{', '.join(tasks_of(tree, layer)) or 'none'}"
         )
+    fits = fits_of(tree)
+    if fit not in (None, *fits):
+        raise ResultsError(f"fit {fit!r} is not in this run; it has {', '.join(fits)}")
     path = f"{group_name(layer)}/{task}"
-    if fit not in (None, *fits_of(tree)):
-        raise ResultsError(f"fit {fit!r} is not in this run; it has {', '.join(fits_of(tree))}")
-    if fit not in (None, fits_of(tree)[0]):
+    if fit not in (None, fits[0]):
         path = f"{path}/{fit}"
-    found = _dataset(tree, path)
+    found = _dataset(tree, path, task)
+    # Older runs say less of a fit.
+    found = found.assign_attrs({**fit_attributes(fit or fits[0]), "task": task, **found.attrs})
     return found if seed is None else at_seed(found, seed)
 
 
-def _dataset(tree: xr.DataTree, path: str) -> xr.Dataset:
-    node = tree[path]
+def _dataset(tree: xr.DataTree, path: str, task: str) -> xr.Dataset:
+    try:
+        node = tree[path]
+    except KeyError:
+        raise other_version("its root", f"lacks the group {path}") from None
     if not isinstance(node, xr.DataTree):
-        raise ResultsError(f"{path} in results.zarr is no group")
+        raise other_version(path, "is no group")
     # On reading, xarray keeps a coordinate that the parent group shares in the parent alone.
-    found = node.to_dataset(inherit=True)
-    used = {dimension for variable in found.data_vars.values() for dimension in variable.dims}
-    return found.drop_vars([name for name, at in found.coords.items() if not used >= set(at.dims)])
+    return without_unused(check_dataset(node.to_dataset(inherit=True), task, path))
+
+
+def _names(stored: Any) -> list[str]:
+    """An attribute that holds names: Zarr's readers may give a single one as it is."""
+    return [stored] if isinstance(stored, str) else [str(name) for name in stored]
 
 
 def scores_table(
@@ -155,7 +197,7 @@ def scores_table(
 def _score_rows(results: xr.Dataset, layer: str, task: str) -> Iterator[pd.DataFrame]:
     size = results.sizes["filter"]
     best = results["best_filter"].to_numpy()
-    if task == "segment":
+    if task == SEGMENT:
         single = results["single_iou"].to_numpy()[:, np.arange(len(best)), best]
     else:
         single = results["single_score"].to_numpy()

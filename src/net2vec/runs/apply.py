@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import xarray as xr
 from PIL import Image
@@ -103,7 +103,7 @@ def segment(
     found = prediction.gather_images(images)
     applied = open_applied(run, "segment", names, layers=_several(layer), **options)
     answer = prediction.segment_images(applied.looking, found, applied.encodings)
-    return answer.isel(_alone(layer, concepts)).assign_attrs(network=run.network)
+    return _chosen(answer, layer, concepts).assign_attrs(network=run.network)
 
 
 def classify(
@@ -119,7 +119,7 @@ def classify(
     found = prediction.gather_images(images)
     applied = open_applied(run, "classify", names, layers=_several(layer), **options)
     answer = prediction.classify_images(applied.looking, found, applied.encodings)
-    return answer.isel(_alone(layer, concepts)).assign_attrs(network=run.network)
+    return _chosen(answer, layer, concepts).assign_attrs(network=run.network)
 
 
 def concept_names(known: Sequence[str], wanted: Sequence[str] | None, label: str) -> list[str]:
@@ -146,6 +146,7 @@ def _check_options(asked: str, options: Mapping[str, object]) -> None:
             raise ConfigError(f"{asked} has no option {name!r}; wanted {', '.join(_OPTIONS)}")
 
 
+_Answer = TypeVar("_Answer", xr.Dataset, xr.DataArray)
 _OPTIONS = ("fit", "network", "transform", "device", "batch")
 
 
@@ -155,7 +156,13 @@ def _several(names: str | Sequence[str] | None) -> Sequence[str]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _alone(layer: object, concepts: object) -> dict[str, int]:
-    """Where a single layer or concept was asked for, there is no dimension of them."""
-    alone = {"layer": layer is None or isinstance(layer, str), "concept": isinstance(concepts, str)}
-    return {dimension: 0 for dimension, single in alone.items() if single}
+def _chosen(answer: _Answer, layer: object, concepts: object) -> _Answer:
+    """The answer without a dimension of layers or concepts where a single one was asked for."""
+    single = {
+        "layer": layer is None or isinstance(layer, str),
+        "concept": isinstance(concepts, str),
+    }
+    answer = answer.isel({dimension: 0 for dimension, is_single in single.items() if is_single})
+    # A single name has become text of fixed length, which format 3 of Zarr has no standard for.
+    names = {name: at.astype(object) for name, at in answer.coords.items() if at.dtype.kind == "U"}
+    return answer.assign_coords(names)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from net2vec.pipeline.collect import NullDraws, classify_results, segment_results
+from net2vec.pipeline.collect import NullDraws, task_results
 from net2vec.pipeline.stages.context import LayerContext
 from net2vec.pipeline.stages.fitting import FitStage
 from net2vec.pipeline.stages.single import count_filters, count_null_filters
 from net2vec.recording import LayerRecording
 from net2vec.tasks.kinds import Task
+from net2vec.tasks.learned import LearnedConcept
 
 
 def learn_task(
@@ -51,15 +51,28 @@ def learn_task(
             score = found.score if single is None else np.concatenate([single, found.score], 1)
             weight = found.weight if task.keeps_null_weights else None
             nulls[fit.name] = NullDraws(score, weight)
-    results: list[xr.Dataset] = []
-    for fit in fits:
-        own: Any = learned[fit.name]
-        options: Any = {"fit": fit.name, "nulls": nulls.get(fit.name)}
-        if seeds.get(fit.name):
-            options["seeds"] = {settings.seed: own, **seeds[fit.name]}
-        shared = data.annotations, context.inputs.dataset, labels
-        if counts is not None:
-            results.append(segment_results(*shared, counts, own, sizes, **options))
-        else:
-            results.append(classify_results(*shared, own, sizes, recording.filters, **options))
-    return results
+    arrays: dict[str, np.ndarray] = {}
+    if counts is not None:
+        arrays = {"single_iou": counts.set_iou, "best_filter": counts.best_filter}
+    return [
+        task_results(
+            task.name,
+            data.annotations,
+            context.inputs.dataset,
+            {label: learned[fit.name][label] for label in labels},
+            sizes,
+            recording.filters,
+            fit={"fit": fit.name, "fit_title": fit.title, "has_start": int(fit.has_start)},
+            arrays=arrays,
+            seeds=_with_own(settings.seed, learned[fit.name], seeds.get(fit.name)),
+            nulls=nulls.get(fit.name),
+        )
+        for fit in fits
+    ]
+
+
+def _with_own(
+    seed: int, own: dict[int, LearnedConcept], more: dict[int, dict[int, LearnedConcept]] | None
+) -> dict[int, dict[int, LearnedConcept]]:
+    """By seed, the run's own first, the learned concepts; none where the fit was made once."""
+    return {seed: own, **more} if more else {}

@@ -1,0 +1,261 @@
+"""The schema of `results.zarr`: every stored array, declared once.
+
+Arrays are written, read, checked, viewed with another seed and documented from these declarations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+SPLITS = ("train", "val")
+METHODS = ("single", "combined")
+SEGMENT, CLASSIFY, LAYER = "segment", "classify", "layer"
+TASKS = (SEGMENT, CLASSIFY)
+SEED_PREFIX = "seed_"
+
+SCORE_NAME = {SEGMENT: "set IoU", CLASSIFY: "accuracy"}
+_SCORE = {SEGMENT: "set IoU", CLASSIFY: "accuracy on a balanced set of images"}
+_NULL_SCORE, _PATH_SCORE, _SUBSET_SCORE = (
+    {task: text.format(score) for task, score in _SCORE.items()}
+    for text in (
+        "validation {} of the fit on shuffled annotations",
+        "{} of the subset that an L1 path chose",
+        "{} of the subset",
+    )
+)
+
+DIMENSIONS: Mapping[str, str] = {
+    "filter": "filters of the layer",
+    "rank": "images of a filter, the highest activation first",
+    "concept": "concepts of the task",
+    "split": "training and validation images",
+    "method": "the best single filter, and the combination of all filters",
+    "subset_size": "numbers of filters that were learned with again",
+    "pair": "an image and a concept that it contains, the concepts one after the other",
+    "trial": "an image of a concept's balanced validation set, the concepts one after the other",
+    "null": "shuffles of the annotations",
+    "seed": "seeds of the fit, the run's own first",
+}
+"""The dimensions and what lies along them."""
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """One variable of `results.zarr`.
+
+    Attributes:
+        name: its name.
+        dims: its dimensions.
+        meaning: its definition, stored as `long_name`; by task where the tasks differ.
+        units: its unit; "1" is a plain number. None where a unit has no meaning, or where it is
+            that of the network's activations.
+        tasks: the groups that may hold it: `segment`, `classify`, or `layer`.
+        required: the tasks whose group always holds it. Another array that is missing was not
+            computed.
+        dtype: the type that it is stored with; None keeps the type that it is computed in. Text
+            is "str": Python strings in an array of objects.
+        coordinate: whether it is a coordinate.
+        per_seed: the tasks in which a fit with several seeds has an array `seed_NAME` beside it,
+            with a dimension `seed`. One with a dimension `method` is of the combination alone.
+        seed_free: the tasks in which every seed has the same values, so that it stays in the view
+            of another seed. Where they differ for some fit, there is a `seed_NAME` nevertheless.
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    meaning: str | Mapping[str, str] = ""
+    units: str | None = None
+    tasks: tuple[str, ...] = TASKS
+    required: tuple[str, ...] = ()
+    dtype: str | None = None
+    coordinate: bool = False
+    per_seed: tuple[str, ...] = ()
+    seed_free: tuple[str, ...] = ()
+
+    def attributes(self, task: str) -> dict[str, str]:
+        """The attributes that are stored with it."""
+        text = self.meaning if isinstance(self.meaning, str) else self.meaning[task]
+        found = {"long_name": text, "units": self.units}
+        return {name: value for name, value in found.items() if value}
+
+    @property
+    def seed_name(self) -> str:
+        """The name of the array that holds all seeds."""
+        return f"{SEED_PREFIX}{self.name}"
+
+    @property
+    def seed_dims(self) -> tuple[str, ...]:
+        """The dimensions of the array that holds all seeds: `seed` comes after `split`."""
+        dims = [dimension for dimension in self.dims if dimension != "method"]
+        dims.insert(1 if dims[:1] == ["split"] else 0, "seed")
+        return tuple(dims)
+
+    def of_seeds(self) -> StoredArray:
+        """The declaration of the array that holds all seeds."""
+        tasks = tuple(dict.fromkeys((*self.per_seed, *self.seed_free)))
+        meaning = {
+            task: f"{self.attributes(task).get('long_name', self.name)}; with every seed"
+            for task in tasks
+        }
+        return StoredArray(
+            self.seed_name, self.seed_dims, meaning, self.units, tasks, dtype=self.dtype
+        )
+
+
+_S, _C, _L = (SEGMENT,), (CLASSIFY,), (LAYER,)
+_SUBSET = ("subset_size", "concept")
+_INTERSECTION = "pixels in both the true mask and the predicted one"
+_UNION = "pixels in either of the true mask and the predicted one"
+_RIGHT = "whether an image of the balanced validation set falls on the right side"
+
+
+def _coordinate(
+    name: str,
+    meaning: str,
+    dtype: str | None = "str",
+    *,
+    dim: str = "",
+    units: str | None = None,
+    tasks: tuple[str, ...] = TASKS,
+    optional: bool = False,
+) -> StoredArray:
+    required = () if optional else tasks
+    return StoredArray(
+        name, (dim or name,), meaning, units, tasks, required, dtype, coordinate=True
+    )
+
+
+def _by_rule(
+    name: str, dim: str, meaning: str, units: str | None, task: str, dtype: str
+) -> list[StoredArray]:
+    """An array over the images of every concept: by the fit, its subsets and its L1 path."""
+    return [
+        StoredArray(f"{prefix}{name}", (along, dim), meaning + by, units, (task,), dtype=dtype)
+        for prefix, along, by in (
+            ("", "method", ""),
+            ("subset_", "subset_size", ", by the subset"),
+            ("path_", "subset_size", ", by the subset that an L1 path chose"),
+        )
+    ]
+
+
+SCHEMA: tuple[StoredArray, ...] = (
+    _coordinate("filter", "index of the filter", "int64", tasks=(*_L, *TASKS)),
+    _coordinate("rank", "place among the images of a filter, from 0", "int64", tasks=_L),
+    _coordinate("concept", "name of the concept"),
+    _coordinate("category", "category in which the concept covers most", dim="concept"),
+    _coordinate("n_train", "training images", "int64", dim="concept"),
+    _coordinate("n_val", "validation images", "int64", dim="concept"),
+    _coordinate(
+        "concept_size", "mean share of the mask over the training images", "float64",
+        dim="concept", units="1",
+    ),
+    _coordinate("split", "training or validation images"),
+    _coordinate("subset_size", "number of filters", "int64"),
+    _coordinate("method", "best single filter, or combination of all", optional=True),
+    _coordinate("pair_concept", "the concept", dim="pair", tasks=_S),
+    _coordinate("pair_image", "the image", dim="pair", tasks=_S),
+    _coordinate("pair_split", "the split of the image", dim="pair", tasks=_S),
+    _coordinate("trial_concept", "the concept", dim="trial", tasks=_C, optional=True),
+    _coordinate("trial_image", "the image", dim="trial", tasks=_C, optional=True),
+    _coordinate(
+        "trial_positive", "whether the image contains the concept", "bool",
+        dim="trial", tasks=_C, optional=True,
+    ),
+    _coordinate("null", "number of the draw", "int64", optional=True),
+    _coordinate("seed", "seed of the fit; the first is the run's own", "int64", optional=True),
+    StoredArray(
+        "threshold", ("filter",), "activation above which a filter is on (T_k)",
+        tasks=_L, required=_L,
+    ),
+    StoredArray(
+        "active_share", ("filter",), "share of positions where the filter is on", "1", _L, _L
+    ),
+    StoredArray(
+        "top_image", ("filter", "rank"), "images with the highest activation",
+        tasks=_L, required=_L, dtype="str",
+    ),
+    StoredArray(
+        "top_activation", ("filter", "rank"), "highest activation in the image",
+        tasks=_L, required=_L,
+    ),
+    StoredArray(
+        "single_iou", ("split", "concept", "filter"), "set IoU of every filter", "1", _S, _S,
+        seed_free=_S,
+    ),
+    StoredArray(
+        "single_score", ("split", "concept"), "accuracy of the best filter alone", "1", _C, _C,
+        per_seed=_C,
+    ),
+    StoredArray(
+        "best_filter", ("concept",),
+        {
+            SEGMENT: "filter of the highest set IoU on the training images",
+            CLASSIFY: "filter of the largest absolute weight",
+        },
+        required=TASKS, dtype="int64", per_seed=_C, seed_free=_S,
+    ),
+    StoredArray(
+        "weight", ("concept", "filter"), "learned weights: the concept's vector",
+        required=TASKS, per_seed=TASKS,
+    ),
+    StoredArray(
+        "bias", ("concept",), "constant term (b)", required=_C, per_seed=_C, seed_free=_S
+    ),
+    StoredArray(
+        "cut", ("concept",), "a pixel is predicted where z + bias is above it", tasks=_S,
+        seed_free=_S,
+    ),
+    StoredArray(
+        "l2", ("concept",), "strength of the L2 term, chosen by cross-validation", seed_free=TASKS
+    ),
+    StoredArray(
+        "start_distance", ("concept",),
+        "how far learning moved the vector: norm(w - w0) / norm(w0)", "1",
+        required=TASKS, per_seed=TASKS,
+    ),
+    StoredArray(
+        "score", ("split", "concept"), _SCORE, "1", required=TASKS, per_seed=TASKS
+    ),
+    StoredArray(
+        "subset_weight", (*_SUBSET, "filter"),
+        "weights learned on the subset of filters, 0 elsewhere", required=TASKS,
+    ),
+    StoredArray("subset_bias", _SUBSET, "constant term of the subset", required=_C),
+    StoredArray("subset_cut", _SUBSET, "cut of the subset", tasks=_S),
+    StoredArray(
+        "subset_score", ("split", *_SUBSET), _SUBSET_SCORE, "1", required=TASKS, per_seed=TASKS
+    ),
+    StoredArray(
+        "path_weight", (*_SUBSET, "filter"), "weights on filters that an L1 path chose, 0 elsewhere"
+    ),
+    StoredArray("path_bias", _SUBSET, "constant term of the subset that an L1 path chose"),
+    StoredArray("path_cut", _SUBSET, "cut of the subset that an L1 path chose", tasks=_S),
+    StoredArray("path_score", ("split", *_SUBSET), _PATH_SCORE, "1"),
+    StoredArray(
+        "pair_iou", ("method", "pair"), "individual IoU of an image and a concept it contains",
+        "1", _S, _S, per_seed=_S,
+    ),
+    *_by_rule("pair_intersection", "pair", _INTERSECTION, "pixel", SEGMENT, "int32"),
+    *_by_rule("pair_union", "pair", _UNION, "pixel", SEGMENT, "int32"),
+    *_by_rule("trial_correct", "trial", _RIGHT, None, CLASSIFY, "bool"),
+    StoredArray("null_score", ("null", "method", "concept"), _NULL_SCORE, "1"),
+    StoredArray(
+        "null_weight", ("null", "concept", "filter"), "weights of the fit on shuffled annotations"
+    ),
+)  # fmt: skip
+"""All arrays of `results.zarr`, but for those of seeds, which are declared by what they repeat."""
+
+
+@cache
+def declared(task: str) -> Mapping[str, StoredArray]:
+    """The arrays that a group of this kind may hold, by name, those of seeds among them.
+
+    Args:
+        task: `segment`, `classify` or `layer`.
+    """
+    own = [each for each in SCHEMA if task in each.tasks]
+    seeded = [each.of_seeds() for each in own if task in (*each.per_seed, *each.seed_free)]
+    return {each.name: each for each in (*own, *seeded)}
