@@ -59,12 +59,11 @@ def load_tree(path: Path) -> xr.DataTree:
         raise ResultsError(f"{path.parent} is not a finished run: it has no {path.name}")
     _refuse_damaged(path)
     try:
-        tree = xr.open_datatree(path, engine="zarr")
+        groups = xr.open_groups(path, engine="zarr")
     except Exception as error:
         raise ResultsError(f"{path} cannot be read as results: {error}") from error
     # The encodings fit no other format of Zarr, and writing to it would fail by them.
-    groups = {group.path: _plain(group.to_dataset(inherit=False)) for group in tree.subtree}
-    return checked(xr.DataTree.from_dict(groups))
+    return checked(xr.DataTree.from_dict({name: _plain(each) for name, each in groups.items()}))
 
 
 def _plain(found: xr.Dataset) -> xr.Dataset:
