@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from jaxtyping import Bool, Float
-from scipy import stats
+
+from net2vec.analysis.sufficiency import score_columns
+from net2vec.results import LAYER_TASK, RunTable
 
 EVIDENCE_COLUMNS = ("method", "concept", "score", "null_mean", "nulls", "p", "q", "passed")
 SUMMARY_COLUMNS = ("method", "concepts", "passed", "share", "nulls", "needed")
@@ -122,6 +124,8 @@ def p_values(
 
 def false_discovery_rates(p: Float[np.ndarray, "concept"]) -> Float[np.ndarray, "concept"]:
     """Adjusted p-values after Benjamini and Hochberg: the least rate at which each passes."""
+    from scipy import stats  # takes a second to load
+
     if not len(p):
         return p
     rates: Float[np.ndarray, "concept"] = stats.false_discovery_control(p, method="bh")
@@ -142,3 +146,25 @@ def least_passing(concepts: int, nulls: int, rate: float = RATE) -> float:
     """
     needed = max(1, math.ceil(concepts / ((1 + nulls) * rate) - 1e-9))
     return float(needed) if needed <= concepts else float("nan")
+
+
+EVIDENCE = RunTable(
+    name="evidence",
+    title="Every concept's scores against those on shuffled annotations",
+    source="",
+    columns=(*LAYER_TASK, *EVIDENCE_COLUMNS),
+    keys=(*LAYER_TASK, "method", "concept"),
+    made_of="tasks",
+    make=weigh_evidence,
+    values=("score",),
+    seeded=score_columns,
+)
+EVIDENCE_SUMMARY = RunTable(
+    name="evidence_summary",
+    title="How many concepts are encoded better than chance",
+    source="",
+    columns=(*LAYER_TASK, *SUMMARY_COLUMNS),
+    keys=(*LAYER_TASK, "method"),
+    made_of="evidence",
+    make=evidence_summary,
+)

@@ -27,11 +27,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from jaxtyping import Bool, Float, Int, Integer, Shaped
-from scipy import stats
 
-from net2vec.analysis.sufficiency import PATH, SUBSET
+from net2vec.analysis.sufficiency import DIFFERENCE, PATH, SUBSET, score_columns
+from net2vec.results import LAYER_TASK, RunTable
 
-DIFFERENCE = "difference"
 INTERVAL_COLUMNS = ("concept", "method", "filters", "value", "low", "high", "n")
 LEVEL = 0.95
 DRAWS = 2000
@@ -246,6 +245,8 @@ def _interval_bounds(
     level: float,
 ) -> Float[np.ndarray, "score 3"]:
     """Values and expanded percentiles, of every method and of the difference."""
+    from scipy import stats  # takes a second to load
+
     values = _with_difference(value)[0]
     if freedom < 1:
         low, high = np.zeros(len(values)), np.ones(len(values))
@@ -311,3 +312,16 @@ def _methods(arrays: xr.Dataset) -> list[tuple[str, int]]:
 def _rules(arrays: xr.Dataset, name: str) -> list[str]:
     """By which rules filters were chosen whose counts by image are there."""
     return [rule for rule in (SUBSET, PATH) if f"{rule}_{name}" in arrays]
+
+
+INTERVALS = RunTable(
+    name="intervals",
+    title="How far every concept's scores can be trusted: bootstrap intervals over the images",
+    source="",
+    columns=(*LAYER_TASK, *INTERVAL_COLUMNS),
+    keys=(*LAYER_TASK, "concept", "method", "filters"),
+    made_of="tasks",
+    make=score_intervals,
+    values=("value",),
+    seeded=score_columns,
+)

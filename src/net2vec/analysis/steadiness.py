@@ -9,6 +9,8 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Bool, Float, Int
 
+from net2vec.results import LAYER_TASK, RunTable
+
 STEADINESS_COLUMNS = ("concept", "cosine", "overlap", "neighbours", "score_sd", "seeds")
 NEIGHBOURS = 5
 
@@ -134,3 +136,14 @@ def _mean(pairs: list[Float[np.ndarray, "concept"]]) -> Float[np.ndarray, "conce
     total = np.where(there, values, 0.0).sum(axis=0)
     np.divide(total, there.sum(axis=0), out=found, where=there.any(axis=0))
     return found
+
+
+STEADINESS = RunTable(
+    name="steadiness",
+    title="How much of every concept's vector and neighbours stays with another random start",
+    source="",
+    columns=(*LAYER_TASK, *STEADINESS_COLUMNS),
+    keys=(*LAYER_TASK, "concept"),
+    made_of="tasks",
+    make=seed_steadiness,
+)

@@ -17,15 +17,15 @@ import numpy as np
 import torch
 import xarray as xr
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from net2vec.bridges.nulls import p_values, vectors_by_chance
 from net2vec.core.devices import torch_device
 from net2vec.errors import ConfigError, NetworkError
 from net2vec.networks import Network, evaluating, run_layers, to_grid
-from net2vec.prediction import Encoding, Looking, gather_images
+from net2vec.prediction import Encoding, ForwardPass, Images, Transform, gather_images
 from net2vec.runs import Run
-from net2vec.runs.apply import Applied, concept_names, open_applied
+from net2vec.runs.apply import Predictor, concept_names, open_predictor
 
 try:
     from captum.attr import LayerGradientXActivation
@@ -117,7 +117,10 @@ def captum_concepts(
     *,
     layer: str | None = None,
     task: str = "classify",
-    **options: Any,
+    fit: str | None = None,
+    network: nn.Module | Network | None = None,
+    transform: Transform | None = None,
+    device: str = "cpu",
 ) -> CaptumConcepts:
     """The vectors of a run as captum's classifier and CAVs.
 
@@ -127,16 +130,22 @@ def captum_concepts(
         layer: by default the last.
         task: whose vectors. Those of `segment` weigh thresholded maps; as directions they are
             spread over all places alike.
-        **options: `fit`, `network`, `transform`, `device`, as for `Run.classify`.
+        fit: as for `Run.classify`.
+        network: as for `Run.classify`.
+        transform: as for `Run.classify`.
+        device: as for `Run.classify`.
 
     Raises:
         Net2VecError: the run lacks one of these, or captum cannot take the layer.
     """
-    applied, names = _open(run, concepts, layer, task, options)
-    encoding, network = applied.encodings[0], applied.looking.network
-    path = _path(network, encoding.layer)
+    predictor = open_predictor(
+        run, task, None, layer, fit=fit, network=network, transform=transform, device=device
+    )
+    encoding, opened = predictor.encodings[0], predictor.forward.network
+    names = _chosen(predictor, concepts)
+    path = _path(opened, encoding.layer)
     numbers = {name: encoding.names.index(name) for name in names}
-    spread = dict(zip(names, _spread(applied, encoding, list(numbers.values())), strict=True))
+    spread = dict(zip(names, _spread(predictor, encoding, list(numbers.values())), strict=True))
     known = {name: Concept(number, name, None) for name, number in numbers.items()}
     other = Concept(len(encoding.names), OTHER, None)
     classifier = ConceptClassifier(
@@ -144,20 +153,20 @@ def captum_concepts(
         {number: float(encoding.bias[number]) for number in numbers.values()},
     )
     # captum makes a folder for vectors that it trains, and looks in it for none of these.
-    network.module.to(torch_device(applied.looking.device))
+    opened.module.to(torch_device(device))
     with TemporaryDirectory() as folder:
-        tcav = TCAV(network.module, path, classifier=classifier, save_path=folder)
+        tcav = TCAV(opened.module, path, classifier=classifier, save_path=folder)
     pairs = [[concept, other] for concept in known.values()]
     for pair in pairs:
         vector = spread[pair[0].name]
         stats = {"weights": torch.stack([vector, -vector]), "classes": [pair[0].id, other.id]}
         tcav.cavs[f"{pair[0].id}-{other.id}"][path] = CAV(pair, path, stats)
-    return CaptumConcepts(tcav, known, pairs, classifier, network)
+    return CaptumConcepts(tcav, known, pairs, classifier, opened)
 
 
 def sensitivities(
     run: Run,
-    images: Any,
+    images: Images,
     target: int,
     concepts: str | Sequence[str] | None = None,
     *,
@@ -166,7 +175,11 @@ def sensitivities(
     nulls: int | None = None,
     null_vectors: np.ndarray | None = None,
     seed: int = 0,
-    **options: Any,
+    fit: str | None = None,
+    network: nn.Module | Network | None = None,
+    transform: Transform | None = None,
+    device: str = "cpu",
+    batch: int | None = None,
 ) -> xr.Dataset:
     """Derivatives of an output along concept vectors, and whether chance does as well.
 
@@ -189,7 +202,11 @@ def sensitivities(
             --nulls`, of `classify`), or 999 mixtures where it has none.
         null_vectors: vectors to take in the place of either.
         seed: of the draws.
-        **options: `fit`, `network`, `transform`, `device`, `batch`, as for `Run.classify`.
+        fit: as for `Run.classify`.
+        network: as for `Run.classify`.
+        transform: as for `Run.classify`.
+        device: as for `Run.classify`.
+        batch: as for `Run.classify`.
 
     Returns:
         `derivative` (concept, image); `mean` and `positive`, the share of images where it is above
@@ -199,15 +216,19 @@ def sensitivities(
         Net2VecError: the run lacks one of these, captum cannot take the layer, or the network has
             no such output.
     """
-    applied, names = _open(run, concepts, layer, task, options)
-    encoding = applied.encodings[0]
+    predictor = open_predictor(
+        run, task, None, layer, fit=fit, network=network, transform=transform, device=device,
+        batch=batch,
+    )  # fmt: skip
+    encoding = predictor.encodings[0]
+    names = _chosen(predictor, concepts)
     found = gather_images(images)
     if not found:
         raise ConfigError("no image given; sensitivities are means over images, usually of a class")
     gradient = np.concatenate(
         [
-            _gradients(applied.looking, batch, encoding.layer, target)
-            for _, _, batch in applied.looking.batches(found)
+            _gradients(predictor.forward, fed, encoding.layer, target)
+            for _, _, fed in predictor.forward.batches(found)
         ]
     )
     weight = encoding.weight.double().numpy()
@@ -251,17 +272,12 @@ def sensitivities(
     )
 
 
-def _open(
-    run: Run,
-    concepts: str | Sequence[str] | None,
-    layer: str | None,
-    task: str,
-    options: Mapping[str, Any],
-) -> tuple[Applied, list[str]]:
-    applied = open_applied(run, task, None, layers=(layer,) if layer else (), **options)
-    encoding = applied.encodings[0]
+def _chosen(predictor: Predictor, concepts: str | Sequence[str] | None) -> list[str]:
+    """The names of the concepts that are asked for, of those of the layer."""
+    encoding = predictor.encodings[0]
     wanted = (concepts,) if isinstance(concepts, str) else concepts
-    return applied, concept_names(encoding.names, wanted, f"{run.network} {encoding.layer} {task}")
+    label = f"{predictor.network} {encoding.layer} {encoding.task}"
+    return concept_names(encoding.names, wanted, label)
 
 
 def _path(network: Network, layer: str) -> str:
@@ -279,10 +295,10 @@ def _path(network: Network, layer: str) -> str:
 
 
 def _gradients(
-    looking: Looking, batch: Tensor, layer: str, target: int
+    forward: ForwardPass, batch: Tensor, layer: str, target: int
 ) -> Float[np.ndarray, "image filter"]:
     """Gradient of an output by the spatial means of the filters: its mean over the places."""
-    network = looking.network
+    network = forward.network
     module = network.module.get_submodule(_path(network, layer))
     method = LayerGradientXActivation(network.module, module, multiply_by_inputs=False)
     with evaluating(network.module):
@@ -299,13 +315,13 @@ def _gradients(
 
 
 def _spread(
-    applied: Applied, encoding: Encoding, chosen: Sequence[int]
+    predictor: Predictor, encoding: Encoding, chosen: Sequence[int]
 ) -> list[Float[Tensor, "feature"]]:
     """Vectors as directions in the layer's flattened output, whatever its layout.
 
     The mean over places is linear: its gradient at any output, times w, is the spread vector.
     """
-    network = applied.looking.network
+    network = predictor.forward.network
     side = network.preprocessing.size
     # A bare module's output comes as it is, before it is made a grid.
     raw = run_layers(network.module, torch.zeros(1, 3, side, side), [encoding.layer])

@@ -1,4 +1,4 @@
-"""How a layer encodes concepts: all that a prediction needs besides the network."""
+"""The encoding of concepts by a layer: all that a prediction needs besides the network."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import torch
 import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
+
+from net2vec.results import fit_of
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Encoding:
         return cls(
             layer=str(recorded.attrs["layer"]),
             task=str(learned.attrs["task"]),
-            fit=str(learned.attrs.get("fit", "paper")),
+            fit=fit_of(learned),
             names=tuple(names),
             category=tuple(str(name) for name in chosen["category"].values),
             threshold=_tensor(recorded["threshold"]),

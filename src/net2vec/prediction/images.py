@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,14 +17,19 @@ from net2vec.data.images import IMAGE_SUFFIXES, read_image, read_image_size, upr
 from net2vec.errors import DataError
 from net2vec.networks import Network
 
+Picture = str | PathLike[str] | Image.Image | np.ndarray | Tensor
+"""An image in any form, a folder of images, or a tensor of several."""
+Images = Picture | Iterable[Picture]
+"""One or several of these."""
+
 
 @dataclass(frozen=True)
 class NewImage:
-    """An image to look at.
+    """An image that a network is applied to.
 
     Attributes:
         name: its path as it was given, the file that a Pillow image came from, or its number.
-        source: where its pixels are.
+        source: its file, or its pixels.
     """
 
     name: str
@@ -72,7 +76,7 @@ class NewImage:
         return self.source.float().cpu(), (side, side)
 
 
-def gather_images(images: Any) -> list[NewImage]:
+def gather_images(images: object) -> list[NewImage]:
     """The images that are meant: one or several, a folder standing for all images under it.
 
     Args:

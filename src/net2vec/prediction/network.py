@@ -24,6 +24,9 @@ from net2vec.networks import (
     with_batch_norm_statistics,
 )
 
+Transform = Callable[[Image.Image], Tensor]
+"""The preprocessing of a network given in Python."""
+
 BATCH_NORM = "batch_norm.safetensors"
 """The file of a run with batch-norm statistics that were estimated on its probe images."""
 
@@ -64,7 +67,7 @@ def open_network(
     settings: Mapping[str, Any],
     provenance: Mapping[str, Any],
     given: nn.Module | Network | None = None,
-    transform: Callable[[Image.Image], Tensor] | None = None,
+    transform: Transform | None = None,
 ) -> Network:
     """The network that a run probed: its name loaded again, or what is given in its place.
 
@@ -117,7 +120,7 @@ def _load(folder: Path, settings: Mapping[str, Any]) -> Network:
 
 def _wrap(
     given: nn.Module | Network,
-    transform: Callable[[Image.Image], Tensor] | None,
+    transform: Transform | None,
     probed: Mapping[str, Any],
 ) -> Network:
     if isinstance(given, Network):

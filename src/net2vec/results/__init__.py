@@ -21,7 +21,9 @@ from net2vec.results.files import (
     save_text,
     save_tree,
 )
+from net2vec.results.fits import fit_of, fit_title, has_start
 from net2vec.results.more import CONVERGED, FITS, MORE, PAPER
+from net2vec.results.run_table import LAYER_TASK, RunTable
 from net2vec.results.seeds import at_seed, seeds_in
 from net2vec.results.tree import (
     SCORE_COLUMNS,
@@ -39,6 +41,7 @@ from net2vec.results.tree import (
 __all__ = [
     "CONVERGED",
     "FITS",
+    "LAYER_TASK",
     "METHODS",
     "MORE",
     "PAPER",
@@ -46,10 +49,14 @@ __all__ = [
     "SKIPPED_COLUMNS",
     "SPLITS",
     "Concepts",
+    "RunTable",
     "at_seed",
     "classify_dataset",
+    "fit_of",
+    "fit_title",
     "fits_of",
     "group_name",
+    "has_start",
     "layer_dataset",
     "layer_of",
     "layers_of",

@@ -78,6 +78,9 @@ def layer_of(tree: xr.DataTree, layer: str) -> xr.Dataset:
 
 def fits_of(tree: xr.DataTree) -> tuple[str, ...]:
     """The fits that a run has, the first first; a run of an older version has the paper's."""
+    if "fits" in tree.attrs:
+        names = tree.attrs["fits"]
+        return (names,) if isinstance(names, str) else tuple(str(name) for name in names)
     for layer in layers_of(tree):
         for task in tasks_of(tree, layer):
             group = tree[f"{group_name(layer)}/{task}"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
-from scipy import linalg, stats
-from threadpoolctl import threadpool_limits
 
+from net2vec.results import RunTable
 from net2vec.spaces.space import Space, SpaceError
 
 LEAST_SHARED = 3
@@ -78,6 +78,8 @@ def compare_spaces(
             f"{', '.join(labels)} share {len(shared)} concepts; a comparison needs at least "
             f"{LEAST_SHARED}"
         )
+    from threadpoolctl import threadpool_limits
+
     # These matrices are small: threads would cost more than they save, and move the last bits.
     with threadpool_limits(1):
         units = [space.restrict(shared).unit for space in spaces]
@@ -123,6 +125,8 @@ def _centre(
     if norm < 1e-12:
         return np.zeros((len(unit), 1))
     if centred.shape[1] > centred.shape[0]:
+        from scipy import linalg  # SciPy takes a second to load, and most questions need none
+
         left, scale, _ = linalg.svd(centred, full_matrices=False)
         centred = left * scale
     scaled: Float[np.ndarray, "concept coordinate"] = centred / norm
@@ -150,12 +154,16 @@ def _alignment(
 def _procrustes(
     one: Float[np.ndarray, "concept coordinate"], other: Float[np.ndarray, "concept dimension"]
 ) -> float:
+    from scipy import linalg
+
     left = 2 - 2 * float(linalg.svdvals(one.T @ other).sum())
     return max(0.0, left)  # rounding may go below
 
 
 def _ranks(cosine: Float[np.ndarray, "concept concept"]) -> Float[np.ndarray, "pair"]:
     """Ranks of the cosines of all pairs of concepts, centred and of norm 1; all 0 if all tie."""
+    from scipy import stats
+
     # Cosines of equal vectors differ in their last bits, which should make no order.
     rank = stats.rankdata(cosine[np.triu_indices(len(cosine), 1)].round(12))
     rank -= rank.mean()
@@ -197,6 +205,8 @@ def _correlate(
 
     identity = np.arange(concepts)
     if permutations:
+        from scipy import stats
+
         tested = stats.permutation_test(
             (identity,),
             correlation,
@@ -212,3 +222,25 @@ def _correlate(
     same = np.logical_not(ranks.any(axis=0))
     unordered = same[one] | same[other]
     return np.where(unordered, np.nan, found), np.where(unordered, np.nan, p)
+
+
+DISTANCES = RunTable(
+    name="distances",
+    title="Distances between the spaces of the layers and tasks",
+    source="Fig. 10",
+    columns=("space", "other", "distance", "cka", "cka_by_chance", "procrustes", "rsa", "p", "n"),
+    keys=("space", "other"),
+    made_of="comparison",
+    make=attrgetter("distances"),
+    values=("distance", "cka", "procrustes", "rsa"),
+)
+DISTANCES_BY_CATEGORY = RunTable(
+    name="distances_by_category",
+    title="The same, mean over the concepts of each category",
+    source="Fig. 10",
+    columns=("space", "other", "category", "mean", "stderr", "n"),
+    keys=("space", "other", "category"),
+    made_of="comparison",
+    make=attrgetter("by_category"),
+    values=("mean",),
+)
