@@ -190,7 +190,6 @@ def test_own_size_and_masks_size_read_the_same_function(seed, side, factor):
         ({"concepts": "red", "images": "gone.png"}, "gone.png"),
         ({"concepts": "red", "images": torch.full((3, 32, 32), torch.nan)}, "NaN or infinite"),
         ({"concepts": "red", "transform": lambda image: squash(image) / 0}, "divide by zero"),
-        ({"concepts": "red", "foo": 0}, "segment has no option 'foo'; wanted fit, network"),
     ],
 )
 def test_what_cannot_be_answered_is_said(run, paths, ask, wanted):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # they load PyTorch, which no question about results needs
 
     from net2vec.networks import Network
     from net2vec.prediction import Transform
+
+Data = TypeVar("Data", bound="RunData")
 
 HARDLY_MOVED = 0.5
 """A vector whose `start_distance` is below this is mostly its random start."""
@@ -113,7 +115,7 @@ class RunData:
         found = self._any_results() if self.seed is None else None
         return () if found is None else results.seeds_in(found)
 
-    def at(self, *, fit: str | None = None, seed: int | None = None) -> Self:
+    def at(self: Data, *, fit: str | None = None, seed: int | None = None) -> Data:
         """A view of the run in which everything is of one fit, or of one of its seeds.
 
         With another seed than the run's own there are no weights of subsets, no counts and no
