@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from net2vec.analysis import (
     ALL,
+    combined_vs_single,
     compare_fits,
     compare_rules,
     drops,
@@ -92,6 +93,14 @@ def test_scores_and_failures_by_hand():
     assert found["failures_paper"] == 2
     assert found["failures_converged"] == 2
     assert found["failures_both"] == 1
+
+
+def test_a_score_that_is_missing_is_as_good_as_none():
+    """By one definition of Table 1, wherever it is counted."""
+    pairs = pair_fits(SCORES, *FITS).assign(combined_paper=np.nan)
+    (found,) = compare_fits(pairs, *FITS).to_dict("records")
+    alone = pairs.rename(columns={"combined_paper": "combined", "single_paper": "single"})
+    assert combined_vs_single(alone)["percent"].tolist() == [found["percent_paper"]] == [0]
 
 
 def test_a_trifle_is_not_worse_and_few_images_excuse():
