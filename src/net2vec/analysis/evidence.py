@@ -1,9 +1,9 @@
-"""Is a score better than chance? Null scores, p-values and false discoveries.
+"""Scores compared with chance: null scores, p-values and false discoveries.
 
-A null score is what the whole procedure reaches on shuffled annotations, filter chosen and all:
-see `net2vec.tasks.nulls`. Each concept has its own. Concepts are then judged together: of those
-that pass in a layer, at most 5 % are expected to have passed by chance (Benjamini and Hochberg
-1995; it holds for independent concepts and for such as are related positively).
+A null score is the score of the whole procedure, choice of the filter included, on shuffled
+annotations: see `net2vec.tasks.nulls`. Each concept has its own. Concepts are then judged together:
+of those that pass in a layer, at most 5 % are expected to have passed by chance (Benjamini and
+Hochberg 1995; it holds for independent concepts and for such as are related positively).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def evidence_summary(table: pd.DataFrame, *, rate: float = RATE) -> pd.DataFrame
     """How many concepts a layer encodes.
 
     Args:
-        table: of `weigh_evidence`, with any columns more that tell fits apart, such as `layer`.
+        table: of `weigh_evidence`, with any further columns that identify a fit, such as `layer`.
         rate: as it was for `weigh_evidence`.
 
     Returns:
@@ -92,7 +92,7 @@ def evidence_summary(table: pd.DataFrame, *, rate: float = RATE) -> pd.DataFrame
 
 
 def scores_of(arrays: xr.Dataset, method: str) -> Float[np.ndarray, "concept"]:
-    """The validation scores that a method's null scores are held against.
+    """The validation scores that a method's null scores are compared with.
 
     Args:
         arrays: of one layer and task.

@@ -40,10 +40,10 @@ def fit_curves(scores: pd.DataFrame, fits: Sequence[str]) -> pd.DataFrame:
 
 
 def drops(scores: pd.DataFrame, fits: Sequence[str]) -> pd.DataFrame:
-    """What is lost after the best number of filters (sec. 4.1, Fig. 3).
+    """The loss from the best number of filters to all (sec. 4.1, Fig. 3).
 
-    The best number is chosen by the same means that say how much better it is: a small drop is
-    therefore expected where there is none. `stderr` says what is small.
+    The best number is chosen by the same means from which its advantage is computed: a small drop
+    is therefore expected by chance; `stderr` is the scale of such a drop.
 
     Args:
         scores: rows of `scores.csv`, with the column `fit`.

@@ -1,4 +1,4 @@
-"""How well is a concept found in one image, and which images show it? (sec. 5.1, Fig. 7 and 8)."""
+"""Scores of concepts in single images, and the choice of images (sec. 5.1, Fig. 7 and 8)."""
 
 from __future__ import annotations
 

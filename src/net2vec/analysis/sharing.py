@@ -1,4 +1,4 @@
-"""Are filters shared between concepts? (sec. 4.2, Fig. 4 and 5)."""
+"""How far filters are shared between concepts (sec. 4.2, Fig. 4 and 5)."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def summarize(frame: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFram
 
 
 def share_interval(successes: int, total: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval of a share: it says something where all of few observations agree.
+    """Wilson's interval of a share, which is valid where all of few observations agree.
 
     Args:
         successes: how many observations count.

@@ -1,4 +1,4 @@
-"""What the random start leaves of a concept's vector: the same training from several starts."""
+"""How far a concept's vector depends on its random start: one training from several starts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def seed_steadiness(arrays: xr.Dataset, *, neighbours: int = NEIGHBOURS) -> pd.D
 
     Args:
         arrays: of one layer and task.
-        neighbours: how many nearest concepts are held against each other.
+        neighbours: how many nearest concepts are compared.
 
     Returns:
         `concept, cosine, overlap, neighbours, score_sd, seeds`: the mean over all pairs of seeds of
@@ -52,11 +52,11 @@ def mean_steadiness(table: pd.DataFrame) -> pd.DataFrame:
     """Means over the concepts of a layer and task.
 
     Args:
-        table: of `seed_steadiness`, with any columns more that tell fits apart, such as `layer`.
+        table: of `seed_steadiness`, with any further columns that identify a fit, such as `layer`.
 
     Returns:
         Those columns, then `cosine, overlap, by_chance, score_sd, concepts, seeds`; `by_chance` is
-        the overlap of the neighbours in spaces that have nothing to do with each other.
+        the overlap of the neighbours in unrelated spaces.
     """
     fit = [name for name in table.columns if name not in STEADINESS_COLUMNS]
     groups = table.groupby(fit, sort=False)
@@ -98,7 +98,7 @@ def neighbour_overlap(
     directed: Bool[np.ndarray, "seed concept"],
     neighbours: int = NEIGHBOURS,
 ) -> Float[np.ndarray, "concept"]:
-    """Mean share of nearest concepts that two seeds have in common; NaN where it says nothing.
+    """Mean share of nearest concepts that two seeds have in common; NaN where it has no meaning.
 
     With C concepts, unrelated spaces would share neighbours / (C - 1) of them.
     """

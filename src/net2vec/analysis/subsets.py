@@ -1,4 +1,4 @@
-"""How many filters does a concept need? (sec. 4.1, Fig. 3)."""
+"""How many filters a concept needs (sec. 4.1, Fig. 3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Are single filters sufficient to encode a concept? (sec. 4.1 and 4.3, Fig. 2, Table 1)."""
+"""Single filters compared with all filters (sec. 4.1 and 4.3, Fig. 2, Table 1)."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def improvement(concepts: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         `network, layer, task, mean_ratio, n`, over the `n` concepts whose single filter scores
-        more than 0.005: below it a ratio says how bad the single filter is, and no more.
+        more than 0.005: below it a ratio only shows how bad the single filter is.
     """
     ratios = concepts.assign(ratio=_ratio(concepts))
     table = summarize(ratios, _FIT, "ratio").rename(columns={"mean": "mean_ratio"})
@@ -123,7 +123,7 @@ def improvement(concepts: pd.DataFrame) -> pd.DataFrame:
 
 
 def failures(concepts: pd.DataFrame) -> pd.DataFrame:
-    """What every concept gains by all filters, from the greatest loss on (sec. 4.1).
+    """The gain of every concept by all filters, from the greatest loss on (sec. 4.1).
 
     Args:
         concepts: the table of `by_concept`.

@@ -1,4 +1,4 @@
-"""Do the learned weights agree with what single filters can do? (sec. 5.2, Fig. 9)."""
+"""Agreement of learned weights with the scores of single filters (sec. 5.2, Fig. 9)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def weight_iou_correlation(segment: xr.Dataset) -> pd.DataFrame:
 
 
 def weights_and_ious(segment: xr.Dataset, concepts: Sequence[str]) -> pd.DataFrame:
-    """What that correlation is of, filter by filter, for some concepts (Fig. 9).
+    """Weight and IoU of every filter, for some concepts (Fig. 9).
 
     Args:
         segment: a layer's group `segment` of `results.zarr`.

@@ -2,8 +2,8 @@
 
 A classifying vector weighs the spatial means of a layer's filters, so as a direction in the layer's
 output it is w_k / (h w) at every place: *spread*. The derivative of an output of the network along
-it says how the output changes where the layer says a little more of the concept (TCAV, Kim et al.
-2018). Derivatives are computed by captum; what is added is the null that they are held against.
+it is the change of the output as the layer encodes a little more of the concept (TCAV, Kim et al.
+2018). Derivatives are computed by captum; the null that they are compared with is added here.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ class ConceptClassifier(Classifier):  # type: ignore[misc]
     def train_and_eval(
         self, dataloader: Iterable[tuple[Tensor, Tensor]], **_: Any
     ) -> dict[str, float]:
-        """Note which concepts captum shows, and tell the accuracy of the vectors on them.
+        """Record the concepts that captum passes, and return the accuracy of the vectors on them.
 
         Raises:
-            ConfigError: none of them is known.
+            ConfigError: if none of them is known.
         """
         batches = [(rows.flatten(1), labels.flatten()) for rows, labels in dataloader]
         rows = torch.cat([batch[0] for batch in batches])
@@ -99,7 +99,7 @@ class CaptumConcepts:
     Attributes:
         tcav: captum's interpreter; it has the vectors of all concepts and trains nothing.
         concepts: captum's concepts by name, without images of their own.
-        pairs: what to give `tcav.interpret` as `experimental_sets`: each concept, and all else.
+        pairs: the argument `experimental_sets` of `tcav.interpret`: each concept, and all else.
         classifier: for a `TCAV` of your own with concepts that have images.
         network: the network of the run.
     """
@@ -136,7 +136,7 @@ def captum_concepts(
         device: as for `Run.classify`.
 
     Raises:
-        Net2VecError: the run lacks one of these, or captum cannot take the layer.
+        Net2VecError: if the run lacks one of these, or captum cannot take the layer.
     """
     predictor = open_predictor(
         run, task, None, layer, fit=fit, network=network, transform=transform, device=device
@@ -184,7 +184,7 @@ def sensitivities(
     """Derivatives of an output along concept vectors, and whether chance does as well.
 
     The derivative is that of the output by the layer's activations times the spread vector. Its
-    mean over the images is held against that of vectors of the same length that mean nothing: what
+    mean over the images is compared with that of random vectors of the same length: what
     the concept's fit gives on shuffled annotations, where the run has learned that. p = (1 + how
     many have as large a mean, of either sign) / (1 + how many there are).
 
@@ -210,11 +210,12 @@ def sensitivities(
 
     Returns:
         `derivative` (concept, image); `mean` and `positive`, the share of images where it is above
-        0 (captum's magnitude and sign count), and `p` (concept); `null` tells which null it was.
+        0 (captum's magnitude and sign count), and `p` (concept). The attribute
+        `null` names the null.
 
     Raises:
-        Net2VecError: the run lacks one of these, captum cannot take the layer, or the network has
-            no such output.
+        Net2VecError: if the run lacks one of these, captum cannot take the layer, or the network
+            has no such output.
     """
     predictor = open_predictor(
         run, task, None, layer, fit=fit, network=network, transform=transform, device=device,
@@ -238,7 +239,7 @@ def sensitivities(
     if "null_weight" in arrays:
         learned = arrays["null_weight"].sel(concept=names).transpose("null", "concept", "filter")
     shuffled = None if learned is None else learned.values.astype(np.float64)
-    null, told = vectors_by_chance(weight, null_vectors, shuffled, nulls, seed)
+    null, description = vectors_by_chance(weight, null_vectors, shuffled, nulls, seed)
     derivative = chosen @ gradient.T
     p = p_values(chosen, gradient.mean(axis=0), null)
     return xr.Dataset(
@@ -266,7 +267,7 @@ def sensitivities(
             "task": task,
             "fit": encoding.fit,
             "target": target,
-            "null": told,
+            "null": description,
             "nulls": len(null),
         },
     )
@@ -284,7 +285,7 @@ def _path(network: Network, layer: str) -> str:
     """The module that captum is to hook.
 
     Raises:
-        NetworkError: it is called several times in a pass, where captum knows no single call.
+        NetworkError: if it is called several times in a pass, where captum knows no single call.
     """
     if "#" in layer or network.trace.calls()[network.trace.duplicates.get(layer, layer)] > 1:
         raise NetworkError(

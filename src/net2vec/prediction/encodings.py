@@ -15,7 +15,7 @@ from net2vec.results import fit_of
 
 @dataclass(frozen=True)
 class Encoding:
-    """The vectors of some concepts on a layer, with what turns them into predictions.
+    """The vectors of some concepts on a layer, with the numbers that turn them into predictions.
 
     Attributes:
         layer: the layer.
@@ -46,8 +46,8 @@ class Encoding:
         """Some concepts of a run.
 
         Args:
-            recorded: what `results.zarr` has of the layer.
-            learned: what it has of a task on the layer.
+            recorded: the arrays of the layer in `results.zarr`.
+            learned: the arrays of a task on the layer.
             names: the concepts, of those of the task, in the order wanted.
         """
         chosen = learned.sel(concept=list(names))

@@ -22,7 +22,7 @@ _WHITE = (255, 255, 255)
 _TINT = 0.45
 _KINDS = ("probability", "mask", "overlay")
 _HIGHEST = 2**16 - 1
-# Bytes of a name; two of them, what stands behind and a temporary name's ending stay below 255.
+# Bytes of a name: two of them, the rest of a file name and a temporary ending stay below 255.
 _LONGEST = 90
 
 
@@ -59,7 +59,7 @@ class MapWriter:
         concepts: all concepts that will come.
 
     Raises:
-        ConfigError: the folder's name is that of a file.
+        ConfigError: if the folder's name is that of a file.
     """
 
     def __init__(self, folder: Path, images: Sequence[NewImage], concepts: Sequence[str]) -> None:
@@ -74,7 +74,7 @@ class MapWriter:
         """Write the three files of a prediction.
 
         Raises:
-            DataError: the image's file cannot be read any more.
+            DataError: if the image's file cannot be read any more.
         """
         name = f"{self._stem[id(found.image)]}.{self._concept[found.concept]}"
         paths = {kind: self._folder / f"{name}.{kind}.png" for kind in _KINDS}

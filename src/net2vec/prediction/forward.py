@@ -58,8 +58,8 @@ class ForwardPass:
         """The outputs of some layers, batch by batch; one pass serves all layers.
 
         Raises:
-            DataError: an image cannot be read.
-            NetworkError: a layer is not in the network, or gives values that are not finite.
+            DataError: if an image cannot be read.
+            NetworkError: if a layer is not in the network, or gives values that are not finite.
         """
         layers = list(dict.fromkeys(layers))
         for chosen, sizes, fed in self.batches(images):
@@ -78,14 +78,14 @@ class ForwardPass:
         """Images as the network is fed them, on its device, with their own heights and widths.
 
         Raises:
-            DataError: an image cannot be read.
+            DataError: if an image cannot be read.
         """
         device = torch_device(self.device)
         self.network.module.to(device)
         with ThreadPoolExecutor(self.workers) as pool:
             for first in range(0, len(images), self.batch):
                 chosen = images[first : first + self.batch]
-                loaded = list(pool.map(lambda image: image.fed(self.network), chosen))
+                loaded = list(pool.map(lambda image: image.network_input(self.network), chosen))
                 stacked = torch.stack([fed for fed, _ in loaded])
                 # In memory as the probe's recording has it, for the same convolutions to be chosen.
                 stacked = stacked.contiguous(memory_format=torch.channels_last)

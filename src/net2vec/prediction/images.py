@@ -39,7 +39,7 @@ class NewImage:
         """Refuse a file that is no image, from its header alone.
 
         Raises:
-            DataError: it is missing, or not an image.
+            DataError: if it is missing, or not an image.
         """
         if isinstance(self.source, Path):
             read_image_size(self.source)
@@ -48,7 +48,7 @@ class NewImage:
         """The image upright and in RGB, as the probe reads its own (see `net2vec.data.images`).
 
         Raises:
-            DataError: it cannot be read, or is a tensor.
+            DataError: if it cannot be read, or is a tensor.
         """
         if isinstance(self.source, Tensor):
             raise DataError(f"{self.name}: a tensor is no picture; give its file or Pillow image")
@@ -56,11 +56,11 @@ class NewImage:
             return read_image(self.source)
         return upright_rgb(self.source, self.name)
 
-    def fed(self, network: Network) -> tuple[Tensor, tuple[int, int]]:
-        """What the network is fed [3, size, size], and the image's own height and width.
+    def network_input(self, network: Network) -> tuple[Tensor, tuple[int, int]]:
+        """The network's input [3, size, size], and the image's own height and width.
 
         Raises:
-            DataError: it cannot be read, or is a tensor of another shape or not finite.
+            DataError: if it cannot be read, or is a tensor of another shape or not finite.
         """
         side = network.preprocessing.size
         if not isinstance(self.source, Tensor):
@@ -85,7 +85,7 @@ def gather_images(images: object) -> list[NewImage]:
             NumPy arrays of unsigned bytes, [row, column] or [row, column, 3].
 
     Raises:
-        DataError: a folder has none, or there is something else among them.
+        DataError: if a folder has none, or there is something else among them.
     """
     if isinstance(images, str | PathLike | Image.Image | Tensor | np.ndarray):
         images = [images]

@@ -118,8 +118,8 @@ def predict(
 def _grids(chunk: LayerOutputs, encoding: Encoding) -> list[Float[Tensor, "image y x"]]:
     """Z of every concept on the grid of the layer.
 
-    Filters are thresholded where the network is; who is on goes to the CPU, where the sums have
-    the order that they have in the probe. They are half a percent of a dense sum.
+    Filters are thresholded on the device of the network; active entries go to the CPU, where the
+    sums have the order that they have in the probe. They are half a percent of a dense sum.
     """
     output = chunk.outputs[encoding.layer]
     if output.ndim != 4:

@@ -1,4 +1,4 @@
-"""Finished runs: what `open_run` gives, and the tables made of it."""
+"""Finished runs: opened, viewed by fit and seed, and made into tables."""
 
 from net2vec.results import RunTable
 from net2vec.runs.data import HARDLY_MOVED, RunData

@@ -67,7 +67,7 @@ def open_predictor(
     device: str = "cpu",
     batch: int | None = None,
 ) -> Predictor:
-    """Take from a run what predictions need, and open its network.
+    """Read from a run the arrays that predictions need, and open its network.
 
     Args:
         run: the run.
@@ -82,7 +82,7 @@ def open_predictor(
         batch: images at a time; by default as many as in the probe.
 
     Raises:
-        Net2VecError: the run lacks a layer, task, fit or concept, or its network cannot be had.
+        Net2VecError: if the run lacks a layer, task, fit or concept, or its network cannot be had.
     """
     asked = {"layer": layers or "", "concept": concepts}
     single = tuple(name for name, names in asked.items() if isinstance(names, str))
@@ -116,13 +116,13 @@ def open_network(
     Without one given here, that of `open_run` is used or it is loaded by its name, and kept.
 
     Raises:
-        Net2VecError: it cannot be had, or is another one.
+        Net2VecError: if it cannot be had, or is another one.
     """
-    told = (run.path, run.settings, run.provenance)
+    source = (run.path, run.settings, run.provenance)
     if network is not None:
-        return prediction.open_network(*told, network, transform)
+        return prediction.open_network(*source, network, transform)
     if run.shared.network is None:
-        run.shared.network = prediction.open_network(*told, *run.shared.given)
+        run.shared.network = prediction.open_network(*source, *run.shared.given)
     return run.shared.network
 
 
@@ -130,7 +130,7 @@ def concept_names(known: Sequence[str], wanted: Sequence[str] | None, label: str
     """The known names that are meant, each once; all where none is named.
 
     Raises:
-        ResultsError: one of them is not known, or may mean several.
+        ResultsError: if one of them is not known, or may mean several.
     """
     if not known:
         raise ResultsError(f"no concept was learned in {label}; choose another layer or task")

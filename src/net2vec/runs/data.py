@@ -33,7 +33,7 @@ _PERMUTATIONS = 99
 
 @dataclass
 class Shared:
-    """What all views of a run have in common.
+    """State that all views of a run share.
 
     Attributes:
         given: the network that was probed and its preprocessing, where the run was opened with
@@ -59,7 +59,7 @@ class RunData:
         fit: the fit that everything here is of; a run's first, unless it is a view of another
             (see `at`).
         seed: in the view of a seed that seed, otherwise None.
-        shared: what all views of the run have in common.
+        shared: state that all views of the run share.
     """
 
     def __init__(
@@ -92,10 +92,10 @@ class RunData:
         return results.fits_of(self.tree) if self._viewed is None else (self.fit,)
 
     def fit_title(self, fit: str | None = None) -> str:
-        """What a fit, by default that of this view, is called in text.
+        """The title of a fit, by default that of this view, for text.
 
         Raises:
-            ResultsError: the run has no such fit.
+            ResultsError: if the run has no such fit.
         """
         found = self._any_results(fit)
         return results.fit_title(found) if found is not None else fit or self.fit
@@ -104,7 +104,7 @@ class RunData:
         """Whether a fit, by default that of this view, begins at a random start.
 
         Raises:
-            ResultsError: the run has no such fit.
+            ResultsError: if the run has no such fit.
         """
         found = self._any_results(fit)
         return found is not None and results.has_start(found)
@@ -126,7 +126,7 @@ class RunData:
             seed: one of `seeds`; by default the run's own.
 
         Raises:
-            ResultsError: the run has no such fit or seed.
+            ResultsError: if the run has no such fit or seed.
         """
         if fit is None and seed is None:
             seed = self.seed
@@ -178,7 +178,7 @@ class RunData:
         """The tasks that a layer, by default the last, has results for.
 
         Raises:
-            ResultsError: the run has no such layer.
+            ResultsError: if the run has no such layer.
         """
         self.layer(layer)
         return tuple(results.tasks_of(self.tree, self.layer_name(layer)))
@@ -191,7 +191,7 @@ class RunData:
         """Thresholds and highest activations of a layer, by default the last.
 
         Raises:
-            ResultsError: the run has no such layer.
+            ResultsError: if the run has no such layer.
         """
         return results.layer_of(self.tree, self.layer_name(layer))
 
@@ -206,7 +206,7 @@ class RunData:
             fit: one of the run's fits; by default that of this view.
 
         Raises:
-            ResultsError: the run has no such layer, task or fit.
+            ResultsError: if the run has no such layer, task or fit.
         """
         seed = self.seed if fit in (None, self.fit) else None
         key = (self.layer_name(layer), task, fit or self.fit, seed)
@@ -222,7 +222,7 @@ class RunData:
         """The concept vectors: the weights learned on all filters, dimensions (concept, filter).
 
         Raises:
-            ResultsError: the run has no such layer, task or fit.
+            ResultsError: if the run has no such layer, task or fit.
         """
         return self.arrays(layer, task=task, fit=fit)["weight"]
 
@@ -230,7 +230,7 @@ class RunData:
         """The category of every concept of a task.
 
         Raises:
-            ResultsError: the run has no such layer or task.
+            ResultsError: if the run has no such layer or task.
         """
         category = self.arrays(layer, task=task)["category"]
         return dict(zip(category["concept"].values, category.values, strict=True))
@@ -245,7 +245,7 @@ class RunData:
         largely those of the start. A fit without a start has none of them.
 
         Raises:
-            ResultsError: the run has no such layer or task.
+            ResultsError: if the run has no such layer or task.
         """
         distance = self.arrays(layer, task=task, fit=fit)["start_distance"]
         names = distance["concept"].values
@@ -259,7 +259,7 @@ class RunData:
         A vector without a direction, as after learning with too large steps, is left out.
 
         Raises:
-            ResultsError: the run has no such layer, task or fit.
+            ResultsError: if the run has no such layer, task or fit.
         """
         if fit not in (None, self.fit):
             return self.at(fit=fit).space(layer, task=task)

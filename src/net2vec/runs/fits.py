@@ -28,7 +28,7 @@ def fit_tables(
             column `second`.
 
     Raises:
-        ResultsError: the run has no such fit, or both are the same.
+        ResultsError: if the run has no such fit, or both are the same.
     """
     if len(run.fits) < 2:
         return {}

@@ -12,7 +12,7 @@ def unique_labels(runs: Sequence[RunData]) -> list[str]:
     """A label for each run: its network, with as much of its path as tells it from the others.
 
     Raises:
-        ResultsError: a run is there twice.
+        ResultsError: if a run is there twice.
     """
     paths = [run.path.resolve() for run in runs]
     for run, path in zip(runs, paths, strict=True):

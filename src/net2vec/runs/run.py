@@ -39,7 +39,7 @@ def open_run(
         transform: the preprocessing of that module.
 
     Raises:
-        ResultsError: the folder is no finished run, or one of its files cannot be read.
+        ResultsError: if the folder is no finished run, or one of its files cannot be read.
     """
     return Run(Path(path), shared=Shared(given=(network, transform)))
 
@@ -55,7 +55,7 @@ class Run(RunData):
         See `net2vec.analysis.concepts_of_filter` for the columns.
 
         Raises:
-            ResultsError: the run has no such layer, task or filter.
+            ResultsError: if the run has no such layer, task or filter.
         """
         arrays = self.arrays(layer, task=task)
         try:
@@ -70,7 +70,7 @@ class Run(RunData):
         """One of the run's tables, as `RUN/tables` has them: `intervals`, `evidence`, ...
 
         Raises:
-            ResultsError: there is no such table.
+            ResultsError: if there is no such table.
         """
         if name not in TABLES:
             raise ResultsError(f"no table {name!r}; there are {', '.join(TABLES)}")
@@ -110,8 +110,8 @@ class Run(RunData):
             brackets where several were asked for; `cut`; each image's own `height` and `width`.
 
         Raises:
-            Net2VecError: the run lacks what is asked for, an image cannot be read, or the network
-                cannot be had or is not the one that was probed.
+            Net2VecError: if the run lacks what is asked for, an image cannot be read, or the
+                network cannot be had or is not the one that was probed.
         """
         from net2vec.prediction import gather_images
         from net2vec.runs.apply import open_predictor
@@ -156,7 +156,7 @@ class Run(RunData):
         """The network that was probed, loaded by its name or given, and checked.
 
         Raises:
-            Net2VecError: it cannot be had, or is not the one that was probed.
+            Net2VecError: if it cannot be had, or is not the one that was probed.
         """
         from net2vec.runs.apply import open_network
 

@@ -80,7 +80,7 @@ def _of_parts(
     """A table of every layer and task, or of one task, or of the last layer alone.
 
     Args:
-        read: takes what the table is made of from a run's layer and task.
+        read: reads the argument of `make` from a run's layer and task.
         run: the run.
         declared: the table.
         task: the only task.

@@ -1,4 +1,4 @@
-"""How different are two spaces? On the concepts they share (sec. 5.3, Fig. 10)."""
+"""Differences of spaces, on the concepts that they share (sec. 5.3, Fig. 10)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEAST_SHARED = 3
 
 @dataclass(frozen=True)
 class Comparison:
-    """Spaces held against each other, two by two.
+    """Spaces compared, two by two.
 
     Attributes:
         spaces: their labels.
@@ -52,8 +52,8 @@ def compare_spaces(
     - `cka`: linear centred kernel alignment (Kornblith et al. 2019), 1 for equal geometries; few
       concepts in many dimensions are near 1 whatever they are, so `cka_by_chance` is its mean over
       all permutations of the concepts of one space.
-    - `procrustes`: what the best rotation leaves between the two centred sets of vectors, scaled
-      to norm 1 each (Ding et al. 2021); from 0 to 2.
+    - `procrustes`: the difference that the best rotation leaves between the two centred sets of
+      vectors, scaled to norm 1 each (Ding et al. 2021); from 0 to 2.
     - `rsa`: Spearman's correlation between the cosines of all pairs of concepts (Kriegeskorte et
       al. 2008), and `p`, the share of permutations of the concepts of one space that give at least
       as much.
@@ -65,7 +65,7 @@ def compare_spaces(
         seed: of the permutations.
 
     Raises:
-        SpaceError: fewer than two spaces, a label stands twice, or they share too few concepts.
+        SpaceError: if there are fewer than two spaces, a label stands twice, or they share too few concepts.
     """
     labels = [space.label for space in spaces]
     if len(spaces) < 2:

@@ -1,4 +1,4 @@
-"""What a space says of all its concepts at once, as tidy tables."""
+"""Tables of all concepts of a space: neighbours, sums and clusters."""
 
 from __future__ import annotations
 
