@@ -83,7 +83,6 @@ class FitPair:
 FITS = RunTable(
     name="fits",
     title="Scores, failures and vectors of two fits, in numbers",
-    source="",
     columns=(
         *LAYER_TASK, "{first}", "{second}", "ratio", "as_good", "trained", "worse",
         "single_{first}", "single_{second}", "percent_{first}", "percent_{second}",
@@ -105,7 +104,6 @@ FITS = RunTable(
 FITS_BY_CONCEPT = RunTable(
     name="fits_by_concept",
     title="Scores and vectors of every concept with both fits",
-    source="",
     columns=(
         *LAYER_TASK, "concept", "category", "n_train", "concept_size",
         "single_{first}", "single_{second}", "combined_{first}", "combined_{second}", "filters",

@@ -317,7 +317,6 @@ def _rules(arrays: xr.Dataset, name: str) -> list[str]:
 INTERVALS = RunTable(
     name="intervals",
     title="How far every concept's scores can be trusted: bootstrap intervals over the images",
-    source="",
     columns=(*LAYER_TASK, *INTERVAL_COLUMNS),
     keys=(*LAYER_TASK, "concept", "method", "filters"),
     made_of="tasks",

@@ -141,7 +141,6 @@ def _mean(pairs: list[Float[np.ndarray, "concept"]]) -> Float[np.ndarray, "conce
 STEADINESS = RunTable(
     name="steadiness",
     title="How much of every concept's vector and neighbours stays with another random start",
-    source="",
     columns=(*LAYER_TASK, *STEADINESS_COLUMNS),
     keys=(*LAYER_TASK, "concept"),
     made_of="tasks",

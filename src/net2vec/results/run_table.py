@@ -43,10 +43,10 @@ class RunTable:
 
     name: str
     title: str
-    source: str
     columns: tuple[str, ...]
     keys: tuple[str, ...]
     made_of: str
     make: Callable[[Any], pd.DataFrame]
+    source: str = ""
     values: tuple[str, ...] = ()
     seeded: Callable[[pd.DataFrame], pd.DataFrame] | None = None

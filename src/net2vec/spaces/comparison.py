@@ -65,7 +65,8 @@ def compare_spaces(
         seed: of the permutations.
 
     Raises:
-        SpaceError: if there are fewer than two spaces, a label stands twice, or they share too few concepts.
+        SpaceError: if there are fewer than two spaces, two have one label, or they share too
+            few concepts.
     """
     labels = [space.label for space in spaces]
     if len(spaces) < 2:
