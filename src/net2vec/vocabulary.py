@@ -31,7 +31,7 @@ PUBLISHED_DATASETS = (
 
 PAPER, CONVERGED, BOTH, ALL = "paper", "converged", "both", "all"
 FIT_GROUP = "net2vec.fits"
-"""Entry points in this group add fits of other packages: classes of `net2vec.tasks.fits.base.Fit`."""
+"""Entry points in this group are classes of `net2vec.tasks.fits.base.Fit` of other packages."""
 
 
 @dataclass(frozen=True)

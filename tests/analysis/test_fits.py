@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from net2vec.analysis import (
     ALL,
+    combined_vs_single,
     compare_fits,
     compare_rules,
     drops,
@@ -21,6 +22,7 @@ from net2vec.analysis.fits import used_by_chance
 
 import oracle
 
+FITS = ("paper", "converged")
 KEY = {"network": "net", "layer": "a", "task": "segment"}
 TRAINED = {"dog": 200, "cat": 50, "cow": 49, "red-c": 80}
 
@@ -64,7 +66,7 @@ SCORES = pd.DataFrame(
 
 
 def test_concepts_are_paired_with_themselves():
-    pairs = pair_fits(SCORES.sample(frac=1, random_state=3)).set_index("concept")
+    pairs = pair_fits(SCORES.sample(frac=1, random_state=3), *FITS).set_index("concept")
     assert set(pairs.index) == set(TRAINED)
     cat = pairs.loc["cat"]
     assert cat["single_paper"] == 0.30
@@ -72,11 +74,11 @@ def test_concepts_are_paired_with_themselves():
     assert cat["combined_paper"] == 0.20
     assert cat["combined_converged"] == 0.18
     assert cat["n_train"] == 50
-    assert pair_fits(SCORES[SCORES["fit"] == "paper"]).empty
+    assert pair_fits(SCORES[SCORES["fit"] == "paper"], *FITS).empty
 
 
 def test_scores_and_failures_by_hand():
-    (found,) = compare_fits(pair_fits(SCORES)).to_dict("records")
+    (found,) = compare_fits(pair_fits(SCORES, *FITS), *FITS).to_dict("records")
     assert found["n"] == 4
     assert found["paper"] == pytest.approx(1.2 / 4)
     assert found["converged"] == pytest.approx(1.2 / 4)
@@ -93,16 +95,24 @@ def test_scores_and_failures_by_hand():
     assert found["failures_both"] == 1
 
 
+def test_a_score_that_is_missing_is_as_good_as_none():
+    """By one definition of Table 1, wherever it is counted."""
+    pairs = pair_fits(SCORES, *FITS).assign(combined_paper=np.nan)
+    (found,) = compare_fits(pairs, *FITS).to_dict("records")
+    alone = pairs.rename(columns={"combined_paper": "combined", "single_paper": "single"})
+    assert combined_vs_single(alone)["percent"].tolist() == [found["percent_paper"]] == [0]
+
+
 def test_a_trifle_is_not_worse_and_few_images_excuse():
-    pairs = pair_fits(SCORES).assign(combined_paper=0.5, combined_converged=0.495)
-    assert compare_fits(pairs)["worse"].tolist() == [0]
-    few = compare_fits(pairs.assign(n_train=49))
+    pairs = pair_fits(SCORES, *FITS).assign(combined_paper=0.5, combined_converged=0.495)
+    assert compare_fits(pairs, *FITS)["worse"].tolist() == [0]
+    few = compare_fits(pairs.assign(n_train=49), *FITS)
     assert few["trained"].tolist() == [0]
     assert few["worse"].isna().all()
 
 
 def test_curves_by_hand():
-    curves = fit_curves(SCORES)
+    curves = fit_curves(SCORES, FITS)
     every = curves[curves["category"] == ALL].set_index(["fit", "rule", "filters"])
     assert every["mean"].to_dict() == pytest.approx(
         {
@@ -126,7 +136,7 @@ def test_curves_by_hand():
 
 
 def test_drops_are_of_the_same_concepts():
-    lost = drops(SCORES).set_index(["category", "fit", "rule"])
+    lost = drops(SCORES, FITS).set_index(["category", "fit", "rule"])
     dog, cat, cow = 0.4 - 0.1, 0.3 - 0.2, 0.2 - 0.6
     paper = lost.loc["object", "paper", "weight"]
     assert paper["filters"] == 4  # 1.0 in sum, against 0.9 of two and of all
@@ -142,7 +152,7 @@ def test_drops_are_of_the_same_concepts():
 
 
 def test_rules_are_compared_at_equal_numbers_of_filters():
-    table = compare_rules(SCORES).set_index("filters")
+    table = compare_rules(SCORES, "converged").set_index("filters")
     two = table.loc[2]
     assert two["weight"] == pytest.approx(0.25)
     assert two["path"] == pytest.approx(0.3)
@@ -150,14 +160,14 @@ def test_rules_are_compared_at_equal_numbers_of_filters():
     assert two["stderr"] == pytest.approx(np.std([0.2, 0, -0.1, 0.1], ddof=1) / 2)
     assert (two["better"], two["worse"], two["n"]) == (50, 25, 4)
     assert table.loc[4, "difference"] == 0
-    without = compare_rules(SCORES[SCORES["method"] != "path"])
+    without = compare_rules(SCORES[SCORES["method"] != "path"], "converged")
     assert without.empty
-    assert list(without) == list(compare_rules(SCORES))
+    assert list(without) == list(compare_rules(SCORES, "converged"))
 
 
 def test_without_subsets_there_are_no_curves():
     few = SCORES[SCORES["method"].isin(["single", "combined"])]
-    for table in (fit_curves(few), drops(few), compare_rules(few)):
+    for table in (fit_curves(few, FITS), drops(few, FITS), compare_rules(few, "converged")):
         assert table.empty
 
 
@@ -176,7 +186,7 @@ def test_vectors_agree_with_the_oracle():
     converged += paper
     # Concepts are paired by name, whatever their order.
     shuffled = arrays(converged).isel(concept=rng.permutation(9))
-    table = pair_vectors(arrays(paper), shuffled, neighbours=3)
+    table = pair_vectors(arrays(paper), shuffled, *FITS, neighbours=3)
     for index, found in table.iterrows():
         near = [[near for near, _ in oracle.nearest(w, {index: 1}, 3)] for w in (paper, converged)]
         assert found["overlap"] == pytest.approx(len(set(near[0]) & set(near[1])) / 3)
@@ -194,7 +204,7 @@ def test_a_vector_without_a_direction_has_no_neighbours():
     weight = np.random.default_rng(0).normal(size=(9, 4))
     broken = weight.copy()
     broken[2], broken[5] = 0, np.nan
-    table = pair_vectors(arrays(weight), arrays(broken), neighbours=3)
+    table = pair_vectors(arrays(weight), arrays(broken), *FITS, neighbours=3)
     missing = table["cosine"].isna()
     assert missing.tolist() == [index in {2, 5} for index in range(9)]
     assert table["nearest_converged"].isna().tolist() == missing.tolist()
@@ -216,7 +226,7 @@ def test_sharing_by_hand():
             "overlap": [0, 0.2, 0.4, 1.0],
         }
     )
-    (found,) = sharing_of_fits(concepts, neighbours=2).to_dict("records")
+    (found,) = sharing_of_fits(concepts, *FITS, neighbours=2).to_dict("records")
     assert found["shared_paper"] == 4
     assert found["shared_converged"] == pytest.approx(4 / 3)
     # Each of three filters is missed by all of four draws with probability (2/3)^4.

@@ -11,7 +11,7 @@ from torch import nn
 from net2vec.bridges import captum as bridge
 from net2vec.errors import Net2VecError
 from net2vec.networks import network_from_module
-from net2vec.prediction import Encoding, Looking
+from net2vec.prediction import Encoding, ForwardPass
 
 from builders_apply import probe_small, save_pictures, squash
 from builders_runs import small_network
@@ -176,8 +176,8 @@ def test_a_vector_is_spread_over_the_places_of_any_layout():
         "block", "classify", "paper", ("a", "b"), ("x", "x"), torch.zeros(5), weight,
         torch.zeros(2), torch.zeros(2), (16, 16),
     )  # fmt: skip
-    applied = bridge.Applied(Looking(network), (encoding,))
-    spread = bridge._spread(applied, encoding, [1, 0])
+    predictor = bridge.Predictor(ForwardPass(network), (encoding,))
+    spread = bridge._spread(predictor, encoding, [1, 0])
     tokens = spread[0].view(5, 5)  # the class token and four places
     assert (tokens[0] == 0).all()
     torch.testing.assert_close(tokens[1:], weight[1].expand(4, 5) / 4)

@@ -11,7 +11,7 @@ import torch
 
 from net2vec.errors import ResultsError
 from net2vec.pipeline import analyze, write_report
-from net2vec.prediction import looking
+from net2vec.prediction import forward
 from net2vec.runs import TABLES, open_run
 from net2vec.spaces import SpaceError
 
@@ -158,19 +158,19 @@ def test_a_network_that_breaks_is_told_in_one_line(folder, network, dataset, tmp
     def fail(*_, **__):
         raise RuntimeError("out of\nmemory")
 
-    monkeypatch.setattr("net2vec.prediction.looking.run_layers", fail)
+    monkeypatch.setattr("net2vec.prediction.forward.run_layers", fail)
     assert "out of" in write(folder, tmp_path, network=network, dataset=dataset)
 
 
 def test_pictures_are_those_of_the_pass_in_half_precision(dataset, tmp_path, monkeypatch):
     seen = []
-    look = looking.run_layers
+    look = forward.run_layers
 
     def noting(*arguments, **options):
         seen.append(options["mixed_precision"])
         return look(*arguments, **options)
 
-    monkeypatch.setattr(looking, "run_layers", noting)
+    monkeypatch.setattr(forward, "run_layers", noting)
     analyze(
         small_network(), dataset, tmp_path / "half", layers="1", transform=as_tensor, quantile=0.05,
         tasks="segment", mixed_precision=True, segment={"epochs": 1, "subsets": ()},

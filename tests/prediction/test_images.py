@@ -42,7 +42,7 @@ def test_files_and_open_images_are_read_as_the_probe_reads_them(tmp_path):
         own_size = (9, 6) if name == "turned.jpg" else (6, 9)
         for image in (path, str(path), Image.open(path)):
             (found,) = gather_images(image)
-            fed, size = found.fed(NETWORK)
+            fed, size = found.network_input(NETWORK)
             assert torch.equal(fed, wanted), name
             assert size == own_size, name
             assert found.name == str(path)
@@ -51,7 +51,7 @@ def test_files_and_open_images_are_read_as_the_probe_reads_them(tmp_path):
 def test_an_image_in_memory_is_left_as_it_was(tmp_path):
     picture = Image.open(odd_images(tmp_path)["turned.jpg"])
     before = picture.tobytes()
-    gather_images(picture)[0].fed(NETWORK)
+    gather_images(picture)[0].network_input(NETWORK)
     assert (picture.size, picture.tobytes()) == ((9, 6), before)
 
 
@@ -66,7 +66,7 @@ def test_a_folder_stands_for_its_images_and_a_batch_for_its_rows(tmp_path):
     found = gather_images([tmp_path, torch.zeros(2, 3, 8, 8), Image.new("L", (4, 4))])
     names = [str(path) for path in sorted(paths.values())]
     assert [image.name for image in found] == [*names, "image 5", "image 6", "image 7"]
-    assert found[5].fed(NETWORK)[1] == (8, 8)
+    assert found[5].network_input(NETWORK)[1] == (8, 8)
 
 
 def test_what_is_no_image_is_refused(tmp_path):
@@ -79,6 +79,6 @@ def test_what_is_no_image_is_refused(tmp_path):
     with pytest.raises(DataError, match="not int"):
         gather_images(3)
     with pytest.raises(DataError, match="int64"):
-        gather_images(torch.zeros(3, 8, 8, dtype=torch.int64))[0].fed(NETWORK)
+        gather_images(torch.zeros(3, 8, 8, dtype=torch.int64))[0].network_input(NETWORK)
     with pytest.raises(DataError, match="no picture"):
         gather_images(torch.zeros(3, 8, 8))[0].picture()

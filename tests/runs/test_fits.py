@@ -1,9 +1,12 @@
 """What the tables of both fits say of the paper's other starts."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 
 from net2vec.analysis import ALL
+from net2vec.errors import ResultsError
 from net2vec.runs import FIT_TABLES, Run, fit_tables, open_run
 
 from builders import LAYERS, build_run
@@ -111,3 +114,57 @@ def test_with_one_seed_there_is_nothing_new(tables, tmp_path):
         assert list(once[name]) == [column for column in tables[name] if column not in spread]
         assert len(once[name]) == len(tables[name])
         assert bool(spread) == (name != "fits_rules")  # which is of the converged fit alone
+
+
+@pytest.fixture(scope="module")
+def three(run):
+    """The same run with a third fit, which has the arrays of the second."""
+    tree = run.tree.copy()
+    tree.attrs["fits"] = [*FITS, "elastic"]
+    for layer in ("stem-relu", "blocks.6"):
+        for task in ("segment", "classify"):
+            other = tree[f"{layer}/{task}/converged"].to_dataset(inherit=False)
+            titled = other.assign_attrs(fit="elastic", fit_title="elastic net", has_start=0)
+            tree[f"{layer}/{task}/elastic"] = xr.DataTree(titled)
+    return Run(run.path, tree=tree)
+
+
+def test_any_two_fits_are_compared(run, tables):
+    swapped = fit_tables(run, "converged", "paper")["fits"]
+    one = tables["fits"]
+    assert one["ratio"].tolist() == pytest.approx((1 / swapped["ratio"]).tolist())
+    for same in ("paper", "converged", "percent_paper", "percent_converged", "shared_by_chance"):
+        assert swapped[same].tolist() == one[same].tolist(), same
+    assert swapped["cosine"].tolist() == pytest.approx(one["cosine"].tolist())
+    # Without seeds of the first fit there is no spread, and its filter tells failures.
+    assert not [column for column in swapped if column.endswith("_sd")]
+    rest = 100 * (1 - swapped["failures_converged"] / swapped["n"])
+    assert rest.tolist() == pytest.approx(swapped["percent_converged"].tolist())
+    with pytest.raises(ResultsError, match="fit 'paper' cannot be compared with itself"):
+        fit_tables(run, "paper", "paper")
+    with pytest.raises(ResultsError, match="fit 'ridge' is not in this run; it has paper"):
+        fit_tables(run, "paper", "ridge")
+
+
+def test_the_first_of_three_fits_is_compared_with_every_other(three, tables):
+    assert three.fits == (*FITS, "elastic")
+    found = fit_tables(three)
+    for name, table in tables.items():
+        parts = dict(list(found[name].groupby("second")))
+        assert list(parts) == ["converged", "elastic"]
+        of_pair = parts["converged"][list(table)].reset_index(drop=True)
+        pd.testing.assert_frame_equal(of_pair, table, check_dtype=False)
+    twin = found["fits"].query("second == 'elastic'")
+    assert twin["percent_elastic"].tolist() == tables["fits"]["percent_converged"].tolist()
+    assert twin["percent_converged"].isna().all()
+
+
+def test_a_fit_is_known_by_its_attributes(three):
+    assert [three.fit_title(fit) for fit in three.fits] == [
+        "paper’s training", "converged fit", "elastic net",
+    ]  # fmt: skip
+    assert [three.has_start(fit) for fit in three.fits] == [True, False, False]
+    view = three.at(fit="elastic")
+    assert (view.fit_title(), view.has_start()) == ("elastic net", False)
+    with pytest.raises(ResultsError, match="'ridge' is not in this run"):
+        three.fit_title("ridge")

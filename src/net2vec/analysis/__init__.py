@@ -8,16 +8,9 @@ saves or prints.
 from net2vec.analysis.controls import paired_difference
 from net2vec.analysis.evidence import LEAST_NULLS, evidence_summary, weigh_evidence
 from net2vec.analysis.filters import FILTER_COLUMNS, concepts_of_filter
-from net2vec.analysis.fits import (
-    ALL,
-    compare_fits,
-    compare_rules,
-    drops,
-    fit_curves,
-    pair_fits,
-    pair_vectors,
-    sharing_of_fits,
-)
+from net2vec.analysis.fit_pair import FitPair
+from net2vec.analysis.fit_subsets import ALL, compare_rules, drops, fit_curves
+from net2vec.analysis.fits import compare_fits, pair_fits, pair_vectors, sharing_of_fits
 from net2vec.analysis.individual import (
     DECILES,
     choose_concepts,
@@ -50,6 +43,7 @@ __all__ = [
     "DECILES",
     "FILTER_COLUMNS",
     "LEAST_NULLS",
+    "FitPair",
     "by_category",
     "by_concept",
     "choose_concepts",

@@ -1,4 +1,4 @@
-"""Is it the training that encodes concepts? Two networks concept by concept (sec. 4.3)."""
+"""Effect of training: two networks compared concept by concept (sec. 4.3)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from net2vec.analysis.statistics import summarize
 def paired_difference(concepts: pd.DataFrame, network: str, other: str) -> pd.DataFrame:
     """Mean score of all filters in two networks, over the concepts and layers that both have.
 
-    The standard error is that of the difference within concepts: both networks are asked for the
+    The standard error is that of the difference within concepts: both networks have the
     same concepts in the same images, so that most of the spread between concepts cancels.
 
     Args:
         concepts: the table of `by_concept` of both networks.
         network: the network of interest.
-        other: the network it is held against, such as its twin with random weights.
+        other: the network it is compared with, such as its twin with random weights.
 
     Returns:
         `network, other, layer, task, category, mean, mean_other, difference, stderr, n`; the means

@@ -1,9 +1,9 @@
-"""Is a score better than chance? Null scores, p-values and false discoveries.
+"""Scores compared with chance: null scores, p-values and false discoveries.
 
-A null score is what the whole procedure reaches on shuffled annotations, filter chosen and all:
-see `net2vec.tasks.nulls`. Each concept has its own. Concepts are then judged together: of those
-that pass in a layer, at most 5 % are expected to have passed by chance (Benjamini and Hochberg
-1995; it holds for independent concepts and for such as are related positively).
+A null score is the score of the whole procedure, choice of the filter included, on shuffled
+annotations: see `net2vec.tasks.nulls`. Each concept has its own. Concepts are then judged together:
+of those that pass in a layer, at most 5 % are expected to have passed by chance (Benjamini and
+Hochberg 1995; it holds for independent concepts and for such as are related positively).
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from jaxtyping import Bool, Float
-from scipy import stats
+
+from net2vec.analysis.sufficiency import score_columns
+from net2vec.results import LAYER_TASK, RunTable
 
 EVIDENCE_COLUMNS = ("method", "concept", "score", "null_mean", "nulls", "p", "q", "passed")
 SUMMARY_COLUMNS = ("method", "concepts", "passed", "share", "nulls", "needed")
@@ -71,7 +73,7 @@ def evidence_summary(table: pd.DataFrame, *, rate: float = RATE) -> pd.DataFrame
     """How many concepts a layer encodes.
 
     Args:
-        table: of `weigh_evidence`, with any columns more that tell fits apart, such as `layer`.
+        table: of `weigh_evidence`, with any further columns that identify a fit, such as `layer`.
         rate: as it was for `weigh_evidence`.
 
     Returns:
@@ -90,7 +92,7 @@ def evidence_summary(table: pd.DataFrame, *, rate: float = RATE) -> pd.DataFrame
 
 
 def scores_of(arrays: xr.Dataset, method: str) -> Float[np.ndarray, "concept"]:
-    """The validation scores that a method's null scores are held against.
+    """The validation scores that a method's null scores are compared with.
 
     Args:
         arrays: of one layer and task.
@@ -122,6 +124,8 @@ def p_values(
 
 def false_discovery_rates(p: Float[np.ndarray, "concept"]) -> Float[np.ndarray, "concept"]:
     """Adjusted p-values after Benjamini and Hochberg: the least rate at which each passes."""
+    from scipy import stats  # takes a second to load
+
     if not len(p):
         return p
     rates: Float[np.ndarray, "concept"] = stats.false_discovery_control(p, method="bh")
@@ -142,3 +146,23 @@ def least_passing(concepts: int, nulls: int, rate: float = RATE) -> float:
     """
     needed = max(1, math.ceil(concepts / ((1 + nulls) * rate) - 1e-9))
     return float(needed) if needed <= concepts else float("nan")
+
+
+EVIDENCE = RunTable(
+    name="evidence",
+    title="Every concept's scores against those on shuffled annotations",
+    columns=(*LAYER_TASK, *EVIDENCE_COLUMNS),
+    keys=(*LAYER_TASK, "method", "concept"),
+    made_of="tasks",
+    make=weigh_evidence,
+    values=("score",),
+    seeded=score_columns,
+)
+EVIDENCE_SUMMARY = RunTable(
+    name="evidence_summary",
+    title="How many concepts are encoded better than chance",
+    columns=(*LAYER_TASK, *SUMMARY_COLUMNS),
+    keys=(*LAYER_TASK, "method"),
+    made_of="evidence",
+    make=evidence_summary,
+)

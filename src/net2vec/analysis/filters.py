@@ -1,4 +1,4 @@
-"""What does a filter do? The concepts that it finds by itself, and its weight in their vectors."""
+"""The concepts that a filter finds by itself, and its weight in their vectors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def concepts_of_filter(arrays: xr.Dataset, index: int) -> pd.DataFrame:
         By `iou`, and by absolute `weight` where there is none, the highest first.
 
     Raises:
-        KeyError: there is no such filter.
+        KeyError: if there is no such filter.
     """
     if index not in arrays["filter"].values:
         raise KeyError(index)

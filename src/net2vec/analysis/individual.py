@@ -1,10 +1,12 @@
-"""How well is a concept found in one image, and which images show it? (sec. 5.1, Fig. 7 and 8)."""
+"""Scores of concepts in single images, and the choice of images (sec. 5.1, Fig. 7 and 8)."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+
+from net2vec.results import RunTable
 
 DECILES = 10
 
@@ -111,3 +113,15 @@ def choose_concepts(
         taken[row["category"]] = taken.get(row["category"], 0) + 1
         chosen.append(str(row["concept"]))
     return chosen
+
+
+INDIVIDUAL_IOU = RunTable(
+    name="individual_iou",
+    title="Individual IoU of every concept with a single filter and with all",
+    source="Fig. 7",
+    columns=("layer", "concept", "method", "mean", "sd", "n", "n_zero"),
+    keys=("layer", "concept", "method"),
+    made_of="segment",
+    make=lambda segment: individual_iou(individual_ious(segment)),
+    values=("mean", "sd"),
+)

@@ -27,11 +27,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from jaxtyping import Bool, Float, Int, Integer, Shaped
-from scipy import stats
 
-from net2vec.analysis.sufficiency import PATH, SUBSET
+from net2vec.analysis.sufficiency import DIFFERENCE, PATH, SUBSET, score_columns
+from net2vec.results import LAYER_TASK, RunTable
 
-DIFFERENCE = "difference"
 INTERVAL_COLUMNS = ("concept", "method", "filters", "value", "low", "high", "n")
 LEVEL = 0.95
 DRAWS = 2000
@@ -104,13 +103,13 @@ def iou_intervals(
     """Value, low and high of the set IoU by every method and of a difference.
 
     The interval always holds the value. Where no pixel is found, it reaches from 0 to what could
-    be missed in so few images. One image says nothing of others: from 0 to 1.
+    be missed in so few images. One image allows no estimate for others: from 0 to 1.
 
     Args:
         intersection: pixels that are predicted and true, by method and image; the methods are the
             single filter, the combination and any number of subsets.
         union: pixels that are one or the other.
-        key: the seed and the concept; the same for what is to be paired.
+        key: the seed and the concept; intervals with equal keys are paired.
         level: the share of such intervals that hold the truth.
         draws: resamples.
 
@@ -139,13 +138,13 @@ def accuracy_intervals(
 
     Images with and without the concept are resampled apart: the set is balanced by design. The
     interval always holds the value. Where all are right, it reaches from what could be missed in so
-    few images to 1. One image of each says nothing of others: from 0 to 1.
+    few images to 1. One image of each allows no estimate for others: from 0 to 1.
 
     Args:
         correct: whether a method is right, by trial; the methods are the single filter, the
             combination and any number of subsets.
         positive: whether each trial contains the concept.
-        key: the seed and the concept; the same for what is to be paired.
+        key: the seed and the concept; intervals with equal keys are paired.
         level: the share of such intervals that hold the truth.
         draws: resamples.
 
@@ -187,7 +186,7 @@ def _imaginary(
 def _imagined_pixels(
     extra: Float[np.ndarray, "draw kind"], size: Float[np.ndarray, "method"]
 ) -> Float[np.ndarray, "draw both"]:
-    """What imaginary images add: each method's mean union, all or nothing of which is found."""
+    """Pixels of imaginary images: each method's mean union, all or nothing of which is found."""
     parts = []
     # One method at a time in the place of the combination: the last bits of a product hang on its
     # shape, and what is known of a method does not hang on which others there are.
@@ -207,7 +206,7 @@ def _imagined_pixels(
 def _imagined_trials(
     extra: Float[np.ndarray, "draw kind"], methods: int
 ) -> Float[np.ndarray, "draw quantity"]:
-    """What imaginary trials add: right answers by every method, and trials."""
+    """Counts of imaginary trials: right answers by every method, and trials."""
     sums = extra @ np.concatenate([_KINDS, np.ones((len(_KINDS), 1))], axis=1)
     found: Float[np.ndarray, "draw quantity"] = sums[:, [0, *[1] * (methods - 1), 2]]
     return found
@@ -218,7 +217,7 @@ def _resampled(
     imagined: Float[np.ndarray, "draw quantity"],
     generator: np.random.Generator,
 ) -> Float[np.ndarray, "draw quantity"]:
-    """Sums over resampled images: one product of how often each is drawn with what it counts."""
+    """Sums over resampled images: the product of how often each is drawn with its counts."""
     images, draws = len(counts), len(imagined)
     sums = imagined.copy()
     portion = max(1, _NUMBERS // images)
@@ -246,6 +245,8 @@ def _interval_bounds(
     level: float,
 ) -> Float[np.ndarray, "score 3"]:
     """Values and expanded percentiles, of every method and of the difference."""
+    from scipy import stats  # takes a second to load
+
     values = _with_difference(value)[0]
     if freedom < 1:
         low, high = np.zeros(len(values)), np.ones(len(values))
@@ -262,7 +263,7 @@ def _interval_bounds(
 def _with_difference(
     scores: Float[np.ndarray, "draw method"],
 ) -> Float[np.ndarray, "draw score"]:
-    """With what the second method adds to the first, after both of them."""
+    """The scores with the second method less the first inserted after both."""
     return np.insert(scores, 2, scores[:, 1] - scores[:, 0], axis=1)
 
 
@@ -295,7 +296,7 @@ def _by_method(arrays: xr.Dataset, name: str) -> list[Shaped[np.ndarray, "method
 def _of(
     counts: Sequence[Shaped[np.ndarray, "_ image"]], place: Int[np.ndarray, "row"]
 ) -> Shaped[np.ndarray, "method row"]:
-    """What all methods make of some images."""
+    """The counts of some images by all methods."""
     return np.concatenate([each[:, place] for each in counts])
 
 
@@ -311,3 +312,15 @@ def _methods(arrays: xr.Dataset) -> list[tuple[str, int]]:
 def _rules(arrays: xr.Dataset, name: str) -> list[str]:
     """By which rules filters were chosen whose counts by image are there."""
     return [rule for rule in (SUBSET, PATH) if f"{rule}_{name}" in arrays]
+
+
+INTERVALS = RunTable(
+    name="intervals",
+    title="How far every concept's scores can be trusted: bootstrap intervals over the images",
+    columns=(*LAYER_TASK, *INTERVAL_COLUMNS),
+    keys=(*LAYER_TASK, "concept", "method", "filters"),
+    made_of="tasks",
+    make=score_intervals,
+    values=("value",),
+    seeded=score_columns,
+)

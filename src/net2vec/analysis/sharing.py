@@ -1,10 +1,11 @@
-"""Are filters shared between concepts? (sec. 4.2, Fig. 4 and 5)."""
+"""How far filters are shared between concepts (sec. 4.2, Fig. 4 and 5)."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from net2vec.analysis.sufficiency import COMBINED, SINGLE
+from net2vec.results import LAYER_TASK, RunTable
 
 
 def filter_sharing(scores: pd.DataFrame) -> pd.DataFrame:
@@ -17,7 +18,7 @@ def filter_sharing(scores: pd.DataFrame) -> pd.DataFrame:
         `network, layer, task, filter, concepts`, a row for every filter of a layer, so that those
         chosen for nothing are counted too.
     """
-    fit = ["network", "layer", "task"]
+    fit = ["network", *LAYER_TASK]
     parts = []
     for key, rows in scores.groupby(fit, sort=False):
         filters = int(rows.loc[rows["method"] == COMBINED, "filters"].max())
@@ -41,3 +42,15 @@ def choose_filters(sharing: pd.DataFrame, count: int) -> list[int]:
     used = sharing[sharing["concepts"] > 0]
     ranked = used.sort_values(["concepts", "filter"], ascending=[False, True], kind="stable")
     return [int(index) for index in ranked["filter"].head(count)]
+
+
+FILTER_SHARING = RunTable(
+    name="filter_sharing",
+    title="For how many concepts each filter is the best one",
+    source="Fig. 5",
+    columns=(*LAYER_TASK, "filter", "concepts"),
+    keys=(*LAYER_TASK, "filter"),
+    made_of="scores",
+    make=filter_sharing,
+    values=("concepts",),
+)

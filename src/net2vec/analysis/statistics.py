@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy import stats
 
 _RESAMPLES = 2000
 
@@ -29,7 +28,7 @@ def summarize(frame: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFram
 
 
 def share_interval(successes: int, total: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval of a share: it says something where all of few observations agree.
+    """Wilson's interval of a share, which is valid where all of few observations agree.
 
     Args:
         successes: how many observations count.
@@ -41,14 +40,25 @@ def share_interval(successes: int, total: int, *, level: float = 0.95) -> tuple[
     """
     if not total:
         return float("nan"), float("nan")
+    from scipy import stats  # takes a second to load
+
     interval = stats.binomtest(successes, total).proportion_ci(level, method="wilson")
     return float(interval.low), float(interval.high)
 
 
 def shares_differ(one: tuple[int, int], other: tuple[int, int]) -> float:
     """The p-value of Fisher's exact test that two shares differ, each (successes, total)."""
+    from scipy import stats
+
     table = [[successes, total - successes] for successes, total in (one, other)]
     return float(stats.fisher_exact(table).pvalue)
+
+
+def standard_error(values: Float[np.ndarray, "observation"]) -> float:
+    """The standard error of a mean (ddof 1); missing below two observations."""
+    from scipy import stats
+
+    return float(stats.sem(values)) if len(values) > 1 else float("nan")
 
 
 def bootstrap_mean(
@@ -66,6 +76,8 @@ def bootstrap_mean(
     """
     if len(values) < 2:
         return float("nan"), float("nan")
+    from scipy import stats
+
     interval = stats.bootstrap(
         (values,),
         np.mean,

@@ -1,4 +1,4 @@
-"""What the random start leaves of a concept's vector: the same training from several starts."""
+"""How far a concept's vector depends on its random start: one training from several starts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Bool, Float, Int
 
+from net2vec.results import LAYER_TASK, RunTable
+
 STEADINESS_COLUMNS = ("concept", "cosine", "overlap", "neighbours", "score_sd", "seeds")
 NEIGHBOURS = 5
 
@@ -18,7 +20,7 @@ def seed_steadiness(arrays: xr.Dataset, *, neighbours: int = NEIGHBOURS) -> pd.D
 
     Args:
         arrays: of one layer and task.
-        neighbours: how many nearest concepts are held against each other.
+        neighbours: how many nearest concepts are compared.
 
     Returns:
         `concept, cosine, overlap, neighbours, score_sd, seeds`: the mean over all pairs of seeds of
@@ -50,11 +52,11 @@ def mean_steadiness(table: pd.DataFrame) -> pd.DataFrame:
     """Means over the concepts of a layer and task.
 
     Args:
-        table: of `seed_steadiness`, with any columns more that tell fits apart, such as `layer`.
+        table: of `seed_steadiness`, with any further columns that identify a fit, such as `layer`.
 
     Returns:
         Those columns, then `cosine, overlap, by_chance, score_sd, concepts, seeds`; `by_chance` is
-        the overlap of the neighbours in spaces that have nothing to do with each other.
+        the overlap of the neighbours in unrelated spaces.
     """
     fit = [name for name in table.columns if name not in STEADINESS_COLUMNS]
     groups = table.groupby(fit, sort=False)
@@ -96,7 +98,7 @@ def neighbour_overlap(
     directed: Bool[np.ndarray, "seed concept"],
     neighbours: int = NEIGHBOURS,
 ) -> Float[np.ndarray, "concept"]:
-    """Mean share of nearest concepts that two seeds have in common; NaN where it says nothing.
+    """Mean share of nearest concepts that two seeds have in common; NaN where it has no meaning.
 
     With C concepts, unrelated spaces would share neighbours / (C - 1) of them.
     """
@@ -134,3 +136,13 @@ def _mean(pairs: list[Float[np.ndarray, "concept"]]) -> Float[np.ndarray, "conce
     total = np.where(there, values, 0.0).sum(axis=0)
     np.divide(total, there.sum(axis=0), out=found, where=there.any(axis=0))
     return found
+
+
+STEADINESS = RunTable(
+    name="steadiness",
+    title="How much of every concept's vector and neighbours stays with another random start",
+    columns=(*LAYER_TASK, *STEADINESS_COLUMNS),
+    keys=(*LAYER_TASK, "concept"),
+    made_of="tasks",
+    make=seed_steadiness,
+)

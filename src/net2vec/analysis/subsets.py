@@ -1,4 +1,4 @@
-"""How many filters does a concept need? (sec. 4.1, Fig. 3)."""
+"""How many filters a concept needs (sec. 4.1, Fig. 3)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import pandas as pd
 
 from net2vec.analysis.statistics import summarize
 from net2vec.analysis.sufficiency import COMBINED, SINGLE, SUBSET
+from net2vec.results import LAYER_TASK, RunTable
 
 FRACTIONS = (0.8, 0.9)
 
-_FIT = ["network", "layer", "task"]
+_FIT = ["network", *LAYER_TASK]
 
 
 def subset_curve(scores: pd.DataFrame) -> pd.DataFrame:
@@ -68,3 +69,25 @@ def fitted_points(scores: pd.DataFrame) -> pd.DataFrame:
     first = (method == SINGLE) & (scores["task"] == "classify")
     points = scores[method.isin([SUBSET, COMBINED]) | first].merge(fitted, on=_FIT)
     return points.sort_values("filters", kind="stable")
+
+
+SUBSET_CURVE = RunTable(
+    name="subset_curve",
+    title="Mean score against the number of filters",
+    source="Fig. 3",
+    columns=(*LAYER_TASK, "category", "filters", "mean", "stderr", "n"),
+    keys=(*LAYER_TASK, "category", "filters"),
+    made_of="scores",
+    make=subset_curve,
+    values=("mean",),
+)
+FILTERS_NEEDED = RunTable(
+    name="filters_needed",
+    title="The fewest filters that reach a fraction of the score of all",
+    source="sec. 4.1",
+    columns=(*LAYER_TASK, "concept", "fraction", "filters"),
+    keys=(*LAYER_TASK, "concept", "fraction"),
+    made_of="scores",
+    make=filters_needed,
+    values=("filters",),
+)

@@ -1,4 +1,4 @@
-"""Do the learned weights agree with what single filters can do? (sec. 5.2, Fig. 9)."""
+"""Agreement of learned weights with the scores of single filters (sec. 5.2, Fig. 9)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from jaxtyping import Float
-from scipy import stats
 
-SIGNIFICANT = 0.01
+from net2vec.results import RunTable
+
+SIGNIFICANCE_LEVEL = 0.01
 """The p-value below which a correlation counts (sec. 5.2)."""
 
 
@@ -32,7 +33,7 @@ def weight_iou_correlation(segment: xr.Dataset) -> pd.DataFrame:
 
 
 def weights_and_ious(segment: xr.Dataset, concepts: Sequence[str]) -> pd.DataFrame:
-    """What that correlation is of, filter by filter, for some concepts (Fig. 9).
+    """Weight and IoU of every filter, for some concepts (Fig. 9).
 
     Args:
         segment: a layer's group `segment` of `results.zarr`.
@@ -93,7 +94,7 @@ def significant_share(correlation: pd.DataFrame) -> pd.DataFrame:
     Returns:
         `network, layer, percent, n`; an undefined correlation counts as not significant.
     """
-    counted = correlation.assign(percent=100.0 * (correlation["p"] < SIGNIFICANT))
+    counted = correlation.assign(percent=100.0 * (correlation["p"] < SIGNIFICANCE_LEVEL))
     groups = counted.groupby(["network", "layer"], sort=False)["percent"]
     return groups.agg(percent="mean", n="size").reset_index()
 
@@ -112,5 +113,39 @@ def _pearson(
 ) -> tuple[float, float]:
     if len(one) < 3 or not np.isfinite(one).all() or np.ptp(one) == 0 or np.ptp(other) == 0:
         return float("nan"), float("nan")
+    from scipy import stats  # takes a second to load
+
     found = stats.pearsonr(one, other)
     return float(found.statistic), float(found.pvalue)
+
+
+CORRELATION = RunTable(
+    name="weight_iou_correlation",
+    title="Correlation of learned weights with the scores of single filters",
+    source="sec. 5.2",
+    columns=("layer", "concept", "r", "p"),
+    keys=("layer", "concept"),
+    made_of="segment",
+    make=weight_iou_correlation,
+    values=("r", "p"),
+)
+SIGNIFICANT = RunTable(
+    name="significant_correlation",
+    title="Share of concepts for which that correlation is significant",
+    source="sec. 5.2",
+    columns=("layer", "percent", "n"),
+    keys=("layer",),
+    made_of="weight_iou_correlation",
+    make=significant_share,
+    values=("percent",),
+)
+CONTRIBUTION = RunTable(
+    name="contribution",
+    title="What each concept's first ten filters contribute",
+    source="sec. 5.2",
+    columns=("layer", "concept", "filter", "weight_share", "iou_ratio"),
+    keys=("layer", "concept", "filter"),
+    made_of="segment",
+    make=contribution,
+    values=("weight_share", "iou_ratio"),
+)

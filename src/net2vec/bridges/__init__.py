@@ -1,1 +1,1 @@
-"""What a run holds, in the form that other tools take. Each needs the extra of its name."""
+"""Results of a run in the form that other tools take. Each needs the extra of its name."""

@@ -2,8 +2,8 @@
 
 A classifying vector weighs the spatial means of a layer's filters, so as a direction in the layer's
 output it is w_k / (h w) at every place: *spread*. The derivative of an output of the network along
-it says how the output changes where the layer says a little more of the concept (TCAV, Kim et al.
-2018). Derivatives are computed by captum; what is added is the null that they are held against.
+it is the change of the output as the layer encodes a little more of the concept (TCAV, Kim et al.
+2018). Derivatives are computed by captum; the null that they are compared with is added here.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import numpy as np
 import torch
 import xarray as xr
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from net2vec.bridges.nulls import p_values, vectors_by_chance
 from net2vec.core.devices import torch_device
 from net2vec.errors import ConfigError, NetworkError
 from net2vec.networks import Network, evaluating, run_layers
-from net2vec.prediction import Encoding, Looking, gather_images
+from net2vec.prediction import Encoding, ForwardPass, Images, Transform, gather_images
 from net2vec.runs import Run
-from net2vec.runs.apply import Applied, concept_names, open_applied
+from net2vec.runs.apply import Predictor, concept_names, open_predictor
 
 try:
     from captum.attr import LayerGradientXActivation
@@ -60,10 +60,10 @@ class ConceptClassifier(Classifier):  # type: ignore[misc]
     def train_and_eval(
         self, dataloader: Iterable[tuple[Tensor, Tensor]], **_: Any
     ) -> dict[str, float]:
-        """Note which concepts captum shows, and tell the accuracy of the vectors on them.
+        """Record the concepts that captum passes, and return the accuracy of the vectors on them.
 
         Raises:
-            ConfigError: none of them is known.
+            ConfigError: if none of them is known.
         """
         batches = [(rows.flatten(1), labels.flatten()) for rows, labels in dataloader]
         rows = torch.cat([batch[0] for batch in batches])
@@ -99,7 +99,7 @@ class CaptumConcepts:
     Attributes:
         tcav: captum's interpreter; it has the vectors of all concepts and trains nothing.
         concepts: captum's concepts by name, without images of their own.
-        pairs: what to give `tcav.interpret` as `experimental_sets`: each concept, and all else.
+        pairs: the argument `experimental_sets` of `tcav.interpret`: each concept, and all else.
         classifier: for a `TCAV` of your own with concepts that have images.
         network: the network of the run.
     """
@@ -117,7 +117,10 @@ def captum_concepts(
     *,
     layer: str | None = None,
     task: str = "classify",
-    **options: Any,
+    fit: str | None = None,
+    network: nn.Module | Network | None = None,
+    transform: Transform | None = None,
+    device: str = "cpu",
 ) -> CaptumConcepts:
     """The vectors of a run as captum's classifier and CAVs.
 
@@ -127,16 +130,22 @@ def captum_concepts(
         layer: by default the last.
         task: whose vectors. Those of `segment` weigh thresholded maps; as directions they are
             spread over all places alike.
-        **options: `fit`, `network`, `transform`, `device`, as for `Run.classify`.
+        fit: as for `Run.classify`.
+        network: as for `Run.classify`.
+        transform: as for `Run.classify`.
+        device: as for `Run.classify`.
 
     Raises:
-        Net2VecError: the run lacks one of these, or captum cannot take the layer.
+        Net2VecError: if the run lacks one of these, or captum cannot take the layer.
     """
-    applied, names = _open(run, concepts, layer, task, options)
-    encoding, network = applied.encodings[0], applied.looking.network
-    path = _path(network, encoding.layer)
+    predictor = open_predictor(
+        run, task, None, layer, fit=fit, network=network, transform=transform, device=device
+    )
+    encoding, opened = predictor.encodings[0], predictor.forward.network
+    names = _chosen(predictor, concepts)
+    path = _path(opened, encoding.layer)
     numbers = {name: encoding.names.index(name) for name in names}
-    spread = dict(zip(names, _spread(applied, encoding, list(numbers.values())), strict=True))
+    spread = dict(zip(names, _spread(predictor, encoding, list(numbers.values())), strict=True))
     known = {name: Concept(number, name, None) for name, number in numbers.items()}
     other = Concept(len(encoding.names), OTHER, None)
     classifier = ConceptClassifier(
@@ -144,20 +153,20 @@ def captum_concepts(
         {number: float(encoding.bias[number]) for number in numbers.values()},
     )
     # captum makes a folder for vectors that it trains, and looks in it for none of these.
-    network.module.to(torch_device(applied.looking.device))
+    opened.module.to(torch_device(device))
     with TemporaryDirectory() as folder:
-        tcav = TCAV(network.module, path, classifier=classifier, save_path=folder)
+        tcav = TCAV(opened.module, path, classifier=classifier, save_path=folder)
     pairs = [[concept, other] for concept in known.values()]
     for pair in pairs:
         vector = spread[pair[0].name]
         stats = {"weights": torch.stack([vector, -vector]), "classes": [pair[0].id, other.id]}
         tcav.cavs[f"{pair[0].id}-{other.id}"][path] = CAV(pair, path, stats)
-    return CaptumConcepts(tcav, known, pairs, classifier, network)
+    return CaptumConcepts(tcav, known, pairs, classifier, opened)
 
 
 def sensitivities(
     run: Run,
-    images: Any,
+    images: Images,
     target: int,
     concepts: str | Sequence[str] | None = None,
     *,
@@ -166,12 +175,16 @@ def sensitivities(
     nulls: int | None = None,
     null_vectors: np.ndarray | None = None,
     seed: int = 0,
-    **options: Any,
+    fit: str | None = None,
+    network: nn.Module | Network | None = None,
+    transform: Transform | None = None,
+    device: str = "cpu",
+    batch: int | None = None,
 ) -> xr.Dataset:
     """Derivatives of an output along concept vectors, and whether chance does as well.
 
     The derivative is that of the output by the layer's activations times the spread vector. Its
-    mean over the images is held against that of vectors of the same length that mean nothing: what
+    mean over the images is compared with that of random vectors of the same length: what
     the concept's fit gives on shuffled annotations, where the run has learned that. p = (1 + how
     many have as large a mean, of either sign) / (1 + how many there are).
 
@@ -189,25 +202,34 @@ def sensitivities(
             --nulls`, of `classify`), or 999 mixtures where it has none.
         null_vectors: vectors to take in the place of either.
         seed: of the draws.
-        **options: `fit`, `network`, `transform`, `device`, `batch`, as for `Run.classify`.
+        fit: as for `Run.classify`.
+        network: as for `Run.classify`.
+        transform: as for `Run.classify`.
+        device: as for `Run.classify`.
+        batch: as for `Run.classify`.
 
     Returns:
         `derivative` (concept, image); `mean` and `positive`, the share of images where it is above
-        0 (captum's magnitude and sign count), and `p` (concept); `null` tells which null it was.
+        0 (captum's magnitude and sign count), and `p` (concept). The attribute
+        `null` names the null.
 
     Raises:
-        Net2VecError: the run lacks one of these, captum cannot take the layer, or the network has
-            no such output.
+        Net2VecError: if the run lacks one of these, captum cannot take the layer, or the network
+            has no such output.
     """
-    applied, names = _open(run, concepts, layer, task, options)
-    encoding = applied.encodings[0]
+    predictor = open_predictor(
+        run, task, None, layer, fit=fit, network=network, transform=transform, device=device,
+        batch=batch,
+    )  # fmt: skip
+    encoding = predictor.encodings[0]
+    names = _chosen(predictor, concepts)
     found = gather_images(images)
     if not found:
         raise ConfigError("no image given; sensitivities are means over images, usually of a class")
     gradient = np.concatenate(
         [
-            _gradients(applied.looking, batch, encoding.layer, target)
-            for _, _, batch in applied.looking.batches(found)
+            _gradients(predictor.forward, fed, encoding.layer, target)
+            for _, _, fed in predictor.forward.batches(found)
         ]
     )
     weight = encoding.weight.double().numpy()
@@ -217,7 +239,7 @@ def sensitivities(
     if "null_weight" in arrays:
         learned = arrays["null_weight"].sel(concept=names).transpose("null", "concept", "filter")
     shuffled = None if learned is None else learned.values.astype(np.float64)
-    null, told = vectors_by_chance(weight, null_vectors, shuffled, nulls, seed)
+    null, description = vectors_by_chance(weight, null_vectors, shuffled, nulls, seed)
     derivative = chosen @ gradient.T
     p = p_values(chosen, gradient.mean(axis=0), null)
     return xr.Dataset(
@@ -245,30 +267,25 @@ def sensitivities(
             "task": task,
             "fit": encoding.fit,
             "target": target,
-            "null": told,
+            "null": description,
             "nulls": len(null),
         },
     )
 
 
-def _open(
-    run: Run,
-    concepts: str | Sequence[str] | None,
-    layer: str | None,
-    task: str,
-    options: Mapping[str, Any],
-) -> tuple[Applied, list[str]]:
-    applied = open_applied(run, task, None, layers=(layer,) if layer else (), **options)
-    encoding = applied.encodings[0]
+def _chosen(predictor: Predictor, concepts: str | Sequence[str] | None) -> list[str]:
+    """The names of the concepts that are asked for, of those of the layer."""
+    encoding = predictor.encodings[0]
     wanted = (concepts,) if isinstance(concepts, str) else concepts
-    return applied, concept_names(encoding.names, wanted, f"{run.network} {encoding.layer} {task}")
+    label = f"{predictor.network} {encoding.layer} {encoding.task}"
+    return concept_names(encoding.names, wanted, label)
 
 
 def _path(network: Network, layer: str) -> str:
     """The module that captum is to hook.
 
     Raises:
-        NetworkError: it is called several times in a pass, where captum knows no single call.
+        NetworkError: if it is called several times in a pass, where captum knows no single call.
     """
     if "#" in layer or network.trace.calls()[network.trace.duplicates.get(layer, layer)] > 1:
         raise NetworkError(
@@ -279,10 +296,10 @@ def _path(network: Network, layer: str) -> str:
 
 
 def _gradients(
-    looking: Looking, batch: Tensor, layer: str, target: int
+    forward: ForwardPass, batch: Tensor, layer: str, target: int
 ) -> Float[np.ndarray, "image filter"]:
     """Gradient of an output by the spatial means of the filters: its mean over the places."""
-    network = looking.network
+    network = forward.network
     module = network.module.get_submodule(_path(network, layer))
     method = LayerGradientXActivation(network.module, module, multiply_by_inputs=False)
     with evaluating(network.module):
@@ -299,13 +316,13 @@ def _gradients(
 
 
 def _spread(
-    applied: Applied, encoding: Encoding, chosen: Sequence[int]
+    predictor: Predictor, encoding: Encoding, chosen: Sequence[int]
 ) -> list[Float[Tensor, "feature"]]:
     """Vectors as directions in the layer's flattened output, whatever its layout.
 
     The mean over places is linear: its gradient at any output, times w, is the spread vector.
     """
-    network = applied.looking.network
+    network = predictor.forward.network
     side = network.preprocessing.size
     # A bare module's output comes as it is, before it is made a grid.
     raw = run_layers(network.module, torch.zeros(1, 3, side, side), [encoding.layer])

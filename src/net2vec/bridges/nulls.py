@@ -1,4 +1,4 @@
-"""Vectors that mean nothing, to hold a sensitivity against."""
+"""Random vectors, which a sensitivity is compared with."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def p_values(
     gradient: Float[np.ndarray, "filter"],
     null: Float[np.ndarray, "null concept_or_one filter"],
 ) -> Float[np.ndarray, "concept"]:
-    """How often chance does as well: (1 + how many null vectors) / (1 + all of them).
+    """P-values of slopes along vectors: (1 + null vectors as steep) / (1 + null vectors).
 
-    What is counted are null vectors along which the slope is as steep, up or down; only the
+    A null vector counts if the slope along it is at least as steep, up or down; only the
     directions of vectors matter. NaN for a vector that has none.
 
     Args:
         vectors: of the concepts.
         gradient: of the output by the filters.
-        null: vectors that mean nothing: each concept's own, or the same for all.
+        null: random vectors: each concept's own, or the same for all.
     """
     steep, by_chance = np.abs(_unit(vectors) @ gradient), np.abs(_unit(null) @ gradient)
     # A null vector without a direction counts against the concept.
@@ -41,17 +41,17 @@ def vectors_by_chance(
     count: int | None,
     seed: int,
 ) -> tuple[Float[np.ndarray, "null asked_or_one filter"], str]:
-    """Vectors to hold a concept's against, and what they are.
+    """Vectors that a concept's vector is compared with, and their description.
 
     Args:
         weight: the vectors of all concepts.
-        given: what the user wants them held against.
+        given: vectors that the user gives.
         learned: those that the run has learned on shuffled annotations, of the concepts asked for.
         count: how many to draw where none are given; None for those learned, or for 999.
         seed: of the draws.
 
     Raises:
-        ConfigError: the count is not positive, or what is given is of another shape.
+        ConfigError: if the count is not positive, or what is given is of another shape.
     """
     if given is None:
         if learned is not None and count is None:

@@ -31,21 +31,21 @@ def apply(
 
     from net2vec.prediction import MapWriter, gather_images, segment_full_size
     from net2vec.runs import open_run
-    from net2vec.runs.apply import open_applied
+    from net2vec.runs.apply import open_predictor
 
     opened = open_run(run)
     found = gather_images(images)
     for image in found:
         image.check()
-    applied = open_applied(
+    predictor = open_predictor(
         opened, "segment", concept, layers=[layer] if layer else (), fit=fit, device=device
     )
-    (encoding,) = applied.encodings
+    (encoding,) = predictor.encodings
     writer = MapWriter(out, found, encoding.names)
     rows = []
     with TerminalProgress() as progress:
         advance = progress.stage("applying", len(found) * len(encoding.names))
-        for full_size in segment_full_size(applied.looking, found, encoding):
+        for full_size in segment_full_size(predictor.forward, found, encoding):
             rows.append(asdict(writer.write(full_size)))
             advance(1)
     table = pd.DataFrame(rows)

@@ -31,7 +31,7 @@ from net2vec.pipeline.inputs import (
     wants_batch_norm,
 )
 from net2vec.pipeline.progress import Advance, Progress, SilentProgress
-from net2vec.prediction import Encoding, Looking, NewImage, predict, restore_batch_norm
+from net2vec.prediction import Encoding, ForwardPass, NewImage, predict, restore_batch_norm
 from net2vec.report import (
     ActiveImage,
     DecileExhibit,
@@ -120,12 +120,12 @@ class _Viewer:
     """Looks once more at some images with the network of a run."""
 
     def __init__(
-        self, run: Run, inputs: Inputs, annotations: Annotations, looking: Looking
+        self, run: Run, inputs: Inputs, annotations: Annotations, forward: ForwardPass
     ) -> None:
         self.run = run
         self.inputs = inputs
         self.annotations = annotations
-        self.looking = looking
+        self.forward = forward
         self.place = {name: index for index, name in enumerate(inputs.dataset.images)}
 
     @classmethod
@@ -146,7 +146,7 @@ class _Viewer:
             )
         if network is None and wants_batch_norm(settings, inputs.network):
             inputs = replace(inputs, network=restore_batch_norm(inputs.network, folder))
-        looking = Looking(
+        forward = ForwardPass(
             inputs.network,
             inputs.device,
             probe_batch(settings, inputs.device),
@@ -159,7 +159,7 @@ class _Viewer:
             workers=default_workers(),
             say=say,
         )
-        return cls(run, inputs, annotations, looking)
+        return cls(run, inputs, annotations, forward)
 
     def individual_ious(self, layer: str, index: int, concepts: Sequence[str]) -> pd.DataFrame:
         """Individual IoU of a filter in the validation images of some concepts (eq. 3).
@@ -245,15 +245,15 @@ class _Viewer:
         self, names: Sequence[str], layers: Sequence[str]
     ) -> Iterator[tuple[str, dict[str, Float[Tensor, "filter y x"]]]]:
         """What the network makes of some images, on the CPU, one image after the other."""
-        batch = self.looking.batch
+        batch = self.forward.batch
         for first in range(0, len(names), batch):
             images = [
                 NewImage(name, image_of(self.inputs.dataset, self.place[name]))
                 for name in names[first : first + batch]
             ]
-            for glance in self.looking.glances(images, layers):
-                on_cpu = {layer: output.cpu() for layer, output in glance.outputs.items()}
-                for row, image in enumerate(glance.images):
+            for chunk in self.forward.layer_outputs(images, layers):
+                on_cpu = {layer: output.cpu() for layer, output in chunk.outputs.items()}
+                for row, image in enumerate(chunk.images):
                     yield image.name, {layer: on_cpu[layer][row] for layer in layers}
 
     def _threshold(self, layer: str) -> Float[Tensor, "filter"]:

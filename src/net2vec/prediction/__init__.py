@@ -1,4 +1,4 @@
-"""What a network's concept vectors say of new images, without the probe dataset.
+"""Predictions of concepts in new images by learned vectors, without the probe dataset.
 
 Everything here takes plain values; `net2vec.runs` takes them out of a finished run.
 """
@@ -6,11 +6,12 @@ Everything here takes plain values; `net2vec.runs` takes them out of a finished 
 from net2vec.prediction.classification import classify_images
 from net2vec.prediction.encodings import Encoding
 from net2vec.prediction.files import MapWriter, Written
-from net2vec.prediction.images import NewImage, gather_images
-from net2vec.prediction.looking import Glance, Looking
+from net2vec.prediction.forward import ForwardPass, LayerOutputs
+from net2vec.prediction.images import Images, NewImage, gather_images
 from net2vec.prediction.network import (
     BATCH_NORM,
     GIVEN,
+    Transform,
     open_network,
     restore_batch_norm,
     save_batch_norm,
@@ -26,11 +27,13 @@ __all__ = [
     "BATCH_NORM",
     "GIVEN",
     "Encoding",
+    "ForwardPass",
     "FullSize",
-    "Glance",
-    "Looking",
+    "Images",
+    "LayerOutputs",
     "MapWriter",
     "NewImage",
+    "Transform",
     "Written",
     "classify_images",
     "gather_images",

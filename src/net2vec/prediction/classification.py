@@ -12,12 +12,12 @@ import torch
 import xarray as xr
 
 from net2vec.prediction.encodings import Encoding
+from net2vec.prediction.forward import ForwardPass
 from net2vec.prediction.images import NewImage
-from net2vec.prediction.looking import Looking
 
 
 def classify_images(
-    looking: Looking, images: Sequence[NewImage], encodings: Sequence[Encoding]
+    forward: ForwardPass, images: Sequence[NewImage], encodings: Sequence[Encoding]
 ) -> xr.DataArray:
     """Probabilities that images contain concepts, of dimensions (layer, image, concept).
 
@@ -25,17 +25,17 @@ def classify_images(
     concept is predicted.
 
     Args:
-        looking: with which network.
-        images: what to look at.
+        forward: passes images through the network.
+        images: the images.
         encodings: one a layer, all of the same concepts.
     """
     names, category = encodings[0].names, encodings[0].category
     found = np.zeros((len(encodings), len(images), len(names)), np.float32)
     done = 0
-    for glance in looking.glances(images, [encoding.layer for encoding in encodings]):
-        here = slice(done, done + len(glance.images))
+    for chunk in forward.layer_outputs(images, [encoding.layer for encoding in encodings]):
+        here = slice(done, done + len(chunk.images))
         for place, encoding in enumerate(encodings):
-            means = glance.outputs[encoding.layer].float()
+            means = chunk.outputs[encoding.layer].float()
             if means.ndim == 4:
                 means = means.flatten(2).mean(2)
             value = means.cpu() @ encoding.weight.T + encoding.bias

@@ -1,4 +1,4 @@
-"""How a layer encodes concepts: all that a prediction needs besides the network."""
+"""The encoding of concepts by a layer: all that a prediction needs besides the network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Encoding:
-    """The vectors of some concepts on a layer, with what turns them into predictions.
+    """The vectors of some concepts on a layer, with the numbers that turn them into predictions.
 
     Attributes:
         layer: the layer.
@@ -44,8 +44,8 @@ class Encoding:
         """Some concepts of a run.
 
         Args:
-            recorded: what `results.zarr` has of the layer.
-            learned: what it has of a task on the layer.
+            recorded: the arrays of the layer in `results.zarr`.
+            learned: the arrays of a task on the layer.
             names: the concepts, of those of the task, in the order wanted.
         """
         chosen = learned.sel(concept=list(names))
@@ -54,7 +54,7 @@ class Encoding:
         return cls(
             layer=str(recorded.attrs["layer"]),
             task=str(learned.attrs["task"]),
-            fit=str(learned.attrs.get("fit", "paper")),
+            fit=str(learned.attrs["fit"]),
             names=tuple(names),
             category=tuple(str(name) for name in chosen["category"].values),
             threshold=_tensor(recorded["threshold"]),

@@ -1,4 +1,4 @@
-"""Maps, masks and overlays as files, under names that no two of them share."""
+"""Maps, masks and overlays as files with distinct names."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 from PIL import Image
+from scipy import ndimage
 
 from net2vec.core.storage import replacing
 from net2vec.errors import ConfigError
@@ -21,7 +22,7 @@ _WHITE = (255, 255, 255)
 _TINT = 0.45
 _KINDS = ("probability", "mask", "overlay")
 _HIGHEST = 2**16 - 1
-# Bytes of a name; two of them, what stands behind and a temporary name's ending stay below 255.
+# Bytes of a name: two of them, the rest of a file name and a temporary ending stay below 255.
 _LONGEST = 90
 
 
@@ -58,7 +59,7 @@ class MapWriter:
         concepts: all concepts that will come.
 
     Raises:
-        ConfigError: the folder's name is that of a file.
+        ConfigError: if the folder's name is that of a file.
     """
 
     def __init__(self, folder: Path, images: Sequence[NewImage], concepts: Sequence[str]) -> None:
@@ -73,7 +74,7 @@ class MapWriter:
         """Write the three files of a prediction.
 
         Raises:
-            DataError: the image's file cannot be read any more.
+            DataError: if the image's file cannot be read any more.
         """
         name = f"{self._stem[id(found.image)]}.{self._concept[found.concept]}"
         paths = {kind: self._folder / f"{name}.{kind}.png" for kind in _KINDS}
@@ -123,9 +124,4 @@ def overlay(picture: Image.Image, mask: Bool[np.ndarray, "row column"]) -> Image
 
 def eroded(mask: Bool[np.ndarray, "row column"], steps: int) -> Bool[np.ndarray, "row column"]:
     """The mask less a rim of some pixels; at the image's own edge there is no rim."""
-    for _ in range(steps):
-        wide = np.pad(mask, 1, mode="edge")
-        mask = (
-            wide[1:-1, 1:-1] & wide[:-2, 1:-1] & wide[2:, 1:-1] & wide[1:-1, :-2] & wide[1:-1, 2:]
-        )
-    return mask
+    return np.asarray(ndimage.binary_erosion(mask, iterations=steps, border_value=1))

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,14 +17,19 @@ from net2vec.data.images import IMAGE_SUFFIXES, read_image, read_image_size, upr
 from net2vec.errors import DataError
 from net2vec.networks import Network
 
+Picture = str | PathLike[str] | Image.Image | np.ndarray | Tensor
+"""An image in any form, a folder of images, or a tensor of several."""
+Images = Picture | Iterable[Picture]
+"""One or several of these."""
+
 
 @dataclass(frozen=True)
 class NewImage:
-    """An image to look at.
+    """An image that a network is applied to.
 
     Attributes:
         name: its path as it was given, the file that a Pillow image came from, or its number.
-        source: where its pixels are.
+        source: its file, or its pixels.
     """
 
     name: str
@@ -35,7 +39,7 @@ class NewImage:
         """Refuse a file that is no image, from its header alone.
 
         Raises:
-            DataError: it is missing, or not an image.
+            DataError: if it is missing, or not an image.
         """
         if isinstance(self.source, Path):
             read_image_size(self.source)
@@ -44,7 +48,7 @@ class NewImage:
         """The image upright and in RGB, as the probe reads its own (see `net2vec.data.images`).
 
         Raises:
-            DataError: it cannot be read, or is a tensor.
+            DataError: if it cannot be read, or is a tensor.
         """
         if isinstance(self.source, Tensor):
             raise DataError(f"{self.name}: a tensor is no picture; give its file or Pillow image")
@@ -52,11 +56,11 @@ class NewImage:
             return read_image(self.source)
         return upright_rgb(self.source, self.name)
 
-    def fed(self, network: Network) -> tuple[Tensor, tuple[int, int]]:
-        """What the network is fed [3, size, size], and the image's own height and width.
+    def network_input(self, network: Network) -> tuple[Tensor, tuple[int, int]]:
+        """The network's input [3, size, size], and the image's own height and width.
 
         Raises:
-            DataError: it cannot be read, or is a tensor of another shape or not finite.
+            DataError: if it cannot be read, or is a tensor of another shape or not finite.
         """
         side = network.preprocessing.size
         if not isinstance(self.source, Tensor):
@@ -72,7 +76,7 @@ class NewImage:
         return self.source.float().cpu(), (side, side)
 
 
-def gather_images(images: Any) -> list[NewImage]:
+def gather_images(images: object) -> list[NewImage]:
     """The images that are meant: one or several, a folder standing for all images under it.
 
     Args:
@@ -81,7 +85,7 @@ def gather_images(images: Any) -> list[NewImage]:
             NumPy arrays of unsigned bytes, [row, column] or [row, column, 3].
 
     Raises:
-        DataError: a folder has none, or there is something else among them.
+        DataError: if a folder has none, or there is something else among them.
     """
     if isinstance(images, str | PathLike | Image.Image | Tensor | np.ndarray):
         images = [images]

@@ -24,11 +24,14 @@ from net2vec.networks import (
     with_batch_norm_statistics,
 )
 
+Transform = Callable[[Image.Image], Tensor]
+"""The preprocessing of a network given in Python."""
+
 BATCH_NORM = "batch_norm.safetensors"
 """The file of a run with batch-norm statistics that were estimated on its probe images."""
 
 GIVEN = "python:"
-"""What stands in the settings before the name of a network or dataset given in Python."""
+"""The prefix in the settings of the name of a network or dataset given in Python."""
 
 
 def save_batch_norm(network: Network, folder: Path) -> None:
@@ -43,11 +46,11 @@ def restore_batch_norm(network: Network, folder: Path, images: int | None = None
     Args:
         network: is left as it was.
         folder: a run's.
-        images: of how many the statistics are, for the network's `weights` to say so.
+        images: of how many the statistics are, noted in the network's `weights`.
 
     Raises:
-        ResultsError: it keeps none, or they cannot be read.
-        NetworkError: they are those of another architecture.
+        ResultsError: if it keeps none, or they cannot be read.
+        NetworkError: if they are those of another architecture.
     """
     path = folder / BATCH_NORM
     try:
@@ -64,9 +67,9 @@ def open_network(
     settings: Mapping[str, Any],
     provenance: Mapping[str, Any],
     given: nn.Module | Network | None = None,
-    transform: Callable[[Image.Image], Tensor] | None = None,
+    transform: Transform | None = None,
 ) -> Network:
-    """The network that a run probed: its name loaded again, or what is given in its place.
+    """The network that a run probed: loaded again by its name, or the one that is given.
 
     Args:
         folder: the run's.
@@ -76,8 +79,8 @@ def open_network(
         transform: its preprocessing, likewise.
 
     Raises:
-        NetworkError: it cannot be had, or is not the network that was probed.
-        ResultsError: the run does not say what it probed.
+        NetworkError: if it cannot be had, or is not the network that was probed.
+        ResultsError: if the run does not say what it probed.
     """
     probed = provenance.get("network", {})
     if "digest" not in probed:
@@ -117,7 +120,7 @@ def _load(folder: Path, settings: Mapping[str, Any]) -> Network:
 
 def _wrap(
     given: nn.Module | Network,
-    transform: Callable[[Image.Image], Tensor] | None,
+    transform: Transform | None,
     probed: Mapping[str, Any],
 ) -> Network:
     if isinstance(given, Network):
@@ -125,11 +128,11 @@ def _wrap(
     name = str(probed.get("name", type(given).__name__))
     if transform is not None:
         return network_from_module(given, transform, name=name)
-    told = dict(probed.get("preprocessing", {}))
-    if "mean" in told:
-        return network_from_module(given, Preprocessing.from_dict(told), name=name)
+    described = dict(probed.get("preprocessing", {}))
+    if "mean" in described:
+        return network_from_module(given, Preprocessing.from_dict(described), name=name)
     bare = network_from_module(given, name=name)
-    own = CustomPreprocessing(_no_transform, int(told.get("size", bare.preprocessing.size)))
+    own = CustomPreprocessing(_no_transform, int(described.get("size", bare.preprocessing.size)))
     return replace(bare, preprocessing=own)
 
 

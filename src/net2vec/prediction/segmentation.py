@@ -23,20 +23,20 @@ from net2vec.errors import ResultsError
 from net2vec.kernels.geometry.maps import SparseMaps
 from net2vec.kernels.geometry.upsample import upsampled
 from net2vec.prediction.encodings import Encoding
+from net2vec.prediction.forward import ForwardPass, LayerOutputs
 from net2vec.prediction.images import NewImage
-from net2vec.prediction.looking import Glance, Looking
 
 Value = TypeVar("Value")
 
 
 def segment_images(
-    looking: Looking, images: Sequence[NewImage], encodings: Sequence[Encoding]
+    forward: ForwardPass, images: Sequence[NewImage], encodings: Sequence[Encoding]
 ) -> xr.Dataset:
     """Probabilities and masks of concepts in images, at the masks' size.
 
     Args:
-        looking: with which network.
-        images: what to look at.
+        forward: passes images through the network.
+        images: the images.
         encodings: one a layer, all of the same concepts and size of masks.
 
     Returns:
@@ -49,13 +49,13 @@ def segment_images(
     probability = np.zeros(shape, np.float32)
     mask = np.zeros(shape, bool)
     sizes: list[tuple[int, int]] = []
-    for glance in looking.glances(images, [encoding.layer for encoding in encodings]):
-        here = slice(len(sizes), len(sizes) + len(glance.images))
+    for chunk in forward.layer_outputs(images, [encoding.layer for encoding in encodings]):
+        here = slice(len(sizes), len(sizes) + len(chunk.images))
         for place, encoding in enumerate(encodings):
-            for concept, grid in enumerate(_grids(glance, encoding)):
+            for concept, grid in enumerate(_grids(chunk, encoding)):
                 found = predict(grid, encoding, concept, (rows, columns))
                 probability[place, concept, here], mask[place, concept, here] = found
-        sizes += glance.sizes
+        sizes += chunk.sizes
     dimensions = ("layer", "concept", "image", "y", "x")
     return xr.Dataset(
         {
@@ -96,12 +96,12 @@ class FullSize:
 
 
 def segment_full_size(
-    looking: Looking, images: Sequence[NewImage], encoding: Encoding
+    forward: ForwardPass, images: Sequence[NewImage], encoding: Encoding
 ) -> Iterator[FullSize]:
     """Concepts in images at the images' own sizes, one after the other: image by image."""
-    for glance in looking.glances(images, [encoding.layer]):
-        grids = _grids(glance, encoding)
-        for place, (image, size) in enumerate(zip(glance.images, glance.sizes, strict=True)):
+    for chunk in forward.layer_outputs(images, [encoding.layer]):
+        grids = _grids(chunk, encoding)
+        for place, (image, size) in enumerate(zip(chunk.images, chunk.sizes, strict=True)):
             for concept, name in enumerate(encoding.names):
                 found = predict(grids[concept][place : place + 1], encoding, concept, size)
                 yield FullSize(image, name, found[0][0], found[1][0])
@@ -115,13 +115,13 @@ def predict(
     return torch.sigmoid(value).numpy(), (value > encoding.cut[concept]).numpy()
 
 
-def _grids(glance: Glance, encoding: Encoding) -> list[Float[Tensor, "image y x"]]:
+def _grids(chunk: LayerOutputs, encoding: Encoding) -> list[Float[Tensor, "image y x"]]:
     """Z of every concept on the grid of the layer.
 
-    Filters are thresholded where the network is; who is on goes to the CPU, where the sums have
-    the order that they have in the probe. They are half a percent of a dense sum.
+    Filters are thresholded on the device of the network; active entries go to the CPU, where the
+    sums have the order that they have in the probe. They are half a percent of a dense sum.
     """
-    output = glance.outputs[encoding.layer]
+    output = chunk.outputs[encoding.layer]
     if output.ndim != 4:
         raise ResultsError(
             f"layer {encoding.layer} has no grid, so it can be classified with but not segmented "

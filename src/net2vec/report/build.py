@@ -23,7 +23,7 @@ from net2vec.report.wording import listing
 from net2vec.runs import FIT_TABLES, TABLES, Run
 
 _MORE_TABLES = {
-    **FIT_TABLES,
+    **{name: (table.title, table.source) for name, table in FIT_TABLES.items()},
     "fits_by_category": ("Mean score of each category with both fits", "Fig. 2"),
     "fits_nearest": ("The nearest concepts of every concept with both fits", "Table 2"),
     "weight_iou": ("Weights and scores filter by filter, of the concepts shown", "Fig. 9"),

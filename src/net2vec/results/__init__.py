@@ -14,6 +14,7 @@ from net2vec.results.files import (
     save_text,
     save_tree,
 )
+from net2vec.results.run_table import LAYER_TASK, RunTable
 from net2vec.results.schema import METHODS, SCHEMA, SPLITS, StoredArray, declared
 from net2vec.results.seeds import at_seed, seeds_in
 from net2vec.results.tree import (
@@ -31,11 +32,13 @@ from net2vec.results.tree import (
 )
 
 __all__ = [
+    "LAYER_TASK",
     "METHODS",
     "SCHEMA",
     "SCORE_COLUMNS",
     "SKIPPED_COLUMNS",
     "SPLITS",
+    "RunTable",
     "StoredArray",
     "at_seed",
     "check_dataset",

@@ -1,15 +1,19 @@
-"""Finished runs: what `open_run` gives, and the tables made of it."""
+"""Finished runs: opened, viewed by fit and seed, and made into tables."""
 
-from net2vec.runs.fits import FIT_TABLES, fit_tables
+from net2vec.results import RunTable
+from net2vec.runs.data import HARDLY_MOVED, RunData
+from net2vec.runs.fits import fit_tables
 from net2vec.runs.labels import unique_labels
-from net2vec.runs.run import HARDLY_MOVED, Run, open_run
-from net2vec.runs.tables import TABLES, RunTable, make_tables
+from net2vec.runs.registry import FIT_TABLES, TABLES
+from net2vec.runs.run import Run, open_run
+from net2vec.runs.tables import make_tables
 
 __all__ = [
     "FIT_TABLES",
     "HARDLY_MOVED",
     "TABLES",
     "Run",
+    "RunData",
     "RunTable",
     "fit_tables",
     "make_tables",

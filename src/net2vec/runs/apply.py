@@ -1,132 +1,140 @@
-"""A finished run on new images: which network, vectors and cuts a question needs."""
+"""A finished run on new images: the network, the vectors and the cuts that a prediction needs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import xarray as xr
-from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
 from net2vec import prediction
-from net2vec.errors import ConfigError, ResultsError
+from net2vec.errors import ResultsError
 from net2vec.networks import Network, usual_batch
-from net2vec.runs.run import Run
+from net2vec.prediction import (
+    Encoding,
+    ForwardPass,
+    NewImage,
+    Transform,
+    classify_images,
+    segment_images,
+)
+from net2vec.runs.data import RunData
 from net2vec.spaces.expressions import resolve_name
+
+Answer = TypeVar("Answer", xr.Dataset, xr.DataArray)
 
 
 @dataclass(frozen=True)
-class Applied:
-    """What a run is asked, and with what it answers.
+class Predictor:
+    """A network with the vectors of one task on some of its layers.
 
     Attributes:
-        looking: the network, and how it looks.
+        forward: passes images through the network.
         encodings: one a layer.
+        single: dimensions of which one element was asked for; they are dropped from answers.
+        network: the network's name in the run.
     """
 
-    looking: prediction.Looking
-    encodings: tuple[prediction.Encoding, ...]
+    forward: ForwardPass
+    encodings: tuple[Encoding, ...]
+    single: tuple[str, ...] = ()
+    network: str = ""
+
+    def segment(self, images: Sequence[NewImage]) -> xr.Dataset:
+        """Masks at the masks' size; see `Run.segment`."""
+        return self._answer(segment_images(self.forward, images, self.encodings))
+
+    def classify(self, images: Sequence[NewImage]) -> xr.DataArray:
+        """Probabilities of images; see `Run.classify`."""
+        return self._answer(classify_images(self.forward, images, self.encodings))
+
+    def _answer(self, found: Answer) -> Answer:
+        first = found.isel(dict.fromkeys(self.single, 0))
+        # A single name has become text of fixed length, which format 3 of Zarr has no standard for.
+        names = {
+            name: at.astype(object) for name, at in first.coords.items() if at.dtype.kind == "U"
+        }
+        return first.assign_coords(text).assign_attrs(network=self.network)
 
 
-def open_applied(
-    run: Run,
+def open_predictor(
+    run: RunData,
     task: str,
-    concepts: Sequence[str] | None,
+    concepts: str | Sequence[str] | None,
+    layers: str | Sequence[str] | None = None,
     *,
-    layers: Sequence[str] = (),
     fit: str | None = None,
     network: nn.Module | Network | None = None,
-    transform: Callable[[Image.Image], Tensor] | None = None,
+    transform: Transform | None = None,
     device: str = "cpu",
     batch: int | None = None,
-) -> Applied:
-    """Take from a run what predictions need, and open its network.
+) -> Predictor:
+    """Read from a run the arrays that predictions need, and open its network.
 
     Args:
         run: the run.
         task: `segment` or `classify`.
-        concepts: names, with or without their `-c` or `-s`; None for all of the first layer.
-        layers: which; the last by default.
-        fit: which of the run's fits; the first by default.
-        network: where the run was made with a module given in Python.
+        concepts: one or several names, with or without their `-c` or `-s`; None for all of the
+            first layer.
+        layers: one or several names; by default the last layer.
+        fit: one of the run's fits; by default that of this view.
+        network: the network, where the run was made with a module given in Python.
         transform: the preprocessing of that module.
         device: where the network runs.
         batch: images at a time; by default as many as in the probe.
 
     Raises:
-        Net2VecError: the run lacks a layer, task, fit or concept, or its network cannot be had.
+        Net2VecError: if the run lacks a layer, task, fit or concept, or its network cannot be had.
     """
+    asked = {"layer": layers or "", "concept": concepts}
+    single = tuple(name for name, names in asked.items() if isinstance(names, str))
+    concepts = (concepts,) if isinstance(concepts, str) else concepts
+    layers = (layers,) if isinstance(layers, str) else layers
     encodings = []
     for layer in layers or run.layers[-1:]:
         learned = run.arrays(layer, task=task, fit=fit)
         known = [str(name) for name in learned["concept"].values]
         concepts = concept_names(known, concepts, f"{run.network} {layer} {task}")
-        encodings.append(prediction.Encoding.of(run.layer(layer), learned, concepts))
+        encodings.append(Encoding.of(run.layer(layer), learned, concepts))
     settings = run.settings
     probed_on = run.provenance.get("machine", {}).get("device") or "cpu"
     as_probed = int(settings.get("probe_batch") or usual_batch(probed_on))
-    opened = run.opened_network if network is None else open_network(run, network, transform)
-    looking = prediction.Looking(
-        opened,
+    forward = ForwardPass(
+        open_network(run, network, transform),
         device,
         as_probed if batch is None else batch,
         bool(settings.get("mixed_precision", False)),
     )
-    return Applied(looking, tuple(encodings))
+    return Predictor(forward, tuple(encodings), single, run.network)
 
 
 def open_network(
-    run: Run,
+    run: RunData,
     network: nn.Module | Network | None = None,
-    transform: Callable[[Image.Image], Tensor] | None = None,
+    transform: Transform | None = None,
 ) -> Network:
     """The network that the run probed, its digest checked.
 
+    Without one given here, that of `open_run` is used or it is loaded by its name, and kept.
+
     Raises:
-        Net2VecError: it cannot be had, or is another one.
+        Net2VecError: if it cannot be had, or is another one.
     """
-    return prediction.open_network(run.path, run.settings, run.provenance, network, transform)
-
-
-def segment(
-    run: Run,
-    images: Any,
-    concepts: str | Sequence[str] | None = None,
-    layer: str | Sequence[str] | None = None,
-    **options: Any,
-) -> xr.Dataset:
-    """Masks at the masks' size; see `Run.segment`."""
-    _check_options("segment", options)
-    names = None if concepts is None else _several(concepts)
-    found = prediction.gather_images(images)
-    applied = open_applied(run, "segment", names, layers=_several(layer), **options)
-    answer = prediction.segment_images(applied.looking, found, applied.encodings)
-    return _chosen(answer, layer, concepts).assign_attrs(network=run.network)
-
-
-def classify(
-    run: Run,
-    images: Any,
-    concepts: str | Sequence[str] | None = None,
-    layer: str | Sequence[str] | None = None,
-    **options: Any,
-) -> xr.DataArray:
-    """Probabilities of images; see `Run.classify`."""
-    _check_options("classify", options)
-    names = None if concepts is None else _several(concepts)
-    found = prediction.gather_images(images)
-    applied = open_applied(run, "classify", names, layers=_several(layer), **options)
-    answer = prediction.classify_images(applied.looking, found, applied.encodings)
-    return _chosen(answer, layer, concepts).assign_attrs(network=run.network)
+    source = (run.path, run.settings, run.provenance)
+    if network is not None:
+        return prediction.open_network(*source, network, transform)
+    if run.shared.network is None:
+        run.shared.network = prediction.open_network(*source, *run.shared.given)
+    return run.shared.network
 
 
 def concept_names(known: Sequence[str], wanted: Sequence[str] | None, label: str) -> list[str]:
-    """The known names that are meant, each once; all where nothing is asked for.
+    """The known names that are meant, each once; all where none is named.
 
     Raises:
-        ResultsError: one of them is not known, or may mean several.
+        ResultsError: if one of them is not known, or may mean several.
     """
     if not known:
         raise ResultsError(f"no concept was learned in {label}; choose another layer or task")
@@ -138,31 +146,3 @@ def concept_names(known: Sequence[str], wanted: Sequence[str] | None, label: str
         return list(dict.fromkeys(resolve_name(name, known) for name in wanted))
     except ValueError as error:
         raise ResultsError(f"{error} in {label}") from error
-
-
-def _check_options(asked: str, options: Mapping[str, object]) -> None:
-    for name in options:
-        if name not in _OPTIONS:
-            raise ConfigError(f"{asked} has no option {name!r}; wanted {', '.join(_OPTIONS)}")
-
-
-_Answer = TypeVar("_Answer", xr.Dataset, xr.DataArray)
-_OPTIONS = ("fit", "network", "transform", "device", "batch")
-
-
-def _several(names: str | Sequence[str] | None) -> Sequence[str]:
-    if names is None:
-        return ()
-    return (names,) if isinstance(names, str) else tuple(names)
-
-
-def _chosen(answer: _Answer, layer: object, concepts: object) -> _Answer:
-    """The answer without a dimension of layers or concepts where a single one was asked for."""
-    single = {
-        "layer": layer is None or isinstance(layer, str),
-        "concept": isinstance(concepts, str),
-    }
-    answer = answer.isel({dimension: 0 for dimension, is_single in single.items() if is_single})
-    # A single name has become text of fixed length, which format 3 of Zarr has no standard for.
-    names = {name: at.astype(object) for name, at in answer.coords.items() if at.dtype.kind == "U"}
-    return answer.assign_coords(names)

@@ -1,103 +1,84 @@
-"""The tables that hold the two fits of a run against each other, from `results.zarr` alone."""
+"""The tables that compare the fits of a run, from `results.zarr` alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import pandas as pd
 
-from net2vec import analysis
-from net2vec.runs.run import Run
+from net2vec.analysis.fit_pair import FitPair
+from net2vec.analysis.fits import pair_vectors
+from net2vec.errors import ResultsError
+from net2vec.runs.data import RunData
+from net2vec.runs.registry import FIT_TABLES
 from net2vec.runs.spread import spread
 
-FIT_TABLES: Mapping[str, tuple[str, str]] = {
-    "fits": ("The paper’s fit and the converged one: what both say, in numbers", ""),
-    "fits_by_concept": ("Scores and vectors of every concept with both fits", ""),
-    "fits_subsets": ("Mean score against the number of filters, with both fits", "Fig. 3"),
-    "fits_drops": ("What is lost after the best number of filters, with both fits", "Fig. 3"),
-    "fits_rules": ("As many filters, chosen by an L1 path or by their weight", "Fig. 3"),
-}
-"""Title and place in the paper, by the names of their files."""
 
-_FIT = ["network", "layer", "task"]
-# What tells the rows of a layer and task apart, and what the paper's fit has a part in: the other
-# is the same with every seed.
-_DECIDED: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
-    "fits": (
-        (),
-        (
-            "paper", "ratio", "as_good", "worse", "single_paper", "percent_paper",
-            "failures_paper", "failures_converged", "failures_both", "shared_paper",
-            "same_filter", "neighbours", "cosine", "category_paper", "drop_paper",
-        ),
-    ),
-    "fits_by_concept": (("concept",), ("single_paper", "combined_paper", "cosine", "overlap")),
-    "fits_subsets": (("category", "fit", "rule", "filters"), ("mean",)),
-    "fits_drops": (("category", "fit", "rule"), ("filters", "peak", "full", "drop")),
-}  # fmt: skip
+def fit_tables(
+    run: RunData, first: str | None = None, second: str | None = None
+) -> dict[str, pd.DataFrame]:
+    """The tables of `FIT_TABLES`, which compare two fits; none for a run, or view, with one fit.
 
+    Where the first fit was made with several seeds, values that depend on it have their spread
+    beside them, in a column `NAME_sd` (see `spread`), missing in rows of the second fit.
 
-def fit_tables(run: Run) -> dict[str, pd.DataFrame]:
-    """The tables of `FIT_TABLES` for a run with two fits; none for a run, or view, with one.
+    Args:
+        run: a finished run.
+        first: the name of a fit; the run's first by default.
+        second: the name of the fit that is compared with it. By default every other: where there
+            are several the tables hold one pair after the other, with the second fit in a last
+            column `second`.
 
-    `fits` has one row a layer and task: the columns of `analysis.compare_fits` and
-    `analysis.sharing_of_fits`; `drop_paper`, `drop_converged`, `drop_path` (see `analysis.drops`;
-    over all concepts, the last along the converged fit's L1 path); `path_gain`, the mean over sizes
-    of what that path adds to the choice by weight. The last four are missing where no subsets were
-    fitted.
-
-    Where the paper's fit was made with several seeds, whatever it has a part in has its spread
-    beside it, in a column `NAME_sd` (see `spread`), missing in rows of the converged fit.
+    Raises:
+        ResultsError: if the run has no such fit, or both are the same.
     """
     if len(run.fits) < 2:
         return {}
-    paper, converged = (run.at(fit=fit) for fit in ("paper", "converged"))
-    tables = _tables(paper, converged)
-    if not paper.seeds:
-        return tables
-    again = [_tables(paper.at(seed=seed), converged) for seed in paper.seeds]
-    for name, (keys, values) in _DECIDED.items():
-        seeds = [_of_paper(each[name]) for each in again]
-        tables[name] = spread(tables[name], seeds, [*_FIT, *keys], values)
+    first = first or run.fits[0]
+    seconds = [second] if second else [fit for fit in run.fits if fit != first]
+    if first in seconds:
+        raise ResultsError(
+            f"fit {first!r} cannot be compared with itself; the run has {', '.join(run.fits)}"
+        )
+    made = [_pair_tables(run.at(fit=first), run.at(fit=fit)) for fit in seconds]
+    if len(made) == 1:
+        return made[0]
+    return {
+        name: pd.concat(
+            [tables[name].assign(second=fit) for tables, fit in zip(made, seconds, strict=True)],
+            ignore_index=True,
+        )
+        for name in FIT_TABLES
+    }
+
+
+def _pair_tables(one: RunData, other: RunData) -> dict[str, pd.DataFrame]:
+    """The tables of two views, with the spread over the seeds of the first."""
+    names = {"first": one.fit, "second": other.fit}
+    pair = _pair(one, other)
+    seeded = [_pair(one.at(seed=seed), other) for seed in one.seeds]
+    tables = {}
+    for name, declared in FIT_TABLES.items():
+        columns = [column.format_map(names) for column in ("network", *declared.columns)]
+        table = declared.make(pair)[columns]
+        if seeded and declared.values:
+            again = [_of_fit(declared.make(each), one.fit) for each in seeded]
+            values = [value.format_map(names) for value in declared.values]
+            table = spread(table, again, ["network", *declared.keys], values)
+        tables[name] = table
     return tables
 
 
-def _of_paper(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows that the paper's fit has a part in."""
-    return table[table["fit"] == "paper"] if "fit" in table else table
+def _of_fit(table: pd.DataFrame, fit: str) -> pd.DataFrame:
+    """The rows that depend on a fit."""
+    return table[table["fit"] == fit] if "fit" in table else table
 
 
-def _tables(paper: Run, converged: Run) -> dict[str, pd.DataFrame]:
-    """The tables of two views, one of each fit."""
-    scores = pd.concat([paper.scores, converged.scores], ignore_index=True)
-    concepts = analysis.pair_fits(scores)
-    vectors = pd.concat(
-        [
-            analysis.pair_vectors(
-                *(view.arrays(layer, task=task) for view in (paper, converged))
-            ).assign(network=paper.network, layer=layer, task=task)
-            for layer in paper.layers
-            for task in paper.tasks(layer)
-        ],
-        ignore_index=True,
-    )
-    vectors = concepts.merge(vectors, on=[*_FIT, "concept"], validate="one_to_one")
-    lost, rules = analysis.drops(scores), analysis.compare_rules(scores)
-    overall = lost[lost["category"] == analysis.ALL]
-    table = analysis.compare_fits(concepts).merge(analysis.sharing_of_fits(vectors), on=_FIT)
-    for name, fit, rule in (
-        ("drop_paper", "paper", "weight"),
-        ("drop_converged", "converged", "weight"),
-        ("drop_path", "converged", "path"),
-    ):
-        one = overall[(overall["fit"] == fit) & (overall["rule"] == rule)]
-        one = one[[*_FIT, "drop"]].rename(columns={"drop": name})
-        table = table.merge(one, on=_FIT, how="left")
-    gain = rules.groupby(_FIT, sort=False)["difference"].mean().rename("path_gain")
-    return {
-        "fits": table.merge(gain.reset_index(), on=_FIT, how="left"),
-        "fits_by_concept": vectors,
-        "fits_subsets": analysis.fit_curves(scores),
-        "fits_drops": lost,
-        "fits_rules": rules,
-    }
+def _pair(one: RunData, other: RunData) -> FitPair:
+    vectors = [
+        pair_vectors(
+            one.arrays(layer, task=task), other.arrays(layer, task=task), one.fit, other.fit
+        ).assign(network=one.network, layer=layer, task=task)
+        for layer in one.layers
+        for task in one.tasks(layer)
+    ]
+    scores = pd.concat([one.scores, other.scores], ignore_index=True)
+    return FitPair(one.fit, other.fit, scores, pd.concat(vectors, ignore_index=True))

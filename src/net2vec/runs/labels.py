@@ -1,18 +1,18 @@
-"""What tells runs apart where several stand side by side."""
+"""Labels of runs that are shown side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from net2vec.errors import ResultsError
-from net2vec.runs.run import Run
+from net2vec.runs.data import RunData
 
 
-def unique_labels(runs: Sequence[Run]) -> list[str]:
+def unique_labels(runs: Sequence[RunData]) -> list[str]:
     """A label for each run: its network, with as much of its path as tells it from the others.
 
     Raises:
-        ResultsError: a run is there twice.
+        ResultsError: if a run is there twice.
     """
     paths = [run.path.resolve() for run in runs]
     for run, path in zip(runs, paths, strict=True):

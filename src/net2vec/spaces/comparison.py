@@ -1,17 +1,17 @@
-"""How different are two spaces? On the concepts they share (sec. 5.3, Fig. 10)."""
+"""Differences of spaces, on the concepts that they share (sec. 5.3, Fig. 10)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
-from scipy import linalg, stats
-from threadpoolctl import threadpool_limits
 
+from net2vec.results import RunTable
 from net2vec.spaces.space import Space, SpaceError
 
 LEAST_SHARED = 3
@@ -20,7 +20,7 @@ LEAST_SHARED = 3
 
 @dataclass(frozen=True)
 class Comparison:
-    """Spaces held against each other, two by two.
+    """Spaces compared, two by two.
 
     Attributes:
         spaces: their labels.
@@ -52,8 +52,8 @@ def compare_spaces(
     - `cka`: linear centred kernel alignment (Kornblith et al. 2019), 1 for equal geometries; few
       concepts in many dimensions are near 1 whatever they are, so `cka_by_chance` is its mean over
       all permutations of the concepts of one space.
-    - `procrustes`: what the best rotation leaves between the two centred sets of vectors, scaled
-      to norm 1 each (Ding et al. 2021); from 0 to 2.
+    - `procrustes`: the difference that the best rotation leaves between the two centred sets of
+      vectors, scaled to norm 1 each (Ding et al. 2021); from 0 to 2.
     - `rsa`: Spearman's correlation between the cosines of all pairs of concepts (Kriegeskorte et
       al. 2008), and `p`, the share of permutations of the concepts of one space that give at least
       as much.
@@ -65,7 +65,8 @@ def compare_spaces(
         seed: of the permutations.
 
     Raises:
-        SpaceError: fewer than two spaces, a label stands twice, or they share too few concepts.
+        SpaceError: if there are fewer than two spaces, two have one label, or they share too
+            few concepts.
     """
     labels = [space.label for space in spaces]
     if len(spaces) < 2:
@@ -78,6 +79,8 @@ def compare_spaces(
             f"{', '.join(labels)} share {len(shared)} concepts; a comparison needs at least "
             f"{LEAST_SHARED}"
         )
+    from threadpoolctl import threadpool_limits
+
     # These matrices are small: threads would cost more than they save, and move the last bits.
     with threadpool_limits(1):
         units = [space.restrict(shared).unit for space in spaces]
@@ -123,6 +126,8 @@ def _centre(
     if norm < 1e-12:
         return np.zeros((len(unit), 1))
     if centred.shape[1] > centred.shape[0]:
+        from scipy import linalg  # SciPy takes a second to load, and most questions need none
+
         left, scale, _ = linalg.svd(centred, full_matrices=False)
         centred = left * scale
     scaled: Float[np.ndarray, "concept coordinate"] = centred / norm
@@ -150,12 +155,16 @@ def _alignment(
 def _procrustes(
     one: Float[np.ndarray, "concept coordinate"], other: Float[np.ndarray, "concept dimension"]
 ) -> float:
+    from scipy import linalg
+
     left = 2 - 2 * float(linalg.svdvals(one.T @ other).sum())
     return max(0.0, left)  # rounding may go below
 
 
 def _ranks(cosine: Float[np.ndarray, "concept concept"]) -> Float[np.ndarray, "pair"]:
     """Ranks of the cosines of all pairs of concepts, centred and of norm 1; all 0 if all tie."""
+    from scipy import stats
+
     # Cosines of equal vectors differ in their last bits, which should make no order.
     rank = stats.rankdata(cosine[np.triu_indices(len(cosine), 1)].round(12))
     rank -= rank.mean()
@@ -197,6 +206,8 @@ def _correlate(
 
     identity = np.arange(concepts)
     if permutations:
+        from scipy import stats
+
         tested = stats.permutation_test(
             (identity,),
             correlation,
@@ -212,3 +223,25 @@ def _correlate(
     same = np.logical_not(ranks.any(axis=0))
     unordered = same[one] | same[other]
     return np.where(unordered, np.nan, found), np.where(unordered, np.nan, p)
+
+
+DISTANCES = RunTable(
+    name="distances",
+    title="Distances between the spaces of the layers and tasks",
+    source="Fig. 10",
+    columns=("space", "other", "distance", "cka", "cka_by_chance", "procrustes", "rsa", "p", "n"),
+    keys=("space", "other"),
+    made_of="comparison",
+    make=attrgetter("distances"),
+    values=("distance", "cka", "procrustes", "rsa"),
+)
+DISTANCES_BY_CATEGORY = RunTable(
+    name="distances_by_category",
+    title="The same, mean over the concepts of each category",
+    source="Fig. 10",
+    columns=("space", "other", "category", "mean", "stderr", "n"),
+    keys=("space", "other", "category"),
+    made_of="comparison",
+    make=attrgetter("by_category"),
+    values=("mean",),
+)

@@ -23,7 +23,7 @@ def save_word2vec(
     A space ends a name there, so `traffic light` is written `traffic_light`.
 
     Raises:
-        SpaceError: two names would become one.
+        SpaceError: if two names would become one.
     """
     words = ["_".join(name.split()) for name in names]
     if len(set(words)) < len(words):

@@ -1,4 +1,4 @@
-"""Reading `2 traffic light + blue - green`: names of several words between operators."""
+"""Parsing of `2 traffic light + blue - green`: names of several words between operators."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 
 SUFFIXES = ("-c", "-s")
-"""What Broden appends to the names of colours and of scenes."""
+"""Endings that Broden appends to the names of colours and of scenes."""
 
 # Of all names, how many are shown where none is like the one that was asked for.
 _SHOWN = 8
@@ -18,7 +18,7 @@ def resolve_name(name: str, names: Collection[str]) -> str:
     """The known name that is meant by `name`, which may lack its `-c` or `-s`.
 
     Raises:
-        ValueError: no known name, or more than one, is meant; the message has no full stop.
+        ValueError: if no known name, or more than one, is meant; the message has no full stop.
     """
     if name in names:
         return name
@@ -42,7 +42,7 @@ def parse_expression(expression: str, names: Collection[str]) -> list[tuple[floa
     within a longer known name belongs to the name. A name may stand in double quotes.
 
     Raises:
-        ValueError: the expression is empty or cannot be read, or a name is not known.
+        ValueError: if the expression is empty or cannot be read, or a name is not known.
     """
     words = expression.split()
     if not words:

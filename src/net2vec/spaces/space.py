@@ -24,7 +24,7 @@ class Space:
     """Concepts as unit vectors, with their neighbours and their arithmetic.
 
     Attributes:
-        label: what the space is called in tables and messages.
+        label: the name of the space in tables and messages.
         names: the concepts, unique.
         unit: their vectors made unit length, shape (concept, dimension), float64.
     """
@@ -39,7 +39,7 @@ class Space:
         """Make a space of names and vectors of any length but zero.
 
         Raises:
-            SpaceError: a name stands twice, or a vector has no direction.
+            SpaceError: if a name stands twice, or a vector has no direction.
         """
         self.label = label
         self.names = tuple(str(name) for name in names)
@@ -71,7 +71,7 @@ class Space:
         """The unit vector of a concept, named with or without its `-c` or `-s`.
 
         Raises:
-            SpaceError: the space has no such concept, or several.
+            SpaceError: if the space has no such concept, or several.
         """
         vector: Float[np.ndarray, "dimension"] = self.unit[self._index[self.find(name)]]
         return vector
@@ -80,7 +80,7 @@ class Space:
         """The full name of a concept, given with or without its `-c` or `-s`.
 
         Raises:
-            SpaceError: the space has no such concept, or several.
+            SpaceError: if the space has no such concept, or several.
         """
         try:
             return resolve_name(name, self._index)
@@ -98,7 +98,7 @@ class Space:
             `rank, concept, cosine`, from the nearest; of equals, the first of the space first.
 
         Raises:
-            SpaceError: the space has no such concept, or `n` is not positive.
+            SpaceError: if the space has no such concept, or `n` is not positive.
         """
         found = self.find(name)
         return self._rank(self.vector(found), leave_out={found}, n=n)
@@ -118,7 +118,7 @@ class Space:
             `rank, concept, cosine`, from the nearest.
 
         Raises:
-            SpaceError: the expression cannot be read, holds an unknown name, sums to nothing, or
+            SpaceError: if the expression cannot be read, holds an unknown name, sums to nothing, or
                 `n` is not positive.
         """
         try:
@@ -152,7 +152,7 @@ class Space:
             Numbers from 0, in the order in which the clusters first occur.
 
         Raises:
-            SpaceError: `clusters` is not positive.
+            SpaceError: if `clusters` is not positive.
         """
         from sklearn.cluster import KMeans
         from threadpoolctl import threadpool_limits
@@ -179,7 +179,7 @@ class Space:
         four concepts, for which t-SNE means nothing, it is the plane of largest variance.
 
         Args:
-            seed: of what little chance t-SNE takes when it starts from that plane.
+            seed: of the random numbers of t-SNE, which starts from that plane.
         """
         from sklearn.manifold import TSNE
         from threadpoolctl import threadpool_limits
@@ -207,7 +207,7 @@ class Space:
         """The same space on some of its concepts, in the order asked for.
 
         Raises:
-            SpaceError: the space lacks one of them.
+            SpaceError: if the space lacks one of them.
         """
         missing = [name for name in names if name not in self._index]
         if missing:

@@ -1,4 +1,4 @@
-"""What a space says of all its concepts at once, as tidy tables."""
+"""Tables of all concepts of a space: neighbours, sums and clusters."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from net2vec.results import LAYER_TASK, RunTable
 from net2vec.spaces.space import Space, SpaceError
 
 EXPRESSIONS = ("grass + blue - green", "grass - green", "tree - wood", "person - torso")
@@ -83,3 +84,34 @@ def cluster_concepts(space: Space, *, clusters: int | None = None, seed: int = 0
             "y": place[:, 1],
         }
     )
+
+
+NEAREST = RunTable(
+    name="nearest",
+    title="The nearest concepts of every concept",
+    source="Table 2",
+    columns=(*LAYER_TASK, "concept", "rank", "neighbour", "cosine"),
+    keys=(*LAYER_TASK, "concept", "neighbour"),
+    made_of="spaces",
+    make=nearest_concepts,
+    values=("cosine",),
+)
+ARITHMETIC = RunTable(
+    name="arithmetic",
+    title="Sums and differences of concepts",
+    source="Table 3",
+    columns=(*LAYER_TASK, "expression", "rank", "concept", "cosine"),
+    keys=(*LAYER_TASK, "expression", "concept"),
+    made_of="spaces",
+    make=solve_expressions,
+    values=("cosine",),
+)
+CLUSTERS = RunTable(
+    name="clusters",
+    title="Clusters and a map of the concepts of the last layer",
+    source="supplement",
+    columns=(*LAYER_TASK, "concept", "cluster", "x", "y"),
+    keys=(*LAYER_TASK, "concept"),
+    made_of="last_spaces",
+    make=cluster_concepts,
+)

@@ -24,7 +24,7 @@ def file_space(
     vectors (see `word_space`).
 
     Raises:
-        SpaceError: the file is not there or cannot be read.
+        SpaceError: if the file is not there or cannot be read.
     """
     readers = {".csv": _read_csv, ".safetensors": _read_safetensors}
     reader = readers.get(path.suffix)

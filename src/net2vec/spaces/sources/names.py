@@ -11,11 +11,11 @@ from net2vec.spaces.space import Space, SpaceError
 
 @dataclass(frozen=True)
 class Lookup:
-    """What a dictionary knows of some concepts.
+    """Concepts looked up in a dictionary.
 
     Attributes:
-        space: those that it knows, by the names of the dataset.
-        missing: the names that it does not know.
+        space: the concepts that were found, by the names of the dataset.
+        missing: the names that were not found.
     """
 
     space: Space
@@ -31,12 +31,12 @@ def bare_name(name: str) -> str:
 
 
 def load_synonyms(path: Path) -> dict[str, str]:
-    """Read a file of `name = word` lines; empty ones and those after `#` say nothing.
+    """Read a file of `name = word` lines; empty lines and those that begin with `#` are skipped.
 
     The word may be a synset of WordNet, such as `crane.n.04`.
 
     Raises:
-        SpaceError: it is not there, or a line is of another form.
+        SpaceError: if it is not there, or a line is of another form.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -45,7 +45,7 @@ def wordnet_space(
     """Concepts by their place in WordNet.
 
     A name loses its `-c` or `-s`, its spaces become `_`, and its first synset is taken but for
-    `SENSES` and `senses`. Its vector says which synsets it is or lies below, made unit length.
+    `SENSES` and `senses`. Its vector marks the synset and all above it, made unit length.
 
     Args:
         names: the concepts to look up.
@@ -57,7 +57,7 @@ def wordnet_space(
         The space, labelled `wordnet`, and the names that have no synset.
 
     Raises:
-        SpaceError: nltk or the database is not there, or a chosen sense is not in it.
+        SpaceError: if nltk or the database is not there, or a chosen sense is not in it.
     """
     reader = _open_reader(folder or find_wordnet())
     senses = senses or {}
@@ -89,7 +89,7 @@ def find_wordnet() -> Path:
     """A local WordNet database.
 
     Raises:
-        SpaceError: there is none in the usual places.
+        SpaceError: if there is none in the usual places.
     """
     places = [os.environ.get("WNSEARCHDIR", ""), *_FOLDERS, *_nltk_folders()]
     for place in filter(None, places):

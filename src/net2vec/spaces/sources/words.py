@@ -34,7 +34,7 @@ def word_space(
         The space, labelled with the file's name, and the names that have no vector.
 
     Raises:
-        SpaceError: gensim or the file is not there, or it cannot be read.
+        SpaceError: if gensim or the file is not there, or it cannot be read.
     """
     vectors, given = _load(path), synonyms or {}
     found, missing = [], []

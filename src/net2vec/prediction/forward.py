@@ -1,4 +1,4 @@
-"""A network looks at new images: batches in, the outputs of its layers out."""
+"""New images through a network: batches in, the outputs of its layers out."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from net2vec.prediction.images import NewImage
 
 
 @dataclass(frozen=True)
-class Glance:
-    """What a network made of a batch of images.
+class LayerOutputs:
+    """The outputs of some layers for a batch of images.
 
     Attributes:
         images: the images.
@@ -31,8 +31,8 @@ class Glance:
 
 
 @dataclass(frozen=True)
-class Looking:
-    """How to look: with which network, where, and how much at a time.
+class ForwardPass:
+    """A network with the device, batch size and precision that it is run with.
 
     Attributes:
         network: the network.
@@ -52,12 +52,14 @@ class Looking:
         if self.batch < 1:
             raise ConfigError(f"batch must be 1 or more, got {self.batch}; 16 is usual")
 
-    def glances(self, images: Sequence[NewImage], layers: Sequence[str]) -> Iterator[Glance]:
-        """Every image passes the network once, whatever the number of layers.
+    def layer_outputs(
+        self, images: Sequence[NewImage], layers: Sequence[str]
+    ) -> Iterator[LayerOutputs]:
+        """The outputs of some layers, batch by batch; one pass serves all layers.
 
         Raises:
-            DataError: an image cannot be read.
-            NetworkError: a layer is not in the network, or gives values that are not finite.
+            DataError: if an image cannot be read.
+            NetworkError: if a layer is not in the network, or gives values that are not finite.
         """
         layers = list(dict.fromkeys(layers))
         for chosen, sizes, fed in self.batches(images):
@@ -68,7 +70,7 @@ class Looking:
                         f"layer {layer} gives values that are not finite (NaN or infinity) on "
                         f"{chosen[0].name} to {chosen[-1].name}: check the preprocessing"
                     )
-            yield Glance(chosen, sizes, outputs)
+            yield LayerOutputs(chosen, sizes, outputs)
 
     def batches(
         self, images: Sequence[NewImage]
@@ -76,14 +78,14 @@ class Looking:
         """Images as the network is fed them, on its device, with their own heights and widths.
 
         Raises:
-            DataError: an image cannot be read.
+            DataError: if an image cannot be read.
         """
         device = torch_device(self.device)
         self.network.module.to(device)
         with ThreadPoolExecutor(self.workers) as pool:
             for first in range(0, len(images), self.batch):
                 chosen = images[first : first + self.batch]
-                loaded = list(pool.map(lambda image: image.fed(self.network), chosen))
+                loaded = list(pool.map(lambda image: image.network_input(self.network), chosen))
                 stacked = torch.stack([fed for fed, _ in loaded])
                 # In memory as the probe's recording has it, for the same convolutions to be chosen.
                 stacked = stacked.contiguous(memory_format=torch.channels_last)

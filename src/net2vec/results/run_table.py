@@ -1,0 +1,52 @@
+"""The declaration of a table of a run: its file, its columns and the function that makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+LAYER_TASK = ("layer", "task")
+"""The columns with which most tables begin, after `network`."""
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """One of the tables of a run; it is declared beside the function that makes it.
+
+    `made_of` names the argument of `make`:
+
+    - `scores`: the rows of `scores.csv` that are of one fit;
+    - `segment`: the arrays of segmentation on a layer; `make` is called for every layer that has
+      them, and the column `layer` is added;
+    - `tasks`: the arrays of a task on a layer; called for every one, with `layer` and `task` added;
+    - `spaces`, `last_spaces`: the `Space` of a task on a layer, or on the last layer; likewise;
+    - `comparison`: the `Comparison` of all these spaces, if there is one;
+    - `fits`: the `FitPair` of two fits;
+    - the name of another table: that table.
+
+    Attributes:
+        name: the name of its file, without `.csv`.
+        title: what it says, in a few words.
+        source: where the paper shows it; empty where it does not.
+        columns: its columns; `network` stands before them.
+        keys: the columns that tell its rows apart.
+        made_of: the argument of `make`.
+        make: returns a table with at least these columns, or an empty one.
+        values: the columns that depend on the start of a fit, so that they have a spread over
+            seeds.
+        seeded: makes `keys` and `values` from the scores of another seed, where `make` needs
+            arrays that exist for the run's own seed alone; by default `make` is used.
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    keys: tuple[str, ...]
+    made_of: str
+    make: Callable[[Any], pd.DataFrame]
+    source: str = ""
+    values: tuple[str, ...] = ()
+    seeded: Callable[[pd.DataFrame], pd.DataFrame] | None = None

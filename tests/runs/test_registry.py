@@ -1,0 +1,45 @@
+"""Declarations of tables, and the loading of libraries that no question about results needs."""
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+from net2vec import analysis, spaces
+from net2vec.runs import FIT_TABLES, TABLES, RunTable
+
+from builders import build_run
+
+
+@pytest.mark.parametrize("table", [*TABLES.values(), *FIT_TABLES.values()], ids=lambda t: t.name)
+def test_keys_and_values_are_columns(table):
+    assert {*table.keys, *table.values} <= set(table.columns)
+    assert len(set(table.columns)) == len(table.columns)
+    inputs = {"scores", "segment", "tasks", "spaces", "last_spaces", "comparison", "fits"}
+    assert table.made_of in inputs | set(TABLES)
+
+
+def test_every_declared_table_is_listed_under_a_name_of_its_own():
+    declared = {
+        id(value)
+        for package in (analysis, spaces)
+        for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+        for value in vars(importlib.import_module(found.name)).values()
+        if isinstance(value, RunTable)
+    }
+    listed = {**TABLES, **FIT_TABLES}
+    assert {id(table) for table in listed.values()} == declared
+    assert len(listed) == len(TABLES) + len(FIT_TABLES)
+
+
+@pytest.mark.parametrize("question", ["run.scores", "run.space().nearest('dog')", "run.filter(0)"])
+def test_a_question_loads_no_library_that_it_does_not_need(tmp_path, question):
+    folder = build_run(tmp_path / "run")
+    code = (
+        f"import sys, net2vec; run = net2vec.open_run({str(folder)!r}); {question}\n"
+        "print(sorted({'torch', 'scipy', 'sklearn', 'matplotlib', 'PIL'} & set(sys.modules)))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
