@@ -16,9 +16,6 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from net2vec.report.figures.style import DASHES, MARKERS, WIDTH, Theme, color_of
 
-SCORE_LABEL = {"segment": "set IoU", "classify": "accuracy"}
-METHOD_LABEL = {"combined": "all filters", "single": "best single filter"}
-
 _LONG_NAME = 22
 
 
