@@ -19,6 +19,10 @@ _SAME_FOR_ALL = ("network", "series")
 """Columns that tell runs apart, and are not shown where all rows are of the same one."""
 
 
+_LEAST_SPREAD = 0.0005
+"""A smaller spread would be shown as 0."""
+
+
 @dataclass(frozen=True)
 class Drawing:
     """A figure that can be drawn in any theme, and the name of its file."""
@@ -70,14 +74,18 @@ class Table:
     @cached_property
     def shown(self) -> tuple[Column, ...]:
         """Its columns that say something, each followed by its spread over seeds, if it has one."""
-        found = []
-        for column in self.columns:
+        found: list[Column] = []
+        for column in self.columns if len(self.frame) else ():
             values = self.frame[column.key]
             if values.isna().all() or (column.key in _SAME_FOR_ALL and len(set(values)) == 1):
                 continue
             found.append(column)
             spread = f"{column.key}_sd"
-            if column.form != "text" and spread in self.frame and (self.frame[spread] > 0).any():
+            if (
+                column.form != "text"
+                and spread in self.frame
+                and (self.frame[spread] >= _LEAST_SPREAD).any()
+            ):
                 form = "percent" if column.form == "percent" else "number"
                 found.append(Column(spread, form, "± sd"))
         return tuple(found)
@@ -176,6 +184,12 @@ class Report:
             KeyError: there is no such section.
         """
         return {section.anchor: section.facts for section in self.sections}[anchor]
+
+
+def as_shares(frame: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """Columns of percentages, and their spreads over seeds, as shares between 0 and 1."""
+    found = [column for name in names for column in (name, f"{name}_sd") if column in frame]
+    return frame.assign(**{column: frame[column] / 100 for column in found})
 
 
 def by_task(tasks: Sequence[str], make: Callable[[str], Drawing]) -> dict[str, Drawing]:

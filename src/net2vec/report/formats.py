@@ -18,6 +18,11 @@ def score_text(score: float) -> str:
     return f"{score:.3f}" if score >= 0.0005 else "<0.001"
 
 
+def cosine_text(cosine: float) -> str:
+    """A number between -1 and 1 with two decimals and a minus sign, never `-0.00`."""
+    return f"{round(cosine, 2) + 0.0:.2f}".replace("-", "−")
+
+
 def percent(share: float) -> str:
     """A share between 0 and 1 as a percentage without decimals, but never a false 0 or 100."""
     if not math.isfinite(share):

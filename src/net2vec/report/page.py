@@ -20,7 +20,7 @@ from net2vec.errors import ResultsError
 from net2vec.report import labels
 from net2vec.report.content import Drawing, Picture, Report, Table
 from net2vec.report.figures.style import LIGHT, THEMES, repaint_svg, svg_of
-from net2vec.report.formats import format_cell, percent, plain_cell, score_text
+from net2vec.report.formats import cosine_text, format_cell, percent, plain_cell, score_text
 
 _GENERATOR = '<meta name="generator" content="net2vec">'
 """What marks a page as ours; it stands in the template."""
@@ -76,6 +76,7 @@ def _environment(folder: Path) -> Environment:
     )
     environment.filters["percent"] = percent
     environment.filters["score"] = score_text
+    environment.filters["cosine"] = cosine_text
     environment.filters["rows"] = _table_rows
     environment.filters["data"] = _table_data
     environment.globals["labels"] = labels

@@ -17,6 +17,7 @@ from net2vec.report.content import (
     NeighbourCard,
     NeighbourList,
     Table,
+    as_shares,
     by_task,
     columns,
 )
@@ -105,7 +106,7 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: FitPair)
     return PairFacts(
         pair=pair,
         scores=Table(
-            fits.assign(as_good=fits["as_good"] / 100, worse=fits["worse"] / 100),
+            as_shares(fits, "as_good", "worse"),
             (
                 *columns("task", "layer", n="count"),
                 *_both(pair, "{}", "number", ""),
@@ -142,7 +143,7 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: FitPair)
         ),
         rules=_rules(study.last(tables["fits_rules"]), pair),
         sharing=Table(
-            fits.assign(same_filter=fits["same_filter"] / 100),
+            as_shares(fits, "same_filter"),
             (
                 *columns("task", "layer"),
                 *_both(pair, "shared_{}", "number", "concepts a filter, "),
@@ -233,15 +234,13 @@ def _table_one(study: Study, fits: pd.DataFrame, pair: FitPair) -> Table:
     alone = alone[~alone["network"].isin(fits["network"])]
     alone = alone[alone["network"].map(first) == reference]
     rows = pd.concat([fits, alone], ignore_index=True)
-    for name in (f"percent_{reference}", f"percent_{reference}_sd", f"percent_{other}"):
-        if name in rows:
-            rows[name.replace("percent", "wins")] = rows[name] / 100
+    rows = as_shares(rows, f"percent_{reference}", f"percent_{other}")
     return Table(
         rows,
         (
             *columns("network", "layer", "task"),
             *_both(pair, "{}", "number", "mean, "),
-            *_both(pair, "wins_{}", "percent", "Table 1, "),
+            *_both(pair, "percent_{}", "percent", "Table 1, "),
             Column(f"failures_{reference}", "count", f"failures, {pair.reference_title}"),
             Column("failures_both", "count", "of these remain"),
         ),
@@ -293,7 +292,7 @@ def _rules(rules: pd.DataFrame, pair: FitPair) -> Table:
     if "fit" in rules:
         rules = _of_pair(rules, pair).assign(fit=lambda rows: rows["fit"].map(pair.titles))
     return Table(
-        rules.assign(better=rules["better"] / 100, worse=rules["worse"] / 100),
+        as_shares(rules, "better", "worse"),
         (
             *columns("task", *(["fit"] if "fit" in rules else []), filters="count"),
             Column("weight", "number", "largest weights"),
@@ -312,9 +311,8 @@ def _vectors(fits: pd.DataFrame, pair: FitPair) -> Table:
     # Of one category, or of one each, the nearest concept could not be of another.
     decides = fits["category_by_chance"].between(0, 100, inclusive="neither")
     names.append("category_by_chance")
-    rows = fits.assign(**{name: (fits[name] / 100).where(decides) for name in names})
-    for name in [f"{name}_sd" for name in names if f"{name}_sd" in fits]:
-        rows[name] = fits[name] / 100
+    rows = as_shares(fits, *names)
+    rows[names] = rows[names].where(decides)
     rows = rows.dropna(how="all", subset=["cosine", "neighbours", *names])
     return Table(
         rows,

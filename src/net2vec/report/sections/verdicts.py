@@ -52,7 +52,8 @@ _COLUMNS = ("finding", "category", "reference", "spread", "other", "chance", "ve
 
 def _spread(row: pd.Series, name: str, form: str, unit: str = "") -> str:
     spread = row.get(f"{name}_sd", math.nan)
-    return "" if pd.isna(spread) else f"{spread:{form}}{unit}"
+    text = f"{spread:{form}}"
+    return f"{text}{unit}" if float(text) > 0 else ""
 
 
 def _better(fits: pd.Series, pair: Pair) -> Row:

@@ -8,7 +8,7 @@ from functools import partial
 
 import pandas as pd
 
-from net2vec.report.content import Drawing, Table, columns
+from net2vec.report.content import Drawing, Table, as_shares, columns
 from net2vec.report.figures import draw_contribution, draw_significance, draw_weights
 from net2vec.report.study import Study
 
@@ -48,7 +48,7 @@ def weights_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> WeightsFa
     return WeightsFacts(
         layer=layer,
         significant=Table(
-            mine.assign(percent=mine["percent"] / 100).drop(columns="percent_sd", errors="ignore"),
+            as_shares(mine, "percent"),
             columns("layer", percent="percent", n="count"),
             "significant_correlation",
         ),
