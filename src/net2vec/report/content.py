@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -142,6 +143,10 @@ class Tile:
     pictures: tuple[tuple[Picture, str] | None, ...]
 
 
+class Facts(SimpleNamespace):
+    """What a template knows as `facts`: numbers, names, tables and drawings, nothing of prose."""
+
+
 @dataclass(frozen=True)
 class Section:
     """A question and the facts that answer it.
@@ -192,6 +197,15 @@ def as_shares(frame: pd.DataFrame, *names: str) -> pd.DataFrame:
     return frame.assign(**{column: frame[column] / 100 for column in found})
 
 
-def by_task(tasks: Sequence[str], make: Callable[[str], Drawing]) -> dict[str, Drawing]:
-    """A drawing for each task."""
-    return {task: make(task) for task in tasks}
+def by_task(
+    name: str,
+    tasks: Sequence[str],
+    draw: Callable[..., Figure],
+    table: pd.DataFrame,
+    **options: Any,
+) -> dict[str, Drawing]:
+    """A drawing for each task, called `NAME_TASK`: `draw(table, theme, task=task, **options)`."""
+    return {
+        task: Drawing(f"{name}_{task}", partial(draw, table, task=task, **options))
+        for task in tasks
+    }

@@ -3,49 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
 
 import pandas as pd
 
 from net2vec.analysis import LEAST_NULLS, mean_steadiness
-from net2vec.report.content import Drawing, Table, by_task, columns
+from net2vec.report.content import Facts, Table, by_task, columns
 from net2vec.report.exhibits import last_layer
 from net2vec.report.figures import draw_differences, draw_evidence
 from net2vec.report.labels import METHOD_TITLE, TASK_TITLE
 from net2vec.report.study import Study
 
 
-@dataclass(frozen=True)
-class ChanceFacts:
-    """How far the scores can be trusted.
-
-    Attributes:
-        layer_of: by task, the layer that intervals are of.
-        decided: for how many concepts the interval of the difference excludes 0.
-        differences: figures by task.
-        passed: how many concepts pass on the last layers.
-        evidence: figures by task.
-        summary: how many concepts pass, on every layer.
-        too_few: the fewest null scores of a layer where no concept can pass; None where all can.
-        least_nulls: the fewest null scores with which a concept can pass.
-        steadiness: what another random start changes.
-        scores: every concept.
-    """
-
-    layer_of: Mapping[str, str]
-    decided: Table
-    differences: Mapping[str, Drawing]
-    passed: Table
-    evidence: Mapping[str, Drawing]
-    summary: Table
-    too_few: int | None
-    least_nulls: int
-    steadiness: Table
-    scores: Table
-
-
-def chance_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> ChanceFacts | None:
+def chance_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None:
     """How far the scores can be trusted. None where the runs hold no counts, nulls or seeds."""
     intervals, evidence, summary, steadiness = (
         tables[name] for name in ("intervals", "evidence", "evidence_summary", "steadiness")
@@ -61,7 +30,7 @@ def chance_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> ChanceFact
         "series", "layer", "task", "method", passed="count", concepts="count", share="percent",
         nulls="count", needed="count",
     )  # fmt: skip
-    return ChanceFacts(
+    return Facts(
         layer_of={task: study.layer_of[task] for task in tasks},
         decided=Table(
             pd.DataFrame([_decided(rows, task) for task in tasks]),
@@ -69,19 +38,10 @@ def chance_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> ChanceFact
                     below="count"),
             "intervals",
         ),
-        differences=by_task(
-            tasks,
-            lambda task: Drawing(
-                f"differences_{task}", partial(draw_differences, rows, task=task)
-            ),
-        ),
+        differences=by_task("differences", tasks, draw_differences, rows),
         passed=Table(_on_last_layers(study, summary), shown, "evidence_summary"),
         evidence=by_task(
-            tested,
-            lambda task: Drawing(
-                f"evidence_{task}",
-                partial(draw_evidence, summary, task=task, layers=study.layers, series="series"),
-            ),
+            "evidence", tested, draw_evidence, summary, layers=study.layers, series="series"
         ),
         summary=Table(summary, shown, "evidence_summary"),
         too_few=int(blind["nulls"].min()) if len(blind) else None,

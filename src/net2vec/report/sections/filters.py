@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
 
-from net2vec.report.content import Drawing, Picture, Table, Tile, by_task, columns
+from net2vec.report.content import Facts, Picture, Table, Tile, by_task, columns
 from net2vec.report.exhibits import FilterExhibit
 from net2vec.report.figures import draw_filters_needed, draw_sharing, draw_subset_curve
 from net2vec.report.formats import score_text
@@ -21,48 +20,7 @@ _ENOUGH = 0.9
 """Share of the way from chance to the mean of all filters that is called close."""
 
 
-@dataclass(frozen=True)
-class SubsetsFacts:
-    """Mean score against the number of filters: Fig. 3."""
-
-    layer_of: Mapping[str, str]
-    needed: Table
-    curves: Mapping[str, Drawing]
-    reached: Mapping[str, Drawing]
-
-
-@dataclass(frozen=True)
-class FilterPictures:
-    """A filter in pictures: Fig. 1 and 4.
-
-    Attributes:
-        layer: the filter's layer.
-        filter: its index.
-        highest: the images of highest activation.
-        rows: concepts with the filter's set IoU.
-        concepts: the images of highest individual IoU, a row a concept.
-        served: whether it is the best single filter of all of them.
-    """
-
-    layer: str
-    filter: int
-    highest: tuple[Tile, ...]
-    rows: tuple[str, ...]
-    concepts: tuple[Tile, ...]
-    served: bool
-
-
-@dataclass(frozen=True)
-class SharingFacts:
-    """Which filters are the best for several concepts: Fig. 5."""
-
-    sharing: Table
-    figures: Mapping[str, Drawing]
-    pictures: tuple[FilterPictures, ...]
-    color: str = SINGLE_COLOR
-
-
-def subsets_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> SubsetsFacts | None:
+def subsets_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
     """Mean score against the number of filters. None where no subsets were fitted."""
     curve = study.last(study.tables["subset_curve"])
     needed = study.last(study.tables["filters_needed"])
@@ -70,7 +28,7 @@ def subsets_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> SubsetsFacts |
     if not tasks:
         return None
     rows = [_enough(curve[curve["task"] == task], task) for task in tasks]
-    return SubsetsFacts(
+    return Facts(
         layer_of={task: study.layer_of[task] for task in tasks},
         needed=Table(
             pd.DataFrame(rows),
@@ -80,18 +38,8 @@ def subsets_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> SubsetsFacts |
             ),
             "subset_curve",
         ),
-        curves=by_task(
-            tasks,
-            lambda task: Drawing(
-                f"subset_curve_{task}", partial(draw_subset_curve, curve, task=task)
-            ),
-        ),
-        reached=by_task(
-            tasks,
-            lambda task: Drawing(
-                f"filters_needed_{task}", partial(draw_filters_needed, needed, task=task)
-            ),
-        ),
+        curves=by_task("subset_curve", tasks, draw_subset_curve, curve),
+        reached=by_task("filters_needed", tasks, draw_filters_needed, needed),
     )  # fmt: skip
 
 
@@ -112,7 +60,7 @@ def _enough(curve: pd.DataFrame, task: str) -> dict[str, object]:
     }
 
 
-def sharing_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> SharingFacts:
+def sharing_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
     """Which filters are the best for several concepts."""
     sharing = study.mine("filter_sharing")
     last = study.last(sharing)
@@ -121,7 +69,7 @@ def sharing_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> SharingFacts:
         | {"task": task, "layer": study.layer_of[task]}
         for task in study.tasks
     ]
-    return SharingFacts(
+    return Facts(
         sharing=Table(
             pd.DataFrame(rows),
             columns(
@@ -130,12 +78,9 @@ def sharing_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> SharingFacts:
             "filter_sharing",
         ),
         figures=by_task(
-            study.tasks,
-            lambda task: Drawing(
-                f"filter_sharing_{task}",
-                partial(draw_sharing, sharing, task=task, layers=study.run.layers),
-            ),
+            "filter_sharing", study.tasks, draw_sharing, sharing, layers=study.run.layers
         ),
+        color=SINGLE_COLOR,
         pictures=tuple(
             _pictures(study, exhibit, position) for position, exhibit in enumerate(study.filters)
         ),
@@ -153,7 +98,7 @@ def _shared(concepts: np.ndarray) -> dict[str, object]:
     }
 
 
-def _pictures(study: Study, exhibit: FilterExhibit, position: int) -> FilterPictures:
+def _pictures(study: Study, exhibit: FilterExhibit, position: int) -> Facts:
     request = exhibit.request
     highest = [
         (_picture(exhibit, name, None, f"filter{position}_top{rank}"), f"{value:.3g}")
@@ -172,7 +117,7 @@ def _pictures(study: Study, exhibit: FilterExhibit, position: int) -> FilterPict
         for row, found in enumerate(request.concepts)
     ]
     best = study.run.arrays(request.layer)["best_filter"].to_series()
-    return FilterPictures(
+    return Facts(
         layer=request.layer,
         filter=request.filter,
         highest=tuple(Tile(f"{rank}", (shown,)) for rank, shown in enumerate(highest, start=1)),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -13,7 +11,7 @@ from matplotlib.figure import Figure
 from net2vec.analysis import ALL, choose_concepts
 from net2vec.report.content import (
     Column,
-    Drawing,
+    Facts,
     NeighbourCard,
     NeighbourList,
     Table,
@@ -34,76 +32,29 @@ from net2vec.report.study import FitPair, Study
 _CONCEPTS = 6
 
 
-@dataclass(frozen=True)
-class PairFacts:
-    """Two fits beside each other, question by question.
-
-    Attributes:
-        pair: the two fits.
-        scores: mean scores of all filters on the last layers.
-        verdicts: by task, the paper's findings.
-        by_category: figures by task (Fig. 2).
-        wins: means, Table 1 and failures on every layer of every run.
-        failures: the concepts that lose by the combination on the last layers.
-        failures_drawn: figures by task.
-        peaks: the numbers of filters with the highest mean (Fig. 3); no row without subsets.
-        falling: categories whose mean clearly drops after its optimum.
-        curves: figures by task.
-        rules: subsets chosen by weight and by an L1 path.
-        sharing: filters with a largest weight (Fig. 5).
-        sharing_drawn: figures by task.
-        vectors: whether vectors and neighbours are the same in both (Table 2).
-        cards: some concepts with their neighbours in both.
-        concepts: every concept.
-    """
-
-    pair: FitPair
-    scores: Table
-    verdicts: Mapping[str, Table]
-    by_category: Mapping[str, Drawing]
-    wins: Table
-    failures: Table
-    failures_drawn: Mapping[str, Drawing]
-    peaks: Table
-    falling: Table
-    curves: Mapping[str, Drawing]
-    rules: Table
-    sharing: Table
-    sharing_drawn: Mapping[str, Drawing]
-    vectors: Table
-    cards: tuple[NeighbourCard, ...]
-    concepts: Table
-
-
-@dataclass(frozen=True)
-class FitsFacts:
-    """The paper's findings with every fit.
-
-    Attributes:
-        layer_of: by task, the layer that details are of.
-        pairs: the first fit beside each of the others.
-    """
-
-    layer_of: Mapping[str, str]
-    pairs: tuple[PairFacts, ...]
-
-
-def fits_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> FitsFacts | None:
+def fits_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None:
     """The paper's findings with every fit. None where the subject has one fit only."""
     if not study.pairs or not study.tasks:
         return None
     pairs = tuple(_pair_facts(study, tables, pair) for pair in study.pairs)
-    return FitsFacts(study.layer_of, pairs)
+    return Facts(layer_of=study.layer_of, pairs=pairs)
 
 
-def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: FitPair) -> PairFacts:
+def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: FitPair) -> Facts:
     fits = study.last(tables["fits"])
     concepts = study.last(tables["fits_by_concept"])
     mine = tables["fits_by_concept"].query("network == @study.label")
     lost = _of_pair(study.last(tables["fits_drops"]), pair)
     curves = _of_pair(study.last(tables["fits_subsets"]), pair).query("category == @ALL")
     reference, other = pair.names
-    return PairFacts(
+    again = "" if pair == study.pairs[0] else f"_{other}"
+
+    def drawn(name: str, draw: Callable[..., Figure], table: pd.DataFrame, **options: Any) -> Any:
+        tasks = [task for task in study.tasks if task in set(table["task"])]
+        name = f"fits_{name}{again}"
+        return by_task(name, tasks, draw, table, fits=pair.titles, **options)
+
+    return Facts(
         pair=pair,
         scores=Table(
             as_shares(fits, "as_good", "worse"),
@@ -121,15 +72,13 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: FitPair)
             task: _verdicts(fits[fits["task"] == task], lost[lost["task"] == task], pair)
             for task in study.tasks
         },
-        by_category=_drawings(
-            study, pair, "by_category", study.tasks, draw_fits_by_category,
-            tables["fits_by_category"], layers=study.run.layers,
+        by_category=drawn(
+            "by_category", draw_fits_by_category, tables["fits_by_category"],
+            layers=study.run.layers,
         ),
         wins=_table_one(study, tables["fits"], pair),
         failures=_failures(study, fits, concepts, pair),
-        failures_drawn=_drawings(
-            study, pair, "failures", study.tasks, draw_fit_failures, concepts
-        ),
+        failures_drawn=drawn("failures", draw_fit_failures, concepts),
         peaks=Table(
             lost[lost["category"] == ALL].assign(fit=lambda rows: rows["fit"].map(pair.titles)),
             columns("task", "fit", "rule", filters="count", peak="number", full="number",
@@ -137,10 +86,7 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: FitPair)
             "fits_drops",
         ),
         falling=_falling(lost, pair),
-        curves=_drawings(
-            study, pair, "subsets", [task for task in study.tasks if task in set(curves["task"])],
-            draw_fit_curves, curves,
-        ),
+        curves=drawn("subsets", draw_fit_curves, curves),
         rules=_rules(study.last(tables["fits_rules"]), pair),
         sharing=Table(
             as_shares(fits, "same_filter"),
@@ -152,9 +98,7 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: FitPair)
             ),
             "fits",
         ),
-        sharing_drawn=_drawings(
-            study, pair, "sharing", study.tasks, draw_fit_sharing, mine, layers=study.run.layers
-        ),
+        sharing_drawn=drawn("sharing", draw_fit_sharing, mine, layers=study.run.layers),
         vectors=_vectors(fits, pair),
         cards=_cards(study, tables["fits_nearest"], pair),
         concepts=Table(
@@ -184,26 +128,6 @@ def _both(pair: FitPair, key: str, form: str, heading: str) -> tuple[Column, Col
 
 def _of_pair(rows: pd.DataFrame, pair: FitPair) -> pd.DataFrame:
     return rows[rows["fit"].isin(pair.names)]
-
-
-def _drawings(
-    study: Study,
-    pair: FitPair,
-    name: str,
-    tasks: Sequence[str],
-    draw: Callable[..., Figure],
-    table: pd.DataFrame,
-    **options: Any,
-) -> dict[str, Drawing]:
-    """A figure a task; those of a second pair have the name of its fit in that of their file."""
-    again = "" if pair == study.pairs[0] else f"_{pair.other}"
-    return by_task(
-        tasks,
-        lambda task: Drawing(
-            f"fits_{name}_{task}{again}",
-            partial(draw, table, task=task, fits=pair.titles, **options),
-        ),
-    )
 
 
 def _verdicts(fits: pd.DataFrame, lost: pd.DataFrame, pair: FitPair) -> Table:

@@ -4,37 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import pandas as pd
 
-from net2vec.report.content import Table, columns
+from net2vec.report.content import Facts, Table, columns
 from net2vec.report.study import Study
 from net2vec.runs import HARDLY_MOVED
 
 _TOO_FEW = re.compile(r"^\d+ (.+?)s?, fewer than (\d+)$")
 
 
-@dataclass(frozen=True)
-class LeftOutFacts:
-    """What was skipped and why, and which vectors have hardly left their start.
-
-    Attributes:
-        reasons: how much was left out for each reason.
-        skipped: everything that was left out.
-        distance: the distance from the start below which a vector has hardly moved.
-        counts: how many vectors have, by task.
-        stuck: their concepts.
-    """
-
-    reasons: Table
-    skipped: Table
-    distance: float
-    counts: Table
-    stuck: Table
-
-
-def left_out_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> LeftOutFacts:
+def left_out_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
     """What was skipped and why, and which vectors have hardly left their start."""
     stuck = {
         task: sorted(study.run.hardly_moved(study.layer_of[task], task=task))
@@ -47,7 +27,7 @@ def left_out_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> LeftOutFacts:
     ]
     names = [(task, study.layer_of[task], name) for task, names in stuck.items() for name in names]
     skipped = study.run.skipped
-    return LeftOutFacts(
+    return Facts(
         reasons=Table(
             count_reasons(skipped), columns("task", "reason", number="count", example="text")
         ),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
 
 from net2vec.analysis import individual_ious
-from net2vec.report.content import Drawing, Picture, Table, Tile, columns
+from net2vec.report.content import Drawing, Facts, Picture, Table, Tile, columns
 from net2vec.report.exhibits import DecileExhibit, DecileImage, featured_concepts, images_found
 from net2vec.report.figures import draw_individual
 from net2vec.report.formats import score_text
@@ -18,55 +17,7 @@ from net2vec.report.pictures import COMBINED_COLOR, SINGLE_COLOR, draw_masks
 from net2vec.report.study import Study
 
 
-@dataclass(frozen=True)
-class ConceptPictures:
-    """A concept at the deciles of individual IoU: Fig. 8.
-
-    Attributes:
-        concept: its name, marked where its vector has hardly moved.
-        layer: its layer.
-        filter: its best single filter.
-        combined: set IoU of all filters.
-        single: set IoU of the best single filter.
-        deciles: by method whose deciles they are, the images with the masks of both methods.
-    """
-
-    concept: str
-    layer: str
-    filter: int
-    combined: float
-    single: float
-    deciles: Mapping[str, tuple[Tile, ...]]
-
-
-@dataclass(frozen=True)
-class MasksFacts:
-    """Individual IoU and its deciles: Fig. 7 and 8.
-
-    Attributes:
-        layer: the layer that the distributions are of.
-        missed: the share of pairs of image and concept in which the concept is missed, by method.
-        distribution: of several concepts; None where there is none.
-        pictures: of each concept that is shown.
-        asked: concepts that were asked for.
-        chosen: whether the report chose the others.
-        enough: how many concepts are found in `least` or more images, of `scored`.
-    """
-
-    layer: str
-    missed: Table
-    distribution: Drawing | None
-    pictures: tuple[ConceptPictures, ...]
-    asked: tuple[str, ...]
-    chosen: bool
-    enough: int
-    least: int
-    scored: int
-    single_color: str = SINGLE_COLOR
-    combined_color: str = COMBINED_COLOR
-
-
-def masks_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> MasksFacts | None:
+def masks_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
     """Individual IoU and its deciles. None where there are no segmentations."""
     if "segment" not in study.tasks:
         return None
@@ -77,7 +28,7 @@ def masks_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> MasksFacts | Non
     missed = ious.assign(missed=ious["iou"].eq(0)).groupby("method", sort=False)["missed"]
     found, least = images_found(study.run, layer)
     asked = _asked(study, layer)
-    return MasksFacts(
+    return Facts(
         layer=layer,
         missed=Table(
             missed.agg(["mean", "size"]).set_axis(["missed", "pairs"], axis=1).reset_index(),
@@ -92,6 +43,8 @@ def masks_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> MasksFacts | Non
         pictures=tuple(
             _pictures(study, exhibit, position) for position, exhibit in enumerate(study.deciles)
         ),
+        single_color=SINGLE_COLOR,
+        combined_color=COMBINED_COLOR,
         asked=asked,
         chosen=len(asked) < len(study.deciles),
         enough=int((found >= least).sum()),
@@ -109,7 +62,7 @@ def _asked(study: Study, layer: str) -> tuple[str, ...]:
     return tuple(concept for concept, of_layer in shown if (concept, of_layer) not in chosen)
 
 
-def _pictures(study: Study, exhibit: DecileExhibit, position: int) -> ConceptPictures:
+def _pictures(study: Study, exhibit: DecileExhibit, position: int) -> Facts:
     request = exhibit.request
     pictures = {
         (name, method): _picture(exhibit, name, method, f"concept{position}_{index}_{method}")
@@ -124,7 +77,7 @@ def _pictures(study: Study, exhibit: DecileExhibit, position: int) -> ConceptPic
         )
         for method in METHOD_TITLE
     }
-    return ConceptPictures(
+    return Facts(
         concept=study.marked(request.concept, task="segment", layer=request.layer),
         layer=request.layer,
         filter=request.best_filter,

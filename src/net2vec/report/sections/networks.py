@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
 
-from net2vec.report.content import Column, Drawing, Table, by_task, columns
+from net2vec.report.content import Column, Drawing, Facts, Table, by_task, columns
 from net2vec.report.figures import draw_by_category, draw_category_distances, draw_distances
 from net2vec.report.study import Study
 from net2vec.runs import Run
 
 
-@dataclass(frozen=True)
-class NetworksFacts:
-    """The mean of all filters in every run, and their spaces.
-
-    Attributes:
-        untrained: the networks beside the subject that have random weights.
-        apart: those that share no layer with the subject.
-        figures: by task, means of all filters.
-        differences: by task, the layer and the subject beside the others there.
-        n: how many concepts all spaces share.
-        first: the space that distances by category are from.
-        distances: figures of the distances between spaces; empty where too few concepts are shared.
-    """
-
-    untrained: tuple[str, ...]
-    apart: tuple[str, ...]
-    figures: Mapping[str, Drawing]
-    differences: Mapping[str, tuple[str, Table]]
-    n: int
-    first: str
-    distances: tuple[Drawing, ...]
-
-
-def networks_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> NetworksFacts | None:
+def networks_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None:
     """The mean of all filters in every run. None where there is only one."""
     if len(study.runs) < 2:
         return None
@@ -47,19 +23,18 @@ def networks_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Networks
     shared = set(differences["other"]) if len(differences) else set()
     others = study.labels[1:]
     found = study.comparison
-    return NetworksFacts(
+    return Facts(
         untrained=tuple(
             label for label, run in zip(others, study.runs[1:], strict=True) if _is_untrained(run)
         ),
         apart=tuple(label for label in others if label not in shared),
         figures=by_task(
+            "networks",
             study.tasks,
-            lambda task: Drawing(
-                f"networks_{task}",
-                partial(
-                    draw_by_category, combined, task=task, layers=study.layers, series="network"
-                ),
-            ),
+            draw_by_category,
+            combined,
+            layers=study.layers,
+            series="network",
         ),
         differences=_differences(study, differences) if shared else {},
         n=len(found.concepts) if found else 0,

@@ -3,59 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from net2vec.report.content import Column, Table, columns
+from net2vec.report.content import Column, Facts, Table, columns
 from net2vec.report.formats import fraction
 from net2vec.report.labels import SETUP_TITLE
 from net2vec.report.study import Study
 from net2vec.runs import HARDLY_MOVED, Run
 
 
-@dataclass(frozen=True)
-class ProbeFacts:
-    """Counts, the setup of every run, and its layers.
-
-    Attributes:
-        images: how many images were probed.
-        concepts: how many concepts were scored.
-        filters: how many filters all layers have.
-        as_good: by task, the share of concepts of Table 1 on the last layer.
-        layer_of: by task, that layer.
-        tasks: the tasks that were scored.
-        setup: weights, data, fits and counts, a column a run.
-        categories: how many concepts each category has.
-        layers: one row a layer.
-        raw: layers whose values no activation follows, and that have thresholds.
-        called: layers that are called several times in a pass, and how often.
-        hardly_moved: the distance from the start below which a concept is marked.
-        sources: the images of each concept by dataset, where several were joined.
-        settings: by run.
-        seconds: by stage, a column a run.
-    """
-
-    images: int
-    concepts: int
-    filters: int
-    as_good: Mapping[str, float]
-    layer_of: Mapping[str, str]
-    tasks: tuple[str, ...]
-    setup: Table
-    categories: Mapping[str, int]
-    layers: Table
-    raw: tuple[str, ...]
-    called: Mapping[str, int]
-    hardly_moved: float
-    sources: Table | None
-    settings: Mapping[str, Table]
-    seconds: Table
-
-
-def probe_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> ProbeFacts:
+def probe_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
     """The network, its layers, the images and concepts."""
     run = study.run
     layers = layer_table(run)
@@ -64,7 +24,7 @@ def probe_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> ProbeFacts:
     shown = columns(
         "layer", filters="count", grid="text", values="text", never_active="count", zero="count"
     )
-    return ProbeFacts(
+    return Facts(
         images=int(run.layer().attrs.get("images", 0)),
         concepts=len(concepts),
         filters=int(layers["filters"].sum()),

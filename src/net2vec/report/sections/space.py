@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
@@ -12,10 +11,10 @@ from net2vec.analysis import choose_concepts
 from net2vec.report.content import (
     Column,
     Drawing,
+    Facts,
     NeighbourCard,
     NeighbourList,
     Table,
-    by_task,
     columns,
 )
 from net2vec.report.figures import draw_category_distances, draw_distances, draw_map
@@ -24,51 +23,7 @@ from net2vec.report.study import Study
 _CONCEPTS = 9
 
 
-@dataclass(frozen=True)
-class SpaceFacts:
-    """Neighbours, sums, a map with clusters, and layers compared.
-
-    Attributes:
-        layer_of: by task, the layer that details are of.
-        category: how often the nearest concept shares the category; only where it could differ.
-        cards: some concepts with their neighbours.
-        nearest: every concept with its neighbours.
-        sums: by task, concept arithmetic (Table 3).
-        maps: by task.
-        clusters: the members of every cluster.
-        distances: the spaces of all layers and tasks; None where there is one (Fig. 10).
-    """
-
-    layer_of: Mapping[str, str]
-    category: Table
-    cards: tuple[NeighbourCard, ...]
-    nearest: Table
-    sums: Mapping[str, Table]
-    maps: Mapping[str, Drawing]
-    clusters: Table
-    distances: DistanceFacts | None
-
-
-@dataclass(frozen=True)
-class DistanceFacts:
-    """Spaces compared: Fig. 10.
-
-    Attributes:
-        n: how many concepts all spaces share.
-        first: the space that distances by category are from.
-        between: the figure of all distances.
-        by_category: that of the distances by category.
-        measures: the same by other measures.
-    """
-
-    n: int
-    first: str
-    between: Drawing
-    by_category: Drawing
-    measures: Table
-
-
-def space_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> SpaceFacts | None:
+def space_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
     """Neighbours, sums, a map, and layers compared. None where there are no vectors."""
     nearest = study.last(study.mine("nearest"))
     tasks = [task for task in study.tasks if nearest["task"].eq(task).any()]
@@ -78,7 +33,7 @@ def space_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> SpaceFacts | Non
     members = clusters.assign(
         cluster=clusters["cluster"] + 1, concept=study.marked_rows(clusters)
     ) if len(clusters) else clusters  # fmt: skip
-    return SpaceFacts(
+    return Facts(
         layer_of={task: study.layer_of[task] for task in tasks},
         category=Table(
             pd.DataFrame(filter(None, (_same_category(study, nearest, task) for task in tasks))),
@@ -88,9 +43,8 @@ def space_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> SpaceFacts | Non
         cards=_cards(study, nearest, tasks),
         nearest=Table(_joined(study, nearest), columns("concept", "task", near="text"), "nearest"),
         sums=_sums(study),
-        maps=by_task(
-            list(dict.fromkeys(clusters["task"])) if len(clusters) else [],
-            lambda task: Drawing(
+        maps={
+            task: Drawing(
                 f"map_{task}",
                 partial(
                     draw_map,
@@ -98,8 +52,9 @@ def space_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> SpaceFacts | Non
                     categories=study.run.categories(task=task),
                     first=study.featured,
                 ),
-            ),
-        ),
+            )
+            for task in (dict.fromkeys(clusters["task"]) if len(clusters) else ())
+        },
         clusters=Table(
             _lists(members, ["task", "cluster"], "concept") if len(members) else members,
             columns("task", cluster="count", concept="text"),
@@ -168,14 +123,14 @@ def _sums(study: Study) -> dict[str, Table]:
     return tables
 
 
-def _layers(study: Study) -> DistanceFacts | None:
+def _layers(study: Study) -> Facts | None:
     """The spaces of the subject's layers and tasks, compared."""
     distances = study.mine("distances")
     if distances.empty:
         return None
     first = study.tasks[0]
     space = f"{study.layer_of[first]} {first}"
-    return DistanceFacts(
+    return Facts(
         n=int(distances["n"].iloc[0]),
         first=space,
         between=Drawing("distances", partial(draw_distances, distances)),

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
 
 import pandas as pd
 
 from net2vec.analysis import shares_differ
-from net2vec.report.content import Column, Drawing, Table, by_task, columns
+from net2vec.report.content import Column, Facts, Table, by_task, columns
 from net2vec.report.figures import draw_by_category, draw_failures
 from net2vec.report.labels import TASK_TITLE
 from net2vec.report.study import Study
@@ -19,42 +17,7 @@ _SMALL = 0.02
 """Share of the image below which a concept is called small."""
 
 
-@dataclass(frozen=True)
-class SufficiencyFacts:
-    """All filters beside the single filter: Fig. 2, Table 1, failures, best and worst concepts.
-
-    Attributes:
-        layer_of: by task, the layer that details are of.
-        scores: means and Table 1 on these layers.
-        small: the share below which a concept is small.
-        sizes: small concepts and the others in segmentation; None where one group is empty.
-        p: of Fisher's exact test of these two; None without them.
-        by_category: figures by task.
-        wins: Table 1 of every layer and run.
-        ratios: of the scores of all filters and the single one.
-        lost: concepts that lose by the combination and those that do not.
-        failures: figures by task.
-        best: by task, the concepts with the highest scores.
-        worst: by task, those with the lowest; none of them is among the best.
-        concepts: every concept.
-    """
-
-    layer_of: Mapping[str, str]
-    scores: Table
-    small: float
-    sizes: Table | None
-    p: float | None
-    by_category: Mapping[str, Drawing]
-    wins: Table
-    ratios: Table
-    lost: Table
-    failures: Mapping[str, Drawing]
-    best: Mapping[str, Table]
-    worst: Mapping[str, Table]
-    concepts: Table
-
-
-def sufficiency_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> SufficiencyFacts:
+def sufficiency_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
     """All filters beside the single filter."""
     mine = study.mine("by_category")
     failures = study.last(study.tables["failures"])
@@ -63,18 +26,13 @@ def sufficiency_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Sufficienc
     rows = study.tables["by_concept"]
     sizes, p = compare_sizes(study.last(rows, "segment"))
     ranked = {task: rank_concepts(study, task) for task in study.tasks}
-    return SufficiencyFacts(
+    return Facts(
         layer_of=study.layer_of,
         scores=_scores(study),
-        small=_SMALL,
         sizes=sizes,
         p=p,
         by_category=by_task(
-            study.tasks,
-            lambda task: Drawing(
-                f"by_category_{task}",
-                partial(draw_by_category, mine, task=task, layers=study.run.layers),
-            ),
+            "by_category", study.tasks, draw_by_category, mine, layers=study.run.layers
         ),
         wins=_table_one(study),
         ratios=Table(
@@ -90,10 +48,7 @@ def sufficiency_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Sufficienc
             columns("task", "lost", n="count", n_train="count", concept_size="percent"),
             "failures",
         ),
-        failures=by_task(
-            study.tasks,
-            lambda task: Drawing(f"failures_{task}", partial(draw_failures, failures, task=task)),
-        ),
+        failures=by_task("failures", study.tasks, draw_failures, failures),
         best={task: best for task, (best, _) in ranked.items()},
         worst={task: worst for task, (_, worst) in ranked.items() if len(worst.frame)},
         concepts=Table(

@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
 
-from net2vec.report.content import Drawing, Table, as_shares, columns
+from net2vec.report.content import Drawing, Facts, Table, as_shares, columns
 from net2vec.report.figures import draw_contribution, draw_significance, draw_weights
 from net2vec.report.study import Study
 
 
-@dataclass(frozen=True)
-class WeightsFacts:
-    """Correlation of weights with IoUs, and contributions.
-
-    Attributes:
-        layer: the layer that contributions and single weights are of.
-        significant: the share of concepts with a significant correlation, by layer; only layers
-            where one is defined.
-        contributed: mean shares of the sum of absolute weights; None where there is one filter.
-        correlation: the figure of `significant`; None where none is defined.
-        contribution: what the first filters contribute.
-        points: weights against IoUs, of some concepts; None where there are none.
-    """
-
-    layer: str
-    significant: Table
-    contributed: Mapping[str, float] | None
-    correlation: Drawing | None
-    contribution: Drawing
-    points: Drawing | None
-
-
-def weights_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> WeightsFacts | None:
+def weights_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None:
     """Correlation of weights with IoUs, and contributions. None without segmentation."""
     if "segment" not in study.tasks:
         return None
@@ -45,7 +22,7 @@ def weights_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> WeightsFa
     contribution = study.last(study.tables["contribution"])
     several = study.run.layer(layer).sizes["filter"] > 1
     weights = tables["weight_iou"]
-    return WeightsFacts(
+    return Facts(
         layer=layer,
         significant=Table(
             as_shares(mine, "percent"),
