@@ -60,7 +60,7 @@ def _by_run(study: Study, told: Mapping[str, Mapping[str, Any]], key: str) -> Ta
     frame = frame.rename_axis(key).reset_index()
     form = "seconds" if key == "stage" else "text"
     beside = [Column(label, form, label) for label in study.labels]
-    return Table(frame, (Column(key, heading=" " if key == "setup" else ""), *beside))
+    return Table(frame, (Column(key), *beside))
 
 
 def _setup(study: Study, run: Run) -> dict[str, str]:
