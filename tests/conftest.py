@@ -27,13 +27,8 @@ def _own_cache(tmp_path_factory):
 def unpainted(monkeypatch):
     """Figures and pictures of reports are not painted: half of the time of a small run."""
     page = importlib.import_module("net2vec.report.page")
-    for kind in ("drawings", "pictures"):
-        listed = getattr(page, f"_{kind}")
-
-        def names(report, folder, listed=listed):
-            return ((one.name, (4, 3)) for one in listed(report))
-
-        monkeypatch.setattr(page, f"_save_{kind}", names)
+    for kind in ("drawing", "picture"):
+        monkeypatch.setattr(page, f"_save_{kind}", lambda shown, folder: (4, 3))
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from net2vec.report import build_report
-from net2vec.report.content import FigureRow, Paragraph, Table
 from net2vec.report.figures import draw_differences, draw_evidence
 from net2vec.report.figures.style import DARK, LIGHT
-from net2vec.report.sections.chance import chance_section, chance_tables
+from net2vec.report.sections.chance import chance_facts
 from net2vec.report.study import Study
+from net2vec.report.tables import make_report_tables
 from net2vec.runs import open_run
 from texts import texts_overlap
 
@@ -29,95 +29,78 @@ def asked(tmp_path_factory):
     return [open_run(trained), open_run(twin)]
 
 
-def section_of(*runs):
+def facts_of(*runs):
     study = Study(tuple(runs))
-    return chance_section(study, chance_tables(study))
-
-
-def text_of(section):
-    return " ".join(block.text for block in section.blocks if isinstance(block, Paragraph))
-
-
-def drawings(section):
-    rows = [block for block in section.blocks if isinstance(block, FigureRow)]
-    return [drawing.name for row in rows for drawing in row.drawings]
+    return chance_facts(study, make_report_tables(study))
 
 
 def test_the_page_counts_what_passes_in_every_run_and_fit(asked):
-    section = section_of(*asked)
-    text = text_of(section)
-    segment = f"{len(CONCEPTS) // 2} of {len(CONCEPTS)} concepts with all filters"
-    classify = f"{len(CONCEPTS | SCENES) // 2} of {len(CONCEPTS | SCENES)} concepts with all"
-    for said in (segment, classify):
-        assert f"net, paper’s training: {said}" in text
-        assert f"net, converged fit: {said}" in text
-        assert f"twin, paper’s training: {said}" in text
-    assert "twin, converged fit" not in text
+    facts = facts_of(*asked)
+    rows = facts.passed.frame.query("method == 'combined'").set_index(["series", "task"])
+    numbers = {"segment": len(CONCEPTS), "classify": len(CONCEPTS | SCENES)}
+    series = ["net, paper’s training", "net, converged fit", "twin, paper’s training"]
+    assert set(rows.index) == {(name, task) for name in series for task in numbers}
+    for (_, task), row in rows.iterrows():
+        assert row["layer"] == "blocks.6"
+        assert row["concepts"] == numbers[task]
+        assert row["passed"] == numbers[task] // 2
     # The least p-value of 39 null scores is 1/40: half of the concepts must have it.
-    assert "of 14 concepts 7 must beat all of theirs" in text
-    assert drawings(section) == [
-        "differences_segment", "differences_classify", "evidence_segment", "evidence_classify",
-    ]  # fmt: skip
+    assert rows["needed"].max() == 7
+    assert facts.too_few is None
+    assert list(facts.differences) == list(facts.evidence) == ["segment", "classify"]
 
 
 def test_the_page_says_what_is_decided(asked):
     run = asked[0]
-    table = chance_tables(Study((run,)))["intervals"]
+    table = make_report_tables(Study((run,)))["intervals"]
     rows = table.query("layer == 'blocks.6' and task == 'classify' and fit == 'paper'")
     difference = rows[rows["method"] == "difference"]
     above = (difference["low"] > 0).sum()
     assert 0 < above < len(difference)
     combined = rows[rows["method"] == "combined"]
-    width = (combined["high"] - combined["low"]).median()
-    text = text_of(section_of(run))
-    assert f"that of all filters is {width:.2f} wide in the median, over 60 images" in text
-    assert f"is above 0 for {above} of 14 concepts" in text
+    decided = facts_of(run).decided.frame.set_index("task").loc["classify"]
+    assert decided["width"] == (combined["high"] - combined["low"]).median()
+    assert (decided["images"], decided["n"], decided["above"]) == (60, 14, above)
 
 
 def test_the_page_says_how_steady_vectors_are(asked):
-    section = section_of(asked[0])
-    table = chance_tables(Study((asked[0],)))["steadiness"]
+    table = make_report_tables(Study((asked[0],)))["steadiness"]
     rows = table.query("layer == 'blocks.6' and task == 'segment'")
-    assert f"a mean cosine of {rows['cosine'].mean():.2f}" in text_of(section)
-    assert f"({100 * 5 / 11:.0f} % by chance)" in text_of(section)
-    shown = [block for block in section.blocks if isinstance(block, Table)]
-    steady = next(block for block in shown if block.csv == "steadiness")
-    assert len(steady.frame) == len(LAYERS) * 2
+    steady = facts_of(asked[0]).steadiness.frame
+    assert len(steady) == len(LAYERS) * 2
+    mine = steady.query("layer == 'blocks.6' and task == 'segment'").iloc[0]
+    assert mine["self_cosine"] == pytest.approx(rows["cosine"].mean())
+    assert mine["by_chance"] == pytest.approx(5 / 11)
 
 
 def test_a_run_without_nulls_and_seeds_has_intervals_alone(tmp_path):
-    section = section_of(open_run(build_run(tmp_path / "run")))
-    assert drawings(section) == ["differences_segment", "differences_classify"]
-    assert "chance" not in text_of(section)
-    assert "starts" not in text_of(section)
-    everything = section.blocks[-1]
-    assert everything.csv == "intervals"
-    assert set(everything.frame["method"]) == {"all filters", "best single filter"}
-    assert everything.caption.endswith("(subsets: in the table beside the page)")
+    facts = facts_of(open_run(build_run(tmp_path / "run")))
+    assert list(facts.differences) == ["segment", "classify"]
+    assert not facts.evidence
+    assert facts.passed.frame.empty
+    assert facts.steadiness.frame.empty
+    everything = facts.scores
+    assert set(everything.frame["method"]) == {"combined", "single"}
+    assert "q" not in {column.key for column in everything.shown}
     assert len(everything.frame) == 2 * len(LAYERS) * (len(CONCEPTS) + len(CONCEPTS | SCENES))
 
 
 def test_too_few_null_scores_are_called_too_few(tmp_path):
-    text = text_of(section_of(open_run(build_run(tmp_path / "run", nulls=9))))
-    assert "these pass: 0 of 12 concepts with all filters (0 %), 0 with" in text
-    assert "the least possible p-value is 1/10: too large" in text
-    assert "--nulls 19" in text
-
-
-def test_enough_null_scores_need_no_warning(tmp_path):
-    section = section_of(open_run(build_run(tmp_path / "run", nulls=279)))
-    assert not any(isinstance(block, Paragraph) and block.note for block in section.blocks)
+    facts = facts_of(open_run(build_run(tmp_path / "run", nulls=9)))
+    assert (facts.too_few, facts.least_nulls) == (9, 19)
+    assert (facts.passed.frame["passed"] == 0).all()
+    assert facts_of(open_run(build_run(tmp_path / "more", nulls=19))).too_few is None
 
 
 def test_a_run_of_an_older_version_has_no_such_section(asked):
     study = Study((asked[0],))
-    tables = {name: table.iloc[:0] for name, table in chance_tables(study).items()}
-    assert chance_section(study, tables) is None
+    tables = {name: table.iloc[:0] for name, table in make_report_tables(study).items()}
+    assert chance_facts(study, tables) is None
 
 
 def test_the_report_keeps_the_tables_of_both_fits(asked):
     report = build_report(asked)
-    assert "chance" in [section.anchor for section in report.sections]
+    assert report.facts("chance")
     assert set(report.tables["evidence"]["fit"]) == set(FITS)
     assert set(report.tables["intervals"]["network"]) == {"net", "twin"}
     assert report.tables["steadiness"]["network"].unique().tolist() == ["net"]

@@ -6,7 +6,6 @@ import pytest
 
 from net2vec.analysis import ALL
 from net2vec.report import build_report, save_report
-from net2vec.report.content import FigureRow, NeighbourCards, Paragraph, Table
 from net2vec.report.figures import (
     draw_fit_curves,
     draw_fit_failures,
@@ -14,24 +13,18 @@ from net2vec.report.figures import (
     draw_fits_by_category,
 )
 from net2vec.report.figures.style import DARK, LIGHT
-from net2vec.report.sections.fits import fits_section
-from net2vec.report.sections.verdicts import (
-    HOLDS,
-    NEITHER,
-    ONLY,
-    OPEN,
-    PARTLY,
-    RESTS,
-    above_chance,
-    verdicts,
-)
+from net2vec.report.labels import FINDING_TITLE, Verdict
+from net2vec.report.sections.fits import fits_facts
+from net2vec.report.sections.verdicts import above_chance, verdicts
 from net2vec.report.study import Study
+from net2vec.report.tables import make_report_tables
 from net2vec.runs import FIT_TABLES, fit_tables, make_tables, open_run
 from texts import texts_overlap
 
 from builders import CONCEPTS, LAYERS, SCENES, build_run
 
-FITS = ("paper", "converged")
+TITLES = {"paper": "paper’s training", "converged": "converged fit"}
+FITS = tuple(TITLES)
 NUMBER = {"segment": len(CONCEPTS), "classify": len(CONCEPTS | SCENES)}
 
 
@@ -46,22 +39,28 @@ def twin(tmp_path_factory):
     return open_run(build_run(folder, network="twin", trained=False, seed=1))
 
 
+def rename(column, names):
+    """A column of a table of fits, with other names of fits."""
+    for name, new in names.items():
+        if column == name or column.endswith((f"_{name}", f"_{name}_sd")):
+            return column.replace(name, new)
+    return column
+
+
+def facts_of(*runs):
+    study = Study(tuple(runs))
+    return fits_facts(study, make_report_tables(study))
+
+
 @pytest.fixture(scope="module")
-def section(run, twin):
-    return fits_section(Study((run, twin)))
+def pair(run, twin):
+    (found,) = facts_of(run, twin).pairs
+    return found
 
 
 @pytest.fixture(scope="module")
 def tables(run):
     return fit_tables(run)
-
-
-def text_of(section):
-    return " ".join(block.text for block in section.blocks if isinstance(block, Paragraph))
-
-
-def blocks_of(section, kind):
-    return [block for block in section.blocks if isinstance(block, kind)]
 
 
 # Tables
@@ -98,7 +97,7 @@ def test_subsets_are_those_of_the_last_layer(tables):
 def test_a_run_or_view_with_one_fit_has_no_such_tables(run, twin):
     assert fit_tables(twin) == {}
     assert fit_tables(run.at(fit="converged")) == {}
-    assert fits_section(Study((twin, run))) is None
+    assert facts_of(twin, run) is None
 
 
 def test_a_run_of_one_task_without_subsets(tmp_path, monkeypatch):
@@ -107,56 +106,85 @@ def test_a_run_of_one_task_without_subsets(tmp_path, monkeypatch):
     found = fit_tables(alone)
     assert set(found["fits"]["task"]) == {"classify"}
     assert found["fits_subsets"].empty
-    text = text_of(fits_section(Study((alone,))))
-    assert "segmentation on" not in text
-    assert "L1 path" not in text
+    (pair,) = facts_of(alone).pairs
+    assert list(pair.verdicts) == ["classify"]
+    for table in (pair.peaks, pair.falling, pair.rules):
+        assert table.frame.empty
+    assert not pair.curves
 
 
 # The section
 
 
-def test_the_page_says_what_was_found(section, tables):
-    text = text_of(section)
-    for task, name in (("segment", "segmentation"), ("classify", "classification")):
-        here = f"layer == 'blocks.6' and task == '{task}'"
-        row = tables["fits"].query(here).iloc[0]
-        assert f"In {name} on blocks.6 the mean" in text
-        assert f"is {row['converged']:.3f} converged and {row['paper']:.3f} with the" in text
-        assert f"{row['shared_paper']:.2f} in the mean with the paper’s training" in text
-        concepts = tables["fits_by_concept"].query(here)
+def test_the_page_says_what_was_found(pair, tables):
+    assert pair.scores.frame["task"].tolist() == ["segment", "classify"]
+    for _, row in pair.failures.frame.iterrows():
+        concepts = tables["fits_by_concept"].query(
+            f"layer == 'blocks.6' and task == {row['task']!r}"
+        )
         failed = concepts["combined_paper"] < concepts["single_paper"]
-        kept = failed & (concepts["combined_converged"] < concepts["single_paper"])
+        again = concepts["combined_converged"] < concepts["single_paper"]
         assert 0 < failed.sum() < len(concepts)
-        assert f"In {name} {failed.sum()} of {len(concepts)} concepts lose by" in text
-        assert f"; converged, {kept.sum() or 'none'} of these still" in text
+        assert row["failures_paper"] == failed.sum()
+        assert row["failures_both"] == (failed & again).sum()
+        assert row["new"] == (again & ~failed).sum()
 
 
-def test_every_run_stands_in_table_one(section, run, twin, tables):
-    (table,) = [
-        block for block in blocks_of(section, Table)
-        if "(Table 1)" in block.caption
-    ]  # fmt: skip
-    rows = table.frame
+def test_any_two_fits_can_be_compared(run, pair, monkeypatch):
+    """Nothing knows the names of fits: under others every fact is the same."""
+    other = {"paper": "ridge", "converged": "lasso"}
+    study = Study((run,))
+    made = make_report_tables(study)
+    renamed = {
+        name: table.rename(columns=lambda name: rename(name, other)).replace({"fit": other})
+        for name, table in made.items()
+    }
+    monkeypatch.setattr(type(run), "fits", tuple(other.values()))
+    monkeypatch.setattr(type(run), "fit_title", lambda run, fit: fit.upper(), raising=False)
+    stuck = type(run).hardly_moved
+    monkeypatch.setattr(
+        type(run), "hardly_moved",
+        lambda run, layer=None, *, task="segment", fit=None: stuck(
+            run, layer, task=task, fit=dict(zip(other.values(), other, strict=True)).get(fit)
+        ),
+    )  # fmt: skip
+    view = Study((run,))
+    view.__dict__["fits"] = renamed
+    view.__dict__["tables"] = study.tables
+    (found,) = fits_facts(view, renamed).pairs
+    assert [column.label for column in found.scores.shown][3:5] == ["RIDGE", "LASSO"]
+    for task, table in found.verdicts.items():
+        pd.testing.assert_frame_equal(table.frame, pair.verdicts[task].frame)
+    assert found.failures.frame["stuck"].tolist() == pair.failures.frame["stuck"].tolist()
+    for drawings in (found.by_category, found.failures_drawn, found.curves, found.sharing_drawn):
+        assert "RIDGE" in "".join(
+            text.get_text()
+            for text in drawings["classify"]
+            .draw(LIGHT)
+            .findobj(lambda artist: hasattr(artist, "get_text"))
+        )
+
+
+def test_every_run_stands_in_table_one(pair, twin, tables):
+    rows = pair.wins.frame
     assert len(rows) == 2 * 2 * len(LAYERS)
     mine = rows[rows["network"] == "planted"]
-    assert mine["paper_share"].tolist() == (tables["fits"]["percent_paper"] / 100).tolist()
+    assert mine["percent_paper"].tolist() == (tables["fits"]["percent_paper"] / 100).tolist()
     other = rows[rows["network"] == "twin"]
     wins = make_tables(twin, ["combined_vs_single"])["combined_vs_single"]
-    assert other["paper_share"].tolist() == (wins["percent"] / 100).tolist()
-    assert other["converged_share"].isna().all()
+    assert other["percent_paper"].tolist() == (wins["percent"] / 100).tolist()
+    assert other["percent_converged"].isna().all()
 
 
-def test_neighbours_are_those_of_each_fit(section, run):
-    (cards,) = blocks_of(section, NeighbourCards)
-    assert len(cards.cards) == 6
-    for card in cards.cards:
-        headings = [heading for heading, _ in card.lists]
-        assert len(headings) == 4
-        near = [name.removesuffix(" †") for name, _ in card.lists[1][1]]
+def test_neighbours_are_those_of_each_fit(pair, run):
+    assert len(pair.cards) == 6
+    for card in pair.cards:
+        assert [near.fit for near in card.lists] == [*TITLES.values()] * 2
+        near = [name.removesuffix(" †") for name, _ in card.lists[1].concepts]
         wanted = run.space(task="segment", fit="converged").nearest(card.concept)
         assert near == wanted["concept"].tolist()
-        for heading, fit in zip(headings[:2], FITS, strict=True):
-            assert heading.endswith("†") == (card.concept in run.hardly_moved(fit=fit))
+        for near, fit in zip(card.lists[:2], FITS, strict=True):
+            assert near.marked == (card.concept in run.hardly_moved(fit=fit))
 
 
 def test_the_report_has_figures_and_tables_of_both_fits(run, twin, tmp_path):
@@ -173,9 +201,9 @@ def test_the_report_has_figures_and_tables_of_both_fits(run, twin, tmp_path):
         assert (path.parent / "figures" / f"fits_{name}_classify-dark.svg").is_file()
 
 
-def test_every_drawing_can_be_read(section):
-    for row in blocks_of(section, FigureRow):
-        for drawing in row.drawings:
+def test_every_drawing_can_be_read(pair):
+    for drawings in (pair.by_category, pair.failures_drawn, pair.curves, pair.sharing_drawn):
+        for drawing in drawings.values():
             assert texts_overlap(drawing.draw(LIGHT)) == [], drawing.name
 
 
@@ -195,9 +223,10 @@ DROP_COLUMNS = ["category", "fit", "rule", "filters", "peak", "drop", "stderr"]
 NO_DROPS = pd.DataFrame(columns=DROP_COLUMNS)
 
 
-def verdict(start, lost=NO_DROPS, **changes):
-    found = verdicts(pd.Series({**BASE, **changes}), lost)
-    (row,) = found[found["finding"].str.startswith(start)].to_dict("records")
+def verdict(finding, lost=NO_DROPS, **changes):
+    found = verdicts(pd.Series({**BASE, **changes}), lost, *FITS)
+    assert set(found["finding"]) <= set(FINDING_TITLE)
+    (row,) = found[found["finding"] == finding].to_dict("records")
     return row["verdict"]
 
 
@@ -206,69 +235,95 @@ def test_verdicts_give_the_spread_of_the_papers_numbers():
         [(ALL, "paper", "weight", 8, 0.5, 0.1, 0.02), (ALL, "converged", "weight", 8, 0.5, 0, 0)],
         columns=DROP_COLUMNS,
     )
-    assert set(verdicts(BASE, lost)["spread"]) == {""}
+    assert set(verdicts(BASE, lost, *FITS)["spread"]) == {""}
     spread = {
         "percent_paper_sd": 2.55, "failures_paper_sd": 1.0, "shared_paper_sd": 0.014,
         "category_paper_sd": 3.21,
     }  # fmt: skip
-    found = verdicts(pd.Series({**BASE, **spread}), lost.assign(drop_sd=[0.0071, np.nan]))
-    assert found["spread"].tolist() == ["2.5\xa0%", "1.0", "0.007", "0.01", "3.2\xa0%"]
-    assert found["verdict"].tolist() == verdicts(BASE, lost)["verdict"].tolist()
+    found = verdicts(pd.Series({**BASE, **spread}), lost.assign(drop_sd=[0.0071, np.nan]), *FITS)
+    assert found["spread"].tolist() == ["2.5\xa0%", "1.0", "", "0.007", "0.01", "3.2\xa0%"]
+    assert found["verdict"].tolist() == verdicts(BASE, lost, *FITS)["verdict"].tolist()
 
 
 @pytest.mark.parametrize(
     ("remain", "wanted"),
-    [(0, RESTS), (10, RESTS), (11, PARTLY), (30, PARTLY), (31, HOLDS), (40, HOLDS)],
+    [
+        (0, Verdict.RESTS),
+        (10, Verdict.RESTS),
+        (11, Verdict.PARTLY),
+        (30, Verdict.PARTLY),
+        (31, Verdict.HOLDS),
+        (40, Verdict.HOLDS),
+    ],
 )
 def test_failures_rest_on_the_training_where_they_go(remain, wanted):
-    assert verdict("Some concepts", failures_both=remain) == wanted
+    assert verdict("failures", failures_both=remain) == wanted
 
 
 def test_no_failure_cannot_be_judged():
-    assert verdict("Some concepts", failures_paper=0, failures_both=0) == OPEN
+    assert verdict("failures", failures_paper=0, failures_both=0) == Verdict.OPEN
 
 
 @pytest.mark.parametrize(
     ("paper", "failures", "wanted"),
-    [(60, 5, HOLDS), (60, 50, RESTS), (40, 5, ONLY), (40, 50, NEITHER)],
+    [
+        (60, 5, Verdict.HOLDS),
+        (60, 50, Verdict.RESTS),
+        (40, 5, Verdict.ONLY),
+        (40, 50, Verdict.NEITHER),
+    ],
 )
 def test_most_concepts_are_more_than_half(paper, failures, wanted):
-    found = verdict("All filters", percent_paper=paper, failures_converged=failures)
+    found = verdict("better", percent_paper=paper, failures_converged=failures)
     assert found == wanted
 
 
 def test_large_weights_of_worse_filters_say_nothing_of_sharing():
-    assert verdict("Filters are shared") == HOLDS
-    assert verdict("Filters are shared", single_converged=0.08) == OPEN
-    assert verdict("Filters are shared", shared_converged=1.06) == RESTS
+    assert verdict("sharing") == Verdict.HOLDS
+    assert verdict("sharing", single_converged=0.08) == Verdict.OPEN
+    assert verdict("sharing", shared_converged=1.06) == Verdict.RESTS
 
 
 @pytest.mark.parametrize(
     ("paper", "converged", "wanted"),
     [
-        (0.5, 0.5, HOLDS),
-        (0.5, 0.31, HOLDS),
-        (0.5, 0.29, RESTS),
-        (0.34, 0.29, OPEN),  # hardly less than the paper's
-        (0.29, 0.34, ONLY),
-        (0.29, 0.1, NEITHER),
-        (np.nan, 0.5, OPEN),
+        (0.5, 0.5, Verdict.HOLDS),
+        (0.5, 0.31, Verdict.HOLDS),
+        (0.5, 0.29, Verdict.RESTS),
+        (0.34, 0.29, Verdict.OPEN),  # hardly less than the paper's
+        (0.29, 0.34, Verdict.ONLY),
+        (0.29, 0.1, Verdict.NEITHER),
+        (np.nan, 0.5, Verdict.OPEN),
     ],
 )
 def test_what_chance_explains_is_no_finding(paper, converged, wanted):
     assert above_chance(paper, converged, 0.2, 0.3) == wanted
 
 
+def test_less_than_chance_is_called_so():
+    assert above_chance(0.19, 0.15, 0.36, 0.44) == Verdict.LESS
+    assert above_chance(0.30, 0.15, 0.36, 0.44) == Verdict.NEITHER
+
+
+@pytest.mark.parametrize("chance", [0.0, 100.0, np.nan])
+def test_categories_that_decide_nothing_give_no_verdict(chance):
+    categories = dict.fromkeys(["category_paper", "category_converged", "category_by_chance"])
+    same = pd.Series({**BASE, **dict.fromkeys(categories, chance)})
+    row = verdicts(same, NO_DROPS, *FITS).set_index("finding").loc["neighbours"]
+    assert row["verdict"] == Verdict.OPEN
+    assert "nan" not in " ".join(row)
+
+
 @pytest.mark.parametrize(
     ("paper", "converged", "wanted"),
     [
-        ((0.10, 0.02), (0.09, 0.02), HOLDS),
-        ((0.10, 0.02), (0.045, 0.02), PARTLY),
-        ((0.10, 0.02), (0.00, 0.00), RESTS),
-        ((0.10, 0.02), (0.08, 0.05), OPEN),  # too noisy to say that it is gone
-        ((0.03, 0.02), (0.00, 0.00), "no clear drop"),
-        ((0.03, 0.02), (0.05, 0.01), ONLY),
-        ((0.10, np.nan), (0.00, 0.00), OPEN),
+        ((0.10, 0.02), (0.09, 0.02), Verdict.HOLDS),
+        ((0.10, 0.02), (0.045, 0.02), Verdict.PARTLY),
+        ((0.10, 0.02), (0.00, 0.00), Verdict.RESTS),
+        ((0.10, 0.02), (0.08, 0.05), Verdict.OPEN),  # too noisy to say that it is gone
+        ((0.03, 0.02), (0.00, 0.00), Verdict.NO_DROP),
+        ((0.03, 0.02), (0.05, 0.01), Verdict.ONLY),
+        ((0.10, np.nan), (0.00, 0.00), Verdict.OPEN),
     ],
 )
 def test_drops_are_judged_by_their_errors(paper, converged, wanted):
@@ -279,11 +334,11 @@ def test_drops_are_judged_by_their_errors(paper, converged, wanted):
         ],
         columns=DROP_COLUMNS,
     )
-    assert verdict("The mean score drops", lost) == wanted
+    assert verdict("drop", lost) == wanted
     # A rule that chooses worse subsets does not drop, and says nothing.
     worse = (ALL, "converged", "path", 8, 0.4, 0.3, 0.01)
     more = pd.concat([pd.DataFrame([worse], columns=DROP_COLUMNS), lost])
-    assert verdict("The mean score drops", more) == wanted
+    assert verdict("drop", more) == wanted
 
 
 # Figures
@@ -291,7 +346,7 @@ def test_drops_are_judged_by_their_errors(paper, converged, wanted):
 
 def test_failures_are_drawn_in_four_groups(tables):
     rows = tables["fits_by_concept"].query("layer == 'blocks.6'")
-    figure = draw_fit_failures(rows, DARK, task="segment")
+    figure = draw_fit_failures(rows, DARK, task="segment", fits=TITLES)
     mine = rows[rows["task"] == "segment"]
     labels = {}
     for line in figure.axes[0].lines:
@@ -300,24 +355,24 @@ def test_failures_are_drawn_in_four_groups(tables):
             labels[name] = (int(number[:-1]), line.get_xydata())
     assert sum(number for number, _ in labels.values()) == len(mine)
     assert all(len(points) == number for number, points in labels.values())
-    for x, y in labels["paper’s only"][1]:
+    for x, y in labels["paper’s training only"][1]:
         assert x < 0 <= y
     assert texts_overlap(figure) == []
 
 
 def test_curves_are_of_two_fits_and_two_rules(tables):
     curves = tables["fits_subsets"].query("category == @ALL")
-    figure = draw_fit_curves(curves, LIGHT, task="segment")
+    figure = draw_fit_curves(curves, LIGHT, task="segment", fits=TITLES)
     drawn = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
-    assert list(drawn) == ["paper’s training", "converged", "converged, L1 path"]
-    assert drawn["converged, L1 path"][-1] == drawn["converged"][-1]
-    assert drawn["converged, L1 path"][0] > drawn["converged"][0]
+    assert list(drawn) == [*TITLES.values(), "converged fit, L1 path"]
+    assert drawn["converged fit, L1 path"][-1] == drawn["converged fit"][-1]
+    assert drawn["converged fit, L1 path"][0] > drawn["converged fit"][0]
     assert texts_overlap(figure) == []
 
 
 def test_bars_count_filters(tables):
     figure = draw_fit_sharing(
-        tables["fits_by_concept"], LIGHT, task="classify", layers=list(LAYERS)
+        tables["fits_by_concept"], LIGHT, task="classify", layers=list(LAYERS), fits=TITLES
     )
     for axes, filters in zip(figure.axes, LAYERS.values(), strict=True):
         for bars in axes.containers:
@@ -330,7 +385,7 @@ def test_bars_count_filters(tables):
 @pytest.mark.parametrize("task", ["segment", "classify"])
 def test_the_single_filter_of_segmentation_is_drawn_once(run, task):
     table = make_tables(run, ["by_category"])["by_category"]
-    figure = draw_fits_by_category(table, DARK, task=task, layers=run.layers)
+    figure = draw_fits_by_category(table, DARK, task=task, layers=run.layers, fits=TITLES)
     lines = figure.axes[0].containers
     assert len(lines) == (3 if task == "segment" else 4)
     assert texts_overlap(figure) == []

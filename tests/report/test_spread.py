@@ -8,12 +8,11 @@ import pytest
 
 from net2vec.analysis import by_concept
 from net2vec.report import build_report, save_report
-from net2vec.report.content import Paragraph, Table
-from net2vec.report.sections.fits import fits_section
-from net2vec.report.sections.networks import difference_table, networks_section
-from net2vec.report.sections.probe import probe_section
+from net2vec.report.content import Table, columns
+from net2vec.report.sections.fits import fits_facts
+from net2vec.report.sections.networks import networks_facts
 from net2vec.report.study import Study
-from net2vec.report.wording import with_spread
+from net2vec.report.tables import difference_table, make_report_tables
 from net2vec.runs import make_tables, open_run
 
 from builders import build_run
@@ -29,22 +28,6 @@ def twin(tmp_path_factory):
     return open_run(build_run(folder, network="twin", trained=False, seed=1))
 
 
-def tables_in(section):
-    return [block for block in section.blocks if isinstance(block, Table)]
-
-
-def tables_of(report):
-    return [table for section in report.sections for table in tables_in(section)]
-
-
-def paragraphs(section):
-    return [str(block.text) for block in section.blocks if isinstance(block, Paragraph)]
-
-
-def text_of(section):
-    return " ".join(paragraphs(section))
-
-
 @pytest.fixture(scope="module")
 def seeded(tmp_path_factory):
     folder = tmp_path_factory.mktemp("seeded") / "run"
@@ -55,55 +38,61 @@ def labels(table):
     return [column.label for column in table.shown]
 
 
+def pair_of(*runs):
+    study = Study(tuple(runs))
+    (pair,) = fits_facts(study, make_report_tables(study)).pairs
+    return pair
+
+
+def before_spreads(table):
+    """The columns that have their spread beside them."""
+    named = labels(table)
+    return [named[at - 1] for at, label in enumerate(named) if label == "± sd"]
+
+
 def test_every_table_of_both_fits_has_the_spread_of_the_starts(seeded, twin):
-    made = Study((seeded, twin))
-    section = fits_section(made)
-    verdict, other, one, every = (
-        table for table in tables_in(section) if table.csv != "fits_rules"
-    )
-    for table in (verdict, other):
+    pair = pair_of(seeded, twin)
+    for table in pair.verdicts.values():
         assert labels(table)[1:3] == ["paper’s training", "± sd"]
-        assert table.frame["spread"].str.fullmatch(r"\d+\.\d+(\xa0%)?").all()
-    sums = [label for label in labels(one) if label == "± sd"]
-    assert len(sums) == 5  # mean, ratio, share, failures and those that remain
-    assert labels(one)[labels(one).index("mean, converged") + 1] == "times"
-    row = one.frame.query("network == 'seeded'").iloc[-1]
-    assert row["paper_share_sd"] == row["percent_paper_sd"] / 100
-    assert one.frame.query("network == 'twin'")["paper_share_sd"].isna().all()
-    spreads = [labels(every)[at - 1] for at, label in enumerate(labels(every)) if label == "± sd"]
-    assert spreads == ["best single, paper’s", "all, paper’s", "cosine", "same neighbours"]
-    text = text_of(section)
-    (said,) = (text for text in paragraphs(probe_section(made)) if "starts" in text)
-    assert "repeated from 3 starts in seeded:" in said
-    last = made.fits["fits"].query("layer == 'blocks.6'")
-    assert (last[["paper_sd", "shared_paper_sd", "cosine_sd"]] > 0.005).all(axis=None)
-    for _, row in last.iterrows():
-        assert f"and {row['paper']:.3f} ± {row['paper_sd']:.3f} with the paper’s" in text
-        assert f"of {row['shared_paper']:.2f} ± {row['shared_paper_sd']:.2f} in" in text
-        assert f"median cosine of {row['cosine']:.2f} ± {row['cosine_sd']:.2f}" in text
+        spread = table.frame.loc[table.frame["finding"] != "remaining", "spread"]
+        assert spread.str.fullmatch(r"(\d+\.\d+(\xa0%)?)?").all()
+        assert (spread != "").sum() > 3
+    assert before_spreads(pair.scores) == [
+        "paper’s training", "ratio", "second at least as good", "of these worse by more than 0.01",
+    ]  # fmt: skip
+    assert before_spreads(pair.wins) == [
+        "mean, paper’s training", "Table 1, paper’s training", "failures, paper’s training",
+        "of these remain",
+    ]  # fmt: skip
+    fits = pair.wins.frame
+    row = fits.query("network == 'seeded'").iloc[-1]
+    assert 0 < row["percent_paper_sd"] < 1
+    assert fits.query("network == 'twin'")["percent_paper_sd"].isna().all()
+    assert before_spreads(pair.concepts) == [
+        "best single, paper’s training", "all filters, paper’s training", "cosine",
+        "same neighbours",
+    ]  # fmt: skip
+    for table in (pair.sharing, pair.vectors):
+        for column in table.shown:
+            if column.form == "percent":
+                assert table.frame[column.key].dropna().between(0, 1).all(), column.key
 
 
 @pytest.mark.parametrize(
-    ("form", "sd", "shown"),
-    [
-        (".2f", 0.014, "0.30 ± 0.01"),
-        (".2f", 0.004, "0.30"),  # nothing to be seen
-        (".3f", 0.004, "0.304 ± 0.004"),
-        (".2f", 0.0, "0.30"),
-        (".2f", np.nan, "0.30"),
-        (".2f", None, "0.30"),
-    ],
-)
-def test_a_number_is_followed_by_a_spread_that_can_be_seen(form, sd, shown):
-    row = pd.Series({"mean": 0.304} if sd is None else {"mean": 0.304, "mean_sd": sd})
-    assert with_spread(row, "mean", form) == shown
+    ("form", "sd", "seen"),
+    [("number", 0.004, True), ("number", 0.0004, False), ("percent", 0.002, True),
+     ("score", 0.0, False), ("count", np.nan, False), ("text", 0.4, False)],
+)  # fmt: skip
+def test_a_number_is_followed_by_a_spread_that_can_be_seen(form, sd, seen):
+    frame = pd.DataFrame({"n": [0.304], "n_sd": [sd]})
+    assert ("± sd" in labels(Table(frame, columns(n=form)))) == seen
 
 
 def test_a_saved_page_and_its_tables_show_the_spread(seeded, tmp_path):
     path = save_report(build_report([seeded]), tmp_path / "report")
     _, fits = path.read_text("utf-8").split('<section id="fits">')
     fits = fits.split("</section>")[0]
-    assert fits.count("± sd</th>") == 2 + 5
+    assert fits.count("± sd</th>") > 10
     shown = json.dumps({"label": "± sd"})[1:-1]  # in the data of a table that a script shows
     assert fits.count(shown) == 4
     _, chance = path.read_text("utf-8").split('<section id="chance">')
@@ -120,35 +109,31 @@ def test_a_saved_page_and_its_tables_show_the_spread(seeded, tmp_path):
 
 
 def test_a_single_start_has_no_spread(tmp_path, twin):
-    one = open_run(build_run(tmp_path / "run", fits=FITS))
-    section = fits_section(Study((one, twin)))
-    assert "± sd" not in {label for table in tables_in(section) for label in labels(table)}
-    assert "starts" not in text_of(section) + "".join(paragraphs(probe_section(Study((one,)))))
-    assert not {"spread"} & {column.key for table in tables_in(section) for column in table.columns}
+    pair = pair_of(open_run(build_run(tmp_path / "run", fits=FITS)), twin)
+    tables = [pair.scores, pair.wins, pair.sharing, pair.vectors, pair.concepts]
+    for table in [*tables, *pair.verdicts.values()]:
+        assert "± sd" not in labels(table)
 
 
 def test_tables_show_their_spread_over_seeds(tmp_path):
     run = open_run(build_run(tmp_path / "run", seeds=3))
-    tables = {str(table.caption): table for table in tables_of(build_report([run]))}
-    first = next(table for caption, table in tables.items() if caption.startswith("Share of"))
-    assert [column.label for column in first.shown] == [
-        "layer", "segmentation", "± sd", "classification", "± sd",
-    ]  # fmt: skip
+    report = build_report([run])
+    facts = report.facts("sufficient")
+    assert labels(facts.wins) == ["layer", "segmentation", "± sd", "classification", "± sd"]
     wins = make_tables(run)["combined_vs_single"].query("task == 'segment'").set_index("layer")
-    shown = first.frame.set_index("layer")[f"{first.columns[1].key}_sd"]
+    shown = facts.wins.frame.set_index("layer")[f"{facts.wins.columns[1].key}_sd"]
     assert shown.to_dict() == pytest.approx((wins["percent_sd"] / 100).to_dict(), nan_ok=True)
-    every = tables["Every concept on every layer"]
-    assert [column.label for column in every.shown].count("± sd") == 2
-    page = save_report(build_report([run]), tmp_path / "page").read_text("utf-8")
+    assert labels(facts.concepts).count("± sd") == 2
+    assert report.facts("space").nearest.frame["near"].str.contains("±").any()
+    page = save_report(report, tmp_path / "page").read_text("utf-8")
     assert page.count("± sd</th>") >= 8
-    near = next(table for caption, table in tables.items() if caption.startswith("The nearest"))
-    assert near.frame["near"].str.contains("±").any()
 
 
 def test_without_seeds_no_table_has_a_spread(tmp_path):
     run = open_run(build_run(tmp_path / "run"))
-    for table in tables_of(build_report([run])):
-        assert [column.label for column in table.shown if column.label == "± sd"] == []
+    page = save_report(build_report([run]), tmp_path / "page").read_text("utf-8")
+    assert "± sd</th>" not in page
+    assert json.dumps({"label": "± sd"})[1:-1] not in page
 
 
 def test_networks_beside_each_other_show_the_spread_of_the_subject(tmp_path, twin):
@@ -168,7 +153,7 @@ def test_networks_beside_each_other_show_the_spread_of_the_subject(tmp_path, twi
     assert row["mean_sd"] == pytest.approx(np.std(means, ddof=1))
     assert row["difference_sd"] == pytest.approx(np.std(means, ddof=1))
     assert row["mean_other_sd"] == 0
-    (shown, *_) = tables_in(networks_section(study, table))
+    _, shown = networks_facts(study, {"networks": table}).differences["segment"]
     assert labels(shown).count("± sd") == 2
     once = difference_table(Study((twin, run)))
     assert not [name for name in once if name.endswith("_sd")]

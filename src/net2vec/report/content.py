@@ -1,81 +1,35 @@
-"""A report as a value: sections of text, numbers, tables, figures and pictures, not yet a page."""
+"""What templates show: drawings, tables, cards and pictures, as values without prose."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from functools import cached_property, partial
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
 from net2vec.report.figures.style import Theme
+from net2vec.report.formats import is_missing
+from net2vec.report.labels import COLUMN_TITLE, VALUE_TITLE
 
-MARK = "†"
-"""After the name of a concept whose vector has hardly left its random start."""
-
-
-@dataclass(frozen=True)
-class Paragraph:
-    """Text; a plain string is escaped, `Markup` is not. `note` sets it apart."""
-
-    kind: ClassVar[str] = "paragraph"
-    text: str | Markup
-    note: bool = False
+_SAME_FOR_ALL = ("network", "series")
+"""Columns that tell runs apart, and are not shown where all rows are of the same one."""
 
 
-@dataclass(frozen=True)
-class KeyNumber:
-    """A number to begin with, and what it is."""
-
-    value: str
-    label: str
-
-
-@dataclass(frozen=True)
-class KeyNumbers:
-    """The numbers one would read out."""
-
-    kind: ClassVar[str] = "numbers"
-    numbers: tuple[KeyNumber, ...]
-
-
-@dataclass(frozen=True)
-class Glossary:
-    """The words a newcomer needs. `mark` stands where `start_distance` is below `distance`."""
-
-    kind: ClassVar[str] = "glossary"
-    mark: str
-    distance: float
+_LEAST_SPREAD = 0.0005
+"""A smaller spread would be shown as 0."""
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure that can be drawn in any theme.
-
-    Attributes:
-        name: of its file.
-        alt: what it shows, for those who do not see it.
-        draw: draws it.
-        title: stands above it, to tell it apart from the others of its row.
-    """
+    """A figure that can be drawn in any theme, and the name of its file."""
 
     name: str
-    alt: str
     draw: Callable[[Theme], Figure]
-    title: str = ""
-
-
-@dataclass(frozen=True)
-class FigureRow:
-    """Figures side by side under one caption, with the name of the table they are drawn from."""
-
-    kind: ClassVar[str] = "figures"
-    drawings: tuple[Drawing, ...]
-    caption: str | Markup
-    table: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,14 +38,24 @@ class Column:
 
     Attributes:
         key: its name in the frame.
-        label: its heading.
         form: "text", or how to format a number: "count", "score" (two decimals, with a bar),
-            "number" (two decimals), "percent" (a share, as a percentage) or "signed".
+            "number" (three decimals), "percent" (a share, as a percentage), "signed" or "seconds".
+        heading: by default that of `labels.COLUMN_TITLE`, or the key.
     """
 
     key: str
-    label: str
     form: str = "text"
+    heading: str = ""
+
+    @property
+    def label(self) -> str:
+        """Its heading."""
+        return self.heading or COLUMN_TITLE.get(self.key, self.key)
+
+
+def columns(*texts: str, **forms: str) -> tuple[Column, ...]:
+    """Columns of text, then others by their form: `columns("layer", "task", value="score")`."""
+    return (*map(Column, texts), *(Column(key, form) for key, form in forms.items()))
 
 
 @dataclass(frozen=True)
@@ -101,116 +65,103 @@ class Table:
     Attributes:
         frame: the rows.
         columns: which columns are shown, and how.
-        caption: what it says.
         csv: the name of the full table beside the page, if it has one.
-        searchable: whether it is long: its rows can then be searched and sorted, a few at a time.
-        folded: whether it is opened by the reader only; `caption` is then its handle.
     """
 
-    kind: ClassVar[str] = "table"
     frame: pd.DataFrame
-    columns: tuple[Column, ...]
-    caption: str | Markup
+    columns: Sequence[Column]
     csv: str | None = None
-    searchable: bool = False
-    folded: bool = False
 
-    @property
+    @cached_property
     def shown(self) -> tuple[Column, ...]:
-        """Its columns, each followed by its spread over seeds where the frame has any."""
-        found = []
-        for column in self.columns:
+        """Its columns that say something, each followed by its spread over seeds, if it has one."""
+        found: list[Column] = []
+        for column in self.columns if len(self.frame) else ():
+            values = self.frame[column.key]
+            if values.isna().all() or (column.key in _SAME_FOR_ALL and len(set(values)) == 1):
+                continue
             found.append(column)
             spread = f"{column.key}_sd"
-            if column.form != "text" and spread in self.frame and (self.frame[spread] > 0).any():
+            if (
+                column.form != "text"
+                and spread in self.frame
+                and (self.frame[spread] >= _LEAST_SPREAD).any()
+            ):
                 form = "percent" if column.form == "percent" else "number"
-                found.append(Column(spread, "± sd", form))
+                found.append(Column(spread, form, "± sd"))
         return tuple(found)
 
+    def values(self, column: Column) -> list[Any]:
+        """A column as it is shown: tasks and methods by their titles, "" for missing text."""
+        titles = VALUE_TITLE.get(column.key, {})
+        listed = self.frame[column.key].tolist()
+        if not titles:
+            return listed
+        return [None if is_missing(value) else titles.get(value, value) for value in listed]
+
 
 @dataclass(frozen=True)
-class TableRow:
-    """Small tables side by side."""
+class NeighbourList:
+    """The concepts nearest to another in a task, and fit, with cosines from the highest.
 
-    kind: ClassVar[str] = "tables"
-    tables: tuple[Table, ...]
+    Attributes:
+        task: "segment" or "classify".
+        fit: the title of the fit; empty where there is only one.
+        marked: whether the other concept's vector has hardly left its start there.
+        concepts: names with their cosine; none where the concept is not in the task.
+    """
 
-
-@dataclass(frozen=True)
-class FileIndex:
-    """The tables beside the page: name, what it says, where the paper shows it."""
-
-    kind: ClassVar[str] = "files"
-    files: tuple[tuple[str, str, str], ...]
+    task: str
+    fit: str
+    marked: bool
+    concepts: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
 class NeighbourCard:
-    """A concept with its nearest ones: for each task, (name, cosine) from the nearest."""
+    """A concept with its nearest ones."""
 
     concept: str
     category: str
-    lists: tuple[tuple[str, tuple[tuple[str, float], ...]], ...]
-
-
-@dataclass(frozen=True)
-class NeighbourCards:
-    """Several concepts with their nearest ones."""
-
-    kind: ClassVar[str] = "neighbours"
-    cards: tuple[NeighbourCard, ...]
-    caption: str | Markup
-    table: str | None = None
+    lists: tuple[NeighbourList, ...]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, its file's name (without folder or extension) and what it shows."""
+    """A picture, its file's name (without folder or extension) and the image it is made of."""
 
     name: str
     image: Callable[[], Image.Image]
-    alt: str
+    of: str
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A column of a strip: a heading, and under it pictures with a caption each, or gaps."""
+    """A column of a strip: a heading, and under it pictures with a number each, or gaps."""
 
     heading: str
     pictures: tuple[tuple[Picture, str] | None, ...]
 
 
-@dataclass(frozen=True)
-class Strip:
-    """Tiles in a row; `rows` names what the pictures of each tile are, from above."""
-
-    kind: ClassVar[str] = "strip"
-    title: str | Markup
-    rows: tuple[str, ...]
-    tiles: tuple[Tile, ...]
-    folded: bool = False
-
-
-Block = (
-    Paragraph
-    | KeyNumbers
-    | Glossary
-    | FigureRow
-    | Table
-    | TableRow
-    | FileIndex
-    | NeighbourCards
-    | Strip
-)
+class Facts(SimpleNamespace):
+    """What a template knows as `facts`: numbers, names, tables and drawings, nothing of prose."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A question and what answers it. `anchor` is its address on the page."""
+    """A question and the facts that answer it.
+
+    Attributes:
+        anchor: its address on the page.
+        title: its heading.
+        template: the name of the template that shows its facts.
+        facts: what the template knows as `facts`.
+    """
 
     anchor: str
     title: str
-    blocks: Sequence[Block]
+    template: str
+    facts: Any
 
 
 @dataclass(frozen=True)
@@ -218,15 +169,43 @@ class Report:
     """A page.
 
     Attributes:
-        title: its title.
-        subtitle: one line under it.
+        network: what the subject is called.
+        others: what the networks beside it are called.
         sections: its contents, in order.
         tables: the tables saved beside it as CSV, by name.
         versions: the programs that made the results.
     """
 
-    title: str
-    subtitle: str
-    sections: Sequence[Section]
+    network: str
+    others: Sequence[str] = ()
+    sections: Sequence[Section] = ()
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     versions: Mapping[str, Any] = field(default_factory=dict)
+
+    def facts(self, anchor: str) -> Any:
+        """The facts of a section.
+
+        Raises:
+            KeyError: there is no such section.
+        """
+        return {section.anchor: section.facts for section in self.sections}[anchor]
+
+
+def as_shares(frame: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """Columns of percentages, and their spreads over seeds, as shares between 0 and 1."""
+    found = [column for name in names for column in (name, f"{name}_sd") if column in frame]
+    return frame.assign(**{column: frame[column] / 100 for column in found})
+
+
+def by_task(
+    name: str,
+    tasks: Sequence[str],
+    draw: Callable[..., Figure],
+    table: pd.DataFrame,
+    **options: Any,
+) -> dict[str, Drawing]:
+    """A drawing for each task, called `NAME_TASK`: `draw(table, theme, task=task, **options)`."""
+    return {
+        task: Drawing(f"{name}_{task}", partial(draw, table, task=task, **options))
+        for task in tasks
+    }

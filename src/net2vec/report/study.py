@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import pandas as pd
 
-from net2vec.report.content import MARK
 from net2vec.report.exhibits import (
     DecileExhibit,
     Exhibit,
@@ -16,24 +15,47 @@ from net2vec.report.exhibits import (
     featured_concepts,
     last_layer,
 )
-from net2vec.report.wording import listing
+from net2vec.report.labels import MARK, TASK_TITLE, fit_title
 from net2vec.runs import Run, fit_tables, make_tables, unique_labels
 from net2vec.spaces import Comparison, SpaceError, compare_spaces
-
-TASK_TITLE = {"segment": "segmentation", "classify": "classification"}
-SCORE_NAME = {"segment": "set IoU", "classify": "accuracy"}
-FIT_TITLE = {"paper": "paper’s training", "converged": "converged fit"}
 
 _FEATURED = 6
 _PERMUTATIONS = 99
 
 
 @dataclass(frozen=True)
+class FitPair:
+    """Two fits of a run; columns of tables of fits are named after them, as `combined_NAME`."""
+
+    reference: str
+    other: str
+    reference_title: str
+    other_title: str
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Both names."""
+        return self.reference, self.other
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """Both titles, by name."""
+        return {self.reference: self.reference_title, self.other: self.other_title}
+
+
+@dataclass(frozen=True)
 class Study:
-    """Runs side by side; the first is the subject, the others are held against it."""
+    """Runs side by side; the first is the subject, the others are held against it.
+
+    Attributes:
+        runs: the runs.
+        exhibits: pictures.
+        filter_ious: individual IoUs of filters that were asked for.
+    """
 
     runs: Sequence[Run]
     exhibits: Sequence[Exhibit] = ()
+    filter_ious: pd.DataFrame | None = None
 
     @property
     def run(self) -> Run:
@@ -61,19 +83,25 @@ class Study:
         """The tasks that scored any concept on any layer."""
         return tuple(self.layer_of)
 
-    def where(self, tasks: Iterable[str] | None = None) -> str:
-        """The layer that details are of; by task where that is not the same for all of them."""
-        of_tasks = {task: self.layer_of[task] for task in tasks or self.tasks}
-        if len(set(of_tasks.values())) == 1:
-            return next(iter(of_tasks.values()))
-        return listing(f"{layer} ({TASK_TITLE[task]})" for task, layer in of_tasks.items())
+    @cached_property
+    def layers(self) -> list[str]:
+        """The layers of all runs, those of the subject first."""
+        return list(dict.fromkeys(layer for run in self.runs for layer in run.layers))
 
-    def last_named(self, task: str) -> str:
-        """That layer of a task, and which one it is."""
-        layer = self.layer_of[task]
-        if layer == self.run.layers[-1]:
-            return f"the last layer, {layer}"
-        return f"{layer}, the last layer with a grid"
+    @cached_property
+    def pairs(self) -> tuple[FitPair, ...]:
+        """The subject's first fit beside each of the others."""
+        reference, *others = self.run.fits
+        return tuple(
+            FitPair(reference, other, self.titles[reference], self.titles[other])
+            for other in others
+            if other in self.fits.get("fits", ())
+        )
+
+    @cached_property
+    def titles(self) -> Mapping[str, str]:
+        """What the fits of all runs are called."""
+        return {fit: fit_title(run, fit) for run in reversed(self.runs) for fit in run.fits}
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -96,21 +124,6 @@ class Study:
         made = [tables for tables in made if tables]
         return {name: _stack([tables[name] for tables in made]) for name in made[0]} if made else {}
 
-    @property
-    def by_category(self) -> pd.DataFrame:
-        """See `analysis.by_category`."""
-        return self.tables["by_category"]
-
-    @property
-    def by_concept(self) -> pd.DataFrame:
-        """See `analysis.by_concept`."""
-        return self.tables["by_concept"]
-
-    @property
-    def wins(self) -> pd.DataFrame:
-        """See `analysis.combined_vs_single`."""
-        return self.tables["combined_vs_single"]
-
     @cached_property
     def comparison(self) -> Comparison | None:
         """The spaces of the runs' last layers held against each other; None for one run."""
@@ -121,7 +134,8 @@ class Study:
             for run, label in zip(self.runs, self.labels, strict=True)
             for task in run.tasks()
         ]
-        categories = dict(zip(self.by_concept["concept"], self.by_concept["category"], strict=True))
+        concepts = self.tables["by_concept"]
+        categories = dict(zip(concepts["concept"], concepts["category"], strict=True))
         try:
             return compare_spaces(compared, categories=categories, permutations=_PERMUTATIONS)
         except SpaceError:  # too few concepts in common
@@ -165,8 +179,17 @@ class Study:
 
     def moved(self, task: str) -> pd.DataFrame:
         """Rows of `by_concept` of its last layer whose vectors have left their start."""
-        rows = self.last(self.by_concept, task)
+        rows = self.last(self.tables["by_concept"], task)
         return rows[~rows["concept"].isin(self.run.hardly_moved(self.layer_of[task], task=task))]
+
+    def series(self, rows: pd.DataFrame) -> pd.Series:
+        """What rows are of, where several are shown: the run, and the fit of the column `fit`."""
+        parts = [rows["network"].astype(str)] if len(self.runs) > 1 else []
+        if "fit" in rows:
+            parts.append(rows["fit"].map(self.titles))
+        if not parts:
+            return rows["network"]
+        return parts[0] if len(parts) == 1 else parts[0] + ", " + parts[1]
 
     def marked(self, concept: str, *, task: str, layer: str | None = None) -> str:
         """A concept's name, with a mark where its vector has hardly left its start."""

@@ -56,7 +56,7 @@ class Predictor:
         names = {
             name: at.astype(object) for name, at in first.coords.items() if at.dtype.kind == "U"
         }
-        return first.assign_coords(text).assign_attrs(network=self.network)
+        return first.assign_coords(names).assign_attrs(network=self.network)
 
 
 def open_predictor(

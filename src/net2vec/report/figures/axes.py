@@ -12,12 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from net2vec.report.figures.style import DASHES, MARKERS, WIDTH, Theme, color_of
-
-SCORE_LABEL = {"segment": "set IoU", "classify": "accuracy"}
-METHOD_LABEL = {"combined": "all filters", "single": "best single filter"}
 
 _LONG_NAME = 22
 
@@ -57,8 +54,11 @@ def set_log_axis(axis: Axis) -> None:
     """A logarithmic axis with plain numbers at its powers of ten, or between where it is short."""
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})  # type: ignore[attr-defined]
     low, high = sorted(axis.get_view_interval())
-    short = high / max(low, 1e-12) < 30
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if short else (1,), numticks=6))
+    ratio = high / max(low, 1e-12)
+    if ratio < 5:  # a logarithmic locator finds too few, and then too many
+        axis.set_major_locator(MaxNLocator(4))
+    else:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if ratio < 30 else (1,), numticks=6))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 

@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from net2vec.report.figures.axes import METHOD_LABEL, SCORE_LABEL, line_style, panels, shorten
+from net2vec.report.figures.axes import line_style, panels, shorten
 from net2vec.report.figures.style import WIDTH, Theme, figure_style
-from net2vec.report.wording import count
+from net2vec.report.labels import METHOD_TITLE, SCORE_TITLE
 
 
 def draw_differences(intervals: pd.DataFrame, theme: Theme, *, task: str) -> Figure:
@@ -44,8 +44,8 @@ def draw_differences(intervals: pd.DataFrame, theme: Theme, *, task: str) -> Fig
             )  # fmt: skip
         axes.grid(visible=False, axis="x")
         axes.set_xticks([])
-        axes.set_xlabel(f"{count(len(rows), 'concept')}, by difference")
-        axes.set_ylabel(f"difference in {SCORE_LABEL[task]}")
+        axes.set_xlabel(f"concepts by difference (n = {len(rows):,})")
+        axes.set_ylabel(f"difference in {SCORE_TITLE[task]}")
         figure.legend(loc="outside upper center", ncols=3)
     return figure
 
@@ -64,7 +64,7 @@ def draw_evidence(
     """
     rows = summary[summary["task"] == task]
     lines = list(dict.fromkeys(rows[series]))
-    methods = [method for method in METHOD_LABEL if method in set(rows["method"])]
+    methods = [method for method in METHOD_TITLE if method in set(rows["method"])]
     names = [shorten(layer) for layer in layers]
     extra = 0.45 + 0.055 * max(map(len, names), default=0) + 0.16 * (len(lines) > 1) * len(lines)
     with figure_style(theme):
@@ -79,7 +79,7 @@ def draw_evidence(
                     label=name,
                     **line_style(theme, position),
                 )
-            axes.set_title(METHOD_LABEL[method])
+            axes.set_title(METHOD_TITLE[method])
             axes.set_xticks(range(len(layers)), names, rotation=90)
             axes.set_xlim(-0.4, len(layers) - 0.6)
             axes.set_yticks(np.arange(0, 101, 25))

@@ -10,10 +10,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from net2vec.report.figures.axes import METHOD_LABEL, SCORE_LABEL, line_style, panels, set_log_axis
+from net2vec.report.figures.axes import line_style, panels, set_log_axis
 from net2vec.report.figures.scores import set_filter_axis
 from net2vec.report.figures.style import WIDTH, Theme, figure_style
-from net2vec.report.wording import count
+from net2vec.report.labels import METHOD_TITLE, SCORE_TITLE
 
 _BINS = 20
 
@@ -57,7 +57,7 @@ def draw_failures(failures: pd.DataFrame, theme: Theme, *, task: str) -> Figure:
                 set_log_axis(axes.xaxis)
             axes.set_xlabel(f"{label} (log.)")
             axes.yaxis.set_major_locator(MaxNLocator(5))
-        drawn[0].set_ylabel(f"gain in {SCORE_LABEL[task]}")
+        drawn[0].set_ylabel(f"gain in {SCORE_TITLE[task]}")
         figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
 
@@ -84,7 +84,7 @@ def draw_filters_needed(needed: pd.DataFrame, theme: Theme, *, task: str) -> Fig
                 label=f"{fraction:.0%} of the score",
                 **line_style(theme, position),
             )
-        axes.set_title(count(rows["concept"].nunique(), "concept"))
+        axes.set_title(f"concepts (n = {rows['concept'].nunique():,})")
         if sizes:
             set_filter_axis(axes, sizes)
         axes.set_ylim(0, 103)
@@ -109,7 +109,7 @@ def draw_individual(ious: pd.DataFrame, theme: Theme, *, concepts: Sequence[str]
         figure, drawn = panels(len(concepts), height=1.45, sharex=True)
         for axes, concept in zip(drawn, concepts, strict=True):
             mine = ious[ious["concept"] == concept]
-            for position, (method, label) in enumerate(METHOD_LABEL.items()):
+            for position, (method, label) in enumerate(METHOD_TITLE.items()):
                 iou = mine.loc[mine["method"] == method, "iou"].to_numpy()
                 share = 100 * np.histogram(iou[iou > 0], edges)[0] / max(1, len(iou))
                 missed = 100 * float(np.mean(iou == 0)) if len(iou) else 0.0

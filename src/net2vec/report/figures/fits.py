@@ -1,8 +1,8 @@
-"""The paper's fit and the converged one in the same axes (Fig. 2, 3 and 5, failures)."""
+"""Two fits in the same axes (Fig. 2, 3 and 5, failures)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,17 +10,22 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from net2vec.report.figures.axes import METHOD_LABEL, SCORE_LABEL, panels, set_log_axis, shorten
+from net2vec.report.figures.axes import panels, set_log_axis, shorten
 from net2vec.report.figures.scores import set_filter_axis, set_range
 from net2vec.report.figures.style import DASHES, MARKERS, WIDTH, Theme, color_of, figure_style
+from net2vec.report.labels import METHOD_TITLE, RULE_TITLE, SCORE_TITLE
 
-FIT_LABEL = {"paper": "paper’s training", "converged": "converged"}
 _MOST = 10
 """Filters that are used by at least so many concepts stand together."""
 
 
 def draw_fits_by_category(
-    table: pd.DataFrame, theme: Theme, *, task: str, layers: Sequence[str]
+    table: pd.DataFrame,
+    theme: Theme,
+    *,
+    task: str,
+    layers: Sequence[str],
+    fits: Mapping[str, str],
 ) -> Figure:
     """Mean score against layer with both fits, a panel for each category (Fig. 2).
 
@@ -31,11 +36,13 @@ def draw_fits_by_category(
         theme: the colours.
         task: "segment" or "classify".
         layers: the order of the layers.
+        fits: the titles of both fits by name, the reference first.
     """
     rows = table[table["task"] == task]
     categories = list(dict.fromkeys(rows["category"]))
     shown = [layer for layer in layers if layer in set(rows["layer"])]
     names = [shorten(layer) for layer in shown]
+    reference = next(iter(fits))
     with figure_style(theme):
         figure, drawn = panels(
             len(categories), height=1.25, extra=0.75 + 0.055 * max(map(len, names), default=0),
@@ -43,10 +50,10 @@ def draw_fits_by_category(
         )  # fmt: skip
         for axes, category in zip(drawn, categories, strict=True):
             here = rows[rows["category"] == category]
-            for method, label in METHOD_LABEL.items():
-                for fit in FIT_LABEL:
+            for method, label in METHOD_TITLE.items():
+                for fit, title in fits.items():
                     once = task == "segment" and method == "single"
-                    if once and fit != "paper":
+                    if once and fit != reference:
                         continue
                     of_fit = here[(here["method"] == method) & (here["fit"] == fit)]
                     line = of_fit.set_index("layer").reindex(shown)
@@ -54,15 +61,15 @@ def draw_fits_by_category(
                         range(len(shown)),
                         line["mean"],
                         yerr=line["stderr"].fillna(0),
-                        label=label if once else f"{label}, {FIT_LABEL[fit]}",
-                        **_style(theme, method, fit),
+                        label=label if once else f"{label}, {title}",
+                        **_style(theme, method, reference=fit == reference),
                     )
             axes.set_title(f"{category} (n = {int(here['n'].max())})")
             axes.set_xticks(range(len(shown)), names, rotation=90)
             axes.set_xlim(-0.4, len(shown) - 0.6)
             axes.yaxis.set_major_locator(MaxNLocator(4))
         set_range(drawn, task)
-        figure.supylabel(f"mean {SCORE_LABEL[task]}, validation", fontsize=8.5)
+        figure.supylabel(f"mean {SCORE_TITLE[task]}, validation", fontsize=8.5)
         if drawn:
             handles, labels = drawn[0].get_legend_handles_labels()
             figure.legend(
@@ -72,27 +79,33 @@ def draw_fits_by_category(
     return figure
 
 
-def draw_fit_curves(curves: pd.DataFrame, theme: Theme, *, task: str) -> Figure:
-    """Mean score against the number of filters: both fits, and both rules to choose (Fig. 3).
+def draw_fit_curves(
+    curves: pd.DataFrame, theme: Theme, *, task: str, fits: Mapping[str, str]
+) -> Figure:
+    """Mean score against the number of filters: both fits, and all rules to choose (Fig. 3).
 
     Args:
         curves: rows of `fit_curves` of one network, layer and category.
         theme: the colours.
         task: "segment" or "classify".
+        fits: the titles of both fits by name, the reference first.
     """
     rows = curves[curves["task"] == task]
-    lines = (
-        ("paper", "weight", "paper’s training"),
-        ("converged", "weight", "converged"),
-        ("converged", "path", "converged, L1 path"),
-    )
+    named = [
+        (fit, rule, title if rule == "weight" else f"{title}, {RULE_TITLE[rule]}")
+        for fit, title in fits.items()
+        for rule in RULE_TITLE
+    ]
+    lines = [
+        (line, label)
+        for fit, rule, label in named
+        if len(line := rows[(rows["fit"] == fit) & (rows["rule"] == rule)])
+    ]
     with figure_style(theme):
         figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
         axes = figure.subplots()
-        for place, (fit, rule, label) in enumerate(lines):
-            line = rows[(rows["fit"] == fit) & (rows["rule"] == rule)].sort_values("filters")
-            if line.empty:
-                continue
+        for place, (unsorted, label) in enumerate(lines):
+            line = unsorted.sort_values("filters")
             color = color_of(theme, place)
             axes.plot(
                 line["filters"], line["mean"], label=label, color=color, marker=MARKERS[place],
@@ -107,13 +120,18 @@ def draw_fit_curves(curves: pd.DataFrame, theme: Theme, *, task: str) -> Figure:
         axes.yaxis.set_major_locator(MaxNLocator(6))
         if task == "segment":
             axes.set_ylim(bottom=0)
-        axes.set_ylabel(f"mean {SCORE_LABEL[task]}, validation")
+        axes.set_ylabel(f"mean {SCORE_TITLE[task]}, validation")
         figure.legend(loc="outside upper center", ncols=3, columnspacing=1.2)
     return figure
 
 
 def draw_fit_sharing(
-    concepts: pd.DataFrame, theme: Theme, *, task: str, layers: Sequence[str]
+    concepts: pd.DataFrame,
+    theme: Theme,
+    *,
+    task: str,
+    layers: Sequence[str],
+    fits: Mapping[str, str],
 ) -> Figure:
     """How many filters have the largest weight of how many concepts, with both fits (Fig. 5).
 
@@ -122,6 +140,7 @@ def draw_fit_sharing(
         theme: the colours.
         task: "segment" or "classify".
         layers: which, in their order.
+        fits: the titles of both fits by name, the reference first.
     """
     rows = concepts[concepts["task"] == task]
     layers = [layer for layer in layers if layer in set(rows["layer"])]
@@ -131,13 +150,13 @@ def draw_fit_sharing(
             here = rows[rows["layer"] == layer]
             filters = int(here["filters"].iloc[0])
             highest = 2
-            for place, (fit, label) in enumerate(FIT_LABEL.items()):
+            for place, (fit, label) in enumerate(fits.items()):
                 used = np.bincount(here[f"filter_{fit}"], minlength=filters)
                 counts = np.bincount(np.minimum(used, _MOST), minlength=_MOST + 1)
                 highest = max(highest, counts.max())
                 axes.bar(
                     np.arange(_MOST + 1) + 0.42 * place - 0.21, counts, width=0.42, label=label,
-                    color=_fit_color(theme, fit),
+                    color=color_of(theme, place),
                 )  # fmt: skip
             axes.set_title(f"{shorten(layer, 17)} ({filters})")
             axes.grid(visible=False, axis="x")
@@ -152,22 +171,26 @@ def draw_fit_sharing(
     return figure
 
 
-def draw_fit_failures(concepts: pd.DataFrame, theme: Theme, *, task: str) -> Figure:
-    """What all filters of either fit add to the paper's best one, a point a concept (sec. 4.1).
+def draw_fit_failures(
+    concepts: pd.DataFrame, theme: Theme, *, task: str, fits: Mapping[str, str]
+) -> Figure:
+    """What all filters of either fit add to the reference's best one, by concept (sec. 4.1).
 
     Args:
         concepts: rows of `fits_by_concept` of one network and layer.
         theme: the colours.
         task: "segment" or "classify".
+        fits: the titles of both fits by name, the reference first.
     """
     rows = concepts[concepts["task"] == task]
-    paper = rows["combined_paper"] - rows["single_paper"]
-    converged = rows["combined_converged"] - rows["single_paper"]  # the same opponent
+    reference, other = fits
+    single = rows[f"single_{reference}"]
+    first, second = (rows[f"combined_{fit}"] - single for fit in (reference, other))
     groups = (
-        ("with both", (paper < 0) & (converged < 0), theme.text, "X"),
-        ("paper’s only", (paper < 0) & (converged >= 0), theme.single, "v"),
-        ("converged only", (paper >= 0) & (converged < 0), color_of(theme, 3), "^"),
-        ("with neither", (paper >= 0) & (converged >= 0), theme.combined, "."),
+        ("with both", (first < 0) & (second < 0), theme.text, "X"),
+        (f"{fits[reference]} only", (first < 0) & (second >= 0), theme.single, "v"),
+        (f"{fits[other]} only", (first >= 0) & (second < 0), color_of(theme, 3), "^"),
+        ("with neither", (first >= 0) & (second >= 0), theme.combined, "."),
     )
     with figure_style(theme):
         figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
@@ -176,7 +199,7 @@ def draw_fit_failures(concepts: pd.DataFrame, theme: Theme, *, task: str) -> Fig
         axes.axvline(0, linewidth=0.8, color=theme.text)
         for label, there, color, marker in groups:
             axes.plot(
-                paper[there], converged[there], linestyle="none", marker=marker, markersize=4,
+                first[there], second[there], linestyle="none", marker=marker, markersize=4,
                 color=color, alpha=0.7, label=f"{label} ({int(there.sum()):,})",
             )  # fmt: skip
         ends = [
@@ -188,8 +211,8 @@ def draw_fit_failures(concepts: pd.DataFrame, theme: Theme, *, task: str) -> Fig
         axes.set_ylim(*ends)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.yaxis.set_major_locator(MaxNLocator(5))
-        axes.set_xlabel(f"gain in {SCORE_LABEL[task]}, paper’s training")
-        axes.set_ylabel("gain, converged")
+        axes.set_xlabel(f"gain in {SCORE_TITLE[task]}, {fits[reference]}")
+        axes.set_ylabel(f"gain, {fits[other]}")
         figure.legend(
             loc="outside upper center", ncols=2, title="loses by the combination",
             fontsize=7.5, title_fontsize=8,
@@ -197,16 +220,12 @@ def draw_fit_failures(concepts: pd.DataFrame, theme: Theme, *, task: str) -> Fig
     return figure
 
 
-def _fit_color(theme: Theme, fit: str) -> str:
-    return color_of(theme, list(FIT_LABEL).index(fit))
-
-
-def _style(theme: Theme, method: str, fit: str) -> dict[str, Any]:
-    """Methods keep the colours they have elsewhere; the paper's training is dashed."""
-    place = 2 * list(METHOD_LABEL).index(method) + (fit == "paper")
+def _style(theme: Theme, method: str, *, reference: bool) -> dict[str, Any]:
+    """Methods keep the colours they have elsewhere; the reference is dashed."""
+    place = 2 * list(METHOD_TITLE).index(method) + reference
     return {
         "color": theme.combined if method == "combined" else theme.single,
         "marker": MARKERS[place],
-        "linestyle": DASHES[1 if fit == "paper" else 0],
-        "markerfacecolor": "none" if fit == "paper" else None,
+        "linestyle": DASHES[int(reference)],
+        "markerfacecolor": "none" if reference else None,
     }

@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarFormatter
 
-from net2vec.report.figures.axes import METHOD_LABEL, SCORE_LABEL, line_style, panels, shorten
+from net2vec.report.figures.axes import line_style, panels, shorten
 from net2vec.report.figures.style import WIDTH, Theme, figure_style
+from net2vec.report.labels import METHOD_TITLE, SCORE_TITLE
 
 
 def draw_by_category(
@@ -34,7 +35,7 @@ def draw_by_category(
     categories = list(dict.fromkeys(rows["category"]))
     lines = list(dict.fromkeys(rows[series]))
     if series == "method":
-        lines = [name for name in METHOD_LABEL if name in lines]
+        lines = [name for name in METHOD_TITLE if name in lines]
     shown = [layer for layer in layers if layer in set(rows["layer"])]
     names = [shorten(layer) for layer in shown]
     extra = 0.55 + 0.055 * max(map(len, names), default=0)
@@ -48,7 +49,7 @@ def draw_by_category(
                     range(len(shown)),
                     line["mean"],
                     yerr=line["stderr"].fillna(0),
-                    label=METHOD_LABEL.get(name, name),
+                    label=METHOD_TITLE.get(name, name),
                     **line_style(theme, _position(name, position)),
                 )
             total = int(here["n"].max())
@@ -57,7 +58,7 @@ def draw_by_category(
             axes.set_xlim(-0.4, len(shown) - 0.6)
             axes.yaxis.set_major_locator(MaxNLocator(4))
         set_range(drawn, task)
-        figure.supylabel(f"mean {SCORE_LABEL[task]}, validation", fontsize=8.5)
+        figure.supylabel(f"mean {SCORE_TITLE[task]}, validation", fontsize=8.5)
         handles, labels = drawn[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure
@@ -92,7 +93,7 @@ def draw_subset_curve(curve: pd.DataFrame, theme: Theme, *, task: str) -> Figure
         axes.yaxis.set_major_locator(MaxNLocator(6))
         if task == "segment":
             axes.set_ylim(bottom=0)
-        axes.set_ylabel(f"mean {SCORE_LABEL[task]}, validation")
+        axes.set_ylabel(f"mean {SCORE_TITLE[task]}, validation")
         figure.legend(loc="outside upper center", ncols=3)
     return figure
 
@@ -108,7 +109,7 @@ def set_filter_axis(axes: Axes, sizes: Sequence[int]) -> None:
 
 def _position(name: str, position: int) -> int:
     """Methods keep their colours, whichever of them are there."""
-    return list(METHOD_LABEL).index(name) if name in METHOD_LABEL else position
+    return list(METHOD_TITLE).index(name) if name in METHOD_TITLE else position
 
 
 def set_range(drawn: Sequence[Axes], task: str) -> None:

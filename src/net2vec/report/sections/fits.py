@@ -1,227 +1,283 @@
-"""What rests on the training? Both fits beside each other, question by question."""
+"""What depends on the fit? The first fit of a run beside each of the others."""
 
 from __future__ import annotations
 
-import math
-from functools import partial
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
+from net2vec.analysis import ALL, choose_concepts
 from net2vec.report.content import (
-    Block,
     Column,
-    Drawing,
-    FigureRow,
-    Paragraph,
-    Section,
+    Facts,
+    NeighbourCard,
+    NeighbourList,
     Table,
+    as_shares,
+    by_task,
+    columns,
 )
 from net2vec.report.figures import (
+    draw_fit_curves,
     draw_fit_failures,
+    draw_fit_sharing,
     draw_fits_by_category,
 )
-from net2vec.report.sections.fits_filters import (
-    fit_curves_blocks,
-    fit_sharing_blocks,
-    last_fits,
-)
-from net2vec.report.sections.fits_space import fit_concepts_table, fit_neighbour_blocks
-from net2vec.report.sections.verdicts import verdicts
-from net2vec.report.study import SCORE_NAME, TASK_TITLE, Study
-from net2vec.report.wording import count, part, percent, with_spread
-from net2vec.runs import make_tables
+from net2vec.report.labels import FINDING_TITLE, MARK
+from net2vec.report.sections.verdicts import is_clear, verdicts
+from net2vec.report.study import FitPair, Study
+
+_CONCEPTS = 6
 
 
-def fits_section(study: Study) -> Section | None:
-    """The paper's findings with both fits. None where the subject has one fit only."""
-    if len(study.run.fits) < 2 or not study.tasks:
+def fits_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None:
+    """The paper's findings with every fit. None where the subject has one fit only."""
+    if not study.pairs or not study.tasks:
         return None
-    drawn = fits_drawn(study)
-    return Section(
-        "fits",
-        "What rests on the training?",
-        [
-            Paragraph(
-                "The paper’s training takes few steps, from a random start. The converged fit"
-                " solves the same linear model on the same features to its optimum: balanced log"
-                " loss, an L2 term and, in segmentation, a cut chosen on the training images. What"
-                " both show is a finding about the network; what the paper’s training shows alone"
-                " may be one about the training."
+    pairs = tuple(_pair_facts(study, tables, pair) for pair in study.pairs)
+    return Facts(layer_of=study.layer_of, pairs=pairs)
+
+
+def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: FitPair) -> Facts:
+    fits = study.last(tables["fits"])
+    concepts = study.last(tables["fits_by_concept"])
+    mine = tables["fits_by_concept"].query("network == @study.label")
+    lost = _of_pair(study.last(tables["fits_drops"]), pair)
+    curves = _of_pair(study.last(tables["fits_subsets"]), pair).query("category == @ALL")
+    reference, other = pair.names
+    again = "" if pair == study.pairs[0] else f"_{other}"
+
+    def drawn(name: str, draw: Callable[..., Figure], table: pd.DataFrame, **options: Any) -> Any:
+        tasks = [task for task in study.tasks if task in set(table["task"])]
+        name = f"fits_{name}{again}"
+        return by_task(name, tasks, draw, table, fits=pair.titles, **options)
+
+    return Facts(
+        pair=pair,
+        scores=Table(
+            as_shares(fits, "as_good", "worse"),
+            (
+                *columns("task", "layer", n="count"),
+                *_both(pair, "{}", "number", ""),
+                Column("ratio", "number", "ratio"),
+                Column("as_good", "percent", "second at least as good"),
+                Column("trained", "count", "with 50 or more training images"),
+                Column("worse", "percent", "of these worse by more than 0.01"),
             ),
-            *(Paragraph(_scores(study, task)) for task in study.tasks),
-            *(_verdicts(study, task) for task in study.tasks),
-            _by_category(study, drawn["fits_by_category"]),
-            _table_one(study),
-            *_failures(study),
-            *fit_curves_blocks(study),
-            *fit_sharing_blocks(study),
-            *fit_neighbour_blocks(study, drawn["fits_nearest"]),
-            fit_concepts_table(study),
-        ],
-    )
-
-
-def fits_drawn(study: Study) -> dict[str, pd.DataFrame]:
-    """The tables of the subject that the section draws besides `study.fits`; none with one fit."""
-    if len(study.run.fits) < 2:
-        return {}
-    made = make_tables(study.run, ["by_category", "nearest"])
-    return {f"fits_{name}": table for name, table in made.items()}
-
-
-def _scores(study: Study, task: str) -> str:
-    row = last_fits(study, task)
-    times = f" ({row['ratio']:.2f} times)" if math.isfinite(row["ratio"]) else ""
-    said = (
-        f"In {TASK_TITLE[task]} on {study.layer_of[task]} the mean {SCORE_NAME[task]} of all"
-        f" filters is {row['converged']:.3f} converged and {with_spread(row, 'paper', '.3f')} with"
-        f" the paper’s training{times}; {percent(row['as_good'] / 100)} of"
-        f" {count(int(row['n']), 'concept')} {'scores' if row['n'] == 1 else 'score'} at least as"
-        " high"
-    )
-    trained = int(row["trained"])
-    if not trained:
-        return said + "."
-    worse = round(row["worse"] * trained / 100)
-    return (
-        f"{said} converged, and of the {trained:,} with 50 or more training images"
-        f" {worse or 'none'} lower by more than 0.01."
-    )
-
-
-def _verdicts(study: Study, task: str) -> Table:
-    lost = study.last(study.fits["fits_drops"], task)
-    found = verdicts(last_fits(study, task), lost)
-    several = (Column("spread", "± sd"),) if found["spread"].any() else ()
-    return Table(
-        found,
-        (
-            Column("finding", "finding"),
-            Column("paper", "paper’s training"),
-            *several,
-            Column("converged", "converged"),
-            Column("chance", "by chance"),
-            Column("verdict", "what follows"),
+            "fits",
         ),
-        f"The paper’s findings in {TASK_TITLE[task]} on {study.layer_of[task]}, with both fits,"
-        " which are held against the same single filter, that of the paper’s training. Failures"
-        " rest on the training where at most a quarter of them remain, and hold where more than"
-        " three quarters do. Subsets of the converged fit are chosen by the better of two rules. A"
-        " drop is clear beyond two standard errors (±, over concepts). What chance rarely exceeds"
-        " is two standard deviations above its mean."
-        + (" ± sd is over the starts of the paper’s training." if several else ""),
-        csv="fits",
-    )
-
-
-def _by_category(study: Study, table: pd.DataFrame) -> FigureRow:
-    return FigureRow(
-        tuple(
-            Drawing(
-                f"fits_by_category_{task}",
-                f"Mean {SCORE_NAME[task]} by layer for each category, with both fits",
-                partial(draw_fits_by_category, table, task=task, layers=study.run.layers),
-                TASK_TITLE[task].capitalize(),
-            )
+        verdicts={
+            task: _verdicts(fits[fits["task"] == task], lost[lost["task"] == task], pair)
             for task in study.tasks
+        },
+        by_category=drawn(
+            "by_category", draw_fits_by_category, tables["fits_by_category"],
+            layers=study.run.layers,
         ),
-        "Mean score of each category’s concepts at each layer with both fits; bars are standard"
-        " errors over the n concepts."
-        + (
-            " The best single filter of segmentation is chosen by IoU: it is the same in both."
-            if "segment" in study.tasks
-            else ""
+        wins=_table_one(study, tables["fits"], pair),
+        failures=_failures(study, fits, concepts, pair),
+        failures_drawn=drawn("failures", draw_fit_failures, concepts),
+        peaks=Table(
+            lost[lost["category"] == ALL].assign(fit=lambda rows: rows["fit"].map(pair.titles)),
+            columns("task", "fit", "rule", filters="count", peak="number", full="number",
+                    drop="signed", stderr="number"),
+            "fits_drops",
         ),
-        "fits_by_category",
+        falling=_falling(lost, pair),
+        curves=drawn("subsets", draw_fit_curves, curves),
+        rules=_rules(study.last(tables["fits_rules"]), pair),
+        sharing=Table(
+            as_shares(fits, "same_filter"),
+            (
+                *columns("task", "layer"),
+                *_both(pair, "shared_{}", "number", "concepts a filter, "),
+                *columns(shared_by_chance="number", same_filter="percent"),
+                *_both(pair, "single_{}", "number", "score of the filter alone, "),
+            ),
+            "fits",
+        ),
+        sharing_drawn=drawn("sharing", draw_fit_sharing, mine, layers=study.run.layers),
+        vectors=_vectors(fits, pair),
+        cards=_cards(study, tables["fits_nearest"], pair),
+        concepts=Table(
+            tables["fits_by_concept"].assign(
+                concept=study.marked_rows(tables["fits_by_concept"].assign(fit=reference)),
+                gain=lambda rows: rows[f"combined_{other}"] - rows[f"combined_{reference}"],
+            ),
+            (
+                *columns("network", "layer", "task", "concept", n_train="count"),
+                *_both(pair, "single_{}", "score", "best single, "),
+                *_both(pair, "combined_{}", "score", "all filters, "),
+                Column("gain", "signed", "difference"),
+                *columns(cosine="number", overlap="percent"),
+            ),
+            "fits_by_concept",
+        ),
+    )  # fmt: skip
+
+
+def _both(pair: FitPair, key: str, form: str, heading: str) -> tuple[Column, Column]:
+    """A column of each fit."""
+    first, second = (
+        Column(key.format(fit), form, f"{heading}{title}") for fit, title in pair.titles.items()
+    )
+    return first, second
+
+
+def _of_pair(rows: pd.DataFrame, pair: FitPair) -> pd.DataFrame:
+    return rows[rows["fit"].isin(pair.names)]
+
+
+def _verdicts(fits: pd.DataFrame, lost: pd.DataFrame, pair: FitPair) -> Table:
+    found = verdicts(fits.iloc[0], lost, pair.reference, pair.other)
+    told = found["category"].where(found["category"].eq(""), ": " + found["category"])
+    return Table(
+        found.assign(finding=found["finding"].map(FINDING_TITLE) + told),
+        (
+            Column("finding"),
+            Column("reference", heading=pair.reference_title),
+            *([Column("spread", heading="± sd")] if found["spread"].any() else []),
+            Column("other", heading=pair.other_title),
+            Column("chance", heading="by chance"),
+            Column("verdict"),
+        ),
+        "fits",
     )
 
 
-def _table_one(study: Study) -> Table:
-    """Table 1 of all runs; a run with one fit has a gap."""
-    alone = study.wins.rename(
-        columns={"percent": "percent_paper", "percent_sd": "percent_paper_sd"}
-    )
-    alone = alone[~alone["network"].isin(study.fits["fits"]["network"])]
+def _table_one(study: Study, fits: pd.DataFrame, pair: FitPair) -> Table:
+    """Table 1 of all runs; a run without the second fit has a gap."""
+    reference, other = pair.names
+    alone = study.tables["combined_vs_single"]
+    alone = alone.rename(columns={
+        "percent": f"percent_{reference}", "percent_sd": f"percent_{reference}_sd"
+    })  # fmt: skip
     first = {label: run.fit for run, label in zip(study.runs, study.labels, strict=True)}
-    alone = alone[alone["network"].map(first) == "paper"]
-    rows = pd.concat([study.fits["fits"], alone], ignore_index=True)
-    rows = rows.assign(
-        task=rows["task"].map(TASK_TITLE),
-        paper_share=rows["percent_paper"] / 100,
-        converged_share=rows["percent_converged"] / 100,
-    )
-    if "percent_paper_sd" in rows:
-        rows["paper_share_sd"] = rows["percent_paper_sd"] / 100
-    several = (Column("network", "network"),) if len(set(rows["network"])) > 1 else ()
+    alone = alone[~alone["network"].isin(fits["network"])]
+    alone = alone[alone["network"].map(first) == reference]
+    rows = pd.concat([fits, alone], ignore_index=True)
+    rows = as_shares(rows, f"percent_{reference}", f"percent_{other}")
     return Table(
         rows,
         (
-            *several,
-            Column("layer", "layer"),
-            Column("task", "task"),
-            Column("paper", "mean, paper’s", "number"),
-            Column("converged", "mean, converged", "number"),
-            Column("ratio", "times", "number"),
-            Column("paper_share", "Table 1, paper’s", "percent"),
-            Column("converged_share", "Table 1, converged", "percent"),
-            Column("failures_paper", "failures, paper’s", "count"),
-            Column("failures_both", "of these remain", "count"),
+            *columns("network", "layer", "task"),
+            *_both(pair, "{}", "number", "mean, "),
+            *_both(pair, "percent_{}", "percent", "Table 1, "),
+            Column(f"failures_{reference}", "count", f"failures, {pair.reference_title}"),
+            Column("failures_both", "count", "of these remain"),
         ),
-        "With both fits: the mean score of all filters; the share of concepts that they encode at"
-        " least as well as the best single filter of the same fit (Table 1); and how many of the"
-        " concepts that lose by the combination with the paper’s training still lose, against the"
-        " same single filter, with the converged one.",
-        csv="fits",
+        "fits",
     )
 
 
-def _failures(study: Study) -> list[Block]:
-    concepts = study.last(study.fits["fits_by_concept"])
-    return [
-        Paragraph(" ".join(_remain(study, concepts, task) for task in study.tasks)),
-        FigureRow(
+def _failures(study: Study, fits: pd.DataFrame, concepts: pd.DataFrame, pair: FitPair) -> Table:
+    """Concepts that lose by the combination, against the single filter of the first fit."""
+    reference, other = pair.names
+    lost = concepts[concepts[f"combined_{reference}"] < concepts[f"single_{reference}"]]
+    stuck = {
+        task: study.run.hardly_moved(study.layer_of[task], task=task, fit=reference)
+        for task in study.tasks
+    }
+    marked = {
+        task: int(lost.loc[lost["task"] == task, "concept"].isin(names).sum())
+        for task, names in stuck.items()
+    }
+    return Table(
+        fits.assign(
+            stuck=fits["task"].map(marked),
+            new=fits[f"failures_{other}"] - fits["failures_both"],
+        ),
+        (
+            *columns("task", "layer", n="count"),
+            Column(f"failures_{reference}", "count", f"lose, {pair.reference_title}"),
+            Column("stuck", "count", "of these hardly moved"),
+            Column("failures_both", "count", f"of these lose, {pair.other_title}"),
+            Column("new", "count", f"others lose, {pair.other_title}"),
+        ),
+        "fits_by_concept",
+    )
+
+
+def _falling(lost: pd.DataFrame, pair: FitPair) -> Table:
+    """The categories whose mean clearly drops after its optimum, of subsets by weight."""
+    rows = lost[lost["rule"].eq("weight") & lost["category"].ne(ALL)]
+    rows = rows[[is_clear(row) for _, row in rows.iterrows()]] if len(rows) else rows
+    return Table(
+        rows.assign(fit=rows["fit"].map(pair.titles)),
+        columns("task", "category", "fit", filters="count", drop="number", stderr="number"),
+        "fits_drops",
+    )
+
+
+def _rules(rules: pd.DataFrame, pair: FitPair) -> Table:
+    """Subsets of the same fit and size, chosen by weight and by an L1 path."""
+    if "fit" in rules:
+        rules = _of_pair(rules, pair).assign(fit=lambda rows: rows["fit"].map(pair.titles))
+    return Table(
+        as_shares(rules, "better", "worse"),
+        (
+            *columns("task", *(["fit"] if "fit" in rules else []), filters="count"),
+            Column("weight", "number", "largest weights"),
+            Column("path", "number", "L1 path"),
+            *columns(difference="signed", stderr="number"),
+            Column("better", "percent", "concepts better by path"),
+            Column("worse", "percent", "worse"),
+        ),
+        "fits_rules",
+    )
+
+
+def _vectors(fits: pd.DataFrame, pair: FitPair) -> Table:
+    """Whether vectors and neighbours are the same, and whether neighbours are alike."""
+    names = [f"category_{fit}" for fit in pair.names]
+    # Of one category, or of one each, the nearest concept could not be of another.
+    decides = fits["category_by_chance"].between(0, 100, inclusive="neither")
+    names.append("category_by_chance")
+    rows = as_shares(fits, *names)
+    rows[names] = rows[names].where(decides)
+    rows = rows.dropna(how="all", subset=["cosine", "neighbours", *names])
+    return Table(
+        rows,
+        (
+            *columns("task", "layer", cosine="number"),
+            Column("neighbours", "percent", "same neighbours"),
+            *columns(neighbours_by_chance="percent"),
+            *_both(pair, "category_{}", "percent", "same category, "),
+            *columns(category_by_chance="percent"),
+        ),
+        "fits",
+    )
+
+
+def _cards(study: Study, nearest: pd.DataFrame, pair: FitPair) -> tuple[NeighbourCard, ...]:
+    nearest = nearest[nearest["layer"] == nearest["task"].map(study.layer_of)]
+    if nearest.empty:
+        return ()
+    rows = study.last(study.tables["by_concept"], study.tasks[0])
+    category = rows.set_index("concept")["category"]
+    return tuple(
+        NeighbourCard(
+            concept,
+            str(category[concept]),
             tuple(
-                Drawing(
-                    f"fits_failures_{task}",
-                    f"Gain in {SCORE_NAME[task]} by all filters with either fit, by concept",
-                    partial(draw_fit_failures, concepts, task=task),
-                    TASK_TITLE[task].capitalize(),
-                )
+                _near(study, nearest, concept, task, fit, title)
                 for task in study.tasks
+                for fit, title in pair.titles.items()
             ),
-            f"What all filters of {study.where()} add to the best single one of the paper’s"
-            " training, a point a concept: with that training (across) and converged (up). Left of"
-            " 0 are the paper’s failures; those above 0 are none with the converged fit. Dotted:"
-            " the same gain.",
-            "fits_by_concept",
-        ),
-    ]
-
-
-def _remain(study: Study, concepts: pd.DataFrame, task: str) -> str:
-    """How many of the paper's failures remain, and whose vectors had hardly moved."""
-    row = last_fits(study, task)
-    failed, kept = int(row["failures_paper"]), int(row["failures_both"])
-    new = int(row["failures_converged"]) - kept
-    said = (
-        f"In {TASK_TITLE[task]} {part(failed, int(row['n']), 'concept', 'loses', 'lose')} by the"
-        " combination with the paper’s training; converged,"
+        )
+        for concept in choose_concepts(rows, count=_CONCEPTS)
     )
-    lose = "loses" if new == 1 else "lose"
-    if failed:
-        said += (
-            f" {kept or 'none'} of these still {'loses' if kept == 1 else 'lose'} against the same"
-            f" single filter, and {new or 'no'} {'other' if new == 1 else 'others'} {lose}."
-        )
-    else:
-        said += f" {new or 'none'} {lose} against the same single filter."
-    mine = concepts[concepts["task"] == task]
-    lost = mine[mine["combined_paper"] < mine["single_paper"]]
-    stuck = study.run.hardly_moved(study.layer_of[task], task=task, fit="paper")
-    still = int(lost["concept"].isin(stuck).sum())
-    if still:
-        said += (
-            f" The vector{'' if still == 1 else 's'} of {still} of the {failed} had hardly left"
-            " their random start."
-        )
-    return said
+
+
+def _near(
+    study: Study, nearest: pd.DataFrame, concept: str, task: str, fit: str, title: str
+) -> NeighbourList:
+    stuck = study.run.hardly_moved(study.layer_of[task], task=task, fit=fit)
+    of_fit = nearest[(nearest["task"] == task) & (nearest["fit"] == fit)]
+    found = of_fit[of_fit["concept"] == concept]
+    names = [f"{name} {MARK}" if name in stuck else name for name in found["neighbour"]]
+    return NeighbourList(
+        task, title, concept in stuck, tuple(zip(names, found["cosine"], strict=True))
+    )

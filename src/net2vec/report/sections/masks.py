@@ -2,142 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
-from markupsafe import Markup
+import pandas as pd
 
 from net2vec.analysis import individual_ious
-from net2vec.report.content import (
-    Block,
-    Drawing,
-    FigureRow,
-    Paragraph,
-    Picture,
-    Section,
-    Strip,
-    Tile,
-)
+from net2vec.report.content import Drawing, Facts, Picture, Table, Tile, columns
 from net2vec.report.exhibits import DecileExhibit, DecileImage, featured_concepts, images_found
 from net2vec.report.figures import draw_individual
+from net2vec.report.formats import score_text
+from net2vec.report.labels import METHOD_TITLE
 from net2vec.report.pictures import COMBINED_COLOR, SINGLE_COLOR, draw_masks
 from net2vec.report.study import Study
-from net2vec.report.wording import count, listing, percent, score_text
-
-_METHOD = {"combined": "all filters", "single": "best single filter"}
 
 
-def masks_section(study: Study) -> Section | None:
-    """Individual IoU and its deciles (Fig. 7 and 8). None where there are no segmentations."""
+def masks_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
+    """Individual IoU and its deciles. None where there are no segmentations."""
     if "segment" not in study.tasks:
         return None
     layer = study.layer_of["segment"]
     ious = individual_ious(study.run.arrays(layer))
-    missed = ious["iou"].eq(0).groupby(ious["method"]).mean()
-    pairs = len(ious) // ious["method"].nunique() if len(ious) else 0
-    blocks: list[Block] = []
-    if pairs:
-        blocks.append(
-            Paragraph(
-                f"The set IoU says nothing of single images. On {layer}, of the"
-                f" {count(pairs, 'pair')} of a validation image and a concept that it contains, the"
-                " best single filter misses the concept entirely in"
-                f" {percent(missed['single'])}, all filters in {percent(missed['combined'])}."
-            )
-        )
-    if study.featured:
-        blocks.append(
-            FigureRow(
-                (
-                    Drawing(
-                        "individual_iou",
-                        "Distribution of the individual IoU of several concepts, both methods",
-                        partial(draw_individual, ious, concepts=study.featured),
-                    ),
-                ),
-                f"How well each validation image of a concept is segmented on {layer}; n counts"
-                " images. Those in which the concept is missed entirely stand apart.",
-                "individual_iou",
-            )
-        )
-    if study.deciles:
-        blocks.append(
-            Paragraph(
-                Markup(
-                    "Below are not the best images but a fair sample: of the images in which the"
-                    " concept is found at all, sorted from the worst to the best, the one at each"
-                    " tenth. <span class='key' style='--key:{single}'>Orange</span> is where the"
-                    " best single filter finds the concept,"
-                    " <span class='key' style='--key:{combined}'>blue</span> where all filters"
-                    " together do, and the <span class='key truth'>white line</span> is the"
-                    " annotation. {chosen} The number under a picture is its individual IoU."
-                ).format(single=SINGLE_COLOR, combined=COMBINED_COLOR, chosen=_chosen(study, layer))
-            )
-        )
-    for position, exhibit in enumerate(study.deciles):
-        blocks.extend(_strips(study, exhibit, position))
-    return Section("masks", "What do the masks look like?", blocks) if blocks else None
-
-
-def _chosen(study: Study, layer: str) -> str:
-    """Which concepts are shown: those asked for, and those that the report chose among some."""
-    shown = [(exhibit.request.concept, exhibit.request.layer) for exhibit in study.deciles]
-    fewer = (featured_concepts(study.run, most) for most in range(len(shown), 0, -1))
-    own = ([(concept, layer) for concept in concepts] for concepts in fewer)
-    chosen = next((pairs for pairs in own if set(pairs) <= set(shown)), [])
-    asked = [concept for concept, of_layer in shown if (concept, of_layer) not in chosen]
-    were = f"{listing(asked)} {'was' if len(asked) == 1 else 'were'} asked for"
-    if len(asked) == len(shown):
-        return f"{were}."
+    if ious.empty and not study.deciles:
+        return None
+    missed = ious.assign(missed=ious["iou"].eq(0)).groupby("method", sort=False)["missed"]
     found, least = images_found(study.run, layer)
-    enough = int((found >= least).sum())
-    return (
-        f"{f'{were}; the others' if asked else 'The concepts'} are spread over scores and"
-        " categories, among those that all filters find in"
-        f" {least if least > 1 else 'one'} or more validation images:"
-        f" {enough:,} of {count(len(found), 'concept')}."
+    asked = _asked(study, layer)
+    return Facts(
+        layer=layer,
+        missed=Table(
+            missed.agg(["mean", "size"]).set_axis(["missed", "pairs"], axis=1).reset_index(),
+            columns("method", pairs="count", missed="percent"),
+            "individual_iou",
+        ),
+        distribution=Drawing(
+            "individual_iou", partial(draw_individual, ious, concepts=study.featured)
+        )
+        if study.featured
+        else None,
+        pictures=tuple(
+            _pictures(study, exhibit, position) for position, exhibit in enumerate(study.deciles)
+        ),
+        single_color=SINGLE_COLOR,
+        combined_color=COMBINED_COLOR,
+        asked=asked,
+        chosen=len(asked) < len(study.deciles),
+        enough=int((found >= least).sum()),
+        least=least,
+        scored=len(found),
     )
 
 
-def _strips(study: Study, exhibit: DecileExhibit, position: int) -> list[Strip]:
+def _asked(study: Study, layer: str) -> tuple[str, ...]:
+    """The concepts shown that the report would not have chosen by itself."""
+    shown = [(exhibit.request.concept, exhibit.request.layer) for exhibit in study.deciles]
+    fewer = (featured_concepts(study.run, count) for count in range(len(shown), 0, -1))
+    own = ([(concept, layer) for concept in concepts] for concepts in fewer)
+    chosen = next((pairs for pairs in own if set(pairs) <= set(shown)), [])
+    return tuple(concept for concept, of_layer in shown if (concept, of_layer) not in chosen)
+
+
+def _pictures(study: Study, exhibit: DecileExhibit, position: int) -> Facts:
     request = exhibit.request
-    shown = study.marked(request.concept, task="segment", layer=request.layer)
-    if request.layer != study.layer_of["segment"]:
-        shown += f" on {request.layer}"
     pictures = {
         (name, method): _picture(exhibit, name, method, f"concept{position}_{index}_{method}")
         for index, name in enumerate(exhibit.pictures)
-        for method in _METHOD
+        for method in METHOD_TITLE
     }
-    strips = []
-    for method, title in (
-        (
-            "combined",
-            Markup(
-                "<b>{concept}</b>: set IoU {combined} with all filters, {single} with filter"
-                " {filter} alone. Images at the deciles of all filters."
-            ),
-        ),
-        ("single", Markup("{concept}: images at the deciles of the best single filter")),
-    ):
-        tiles = tuple(
-            _tile(image, pictures) for image in request.images
+    deciles = {
+        method: tuple(
+            _tile(image, pictures)
+            for image in request.images
             if image.method == method and image.name in exhibit.pictures
-        )  # fmt: skip
-        if tiles:
-            strips.append(
-                Strip(
-                    title.format(
-                        concept=shown,
-                        combined=score_text(request.score_combined),
-                        single=score_text(request.score_single),
-                        filter=request.best_filter,
-                    ),
-                    ("best single filter", "all filters"),
-                    tiles,
-                    folded=method == "single",
-                )
-            )
-    return strips
+        )
+        for method in METHOD_TITLE
+    }
+    return Facts(
+        concept=study.marked(request.concept, task="segment", layer=request.layer),
+        layer=request.layer,
+        filter=request.best_filter,
+        combined=request.score_combined,
+        single=request.score_single,
+        deciles=deciles,
+    )
 
 
 def _tile(image: DecileImage, pictures: dict[tuple[str, str], Picture]) -> Tile:
@@ -155,8 +102,5 @@ def _picture(exhibit: DecileExhibit, name: str, method: str, file: str) -> Pictu
     predicted, color = (
         (masked.single, SINGLE_COLOR) if method == "single" else (masked.combined, COMBINED_COLOR)
     )
-    return Picture(
-        file,
-        partial(draw_masks, masked.image, predicted, masked.truth, color=color),
-        f"{exhibit.request.concept} in {name} as found by the {_METHOD[method]}",
-    )
+    paint = partial(draw_masks, masked.image, predicted, masked.truth, color=color)
+    return Picture(file, paint, name)
