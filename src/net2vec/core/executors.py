@@ -1,18 +1,144 @@
-"""Work items side by side, each on one thread of its own."""
+"""One contract for all heavy work: a function mapped over items, in threads or in processes.
+
+An item is a pure function of its inputs, so that every executor gives the same bits. Functions and
+items can be pickled; the parent process alone stores results. Inside an item PyTorch runs on one
+thread, whatever the number of workers: the order of its sums, and so the last bit of a result,
+never depends on it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from joblib import Parallel, delayed, parallel_config
 
+from net2vec.core.devices import CPU, CUDA
 from net2vec.core.memory import give_back_freed_memory, keep_freed_memory
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+# Fits of a concept in an image from which on processes are worth their start.
+_MIN_FITS_FOR_PROCESSES = 5000
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """Maps a function over items."""
+
+    def map(
+        self, function: Callable[[Item], Result], items: Mapping[Item, float]
+    ) -> Generator[tuple[Item, Result], None, None]:
+        """Yield items with their results, in the order in which they are ready.
+
+        Args:
+            function: computes the result of an item; it can be pickled, and so can the items.
+            items: the cost of each item in any unit; the most expensive are started first, so that
+                no worker is left with a long one at the end.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ThreadExecutor:
+    """Threads of this process."""
+
+    workers: int
+
+    def map(
+        self, function: Callable[[Item], Result], items: Mapping[Item, float]
+    ) -> Generator[tuple[Item, Result], None, None]:
+        """See `Executor.map`."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # what new threads begin with
+        pool = ThreadPoolExecutor(self.workers, initializer=torch.set_num_threads, initargs=(1,))
+        try:
+            futures: dict[Future[Result], Item] = {
+                pool.submit(function, item): item for item in _most_expensive_first(items)
+            }
+            for future in as_completed(futures):
+                yield futures.pop(future), future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(threads)
+
+
+@dataclass(frozen=True)
+class ProcessExecutor:
+    """Processes of this machine, for items of many short calls, which threads would serialise.
+
+    Processes take seconds to start, and are reused by the next call. Large arrays of the function
+    and the items are memory-mapped, not copied.
+    """
+
+    workers: int
+
+    def map(
+        self, function: Callable[[Item], Result], items: Mapping[Item, float]
+    ) -> Generator[tuple[Item, Result], None, None]:
+        """See `Executor.map`."""
+        give_back_freed_memory()
+        with parallel_config("loky", n_jobs=self.workers, inner_max_num_threads=1):
+            tasks = (
+                delayed(_on_one_thread)(function, item) for item in _most_expensive_first(items)
+            )
+            yield from Parallel(return_as="generator_unordered", batch_size=1)(tasks)
+
+
+def choose_executor(
+    workers: int, *, on_gpu: bool = False, fits: float = 0, work: float = 0
+) -> Executor:
+    """The local executor that suits a stage.
+
+    Args:
+        workers: how many items are computed at a time, at most.
+        on_gpu: whether items run on a GPU, which processes would have to share.
+        fits: fits of a unit of work; 0 where the function should stay in this process.
+        work: the cost of all items, in images.
+    """
+    # Two threads hardly wait for each other where every concept is a single fit, and processes
+    # take memory of their own.
+    if fits * work >= _MIN_FITS_FOR_PROCESSES and workers > (2 if fits == 1 else 1) and not on_gpu:
+        return ProcessExecutor(workers)
+    return ThreadExecutor(min(workers, (CUDA if on_gpu else CPU).learning_threads))
+
+
+def pack_by_cost(items: Mapping[Item, int], limit: int) -> dict[tuple[Item, ...], int]:
+    """Groups of items with their costs, the most expensive first.
+
+    Args:
+        items: the cost of each item.
+        limit: the cost of a group; only a group of one item may exceed it.
+    """
+    groups = pack_in_order({item: items[item] for item in _most_expensive_first(items)}, limit)
+    return {tuple(group): sum(items[item] for item in group) for group in groups}
+
+
+def pack_in_order(items: Mapping[Item, int], limit: int) -> list[list[Item]]:
+    """Groups of consecutive items, as in `pack_by_cost` but in the given order."""
+    groups: list[list[Item]] = []
+    left = 0
+    for item, cost in items.items():
+        if not groups or cost > left:
+            groups.append([])
+            left = limit
+        groups[-1].append(item)
+        left -= cost
+    return groups
+
+
+def _most_expensive_first(items: Mapping[Item, float]) -> list[Item]:
+    return sorted(items, key=lambda item: -items[item])
+
+
+def _on_one_thread(function: Callable[[Item], Result], item: Item) -> tuple[Item, Result]:
+    torch.set_num_threads(1)
+    keep_freed_memory()  # the process is ours
+    return item, function(item)
 
 
 def map_in_threads(
@@ -45,29 +171,10 @@ def map_in_processes(
     """
     give_back_freed_memory()
     with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
-        tasks = (delayed(_alone)(function, item) for item in items)
+        tasks = (delayed(_on_one_thread)(function, item) for item in items)
         yield from Parallel(return_as="generator_unordered", batch_size=1)(tasks)
-
-
-def _alone(function: Callable[[Item], Result], item: Item) -> tuple[Item, Result]:
-    torch.set_num_threads(1)
-    keep_freed_memory()  # the process is ours
-    return item, function(item)
 
 
 def longest_first(work: Mapping[Item, int]) -> dict[Item, int]:
     """Work items in an order that leaves no worker alone with a long one at the end."""
     return dict(sorted(work.items(), key=lambda item: -item[1]))
-
-
-def pack_by_cost(work: Mapping[Item, int], most: int) -> dict[tuple[Item, ...], int]:
-    """Groups of work items, the longest first; of more than one item no more than `most`."""
-    groups: list[list[Item]] = []
-    room = 0
-    for item, size in longest_first(work).items():
-        if not groups or size > room:
-            groups.append([])
-            room = most
-        groups[-1].append(item)
-        room -= size
-    return {tuple(group): sum(work[item] for item in group) for group in groups}
