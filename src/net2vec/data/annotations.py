@@ -1,4 +1,4 @@
-"""Annotations compiled once: who contains what, and the masks, ready for learning.
+"""Annotations compiled once: the labels of each image, and their masks, ready for learning.
 
 One pass over a dataset's annotations brings every mask to H x W, unites each label's pixels over
 planes and categories and packs them to bits. A *pair* is an image and a label that it contains. The
@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
+from net2vec.core.executors import Executor, ThreadExecutor
 from net2vec.core.storage import replacing, save_arrays
 from net2vec.data.checked import annotation_of, check_index
 from net2vec.data.images import resize_labels
@@ -31,7 +32,7 @@ _MASKS = "masks.npy"
 
 @dataclass(frozen=True)
 class Annotations:
-    """Who contains what, over a whole dataset.
+    """Labels and masks of all images of a dataset.
 
     Attributes:
         size: rows and columns of the masks (H, W).
@@ -93,15 +94,18 @@ def compile_annotations(
     *,
     workers: int = 2,
     progress: Callable[[int], object] = lambda images: None,
+    executor: Executor | None = None,
 ) -> Annotations:
-    """Compile a dataset's annotations, or find them compiled in `store`.
+    """Compile a dataset's annotations, or load them from `store`.
 
     Args:
-        dataset: what to compile.
+        dataset: the dataset.
         size: rows and columns of the masks.
-        store: a folder shared by all that compile; holds one folder a dataset and size.
-        workers: threads that decode. The result does not depend on their number.
+        store: a folder shared by all runs; holds one folder a dataset and size.
+        workers: threads that decode, unless there is an executor.
         progress: called with the number of images done since the last call.
+        executor: maps over shards of images, to which the dataset is sent; it must see `store`. The
+            result does not depend on it.
 
     Raises:
         DataError: an annotation cannot be read, or the dataset is not what `ProbeDataset` promises.
@@ -110,9 +114,9 @@ def compile_annotations(
     folder = store / annotations_digest(dataset, size)
     if not (folder / _PAIRS).is_file():
         with working_place(folder) as place:
-            # Whoever had the place before may have done it all.
+            # Another process may have finished while this one waited for the lock.
             if not (folder / _PAIRS).is_file():
-                _compile(dataset, size, place, workers, progress)
+                _compile(dataset, size, place, executor or ThreadExecutor(workers), progress)
                 for name in (_MASKS, _PAIRS):  # in this order: with the pairs it is complete
                     (place / name).replace(folder / name)
     return _load(dataset, size, folder)
@@ -126,7 +130,7 @@ def annotations_digest(dataset: ProbeDataset, size: tuple[int, int]) -> str:
 
 @dataclass(frozen=True)
 class _Shard:
-    """What some consecutive images contain."""
+    """The pairs of some consecutive images."""
 
     image: Int[np.ndarray, "pair"]
     label: Int[np.ndarray, "pair"]
@@ -141,34 +145,40 @@ def _compile(
     dataset: ProbeDataset,
     size: tuple[int, int],
     folder: Path,
-    workers: int,
+    executor: Executor,
     progress: Callable[[int], object],
 ) -> None:
-    bounds = [
-        (start, min(start + _SHARD, len(dataset.images)))
-        for start in range(0, len(dataset.images), _SHARD)
-    ]
-
-    def work(bound: tuple[int, int]) -> tuple[Path, int]:
-        path = folder / f"shard-{bound[0]:08d}.npz"
-        if not path.is_file():  # else an interrupted pass has left it
-            save_arrays(path, **vars(_read_shard(dataset, size, bound)))
-        return path, bound[1] - bound[0]
-
-    paths = []
-    pool = ThreadPoolExecutor(workers)
-    try:
-        for path, images in pool.map(work, bounds):
-            paths.append(path)
-            progress(images)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    everything = range(len(dataset.images))
+    shards = [everything[first : first + _SHARD] for first in everything[::_SHARD]]
+    compiler = _ShardCompiler(dataset, size, folder)
+    with closing(executor.map(compiler, {shard: float(len(shard)) for shard in shards})) as done:
+        for shard, _ in done:
+            progress(len(shard))
+    paths = [compiler.path(shard) for shard in shards]
     _merge(paths, folder, size, len(dataset.labels), len(dataset.categories))
     for path in paths:
         path.unlink(missing_ok=True)
 
 
-def _read_shard(dataset: ProbeDataset, size: tuple[int, int], bound: tuple[int, int]) -> _Shard:
+@dataclass(frozen=True)
+class _ShardCompiler:
+    """Compiles a shard of images into a file; can be pickled if the dataset can."""
+
+    dataset: ProbeDataset
+    size: tuple[int, int]
+    folder: Path
+
+    def path(self, images: range) -> Path:
+        """The file of a shard."""
+        return self.folder / f"shard-{images.start:08d}.npz"
+
+    def __call__(self, images: range) -> None:
+        """Write the file, unless an interrupted pass has written it."""
+        if not self.path(images).is_file():
+            save_arrays(self.path(images), **vars(_read_shard(self.dataset, self.size, images)))
+
+
+def _read_shard(dataset: ProbeDataset, size: tuple[int, int], shard: range) -> _Shard:
     categories = {name: number for number, name in enumerate(dataset.categories)}
     coverage = np.zeros((len(dataset.labels), len(categories)), dtype=np.int64)
     has_pixels = np.zeros(len(dataset.labels), dtype=bool)
@@ -178,7 +188,7 @@ def _read_shard(dataset: ProbeDataset, size: tuple[int, int], bound: tuple[int, 
     whole: list[bool] = []
     packed: list[UInt8[np.ndarray, "byte"]] = []
     pixels = size[0] * size[1]
-    for index in range(*bound):
+    for index in shard:
         masks = unite(annotation_of(dataset, index), size, categories, coverage, has_pixels)
         for label in sorted(masks):
             mask = masks[label]

@@ -63,14 +63,20 @@ class TopValues:
     seen: int = field(default=0)
 
     @classmethod
-    def of(cls, filters: int, keep: int, device: torch.device | str = "cpu") -> TopValues:
-        """An empty stream that keeps the `keep` largest values of each filter."""
-        slots = limit = max(int(_SLOTS_PER_KEPT * keep), keep + _MIN_FREE_SLOTS)
+    def of(
+        cls,
+        filters: int,
+        keep: int,
+        device: torch.device | str = "cpu",
+        count: int = MAX_POSITIONS,
+    ) -> TopValues:
+        """An empty stream that keeps the `keep` largest of up to `count` values of each filter."""
+        limit = max(int(_SLOTS_PER_KEPT * keep), keep + _MIN_FREE_SLOTS)
         return cls(
             keep=keep,
             limit=limit,
             bound=torch.full((filters,), -torch.inf, device=device),
-            key=torch.full((filters, slots), _EMPTY, device=device),
+            key=torch.full((filters, min(limit, count)), _EMPTY, device=device),
             used=torch.zeros(filters, dtype=torch.int64, device=device),
         )
 
@@ -159,7 +165,8 @@ class TopValues:
     def _grow(self, slots: int) -> None:
         missing = slots - self.key.shape[1]
         if missing > 0:
-            self.key = torch.nn.functional.pad(self.key, (0, missing), value=_EMPTY)
+            empty = self.key.new_full((len(self.key), missing), _EMPTY)
+            self.key = torch.cat([self.key, empty], 1)
 
 
 class Highest:
