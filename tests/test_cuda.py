@@ -74,7 +74,7 @@ def test_batches_taken_in_together_are_batches_in_turn(monkeypatch):
         return record(network, dataset, ["relu"], quantile=0.03, batch=8, device="cuda")["relu"]
 
     together = probe()
-    monkeypatch.setattr(stream, "training_images_per_group", lambda values: 1)
+    monkeypatch.setattr(stream, "images_per_update", lambda values: 1)
     assert same(together, probe())
 
 

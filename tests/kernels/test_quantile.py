@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from itertools import pairwise
 from unittest import mock
 
@@ -12,6 +13,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from net2vec.core import devices
+from net2vec.kernels.backends import cpu
 from net2vec.kernels.quantile import Highest, TopValues, rank_of
 
 import oracle
@@ -119,16 +122,17 @@ def test_filters_that_saturate_or_never_answer(size):
     quantile=st.sampled_from(QUANTILES),
     cuts=st.lists(st.integers(0, 10_000), max_size=30),
     longest=st.sampled_from([1, 3, 8]),
-    portion=st.sampled_from([8, 2**16]),
+    chunk=st.sampled_from([8, 2**16]),
     long=st.sampled_from([1, 1000]),
     data=st.data(),
 )
 def test_any_portions_in_any_order_give_what_sorting_gives(
-    seed, n, levels, quantile, cuts, longest, portion, long, data
+    seed, n, levels, quantile, cuts, longest, chunk, long, data
 ):
     values = activations(seed, 4, n, levels)
     parts = data.draw(st.permutations(portions(n, cuts)))
-    with mock.patch.multiple("net2vec.kernels.quantile", _CPU_PORTION=portion, _LONG=long):
+    policy = replace(devices.CPU, candidate_chunk=chunk)
+    with mock.patch.object(devices, "CPU", policy), mock.patch.object(cpu, "_LONG_ROW", long):
         top = fill(stream(4, quantile, n), values, parts, longest)
     assert top.seen == n
     check(top, values, quantile)
@@ -198,7 +202,7 @@ def test_the_highest_are_found_in_any_order_the_earliest_among_equals(
     values = activations(seed, 3, n, levels)
     ranks = min(ranks, n)
     highest = Highest.of(3, ranks)
-    with mock.patch("net2vec.kernels.quantile._WAITING", waiting):
+    with mock.patch("net2vec.kernels.quantile._PENDING_VALUES", waiting):
         for part in data.draw(st.permutations(portions(n, cuts))):
             highest.add(torch.from_numpy(values[:, part].T.copy()), part.start)
             if data.draw(st.booleans()):

@@ -6,7 +6,6 @@ ties are many.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 
 import numpy as np
@@ -14,51 +13,25 @@ import pytest
 import torch
 from torch import nn
 
-from net2vec.data.protocol import Annotation
 from net2vec.errors import DataError, NetworkError
 from net2vec.networks import Network, Preprocessing, network_from_module
-from net2vec.recording import LayerRecording, probing, record, stream
+from net2vec.recording import probing, record, stream
 from net2vec.recording.feeding import image_batches
 
 import oracle
 from builders_cached import DAMAGES, remove
 from builders_data import ArrayDataset
-
-SIZE = 15
-IMAGES = 7
-LAYERS = ["early", "late", "logits"]
-TAU = 0.05
-
-
-def whole_numbers(part: nn.Module) -> nn.Module:
-    for parameter in part.parameters():
-        parameter.data = torch.randint(-2, 3, parameter.shape).float()
-    return part
+from recordings import IMAGES, LAYERS, SIZE, TAU, assert_equal, small_dataset, small_network
 
 
 @pytest.fixture
 def network() -> Network:
-    """Grids of 7 x 7 and 3 x 3, and a vector; ReLU6 saturates, and filter 2 of `early` is off."""
-    torch.manual_seed(0)
-    module = nn.Sequential()
-    module.add_module("first", whole_numbers(nn.Conv2d(3, 5, 3, stride=2)))
-    module.add_module("early", nn.ReLU())
-    module.add_module("second", whole_numbers(nn.Conv2d(5, 4, 3, stride=2)))
-    module.add_module("late", nn.ReLU6())
-    module.add_module("flat", nn.Flatten())
-    module.add_module("logits", whole_numbers(nn.Linear(4 * 9, 3)))
-    module.first.weight.data[2] = -1
-    module.first.bias.data[2] = -1
-    return network_from_module(module, Preprocessing(SIZE, (0.0,) * 3, (1.0,) * 3))
+    return small_network()
 
 
 @pytest.fixture
 def dataset() -> ArrayDataset:
-    generator = np.random.default_rng(0)
-    pictures = generator.integers(0, 4, (IMAGES, SIZE, SIZE, 3), dtype=np.uint8)
-    pictures[4] = pictures[1]  # equal images tie for the highest activation
-    splits = ["train", "val", "train", "train", "val", "train", "train"]
-    return ArrayDataset([""], ["object"], splits, [Annotation()] * IMAGES, pictures)
+    return small_dataset()
 
 
 def activations(network: Network, dataset: ArrayDataset) -> dict[str, np.ndarray]:
@@ -71,14 +44,6 @@ def activations(network: Network, dataset: ArrayDataset) -> dict[str, np.ndarray
             x = found[name] = part(x)
     module.float()
     return {name: found[name].numpy() for name in LAYERS}
-
-
-def assert_equal(some: LayerRecording, other: LayerRecording) -> None:
-    for field in dataclasses.fields(LayerRecording):
-        one, two = getattr(some, field.name), getattr(other, field.name)
-        np.testing.assert_array_equal(one, two, err_msg=field.name)
-        if isinstance(one, np.ndarray):
-            assert one.dtype == two.dtype, field.name
 
 
 def best_images(highest: np.ndarray, ranks: int) -> np.ndarray:
@@ -153,15 +118,15 @@ def test_batches_taken_in_together_are_batches_in_turn(
     layers = ["first", *LAYERS]
     expected = record(network, dataset, layers, quantile=TAU, batch=batch)
     taken = []
-    take_in = stream.LayerStream._take_in
+    take_in = stream.LayerStream._update
 
     def watched(self, values, means, first):
         if self.layer == "first":
             taken.append((first, first + len(values)))
         take_in(self, values, means, first)
 
-    monkeypatch.setattr(stream, "training_images_per_group", lambda values: together)
-    monkeypatch.setattr(stream.LayerStream, "_take_in", watched)
+    monkeypatch.setattr(stream, "images_per_update", lambda values: together)
+    monkeypatch.setattr(stream.LayerStream, "_update", watched)
     found = record(network, dataset, layers, quantile=TAU, batch=batch)
     for name in layers:
         assert_equal(found[name], expected[name])
@@ -292,7 +257,7 @@ def interrupt_at(stop: int):
 def test_an_interrupted_pass_goes_on_from_its_checkpoint(
     network, dataset, tmp_path, monkeypatch, together
 ):
-    monkeypatch.setattr(stream, "training_images_per_group", lambda values: together)
+    monkeypatch.setattr(stream, "images_per_update", lambda values: together)
     monkeypatch.setattr(probing, "_CHECKPOINT_SECONDS", -1.0)
     options = {"quantile": TAU, "batch": 1, "workers": 1}
     expected = record(network, dataset, LAYERS, **options)
@@ -379,7 +344,7 @@ class Fault(nn.Module):
 def test_values_that_are_not_finite_are_refused_by_the_layers_name(
     dataset, monkeypatch, value, batch, together, shown
 ):
-    monkeypatch.setattr(stream, "training_images_per_group", lambda values: together)
+    monkeypatch.setattr(stream, "images_per_update", lambda values: together)
     dataset.pictures[5] = 0
     module = nn.Sequential()
     module.add_module("sound", nn.ReLU())

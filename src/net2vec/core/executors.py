@@ -16,15 +16,12 @@ from typing import Protocol, TypeVar, runtime_checkable
 import torch
 from joblib import Parallel, delayed, parallel_config
 
+from net2vec.core.devices import CPU, CUDA
 from net2vec.core.memory import give_back_freed_memory, keep_freed_memory
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Threads that learn: calls are so short that threads mostly wait for Python's lock, and many
-# threads are slower than one. Beside a GPU, some prepare what it is to do next.
-_CPU_THREADS = 4
-_GPU_THREADS = 3
 # Fits of a concept in an image from which on processes are worth their start.
 _MIN_FITS_FOR_PROCESSES = 5000
 
@@ -107,7 +104,7 @@ def choose_executor(
     # take memory of their own.
     if fits * work >= _MIN_FITS_FOR_PROCESSES and workers > (2 if fits == 1 else 1) and not on_gpu:
         return ProcessExecutor(workers)
-    return ThreadExecutor(min(workers, _GPU_THREADS if on_gpu else _CPU_THREADS))
+    return ThreadExecutor(min(workers, (CUDA if on_gpu else CPU).learning_threads))
 
 
 def pack_by_cost(items: Mapping[Item, int], limit: int) -> dict[tuple[Item, ...], int]:
@@ -117,15 +114,21 @@ def pack_by_cost(items: Mapping[Item, int], limit: int) -> dict[tuple[Item, ...]
         items: the cost of each item.
         limit: the cost of a group; only a group of one item may exceed it.
     """
+    groups = pack_in_order({item: items[item] for item in _most_expensive_first(items)}, limit)
+    return {tuple(group): sum(items[item] for item in group) for group in groups}
+
+
+def pack_in_order(items: Mapping[Item, int], limit: int) -> list[list[Item]]:
+    """Groups of consecutive items, as in `pack_by_cost` but in the given order."""
     groups: list[list[Item]] = []
     left = 0
-    for item in _most_expensive_first(items):
-        if not groups or items[item] > left:
+    for item, cost in items.items():
+        if not groups or cost > left:
             groups.append([])
             left = limit
         groups[-1].append(item)
-        left -= items[item]
-    return {tuple(group): sum(items[item] for item in group) for group in groups}
+        left -= cost
+    return groups
 
 
 def _most_expensive_first(items: Mapping[Item, float]) -> list[Item]:

@@ -1,4 +1,4 @@
-"""Annotations compiled once: who contains what, and the masks, ready for learning.
+"""Annotations compiled once: the labels of each image, and their masks, ready for learning.
 
 One pass over a dataset's annotations brings every mask to H x W, unites each label's pixels over
 planes and categories and packs them to bits. A *pair* is an image and a label that it contains. The
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import BinaryIO
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
+from net2vec.core.executors import Executor, ThreadExecutor
 from net2vec.core.storage import (
     Say,
     load_arrays,
@@ -41,7 +42,7 @@ _MASKS = "masks.npy"
 
 @dataclass(frozen=True)
 class Annotations:
-    """Who contains what, over a whole dataset.
+    """Labels and masks of all images of a dataset.
 
     Attributes:
         size: rows and columns of the masks (H, W).
@@ -104,16 +105,19 @@ def compile_annotations(
     workers: int = 2,
     progress: Callable[[int], object] = lambda images: None,
     say: Say = log,
+    executor: Executor | None = None,
 ) -> Annotations:
-    """Compile a dataset's annotations, or find them compiled in `store`.
+    """Compile a dataset's annotations, or load them from `store`.
 
     Args:
-        dataset: what to compile.
+        dataset: the dataset.
         size: rows and columns of the masks.
-        store: a folder shared by all that compile; holds one folder a dataset and size.
-        workers: threads that decode. The result does not depend on their number.
+        store: a folder shared by all runs; holds one folder a dataset and size.
+        workers: threads that decode, unless there is an executor.
         progress: called with the number of images done since the last call.
         say: told of files that are in `store` but damaged; they are compiled again.
+        executor: maps over shards of images, to which the dataset is sent; it must see `store`. The
+            result does not depend on it.
 
     Raises:
         DataError: an annotation cannot be read, or the dataset is not what `ProbeDataset` promises.
@@ -128,7 +132,7 @@ def compile_annotations(
         # Whoever had the place before may have done it all.
         found = _load(dataset, size, folder, say)
         if found is None:
-            _compile(dataset, size, place, workers, progress, say)
+            _compile(dataset, size, place, executor or ThreadExecutor(workers), progress, say)
             for name in (_MASKS, _PAIRS):  # in this order: with the pairs it is complete
                 (place / name).replace(folder / name)
             found = _load(dataset, size, folder, say)
@@ -145,7 +149,7 @@ def annotations_digest(dataset: ProbeDataset, size: tuple[int, int]) -> str:
 
 @dataclass(frozen=True)
 class _Shard:
-    """What some consecutive images contain."""
+    """The pairs of some consecutive images."""
 
     image: Int[np.ndarray, "pair"]
     label: Int[np.ndarray, "pair"]
@@ -160,42 +164,58 @@ def _compile(
     dataset: ProbeDataset,
     size: tuple[int, int],
     folder: Path,
-    workers: int,
+    executor: Executor,
     progress: Callable[[int], object],
     say: Say,
 ) -> None:
-    bounds = [
-        (start, min(start + _SHARD, len(dataset.images)))
-        for start in range(0, len(dataset.images), _SHARD)
-    ]
+    everything = range(len(dataset.images))
+    shards = [everything[first : first + _SHARD] for first in everything[::_SHARD]]
+    compiler = _ShardCompiler(dataset, size, folder)
+    with closing(executor.map(compiler, {shard: float(len(shard)) for shard in shards})) as done:
+        for shard, _ in done:
+            progress(len(shard))
 
-    def path_of(bound: tuple[int, int]) -> Path:
-        return folder / f"shard-{bound[0]:08d}.npz"
-
-    def shard(bound: tuple[int, int]) -> _Shard:
-        found = load_arrays(path_of(bound), lambda arrays: _Shard(**arrays), say)
-        if found is None:  # else an interrupted pass has left it
-            found = _read_shard(dataset, size, bound)
-            save_arrays(path_of(bound), **vars(found))
+    def read(shard: range) -> _Shard:
+        found = compiler.read(shard, say)
+        if found is None:  # damaged since
+            compiler(shard)
+            found = compiler.read(shard, say)
+        if found is None:
+            raise DataError(
+                f"{compiler.path(shard)}: what was written here cannot be read back; is the disk "
+                f"sound?"
+            )
         return found
 
-    def work(bound: tuple[int, int]) -> int:
-        shard(bound)
-        return bound[1] - bound[0]
-
-    pool = ThreadPoolExecutor(workers)
-    try:
-        for images in pool.map(work, bounds):
-            progress(images)
-    finally:
-        pool.shutdown(cancel_futures=True)
-    shards = partial(map, shard, bounds)  # read from disk once more, whenever asked for
-    _merge(shards, folder, size, len(dataset.labels), len(dataset.categories))
-    for bound in bounds:
-        path_of(bound).unlink(missing_ok=True)
+    # Read from disk once more, whenever asked for.
+    _merge(partial(map, read, shards), folder, size, len(dataset.labels), len(dataset.categories))
+    for shard in shards:
+        compiler.path(shard).unlink(missing_ok=True)
 
 
-def _read_shard(dataset: ProbeDataset, size: tuple[int, int], bound: tuple[int, int]) -> _Shard:
+@dataclass(frozen=True)
+class _ShardCompiler:
+    """Compiles a shard of images into a file; can be pickled if the dataset can."""
+
+    dataset: ProbeDataset
+    size: tuple[int, int]
+    folder: Path
+
+    def path(self, images: range) -> Path:
+        """The file of a shard."""
+        return self.folder / f"shard-{images.start:08d}.npz"
+
+    def read(self, images: range, say: Say = log) -> _Shard | None:
+        """The shard in the file, as an interrupted pass may have left it; None if unusable."""
+        return load_arrays(self.path(images), lambda arrays: _Shard(**arrays), say)
+
+    def __call__(self, images: range) -> None:
+        """Write the file, unless it can be read."""
+        if self.read(images) is None:
+            save_arrays(self.path(images), **vars(_read_shard(self.dataset, self.size, images)))
+
+
+def _read_shard(dataset: ProbeDataset, size: tuple[int, int], shard: range) -> _Shard:
     categories = {name: number for number, name in enumerate(dataset.categories)}
     coverage = np.zeros((len(dataset.labels), len(categories)), dtype=np.int64)
     has_pixels = np.zeros(len(dataset.labels), dtype=bool)
@@ -205,7 +225,7 @@ def _read_shard(dataset: ProbeDataset, size: tuple[int, int], bound: tuple[int, 
     whole: list[bool] = []
     packed: list[UInt8[np.ndarray, "byte"]] = []
     pixels = size[0] * size[1]
-    for index in range(*bound):
+    for index in shard:
         masks = unite(annotation_of(dataset, index), size, categories, coverage, has_pixels)
         for label in sorted(masks):
             mask = masks[label]

@@ -4,31 +4,29 @@ The pixels between four neighbouring cells of the grid, a *square*, depend only 
 corners are on: one of 16 patterns. So an image's masks are first counted by square and pattern, and
 a filter's intersection with a mask is then a sum over the few squares that it touches: a product of
 a very sparse matrix (filters by squares and patterns) with a table (squares and patterns by masks).
-No map is ever upsampled, and a filter that is off costs nothing. Where the grid is so fine that
-squares and patterns outnumber the pixels, the pixels take their place.
+No map is ever upsampled, and an inactive filter costs nothing. On grids so fine that squares and
+patterns outnumber the pixels, the pixels are counted instead. A *place* below is a square with a
+pattern, or a pixel.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
-import numpy as np
-import scipy.sparse
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from net2vec.kernels.backends import backend_of
 from net2vec.kernels.geometry.upsample import Axis, aligned_axis
 
 PATTERNS = 16
-# Masks that are counted at a time, as floats that stay in a cache.
-_GROUP_LIMIT = 128
 
 
 @dataclass(frozen=True)
 class Squares:
-    """How a mask of `rows` x `columns` pixels divides into squares of a grid.
+    """The division of a mask of `rows` x `columns` pixels into squares of a grid.
 
     Attributes:
         grid: height and width of the grid.
@@ -78,21 +76,13 @@ class Squares:
 
     @property
     def by_pixel(self) -> bool:
-        """Whether counting by square and pattern would take more room than the pixels do."""
+        """Whether counts by square and pattern would take more memory than the pixels."""
         return self.areas.numel() > 2 * len(self.code)
 
     @property
     def places(self) -> int:
         """Squares and patterns, or pixels."""
         return len(self.code) if self.by_pixel else self.areas.numel()
-
-    @cached_property
-    def by_code(self) -> scipy.sparse.csr_array:
-        """Counts the pixels of each code: a matrix of codes by pixels."""
-        codes = self.count * len(self.on)
-        ones = np.ones(len(self.code), dtype=np.float32)
-        entries = (ones, (self.code.numpy(), np.arange(len(ones))))
-        return scipy.sparse.csr_array(entries, shape=(codes, len(ones)))
 
     @property
     def place_areas(self) -> Float[Tensor, "place"]:
@@ -114,13 +104,13 @@ def _on_patterns(rows: Axis, columns: Axis) -> Bool[Tensor, "row column pattern"
 
 @dataclass(frozen=True)
 class Touched:
-    """Where the filters of some images are on, a sparse matrix.
+    """The places at which the filters of some images are on, as a sparse matrix.
 
     Attributes:
         images, filters: its rows are their products, images outermost.
         starts: for every row its first entry, and at the end the number of entries.
         place: of every entry, `square * 16 + pattern`, or a pixel.
-        places: how many there are.
+        places: number of places.
     """
 
     images: int
@@ -131,7 +121,7 @@ class Touched:
 
 
 def touch(active: Bool[Tensor, "image filter y x"], squares: Squares) -> Touched:
-    """Where thresholded maps are on, in squares and patterns or, if these are fewer, in pixels."""
+    """The active places of thresholded maps."""
     images, filters = active.shape[:2]
     row, place = _patterns(active)
     if squares.by_pixel:
@@ -159,11 +149,9 @@ def pixels_on(
 def _patterns(
     active: Bool[Tensor, "image filter y x"],
 ) -> tuple[Int[Tensor, "touched"], Int[Tensor, "touched"]]:
-    """Squares with a corner that is on: whose, counted through the filters, and square * 16 +
-    pattern.
-    """
+    """Row (image * filters + filter) and place of every square with an active corner."""
     corners = active.to(torch.uint8)
-    # A grid of one row or column has no gap: its only one is both ends of the square.
+    # A grid of one row or column has no gap: its only cell is both ends of the square.
     if corners.shape[2] == 1:
         corners = corners.expand(-1, -1, 2, -1)
     if corners.shape[3] == 1:
@@ -223,35 +211,18 @@ def _count(masks: Bool[Tensor, "pair pixel"], squares: Squares) -> Float[Tensor,
     if squares.by_pixel:
         return masks.float()
     kinds = squares.on.shape[0]
-    if masks.is_cuda:
-        pair, pixel = torch.nonzero(masks, as_tuple=True)
-        codes = squares.count * kinds
-        counts = torch.bincount(pair * codes + squares.code[pixel], minlength=len(masks) * codes)
-        by_pattern = counts.view(-1, kinds).float() @ squares.on
-        return by_pattern.view(len(masks), squares.places)
-    found = torch.empty(len(masks), squares.places)
-    for first in range(0, len(masks), _GROUP_LIMIT):
-        pixels = masks[first : first + _GROUP_LIMIT].T.contiguous().float()
-        counts = torch.from_numpy(squares.by_code @ pixels.numpy())
-        by_pattern = squares.on.T @ counts.view(squares.count, kinds, -1)
-        found[first : first + _GROUP_LIMIT] = by_pattern.flatten(0, 1).T
-    return found
+    counts = backend_of(masks.device).count_codes(masks, squares.code, squares.count * kinds)
+    return (counts.view(-1, kinds) @ squares.on).view(len(masks), squares.places)
 
 
 def _sparse_product(
     touched: Touched, table: Float[Tensor, "image_place slot"]
 ) -> Float[Tensor, "row slot"]:
     """For every row the sum of the table's rows at its entries, those of its own image."""
-    length = touched.starts[1:] - touched.starts[:-1]
+    length = touched.starts.diff()
     image = torch.arange(len(length), device=length.device) // touched.filters
     column = touched.place + torch.repeat_interleave(image * touched.places, length)
-    if not table.is_cuda:
-        ones = np.ones(len(column), dtype=np.float32)
-        shape = (len(length), len(table))
-        matrix = scipy.sparse.csr_array((ones, column.numpy(), touched.starts.numpy()), shape=shape)
-        return torch.from_numpy(matrix @ table.numpy())
-    row = torch.repeat_interleave(torch.arange(len(length), device=length.device), length)
-    return table.new_zeros(len(length), table.shape[1]).index_add_(0, row, table[column])
+    return backend_of(table.device).sum_rows(touched.starts, column, table)
 
 
 def iou(

@@ -1,8 +1,8 @@
-"""Exact thresholds of activations, and who is above them, in one pass.
+"""Exact thresholds of activations, and the positions above them, in one pass.
 
 The threshold of a filter is the value at 0-based rank floor(tau n) of its n values sorted
 downwards. Keeping the floor(tau n) + 1 largest values seen so far, with their positions, is enough
-for the threshold and for every position above it: nothing else need ever be stored.
+for the threshold and for every position above it: nothing else is ever stored.
 
 A candidate is one integer, a key: its value in the upper half, in falling order, and its position
 in the lower. The smallest keys are the largest values, the earliest first among equals.
@@ -13,31 +13,27 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Int64, Shaped
+from jaxtyping import Float, Int, Int64, Shaped
 from torch import Tensor
 
-# Positions a stream can tell apart: what the lower half of a key holds.
+from net2vec.core.devices import policy_of
+from net2vec.kernels.backends import backend_of
+
+# Positions that the lower half of a key can tell apart.
 MAX_POSITIONS = 2**32
-# Slots a filter has for candidates, as a multiple of what must be kept. More slots mean fewer
-# clearings, but a bound that lags behind and so more candidates.
-_ROOM = 1.25
-_LEAST_ROOM = 32
-# About how many candidates are taken in at a time. On a CPU they stay in the caches; on a GPU each
-# portion costs some dozens of calls.
-_CPU_PORTION = 2**16
-_GPU_PORTION = 2**22
-# From how many candidates on a filter is cleared by itself, in place.
-_LONG = 1000
-# How many values of a filter `Highest` looks at together.
-_WAITING = 512
+# Slots of a filter for candidates, as a multiple of the values to keep. More slots are emptied less
+# often, but then the bound rises later and there are more candidates.
+_SLOTS_PER_KEPT = 1.25
+_MIN_FREE_SLOTS = 32
+# Values of a filter that `Highest` selects from together.
+_PENDING_VALUES = 512
 # The key of a slot without a candidate; no value has it.
-_NONE = torch.iinfo(torch.int64).max
+_EMPTY = torch.iinfo(torch.int64).max
 
 
 def rank_of(quantile: float, count: int) -> int:
-    """floor(tau n), with tau as it is written: 0.005 of 1000 is 5, not 4."""
+    """floor(tau n), with tau as its decimal digits say: 0.005 of 1000 is 5, not 4."""
     return int(Decimal(repr(float(quantile))) * count)
 
 
@@ -45,37 +41,43 @@ def rank_of(quantile: float, count: int) -> int:
 class TopValues:
     """The largest values of each filter, from a stream of activations.
 
-    `add` values in any order and any portions, `merge` with another stream of the same count, then
-    read `above`. What is not strictly above a filter's `bound`, the smallest of the
-    largest `keep` values so far, is never taken in: ties with the bound can never be above the
-    threshold.
+    `add` values in any order and in chunks of any size, `merge` with another stream of the same
+    count, then read `above`. A value must be strictly above the `bound` of its filter, the smallest
+    of the largest `keep` values so far, to become a candidate: ties with the bound can never be
+    above the threshold.
 
     Attributes:
-        keep: how many of the largest values are kept: floor(tau n) + 1 for a threshold.
-        most: how many candidates a filter may have before all but the largest are dropped.
-        bound: a lower bound of each threshold; the threshold itself once all values are in and
-            `settle` was called.
-        key: candidates of each filter, in the first `held[k]` slots.
-        seen: how many values of each filter have come.
+        keep: number of largest values that are kept: floor(tau n) + 1 for a threshold.
+        limit: candidates of a filter above which all but the largest are dropped.
+        bound: a lower bound of each threshold; the threshold itself after all values were added
+            and `settle` was called.
+        key: candidates of each filter, in the first `used[k]` slots.
+        seen: number of values of each filter so far.
     """
 
     keep: int
-    most: int
+    limit: int
     bound: Float[Tensor, "filter"]
     key: Int64[Tensor, "filter slot"]
-    held: Int64[Tensor, "filter"]
+    used: Int64[Tensor, "filter"]
     seen: int = field(default=0)
 
     @classmethod
-    def of(cls, filters: int, keep: int, device: torch.device | str = "cpu") -> TopValues:
-        """An empty stream that keeps the `keep` largest values of each filter."""
-        slots = most = max(int(_ROOM * keep), keep + _LEAST_ROOM)
+    def of(
+        cls,
+        filters: int,
+        keep: int,
+        device: torch.device | str = "cpu",
+        count: int = MAX_POSITIONS,
+    ) -> TopValues:
+        """An empty stream that keeps the `keep` largest of up to `count` values of each filter."""
+        limit = max(int(_SLOTS_PER_KEPT * keep), keep + _MIN_FREE_SLOTS)
         return cls(
             keep=keep,
-            most=most,
+            limit=limit,
             bound=torch.full((filters,), -torch.inf, device=device),
-            key=torch.full((filters, slots), _NONE, device=device),
-            held=torch.zeros(filters, dtype=torch.int64, device=device),
+            key=torch.full((filters, min(limit, count)), _EMPTY, device=device),
+            used=torch.zeros(filters, dtype=torch.int64, device=device),
         )
 
     def add(
@@ -84,109 +86,127 @@ class TopValues:
         first: int,
         highest: Float[Tensor, "block filter"] | None = None,
     ) -> None:
-        """Take in the values at positions first, first + 1, ... of every filter.
+        """Add the values at positions first, first + 1, ... of every filter.
 
         Args:
             values: contiguous, so that the filters of a position are side by side.
-            first: the position of the first.
-            highest: of every filter the highest value of each of so many blocks of positions, all
-                of one length; blocks that have nothing above the bound are not looked at again.
+            first: the first position.
+            highest: of every filter the highest value of each block of positions, all of one
+                length; blocks without a value above the bound are skipped.
         """
         highest = values if highest is None else highest
         block = len(values) // len(highest)
         done = 0
         while done < len(highest):
-            # Portions of few candidates also raise the bound early.
+            # Chunks of few candidates also raise the bound early.
             share = min(1.0, self.keep / max(self.seen, 1))
-            portion = _GPU_PORTION if values.is_cuda else _CPU_PORTION
-            blocks = max(1, int(portion / (share * len(self.held) * block)))
+            chunk = policy_of(values.device).candidate_chunk
+            blocks = max(1, int(chunk / (share * len(self.used) * block)))
             some = values[done * block : (done + blocks) * block]
-            who, position, found = _above(some, highest[done : done + blocks], self.bound)
+            filters, position, found = _above(some, highest[done : done + blocks], self.bound)
             position += first + done * block
-            self._insert(who, _keys(found, position))
+            self._insert(filters, _keys(found, position))
             self.seen += len(some)
             done += blocks
 
     def merge(self, other: TopValues) -> None:
-        """Take in what another stream, of other positions, has kept."""
+        """Add what another stream, of other positions, has kept: exact, in any order."""
         self.seen += other.seen
         self.bound = torch.maximum(self.bound, other.bound)
-        place = _places(other.key != _NONE)
-        self._insert(_divide(place, other.key.shape[1]), _pick(other.key, place))
+        backend = backend_of(self.key.device)
+        index = backend.flat_nonzero(other.key != _EMPTY)
+        filters = backend.floor_divide(index, other.key.shape[1])
+        self._insert(filters, _pick(other.key, index))
+
+    def compact(self) -> None:
+        """Drop all candidates but the largest `keep`, and the memory of the empty slots."""
+        self.settle()
+        self.key = self.key[:, : int(self.used.max())].clone()
 
     def settle(self) -> None:
         """Drop all candidates but the largest `keep`."""
-        self._clear(torch.arange(len(self.held), device=self.held.device))
+        self._clear(torch.arange(len(self.used), device=self.used.device))
 
     def above(self) -> tuple[Int[Tensor, "entry"], Int[Tensor, "entry"]]:
         """Filter and position of every value strictly above its filter's threshold."""
         self.settle()
-        place = _places((self.key != _NONE) & (_values(self.key) > self.bound[:, None]))
-        return _divide(place, self.key.shape[1]), _pick(self.key, place) & 0xFFFFFFFF
+        backend = backend_of(self.key.device)
+        is_above = (self.key != _EMPTY) & (_values(self.key) > self.bound[:, None])
+        index = backend.flat_nonzero(is_above)
+        filters = backend.floor_divide(index, self.key.shape[1])
+        return filters, _pick(self.key, index) & 0xFFFFFFFF
 
-    def _insert(self, who: Int64[Tensor, "n"], keys: Int64[Tensor, "n"]) -> None:
-        """Take in candidates; `who` is sorted."""
-        if who.numel() == 0:
+    def _insert(self, filters: Int64[Tensor, "n"], keys: Int64[Tensor, "n"]) -> None:
+        """Add candidates, sorted by filter."""
+        if filters.numel() == 0:
             return
-        coming = torch.bincount(who, minlength=len(self.held))
-        self._grow(int((self.held + coming).max()))
-        before = torch.cumsum(coming, 0) - coming
-        start = torch.arange(len(coming), device=who.device) * self.key.shape[1]
-        place = torch.index_select(start + self.held - before, 0, who)
-        place += torch.arange(len(who), device=who.device)
-        self.key.view(-1).index_copy_(0, place, keys)
-        self.held += coming
-        rows = _places(self.held > self.most)
+        added = torch.bincount(filters, minlength=len(self.used))
+        self._grow(int((self.used + added).max()))
+        before = torch.cumsum(added, 0) - added
+        start = torch.arange(len(added), device=filters.device) * self.key.shape[1]
+        slot = torch.index_select(start + self.used - before, 0, filters)
+        slot += torch.arange(len(filters), device=filters.device)
+        self.key.view(-1).index_copy_(0, slot, keys)
+        self.used += added
+        rows = backend_of(filters.device).flat_nonzero(self.used > self.limit)
         if len(rows):
             self._clear(rows)
 
     def _clear(self, rows: Int64[Tensor, "row"]) -> None:
         """Leave only the `keep` largest values of some filters, and raise their bounds."""
-        used = self.key[:, : max(self.keep, int(self.held[rows].max()))]
-        last = _leave_smallest(used, rows, self.keep)
-        self.held[rows] = torch.clamp(self.held[rows], max=self.keep)
-        reached = torch.where(last == _NONE, -torch.inf, _values(last))
+        if self.key.shape[1] < self.keep:
+            return  # there is nothing to drop
+        used = self.key[:, : max(self.keep, int(self.used[rows].max()))]
+        last = backend_of(used.device).keep_smallest(used, rows, self.keep, _EMPTY)
+        self.used[rows] = torch.clamp(self.used[rows], max=self.keep)
+        reached = torch.where(last == _EMPTY, -torch.inf, _values(last))
         self.bound[rows] = torch.maximum(self.bound[rows], reached)
 
     def _grow(self, slots: int) -> None:
-        """Make room for a portion that is larger than the slots left."""
-        if slots > self.key.shape[1]:
-            room = (len(self.held), slots - self.key.shape[1])
-            self.key = torch.cat([self.key, self.key.new_full(room, _NONE)], 1)
+        missing = slots - self.key.shape[1]
+        if missing > 0:
+            empty = self.key.new_full((len(self.key), missing), _EMPTY)
+            self.key = torch.cat([self.key, empty], 1)
 
 
 class Highest:
     """The few largest values of each filter, the earliest among equals, of values in any order.
 
     Args:
-        key: what `state` gave of another; or no candidate in each (filter, rank).
+        key: candidates by filter and rank, from `state` of another one.
     """
 
     def __init__(self, key: Int64[Tensor, "filter rank"]) -> None:
         self._key = key
-        self._waiting: list[Int64[Tensor, "filter n"]] = []
+        self._pending: list[Int64[Tensor, "filter n"]] = []
 
     @classmethod
     def of(cls, filters: int, ranks: int, device: torch.device | str = "cpu") -> Highest:
         """An empty one."""
-        return cls(torch.full((filters, ranks), _NONE, device=device))
+        return cls(torch.full((filters, ranks), _EMPTY, device=device))
 
     def add(self, values: Float[Tensor, "position filter"], first: int) -> None:
-        """Take in the values at positions first, first + 1, ... of every filter."""
-        position = torch.arange(first, first + len(values), device=values.device)
-        who = position[:, None].expand(values.shape).reshape(-1)
-        self._waiting.append(_keys(values.reshape(-1), who).view(values.shape).T)
-        # Many at once: selecting from a few has its price for each filter.
-        if len(self._waiting) * len(values) >= _WAITING:
+        """Add the values at positions first, first + 1, ... of every filter."""
+        index = torch.arange(first, first + len(values), device=values.device)
+        position = index[:, None].expand(values.shape).reshape(-1)
+        self._pending.append(_keys(values.reshape(-1), position).view(values.shape).T)
+        # Many at once: each selection has a fixed cost for every filter.
+        if len(self._pending) * len(values) >= _PENDING_VALUES:
             self.state()
 
+    def merge(self, other: Highest) -> None:
+        """Add the largest values of other positions: exact, in any order."""
+        self._pending.append(other.state())
+        self.state()
+
     def state(self) -> Int64[Tensor, "filter rank"]:
-        """The candidates so far, to go on from."""
+        """The candidates so far, from which another one can be made."""
         ranks = self._key.shape[1]
-        keys = torch.cat([self._key, *self._waiting], 1)
-        if self._waiting:
-            _leave_smallest(keys, torch.arange(len(keys), device=keys.device), ranks)
-            self._key, self._waiting = keys[:, :ranks].clone(), []
+        keys = torch.cat([self._key, *self._pending], 1)
+        if self._pending:
+            rows = torch.arange(len(keys), device=keys.device)
+            backend_of(keys.device).keep_smallest(keys, rows, ranks, _EMPTY)
+            self._key, self._pending = keys[:, :ranks].clone(), []
         return self._key
 
     def largest(self) -> tuple[Float[Tensor, "filter rank"], Int64[Tensor, "filter rank"]]:
@@ -200,24 +220,24 @@ def _above(
     highest: Float[Tensor, "block filter"],
     bound: Float[Tensor, "filter"],
 ) -> tuple[Int64[Tensor, "hit"], Int64[Tensor, "hit"], Float[Tensor, "hit"]]:
-    """Filter, position and value of what is above its filter's bound, by filter, then position."""
-    filters = len(bound)
+    """Filter, position and value of all above their filter's bound, by filter, then position."""
+    backend, count = backend_of(values.device), len(bound)
     length = len(values) // len(highest)
-    place = _places(highest > bound)
-    block = _divide(place, filters)
-    who = place - block * filters
-    order = _order(who, filters)
-    who, block = torch.index_select(who, 0, order), torch.index_select(block, 0, order)
+    index = backend.flat_nonzero(highest > bound)
+    block = backend.floor_divide(index, count)
+    filters = index - block * count
+    order = backend.stable_order(filters, count)
+    filters, block = torch.index_select(filters, 0, order), torch.index_select(block, 0, order)
     if length == 1:
-        return who, block, _pick(values, block * filters + who)
+        return filters, block, _pick(values, block * count + filters)
     first = block * length
-    steps = torch.arange(0, length * filters, filters, device=values.device)
-    near = _pick(values, ((first * filters + who)[:, None] + steps).view(-1)).view(-1, length)
-    hit = _places(near > torch.index_select(bound, 0, who)[:, None])
-    row = _divide(hit, length)
+    steps = torch.arange(0, length * count, count, device=values.device)
+    near = _pick(values, ((first * count + filters)[:, None] + steps).view(-1)).view(-1, length)
+    hit = backend.flat_nonzero(near > torch.index_select(bound, 0, filters)[:, None])
+    row = backend.floor_divide(hit, length)
     first -= torch.arange(0, len(first) * length, length, device=values.device)
     position = torch.index_select(first, 0, row).add_(hit)
-    return torch.index_select(who, 0, row), position, _pick(near, hit)
+    return torch.index_select(filters, 0, row), position, _pick(near, hit)
 
 
 def _keys(values: Float[Tensor, "n"], position: Int64[Tensor, "n"]) -> Int64[Tensor, "n"]:
@@ -233,52 +253,6 @@ def _values(keys: Int64[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return (rising ^ ((rising >> 31) & 0x7FFFFFFF)).view(torch.float32)
 
 
-def _leave_smallest(
-    keys: Int64[Tensor, "filter slot"], rows: Int64[Tensor, "row"], k: int
-) -> Int64[Tensor, "row"]:
-    """Move the k smallest of some rows to their first slots, in no order, and empty the others.
-
-    Returns:
-        The k-th smallest of these rows.
-    """
-    # Selection in NumPy is many times faster than in PyTorch; a long row is not worth a copy.
-    if not keys.is_cuda and k >= _LONG:
-        all_rows = keys.numpy()
-        for row in rows.tolist():
-            all_rows[row].partition(k - 1)
-            all_rows[row, k:] = _NONE
-        return keys[rows, k - 1]
-    chosen = torch.index_select(keys, 0, rows)
-    if keys.is_cuda:
-        chosen[:, :k] = torch.topk(chosen, k, dim=1, largest=False).values
-    else:
-        chosen.numpy().partition(k - 1, axis=1)
-    chosen[:, k:] = _NONE
-    keys.index_copy_(0, rows, chosen)
-    return chosen[:, k - 1]
-
-
-def _places(mask: Bool[Tensor, "*shape"]) -> Int64[Tensor, "hit"]:
-    """Where a mask is set, counted through it; on a CPU NumPy is several times faster."""
-    if mask.is_cuda:
-        return torch.nonzero(mask.view(-1)).view(-1)
-    return torch.from_numpy(np.flatnonzero(mask.numpy()))
-
-
-def _divide(places: Int64[Tensor, "n"], by: int) -> Int64[Tensor, "n"]:
-    if places.is_cuda:
-        return torch.div(places, by, rounding_mode="floor")
-    return torch.from_numpy(places.numpy() // by)  # vectorised, as in PyTorch it is not
-
-
-def _order(who: Int64[Tensor, "n"], count: int) -> Int64[Tensor, "n"]:
-    """The stable order of numbers below `count`."""
-    if who.is_cuda or count > 2**16:
-        return torch.sort(who, stable=True).indices
-    # Short integers are sorted by their digits, in linear time.
-    return torch.from_numpy(np.argsort(who.numpy().astype(np.uint16), kind="stable"))
-
-
-def _pick(values: Shaped[Tensor, "*shape"], places: Int[Tensor, "hit"]) -> Shaped[Tensor, "hit"]:
-    """Values at places counted through a contiguous array: indexing by one index is fast."""
-    return torch.index_select(values.view(-1), 0, places)
+def _pick(values: Shaped[Tensor, "*shape"], index: Int[Tensor, "hit"]) -> Shaped[Tensor, "hit"]:
+    """Values at flat indices of a contiguous array."""
+    return torch.index_select(values.view(-1), 0, index)

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from net2vec.core.devices import policy_of
 from net2vec.errors import NetworkError
 from net2vec.networks.layers.grids import prefix_tokens_of, to_grid
 from net2vec.networks.layers.layouts import with_layouts
@@ -32,12 +33,9 @@ AS_GIVEN = "as given in Python"
 _VERSIONED_PACKAGES = ("torch", "torchvision", "timm", "net2vec")
 
 
-_CPU_BATCH, _GPU_BATCH = 16, 64
-
-
 def usual_batch(device: torch.device | str) -> int:
-    """How many images a network sees at a time: on a CPU few, that stay near it."""
-    return _GPU_BATCH if torch.device(device).type == "cuda" else _CPU_BATCH
+    """How many images a network sees at a time: on a CPU few, which stay in its caches."""
+    return policy_of(device).network_batch_images
 
 
 @dataclass(frozen=True, eq=False)

@@ -235,6 +235,7 @@ class _Run:
                 workers=self.workers,
                 progress=advance,
                 say=self.progress.say,
+                executor=self.executor,
             )
 
     def _record(self) -> dict[str, LayerRecording]:

@@ -1,4 +1,4 @@
-"""Images of a dataset as a network is fed them: decoded ahead, in batches."""
+"""Batches of preprocessed images, decoded ahead of the network."""
 
 from __future__ import annotations
 
@@ -28,76 +28,76 @@ def image_batches(
     *,
     pinned: bool = False,
 ) -> Generator[tuple[Sequence[int], Float[Tensor, "image 3 size size"]]]:
-    """Images of a dataset as a network is fed them, decoded ahead by threads.
+    """Batches of preprocessed images of a dataset, decoded ahead by threads.
 
     Args:
-        network: says how images are prepared.
-        dataset: whose images.
-        images: which, in order.
-        batch: how many at a time.
-        workers: threads.
-        pinned: whether batches are to be copied to a GPU without waiting.
+        network: has the preprocessing.
+        dataset: the dataset.
+        images: indices of images, in order.
+        batch: images of a batch.
+        workers: number of threads.
+        pinned: whether batches can be copied to a GPU asynchronously.
 
     Yields:
-        Which images, and the images.
+        Indices, and the preprocessed images.
 
     Raises:
-        DataError: an image cannot be read.
-        NetworkError: images are not prepared alike.
+        DataError: if an image cannot be read.
+        NetworkError: if preprocessed images differ in shape.
     """
 
-    def load(index: int, fed: _Fed, place: int) -> None:
-        fed.put(network.preprocessing(image_of(dataset, index)), place)
+    def load(index: int, buffer: _BatchBuffer, row: int) -> None:
+        buffer.put(network.preprocessing(image_of(dataset, index)), row)
 
     pool = ThreadPoolExecutor(workers)
     try:
-        ahead: deque[tuple[_Fed, list[Future[None]]]] = deque()
+        ahead: deque[tuple[_BatchBuffer, list[Future[None]]]] = deque()
         begun = 0
         for first in range(0, len(images), batch):
             while begun < min(len(images), first + _BATCHES_AHEAD * batch):
                 chosen = images[begun : begun + batch]
-                fed = _Fed(len(chosen), pinned)
-                jobs = [pool.submit(load, index, fed, i) for i, index in enumerate(chosen)]
-                ahead.append((fed, jobs))
+                buffer = _BatchBuffer(len(chosen), pinned)
+                jobs = [pool.submit(load, index, buffer, i) for i, index in enumerate(chosen)]
+                ahead.append((buffer, jobs))
                 begun += batch
-            fed, jobs = ahead.popleft()
+            buffer, jobs = ahead.popleft()
             for job in jobs:
                 job.result()
-            yield images[first : first + batch], fed.images
+            yield images[first : first + batch], buffer.images
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-class _Fed:
-    """A batch that threads put their images into: copies are too slow for one thread alone."""
+class _BatchBuffer:
+    """A batch that several threads fill: copies are too slow for one thread."""
 
     def __init__(self, count: int, pinned: bool) -> None:
         self._count = count
         self._pinned = pinned
-        self._made: Tensor | None = None
-        self._making = Lock()
+        self._buffer: Tensor | None = None
+        self._creating = Lock()
 
     @property
     def images(self) -> Float[Tensor, "image 3 size size"]:
-        """The batch, once all images are in."""
-        if self._made is None:
+        """The batch, after all images were put."""
+        if self._buffer is None:
             raise ValueError("no image was put into the batch")
-        return self._made
+        return self._buffer
 
-    def put(self, image: Float[Tensor, "3 size size"], place: int) -> None:
-        """Put an image at its place."""
-        with self._making:
-            if self._made is None:
+    def put(self, image: Float[Tensor, "3 size size"], row: int) -> None:
+        """Copy an image into the batch."""
+        with self._creating:
+            if self._buffer is None:
                 # Convolutions are up to twice as fast with the channels last.
-                self._made = torch.empty(
+                self._buffer = torch.empty(
                     (self._count, *image.shape),
                     dtype=image.dtype,
                     memory_format=torch.channels_last,
                     pin_memory=self._pinned,
                 )
-        if image.shape != self._made.shape[1:]:
+        if image.shape != self._buffer.shape[1:]:
             raise NetworkError(
-                f"the preprocessing gives tensors of shape {tuple(self._made.shape[1:])} and "
+                f"the preprocessing gives tensors of shape {tuple(self._buffer.shape[1:])} and "
                 f"{tuple(image.shape)}: all images must be squashed to one size"
             )
-        self._made[place].copy_(image)
+        self._buffer[row].copy_(image)

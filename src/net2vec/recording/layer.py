@@ -1,4 +1,4 @@
-"""What a layer did on all images of a probe dataset."""
+"""The recording of a layer on all images of a probe dataset."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, Integer
 
+from net2vec.core.devices import policy_of
 from net2vec.core.storage import Say, load_arrays, log, save_arrays
 from net2vec.kernels.geometry.maps import SparseMaps
 
 
 @dataclass(frozen=True)
 class LayerRecording:
-    """What a layer did on all probe images.
+    """Thresholds, thresholded maps and means of a layer on all probe images.
 
     Attributes:
-        layer: the layer's name.
-        grid: height and width of its activation maps; None for a layer without places.
+        layer: name of the layer.
+        grid: height and width of its activation maps; None for a layer of vectors.
         threshold: T_k, the activation above which a filter is on; NaN without a grid.
-        starts, filter, cell: the thresholded maps: which filter is on at which cell of the grid,
+        starts, filter, cell: the thresholded maps: active (filter, cell of the grid) entries,
             by image (see `net2vec.kernels.geometry.maps.SparseMaps`).
         means: spatial mean of every filter in every image, before thresholding.
         top_image: images with the highest activation of each filter, the earliest on a tie.
@@ -57,11 +58,11 @@ class LayerRecording:
         """The thresholded maps of some images.
 
         Args:
-            images: which, in any order.
-            device: where their entries should be.
+            images: indices of images, in any order.
+            device: device of the entries.
 
         Raises:
-            ValueError: the layer has no grid.
+            ValueError: if the layer has no grid.
         """
         if self.grid is None:
             raise ValueError(f"layer {self.layer} has no grid")
@@ -71,8 +72,8 @@ class LayerRecording:
         total = int(starts[-1])
         before = begin - starts[:-1]
         parts = (self.filter, self.cell)
-        if torch.device(device).type == "cuda" and total > len(self.cell):
-            # All of them are fewer than those asked for, and found faster there.
+        if policy_of(device).is_gpu and total > len(self.cell):
+            # All entries are fewer than those of `images`, and are indexed faster on the GPU.
             each, count = (torch.from_numpy(part).to(device) for part in (before, length))
             entry = torch.repeat_interleave(each, count, output_size=total)
             entry += torch.arange(total, device=device)

@@ -2,16 +2,17 @@
 
 All layers are recorded in one pass. Of every filter only its largest activations are kept, with
 their positions: they decide the threshold and are the thresholded map, so activations never touch
-the disk. A pass writes checkpoints and goes on from the last one when it is started again.
+the disk. The pass is a map over shards of images followed by exact merges; by default there is one
+shard. Checkpoints are written meanwhile, and an interrupted pass continues from the last one.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -19,19 +20,27 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from net2vec.core.devices import policy_of
+from net2vec.core.executors import Executor
 from net2vec.core.storage import Say, load_tensors, log, remove, save_tensors
 from net2vec.data.protocol import ProbeDataset
 from net2vec.networks import Network, parallel_lanes
+from net2vec.networks.layers.capture import replicas
+from net2vec.networks.layers.lanes import Lanes
 from net2vec.recording.feeding import image_batches
 from net2vec.recording.layer import LayerRecording, load_recording, save_recording
 from net2vec.recording.stream import LayerStream
 
 _CHECKPOINT = "checkpoint.pt"
 _CHECKPOINT_SECONDS = 60.0
+_SHARD_BATCHES = 64
+# Shards may run in several threads: one at a time loads a network, or uses a module that cannot be
+# copied.
+_LOADING, _UNCOPIED_MODULE = Lock(), Lock()
 
 
 def record(
-    network: Network,
+    network: Network | Callable[[], Network],
     dataset: ProbeDataset,
     layers: Sequence[str],
     *,
@@ -45,73 +54,58 @@ def record(
     progress: Callable[[int], object] = lambda images: None,
     waiting: Callable[[float], object] = lambda share: None,
     say: Say = log,
+    executor: Executor | None = None,
+    shard_images: int | None = None,
 ) -> dict[str, LayerRecording]:
     """Probe a network: one pass over all images of a dataset, both splits.
 
     Args:
-        network: what to probe; it is left as it was found, but for its device.
-        dataset: what to show it.
-        layers: names of layers, as `net2vec.networks.resolve_layers` gives them.
+        network: the network, which is left unchanged but for its device; or a function that loads
+            it, which is called for every shard.
+        dataset: the images.
+        layers: names of layers, as from `net2vec.networks.resolve_layers`.
         quantile: share of activations above the threshold (tau).
-        batch: images of a batch; another one may move rounding.
+        batch: images of a batch; another number may change rounding.
         device: where the network runs.
         mixed_precision: whether it runs in half precision where that is safe; faster on a GPU.
-        ranks: how many images of highest activation are noted for each filter.
-        workers: threads that decode images ahead of the network.
-        folder: where checkpoints and the finished recording are kept; found there, a recording is
-            read, and an interrupted one goes on. Its name must stand for all other arguments.
+        ranks: number of images of highest activation that are noted for each filter.
+        workers: threads that decode images ahead of the network, of each shard.
+        folder: folder of checkpoints and of the finished recording. A finished recording in it is
+            loaded, an interrupted one continued. Its name must identify all other arguments.
         progress: called with the number of images done since the last call.
         waiting: called at the end with the share of time in which the network had no images.
         say: told of what is kept in the folder but damaged, and therefore made again.
+        executor: maps the recorder over shards, to which network and dataset are sent; by default
+            all images are one shard, recorded by this process. The result is the same.
+        shard_images: images of a shard of the executor, rounded up to whole batches.
 
     Raises:
-        DataError: an image cannot be read.
-        NetworkError: a layer gives something else than maps or a vector, or values that are not
-            finite.
+        DataError: if an image cannot be read.
+        NetworkError: if a layer gives neither maps nor vectors, or values that are not finite.
     """
+    total = len(dataset.images)
     if folder is not None and (kept := _kept(folder, layers, say)) is not None:
-        progress(len(dataset.images))
+        progress(total)
         return kept
-    state = _State()
+    recorder = ShardRecorder(
+        network, dataset, tuple(layers), quantile, batch, device, mixed_precision, ranks, workers
+    )
+    size = -(-(shard_images or _SHARD_BATCHES * batch) // batch) * batch if executor else 0
+    state = _State(folder, size)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        state = _resume(folder, layers, say)
-        progress(state.done)
-    network.module.to(device)
-    on_gpu = torch.device(device).type == "cuda"
-    streams, total = state.streams, len(dataset.images)
-    creating = Lock()
-
-    def look(name: str, output: Tensor, first: int) -> None:
-        with creating:
-            if name not in streams:
-                streams[name] = LayerStream.of(name, output, total, quantile, ranks)
-        streams[name].add(output, first)
-
-    saved = time.monotonic()
-    remaining = range(state.done, total)
-    with (
-        parallel_lanes(network, layers, look, mixed_precision=mixed_precision) as lanes,
-        # Closed here, also after an error: collected as garbage it would wait for its threads at
-        # any time, in any thread.
-        closing(
-            image_batches(network, dataset, remaining, batch, workers, pinned=on_gpu)
-        ) as batches,
-    ):
-        for images in lanes.run(batches):
-            state.done += images
-            progress(images)
-            late = time.monotonic() - saved > _CHECKPOINT_SECONDS
-            if folder is not None and late and state.done < total:
-                for more in lanes.finish():
-                    state.done += more
-                    progress(more)
-                state.save(folder)
-                saved = time.monotonic()
-        waiting(lanes.waited)
-        with ThreadPoolExecutor(workers) as pool:
-            finished = pool.map(LayerStream.finish, [streams[name] for name in layers])
-        recordings = dict(zip(layers, finished, strict=True))
+        state.resume(layers, say)
+        progress(len(state.done))
+    if executor is None:
+        counts = _record_here(recorder, state, waiting)
+    else:
+        counts = _record_shards(recorder, state, executor, waiting)
+    with closing(counts):
+        for count in counts:
+            progress(count)
+    with ThreadPoolExecutor(workers) as pool:
+        finished = pool.map(LayerStream.finish, [state.streams[name] for name in layers])
+    recordings = dict(zip(layers, finished, strict=True))
     if folder is not None:
         for i, name in enumerate(layers):
             save_recording(recordings[name], _path(folder, i))
@@ -130,32 +124,175 @@ def _kept(folder: Path, layers: Sequence[str], say: Say) -> dict[str, LayerRecor
     return kept
 
 
+@dataclass(frozen=True, eq=False)
+class ShardRecorder:
+    """Records layers on a shard of images; can be pickled if network and dataset can.
+
+    The fields are arguments of `record`.
+    """
+
+    network: Network | Callable[[], Network]
+    dataset: ProbeDataset
+    layers: tuple[str, ...]
+    quantile: float
+    batch: int
+    device: torch.device | str
+    mixed_precision: bool
+    ranks: int
+    workers: int
+
+    def __call__(self, images: range) -> tuple[dict[str, LayerStream], float]:
+        """Record consecutive images, from a multiple of the batch on.
+
+        Returns:
+            The stream of each layer, on the CPU, and the share of time without images.
+        """
+        network = self.load()
+        module = replicas(network.module, 2)[-1]  # shards may run in several threads
+        streams: dict[str, LayerStream] = {}
+        with (
+            _UNCOPIED_MODULE if module is network.module else nullcontext(),
+            self.lanes(replace(network, module=module), images, images, streams) as (
+                lanes,
+                fed,
+            ),
+        ):
+            for _ in lanes.run(fed):
+                pass
+        return {name: stream.compact() for name, stream in streams.items()}, lanes.waited
+
+    def load(self) -> Network:
+        """The network."""
+        with _LOADING:
+            return self.network if isinstance(self.network, Network) else self.network()
+
+    @contextmanager
+    def lanes(
+        self, network: Network, shard: range, images: range, streams: dict[str, LayerStream]
+    ) -> Iterator[tuple[Lanes, Generator[tuple[Sequence[int], Tensor]]]]:
+        """Lanes that add to the streams of a shard, and batches of some of its images."""
+        network.module.to(self.device)
+        creating, total = Lock(), len(self.dataset.images)
+
+        def visit(name: str, output: Tensor, first: int) -> None:
+            with creating:
+                if name not in streams:
+                    streams[name] = LayerStream.of(
+                        name, output, total, self.quantile, self.ranks, shard
+                    )
+            streams[name].add(output, first)
+
+        pinned = policy_of(self.device).is_gpu
+        with (
+            parallel_lanes(
+                network, self.layers, visit, mixed_precision=self.mixed_precision
+            ) as lanes,
+            # Closed here, also after an error: as garbage it would wait for its threads at any
+            # time, in any thread.
+            closing(
+                image_batches(
+                    network, self.dataset, images, self.batch, self.workers, pinned=pinned
+                )
+            ) as batches,
+        ):
+            yield lanes, batches
+
+
+def _record_here(
+    recorder: ShardRecorder, state: _State, waiting: Callable[[float], object]
+) -> Generator[int, None, None]:
+    """Record all images as one shard; yields numbers of images done."""
+    everything = range(len(recorder.dataset.images))
+    network, remaining = recorder.load(), everything[len(state.done) :]
+    with recorder.lanes(network, everything, remaining, state.streams) as (lanes, batches):
+        for images in lanes.run(batches):
+            state.done.update(everything[len(state.done) :][:images])
+            yield images
+            if state.is_due and len(state.done) < len(everything):
+                for more in lanes.finish():
+                    state.done.update(everything[len(state.done) :][:more])
+                    yield more
+                state.save()
+        waiting(lanes.waited)
+
+
+def _record_shards(
+    recorder: ShardRecorder,
+    state: _State,
+    executor: Executor,
+    waiting: Callable[[float], object],
+) -> Generator[int, None, None]:
+    """Record shards by an executor and merge them; yields numbers of images done."""
+    total = len(recorder.dataset.images)
+    if isinstance(recorder.network, Network):
+        recorder.network.module.to(recorder.device)
+        # A read-only mapping cannot be pickled by every executor.
+        recorder = replace(recorder, network=replace(recorder.network, aliases={}))
+    shards = [range(total)[first : first + state.shard] for first in range(0, total, state.shard)]
+    items = {shard: float(len(shard)) for shard in shards if shard[0] not in state.done}
+    shares = []
+    with closing(executor.map(recorder, items)) as results:
+        for shard, (streams, waited) in results:
+            for name, stream in streams.items():
+                if name in state.streams:
+                    state.streams[name].merge(stream)
+                else:
+                    state.streams[name] = stream
+            state.done.update(shard)
+            shares.append(waited)
+            yield len(shard)
+            if state.is_due and len(state.done) < total:
+                state.save()
+    waiting(sum(shares) / max(len(shares), 1))
+
+
 def _path(folder: Path, number: int) -> Path:
     return folder / f"layer-{number:03d}.npz"
 
 
 @dataclass
 class _State:
-    """How far a pass has come.
+    """The state of a pass.
 
     Attributes:
-        done: how many images, from the first on, have been looked at.
+        folder: folder of the checkpoint, if any is written.
+        shard: images of a shard of an executor; 0 without one.
+        done: images that are in the streams.
         streams: what is kept of each layer.
+        saved: time of the last checkpoint.
     """
 
-    done: int = 0
+    folder: Path | None
+    shard: int
+    done: set[int] = field(default_factory=set)
     streams: dict[str, LayerStream] = field(default_factory=dict)
+    saved: float = field(default_factory=time.monotonic)
 
-    def save(self, folder: Path) -> None:
-        state = {name: stream.state() for name, stream in self.streams.items()}
-        save_tensors(folder / _CHECKPOINT, {"done": self.done, "streams": state})
+    @property
+    def is_due(self) -> bool:
+        """Whether a checkpoint is due."""
+        late = time.monotonic() - self.saved > _CHECKPOINT_SECONDS
+        return self.folder is not None and late
 
+    def save(self) -> None:
+        """Write a checkpoint."""
+        if self.folder is None:
+            return
+        streams = {name: stream.state() for name, stream in self.streams.items()}
+        state = {"shard": self.shard, "done": sorted(self.done), "streams": streams}
+        save_tensors(self.folder / _CHECKPOINT, state)
+        self.saved = time.monotonic()
 
-def _resume(folder: Path, layers: Sequence[str], say: Say) -> _State:
-    def make(kept: dict[str, Any]) -> _State:
-        if set(kept["streams"]) != set(layers):
-            raise ValueError("it is of other layers")
-        streams = {name: LayerStream(part) for name, part in kept["streams"].items()}
-        return _State(int(kept["done"]), streams)
+    def resume(self, layers: Sequence[str], say: Say) -> None:
+        """Continue from a checkpoint of the same layers and shards, if there is one."""
 
-    return load_tensors(folder / _CHECKPOINT, make, say) or _State()
+        def make(state: dict[str, Any]) -> tuple[set[int], dict[str, LayerStream]]:
+            if set(state["streams"]) != set(layers) or state.get("shard") != self.shard:
+                raise ValueError("it is of other layers or shards")
+            return set(state["done"]), {
+                n: LayerStream(part) for n, part in state["streams"].items()
+            }
+
+        if self.folder is not None:
+            kept = load_tensors(self.folder / _CHECKPOINT, make, say)
+            self.done, self.streams = kept or (self.done, self.streams)

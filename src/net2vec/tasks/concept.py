@@ -11,8 +11,9 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from net2vec.core.devices import policy_of
 from net2vec.data.annotations import Annotations
-from net2vec.kernels.geometry.strips import BYTE, unpack_bits
+from net2vec.kernels.backends import backend_of
 from net2vec.recording import LayerRecording
 
 
@@ -48,10 +49,10 @@ def masks_on(
     device: torch.device | str, annotations: Annotations, pairs: Int[np.ndarray, "pair"]
 ) -> Bool[Tensor, "pair y x"]:
     """The masks of some pairs (L_c), unpacked where they are wanted."""
-    if torch.device(device).type == "cpu":
+    if not policy_of(device).is_gpu:
         return torch.from_numpy(annotations.masks_of(pairs))
     packed = torch.from_numpy(annotations.packed_of(pairs)).to(device)
-    bits = unpack_bits(packed, packed.shape[1] * BYTE)[:, 0]
+    bits = backend_of(device).unpack_bits(packed)
     height, width = annotations.size
     return bits[:, : height * width].view(torch.bool).reshape(-1, height, width)
 

@@ -15,19 +15,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from net2vec.core.devices import policy_of
 from net2vec.core.executors import Executor
 from net2vec.data.annotations import Annotations
+from net2vec.kernels.backends.base import BYTE
 from net2vec.kernels.geometry.maps import SparseMaps
-from net2vec.kernels.geometry.strips import BYTE
 from net2vec.kernels.overlap import Squares, iou, overlaps, pixels_on, touch
 from net2vec.recording import LayerRecording
 from net2vec.tasks.concept import ConceptTask, Counts, by_annotations, grid_of, masks_on
-
-# Images that are counted at a time, and numbers held for that.
-_CPU_PORTION, _CPU_NUMBERS = 256, 1 << 24
-_GPU_PORTION, _GPU_NUMBERS = 1024, 1 << 28
-# Images of concepts whose best filters are looked at together.
-_CPU_GROUP_LIMIT, _GPU_GROUP_LIMIT = 1 << 12, 1 << 13
 
 
 @dataclass(frozen=True)
@@ -150,8 +145,8 @@ def _images_per_shard(
     squares: Squares,
     device: torch.device,
 ) -> int:
-    on_gpu = device.type == "cuda"
-    limit, numbers = (_GPU_PORTION, _GPU_NUMBERS) if on_gpu else (_CPU_PORTION, _CPU_NUMBERS)
+    policy = policy_of(device)
+    limit, numbers = policy.single_filter_images, policy.single_filter_values
     height, width = squares.grid
     pairs = sum(len(annotations.pairs(label)) for label in labels)
     masks = squares.places * pairs / max(len(annotations.is_train), 1)
@@ -165,7 +160,7 @@ def single_counts(
     device: torch.device | str = "cpu",
 ) -> list[Counts]:
     """Pixels of each concept's best filter and of its mask, in some of its images."""
-    together = _GPU_GROUP_LIMIT if torch.device(device).type == "cuda" else _CPU_GROUP_LIMIT
+    together = policy_of(device).counted_images
     found: list[Counts] = []
     for some in by_annotations(concepts):
         own = pairs[len(found) : len(found) + len(some)]

@@ -36,7 +36,7 @@ class Quadratic:
 
     def minimize(self, start=None, tolerance: float = 1e-9):
         start = torch.zeros_like(self.b) if start is None else start
-        return minimize(self.gradient, start, self.scale, small(tolerance), most=500)
+        return minimize(self.gradient, start, self.scale, small(tolerance), max_rounds=500)
 
 
 def small(tolerance: float):
@@ -91,7 +91,9 @@ class Logistic:
 
     def minimize(self, start, places=slice(None), scale=None, tolerance: float = 1e-8):
         scale = torch.ones_like(start) if scale is None else scale
-        return minimize(self.gradient(self.X, places), start, scale, small(tolerance), most=800)
+        return minimize(
+            self.gradient(self.X, places), start, scale, small(tolerance), max_rounds=800
+        )
 
     def newton(self) -> np.ndarray:
         l2 = np.full(self.X.shape[1], self.l2)
@@ -149,7 +151,7 @@ def test_a_poor_scale_ends_at_the_same_place():
         torch.zeros_like(case.b),
         30 * torch.ones_like(case.b),
         small(1e-9),
-        most=2000,
+        max_rounds=2000,
     )
     assert poor.converged.all()
     np.testing.assert_allclose(poor.x.numpy(), good.x.numpy(), atol=1e-7)
@@ -161,7 +163,7 @@ def test_a_variable_of_scale_zero_stays_where_it_is():
     scale = case.scale.clone()
     scale[:, 2] = 0
     moves = scale > 0
-    found = minimize(lambda x: case.gradient(x) * moves, start, scale, small(1e-9), most=500)
+    found = minimize(lambda x: case.gradient(x) * moves, start, scale, small(1e-9), max_rounds=500)
     assert (found.x[:, 2] == 0.5).all()
     assert found.converged.all()
     rest = [0, 1, 3, 4, 5]
@@ -184,7 +186,9 @@ def test_no_bit_hangs_on_the_problems_beside(dtype):
             # Elementwise, so that the gradient itself cannot depend on the shape.
             return (A[order] * x[:, None]).sum(2) - b[order]
 
-        found = minimize(gradient, torch.zeros_like(b[order]), scale[order], small(limit), most=400)
+        found = minimize(
+            gradient, torch.zeros_like(b[order]), scale[order], small(limit), max_rounds=400
+        )
         return found.x, found.rounds
 
     together, rounds = run(list(range(6)))
@@ -197,7 +201,9 @@ def test_no_bit_hangs_on_the_problems_beside(dtype):
 
 def test_what_is_given_up_says_so():
     case = Quadratic(2, 2, 10)
-    found = minimize(case.gradient, torch.zeros_like(case.b), case.scale, small(1e-12), most=3)
+    found = minimize(
+        case.gradient, torch.zeros_like(case.b), case.scale, small(1e-12), max_rounds=3
+    )
     assert found.converged.tolist() == [False, False]
     assert found.rounds.tolist() == [3, 3]
 

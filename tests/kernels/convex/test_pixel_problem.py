@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import softplus
 
+from net2vec.core import devices
 from net2vec.kernels.convex.histogram import BINS, best_cut
 from net2vec.kernels.convex.lattice import Lattice
 from net2vec.kernels.convex.pixel_problem import PixelProblem
@@ -151,7 +154,7 @@ LATTICES = [
 
 @pytest.mark.parametrize(("grid", "size", "places"), LATTICES)
 def test_a_lattice_takes_some_pixels_and_some_images(grid, size, places, monkeypatch):
-    monkeypatch.setattr("net2vec.kernels.convex.lattice._CPU_BLOCK", 300)
+    monkeypatch.setattr(devices, "CPU", replace(devices.CPU, lattice_block_values=300))
     B, L, _ = case(grid, size, seed=3)
     rng = np.random.default_rng(4)
     rows, columns = places

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from net2vec.kernels.geometry.blocks import Block, CellBlock, StripBlock, lay_out
+from net2vec.kernels.geometry import blocks
+from net2vec.kernels.geometry.blocks import Block, CellBlock, StripBlock
 from net2vec.kernels.geometry.strips import Strips
 
 import oracle
@@ -21,7 +22,9 @@ SIZES = st.integers(1, 20)
 def block_of(B: np.ndarray, L: np.ndarray, first: int = 0, last: int | None = None) -> Block:
     strips = Strips.of(B.shape[2:], L.shape[1:])
     masks = strips.pack(torch.from_numpy(L))
-    return lay_out(sparse_maps(B), strips, masks, first, len(B) if last is None else last)
+    last = len(B) if last is None else last
+    maps = sparse_maps(B).slice_images(first, last)
+    return blocks.block_of(maps, strips, masks[first:last])
 
 
 def value_of(block: Block, weight: torch.Tensor) -> torch.Tensor:

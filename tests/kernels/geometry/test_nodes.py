@@ -11,10 +11,9 @@ from torch.nn import functional
 
 from net2vec.kernels.convex.node_problem import NodeProblem
 from net2vec.kernels.convex.pixel_problem import PixelProblem
-from net2vec.kernels.geometry import node_grid, nodes
+from net2vec.kernels.geometry import node_grid
 from net2vec.kernels.geometry.node_grid import LEVELS, LOG_LEVELS, MaskSums, NodeGrid, Samples
 from net2vec.kernels.geometry.nodes import BlockIndex, NodeBlock
-from net2vec.kernels.geometry.sparse import in_order
 from net2vec.kernels.geometry.strips import Strips
 from net2vec.kernels.geometry.upsample import aligned_axis
 
@@ -62,7 +61,7 @@ def test_nodes_are_enough_for_the_steepest_square(count, steepest, log):
     # share.
     share = np.linspace(0, 1, 401)
     polynomials = node_grid._lagrange(aligned_axis(2, 401), count).numpy()
-    places = node_grid._places(count)
+    places = node_grid._chebyshev(count)
 
     def f(at: np.ndarray, middle: float) -> np.ndarray:
         p = 1 / (1 + np.exp(-(middle + steepest * (at - 0.5))))
@@ -168,27 +167,3 @@ def test_a_log_loss_at_nodes_has_the_gradient_of_its_pixels(scale):
             true = pixels.gradient(one, [0], balance)
             assert float((row - true)[some].abs().max()) <= 1e-6
             assert float(true[some].abs().max()) > 1e-3
-
-
-@pytest.mark.parametrize(("size", "cells"), [((3, 4), (40, 41)), ((1, 5), (9, 40))])
-def test_what_a_gpu_adds_up_is_what_a_cpu_does(size, cells):
-    # The two ways on which a GPU differs, on a CPU: from nodes to corners, from corners to cells.
-    grid = NodeGrid.of(size, cells)
-    assert grid is not None
-    places = size[0] * size[1]
-    squares = torch.nonzero(
-        torch.rand(grid.squares, generator=torch.Generator().manual_seed(0)) < 0.7
-    )
-    corner = torch.cat([grid.corner[:, squares[:, 0]], torch.full((4, 1), places)], 1)
-    given = torch.rand(corner.shape)
-    given[:, -1] = 0  # the last square is none
-    wanted = torch.zeros(places + 1).index_add_(0, corner.flatten(), given.flatten())
-    source = nodes._from_squares(corner, places + 1)
-    found = given.flatten()[source].view(4, -1).sum(0)
-    torch.testing.assert_close(found[:-1], wanted[:-1])
-    assert float(found[:-1].max()) > 0
-    reduce = Samples.of(grid, 0).reduce
-    value = torch.rand(reduce.shape[2], reduce.shape[2], 7)
-    by_axis = torch.einsum("in,jm,nms->ijs", reduce[0], reduce[0], value)
-    both = in_order(torch.kron(reduce[0], reduce[0]), value.flatten(0, 1)).view(2, 2, -1)
-    torch.testing.assert_close(both, by_axis)

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from net2vec.kernels.geometry.blocks import lay_out
+from net2vec.kernels.geometry.blocks import block_of
 from net2vec.kernels.geometry.maps import SparseMaps
 from net2vec.kernels.geometry.strips import Strips
 from net2vec.kernels.geometry.upsample import aligned_axis, upsampled, upsampled_is_on
@@ -145,7 +145,7 @@ def test_learning_computes_z_to_the_same_bits(grid, size):
     maps = SparseMaps.of(torch.from_numpy(generator.random((6, 20, *grid)) < 0.05))
     weight = torch.from_numpy(generator.normal(size=20).astype(np.float32))
     strips = Strips.of(grid, size)
-    block = lay_out(maps, strips, strips.pack(torch.zeros(6, *size, dtype=torch.bool)), 0, 6)
+    block = block_of(maps, strips, strips.pack(torch.zeros(6, *size, dtype=torch.bool)))
     in_learning = block.value(weight, torch.empty(block.mask.numel()))
     z = upsampled(maps.weighted(weight), size)
     image, lower = block.image, block.lower - block.image * grid[0]

@@ -38,7 +38,7 @@ def case(seed, h, w, H, W):
 def test_the_gradient_is_that_of_autograd(seed, h, w, H, W, portion):
     B, L, strips, masks, (background, slope), weight = case(seed, h, w, H, W)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dense, "_PORTION", portion)
+        patch.setattr(dense, "_CHUNK_IMAGES", portion)
         batch = DenseBatch(sparse_maps(B), strips, masks, background, slope)
         found = batch.gradient(weight)
     by_pixel = PixelBatch(sparse_maps(B), strips, masks, background, slope).gradient(weight)
@@ -57,8 +57,8 @@ def test_counts_are_those_of_the_pixels_that_count(seed, h, w, H, W, portion):
     B, L, strips, masks, _, weight = case(seed, h, w, H, W)
     weight = (weight * 8).round() / 8  # sums are exact, but for upsampling
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dense, "_PORTION", portion)
-        patch.setattr(dense, "_COUNTED", 2 * portion * len(strips) * strips.pixels)
+        patch.setattr(dense, "_CHUNK_IMAGES", portion)
+        patch.setattr(dense, "_COUNTED_PIXELS", 2 * portion * len(strips) * strips.pixels)
         found = count_dense(sparse_maps(B), strips, masks, weight)
     wanted = count_pixels(sparse_maps(B), strips, masks, weight)
     # A pixel where positive and negative cells cancel out may be on either side.

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from net2vec.kernels.sgd import logistic
+from net2vec.core import devices
 from net2vec.kernels.sgd.logistic import (
     Draws,
     accuracy,
@@ -112,7 +112,8 @@ def test_what_is_not_kept_stays_zero():
 @given(data=st.data())
 def test_neighbours_do_not_touch_a_bit(filters, vectors, concepts, data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(logistic, "_CPU_STEP", concepts * filters * 32)
+        policy = replace(devices.CPU, logistic_step_values=concepts * filters * 32)
+        patch.setattr(devices, "CPU", policy)
         assert concepts_in_block(filters, 32) == concepts
         case = Case(data.draw(st.integers(0, 2**32)), 7, filters, vectors)
         weight, bias = case.fit(list(range(7)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from net2vec.core import devices
 from net2vec.kernels.geometry.strips import Strips
-from net2vec.kernels.sgd import pixels
 from net2vec.kernels.sgd import segmentation as fit
 from net2vec.kernels.sgd.segmentation import (
     SegmentationProblem,
@@ -225,7 +227,7 @@ def test_the_size_of_blocks_moves_only_rounding(grid, size, monkeypatch):
     B, L, w0 = case(6, 13, 4, grid, size)
     found = []
     for most in (1, 3 * size[0] * size[1], 1 << 20):  # one image a block, a few, the whole batch
-        monkeypatch.setattr(pixels, "_BLOCK", most)
+        monkeypatch.setattr(devices, "CPU", replace(devices.CPU, pixel_block=most))
         problem = problem_of(B, L, batch=8, alpha=0.6)
         w = fit_alone(problem, torch.from_numpy(w0), learning_rate=0.02, momentum=0.9, epochs=10)
         found.append((w.numpy(), [count.tolist() for count in counts_of(problem, w)]))
@@ -308,7 +310,7 @@ def test_concepts_side_by_side_learn_the_same_bits_as_alone(grid, size, together
     alone = torch.stack(
         [fit_alone(*each, **settings) for each in zip(problems, start, strict=True)]
     )
-    monkeypatch.setattr(fit, "_CPU_GROUP_LIMIT", together)
+    monkeypatch.setattr(devices, "CPU", replace(devices.CPU, node_step_samples=together))
     for order in ([0, 1, 2, 3, 4, 5], [4, 2, 5, 0, 3, 1], [3, 5]):
         chosen = [problems[i] for i in order]
         found = fit_segmentation(chosen, start[order], **settings)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from net2vec.core import devices
 from net2vec.core.executors import ProcessExecutor, ThreadExecutor
 from net2vec.data.annotations import Annotations
 from net2vec.recording import LayerRecording
@@ -66,7 +67,7 @@ def images_of(mask: np.ndarray, train: bool) -> np.ndarray:
 @pytest.mark.parametrize("portion", [1, 5, 256])
 def test_single_filters_against_the_oracle(case, portion, monkeypatch):
     B, masks, recording, annotations = case
-    monkeypatch.setattr(single, "_CPU_PORTION", portion)
+    monkeypatch.setattr(devices, "CPU", replace(devices.CPU, single_filter_images=portion))
     labels = [4, 2, 1, 5, 3]  # in any order
     told: list[int] = []
     counts = count_single_filters(recording, annotations, labels, progress=told.append)
@@ -94,7 +95,7 @@ def test_single_filters_against_the_oracle(case, portion, monkeypatch):
 def test_neither_executors_nor_other_concepts_change_the_counts(case, executor, monkeypatch):
     _, _, recording, annotations = case
     expected = count_single_filters(recording, annotations, [1, 2, 3, 4, 5])
-    monkeypatch.setattr(single, "_CPU_PORTION", 3)
+    monkeypatch.setattr(devices, "CPU", replace(devices.CPU, single_filter_images=3))
     counts = count_single_filters(recording, annotations, [1, 2, 3, 4, 5], executor=executor)
     assert counts.intersection.equal(expected.intersection)
     assert counts.union.equal(expected.union)
@@ -241,7 +242,7 @@ def test_results_hang_on_names_and_not_on_the_order_of_concepts(case, tmp_path):
 
 def test_packing_in_portions_changes_nothing(case, monkeypatch):
     found = learn(case, "either")
-    monkeypatch.setattr(segment, "_CPU_PORTION", 4)
+    monkeypatch.setattr(devices, "CPU", replace(devices.CPU, unpacked_masks=4))
     again = learn(case, "either")
     for key in ("weight", "score", "pair_iou", "pairs"):
         np.testing.assert_array_equal(getattr(again, key), getattr(found, key), err_msg=key)
@@ -253,7 +254,7 @@ def test_best_filters_are_looked_at_in_portions_of_any_size(case, monkeypatch):
     asked = [ConceptTask(annotations, label, filter_) for filter_, label in enumerate(labels)]
     pairs = [annotations.pairs(label) for label in labels]
     counts = single.single_counts(recording, asked, pairs)
-    monkeypatch.setattr(single, "_CPU_GROUP_LIMIT", 4)
+    monkeypatch.setattr(devices, "CPU", replace(devices.CPU, counted_images=4))
     for one, other in zip(single.single_counts(recording, asked, pairs), counts, strict=True):
         np.testing.assert_array_equal(one.intersection, other.intersection)
         np.testing.assert_array_equal(one.union, other.union)

@@ -1,4 +1,4 @@
-"""Probabilities of pixels told apart in bins, and where to cut them."""
+"""Histograms of the probabilities of pixels, and the cut of best set IoU."""
 
 from __future__ import annotations
 
@@ -8,33 +8,24 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 BINS = 1 << 13
-# A cut that everything is above.
-_LOWEST = -30.0
-# Far less than the width of a bin.
+# A cut below all values of z.
+_LOWEST_CUT = -30.0
+# Far less than the width of a bin of z.
 _JUST_BELOW = -(2.0**-20)
-# Standard errors that are taken off a score before it is compared.
-_CAUTION = 0.5
+# Standard errors that are subtracted from a score before it is compared.
+_STANDARD_ERRORS = 0.5
 
 
 def bins_of(probability: Float[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
-    """The bin of every probability; its memory is used."""
+    """The bin of every probability, whose memory is overwritten."""
     return probability.mul_(BINS).clamp_(max=BINS - 1).to(torch.int16)
 
 
-def count_bins(bins: Int[Tensor, "*shape"], least: int = BINS) -> Int[np.ndarray, "number"]:
-    """How many there are in each bin, for numbers below `least`, a multiple of `BINS`."""
-    flat = bins.flatten()
-    if flat.device.type == "cuda":
-        counts: Int[np.ndarray, "number"] = torch.bincount(flat, minlength=least).cpu().numpy()
-        return counts
-    return np.bincount(flat.numpy(), minlength=least)
-
-
 def best_cut(histogram: Int[np.ndarray, "group two bin"]) -> float:
-    """Where to cut z for the best set IoU, to 1/8192 of probability.
+    """The cut of z with the best set IoU, to 1/8192 of probability.
 
-    Of two cuts that do about as well, the one whose score is less a matter of a few images does
-    better on others: half of its standard error over the groups is taken off a score.
+    Of two cuts with about the same score, the one whose score depends less on a few images does
+    better on others: half of its standard error over the groups is subtracted from each score.
 
     Args:
         histogram: by group of images the pixels of each bin, all of them and those in the masks.
@@ -46,13 +37,13 @@ def best_cut(histogram: Int[np.ndarray, "group two bin"]) -> float:
     iou = hit.sum(0) / total
     groups = len(histogram)
     off = (((hit - iou * union) / total) ** 2).sum(0) * groups / max(groups - 1, 1)
-    score = iou - (_CAUTION * np.sqrt(off) if groups > 1 else 0.0)
+    score = iou - (_STANDARD_ERRORS * np.sqrt(off) if groups > 1 else 0.0)
     # Any cut between two neighbouring values is as good: the middle is the safest.
     first = int(np.argmax(score))
     last = first + int(np.argmin(np.append(score[first:] == score[first], False))) - 1
     share = (first + last) / 2 / BINS
     if share == 0:
-        return _LOWEST
+        return _LOWEST_CUT
     cut = float(np.log(share / (1 - share)))
-    # Where no filter is on z is 0, in the bin that is predicted here: such pixels must be above.
+    # Pixels without an active filter have z = 0, in the lowest bin predicted: 0 must be above.
     return cut or _JUST_BELOW

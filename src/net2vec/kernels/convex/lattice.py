@@ -1,10 +1,10 @@
 """Many problems of a concept side by side, on a lattice of pixels: folds, strengths, subsets.
 
-What is chosen by cross-validation needs many solutions and few pixels. All problems share the
-images, the masks and the weights of pixels; they differ in which images they leave out. So a round
-is a few matrix products for all of them: from weights to cells of the grid by a sparse matrix, from
-cells to the lattice by two thin ones, and back. Where the grid is finer than the lattice, the
-sparse matrix goes to the lattice at once.
+Cross-validation needs many solutions and few pixels. All problems share the images, the masks and
+the weights of pixels; they differ in the images that they leave out. So a round is a few matrix
+products for all of them: from weights to cells of the grid by a sparse matrix, from cells to the
+lattice by two thin ones, and back. Where the grid is finer than the lattice, the sparse matrix
+leads directly to the lattice. A *place* is a cell of the grid, or then a pixel of the lattice.
 """
 
 from __future__ import annotations
@@ -20,14 +20,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from net2vec.kernels.convex.histogram import BINS, bins_of, count_bins
+from net2vec.core.devices import policy_of
+from net2vec.kernels.backends import backend_of
+from net2vec.kernels.backends.base import SparseMatrix
+from net2vec.kernels.convex.histogram import BINS, bins_of
 from net2vec.kernels.geometry.maps import SparseMaps
-from net2vec.kernels.geometry.sparse import SparseMatrix
 from net2vec.kernels.geometry.upsample import aligned_axis
-
-# Numbers of a block: those of a few problems stay in the second-level cache.
-_CPU_BLOCK = 1 << 18
-_GPU_BLOCK = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -36,15 +34,14 @@ class _Block:
 
     Attributes:
         images: the images.
-        there, back: from filters to places, cells of the grid or pixels of the lattice, and the
-            way back. Places are counted with images innermost.
+        to_places, to_filters: matrices from filters to places and back, images innermost.
         target: whether a pixel is in the mask.
-        share: what a pixel weighs.
+        share: weight of a pixel in the loss.
     """
 
     images: slice
-    there: SparseMatrix
-    back: SparseMatrix
+    to_places: SparseMatrix
+    to_filters: SparseMatrix
     target: Float[Tensor, "pixel 1 image"]
     share: Float[Tensor, "pixel 1 image"]
 
@@ -55,7 +52,7 @@ class Lattice:
 
     Attributes:
         maps: thresholded maps of the images.
-        rows, columns: how each row and column of the lattice mixes those of the grid.
+        rows, columns: weights of the grid's rows and columns in those of the lattice.
         inside: whether a pixel is in the concept's mask.
     """
 
@@ -88,7 +85,7 @@ class Lattice:
 
     @cached_property
     def is_mixed(self) -> bool:
-        """Whether there are pixels of both kinds, so that there is something to learn."""
+        """Whether there are pixels in the mask and outside; else the loss has no minimum."""
         return bool(self.inside.any()) and not bool(self.inside.all())
 
     def curvature(
@@ -129,7 +126,7 @@ class Lattice:
 
         Args:
             weight: of every problem.
-            judge: which problem each image is shown to.
+            judge: the problem by which each image is judged.
         """
         total = self._zero(len(weight))[:, 0]
         for block in self._blocks(len(weight)):
@@ -142,12 +139,12 @@ class Lattice:
     def histogram(
         self, weight: Float[Tensor, "problem filter"], judge: Int[Tensor, "image"], groups: int
     ) -> Int[np.ndarray, "group two bin"]:
-        """How many pixels have which probability: all, and those in the masks.
+        """Numbers of pixels by probability: all of them, and those in the masks.
 
         Args:
             weight: of every problem.
-            judge: which problem each image is shown to.
-            groups: stretches of neighbouring images that are counted apart.
+            judge: the problem by which each image is judged.
+            groups: runs of neighbouring images that are counted separately.
         """
         numbers = groups * BINS
         found = np.zeros((2, numbers), dtype=np.int64)
@@ -155,9 +152,10 @@ class Lattice:
         start = (image * groups // len(self.maps) * BINS).int()
         for block in self._blocks(len(weight)):
             value = self._judged(weight, block, judge[block.images])
-            place = bins_of(value.sigmoid_()) + start[block.images]
-            inside = place[block.target[:, 0] > 0]
-            found += np.stack([count_bins(place, numbers), count_bins(inside, numbers)])
+            index = bins_of(value.sigmoid_()) + start[block.images]
+            inside = index[block.target[:, 0] > 0]
+            backend = backend_of(index.device)
+            found += np.stack([backend.bincount(p.flatten(), numbers) for p in (index, inside)])
         return found.reshape(2, groups, BINS).transpose(1, 0, 2)
 
     @property
@@ -179,7 +177,7 @@ class Lattice:
     ) -> Float[Tensor, "pixel problem image"]:
         """Z on the lattice."""
         images = block.target.shape[2]
-        at = block.there.times(weight.float()).view(self._places, images, -1)
+        at = block.to_places.times(weight.float()).view(self._places, images, -1)
         return self._wide(at.transpose(1, 2).contiguous())
 
     def _judged(
@@ -187,7 +185,7 @@ class Lattice:
     ) -> Float[Tensor, "pixel image"]:
         """Z on the lattice, in each image by its own problem."""
         images = block.target.shape[2]
-        at = block.there.times(weight.float()).view(self._places, images, -1)
+        at = block.to_places.times(weight.float()).view(self._places, images, -1)
         own = torch.gather(at, 2, judge[:, None].expand(self._places, -1, 1))
         return self._wide(own.transpose(1, 2).contiguous())[:, 0]
 
@@ -217,19 +215,18 @@ class Lattice:
             narrow = torch.bmm(columns, by_pixel.view(height, width, -1))
             by_pixel = (self.rows.T @ narrow.view(height, -1)).view(-1, problems, images)
         by_place = (by_pixel * counts).transpose(1, 2)
-        return block.back.times(by_place.reshape(-1, problems).T).T.double()
+        return block.to_filters.times(by_place.reshape(-1, problems).T).T.double()
 
     def _blocks(self, problems: int) -> Iterator[_Block]:
-        device = self.inside.device
-        numbers = _GPU_BLOCK if device.type == "cuda" else _CPU_BLOCK
-        together = max(1, numbers // (problems * max(self.inside[0].numel(), self._places)))
-        if together not in self._made:
-            starts = range(0, len(self.maps), together)
-            self._made[together] = [self._block(first, first + together) for first in starts]
-        yield from self._made[together]
+        values = policy_of(self.inside.device).lattice_block_values
+        images = max(1, values // (problems * max(self.inside[0].numel(), self._places)))
+        if images not in self._by_size:
+            starts = range(0, len(self.maps), images)
+            self._by_size[images] = [self._block(first, first + images) for first in starts]
+        yield from self._by_size[images]
 
     @cached_property
-    def _made(self) -> dict[int, list[_Block]]:
+    def _by_size(self) -> dict[int, list[_Block]]:
         return {}
 
     def _block(self, first: int, last: int) -> _Block:
@@ -239,8 +236,9 @@ class Lattice:
         background = self.inside.numel() - foreground
         share = torch.where(target > 0, 0.5 / foreground, 0.5 / background).float()
         matrix = self._matrix(first, last)
-        there, back = (SparseMatrix.of(part, target.device) for part in (matrix, matrix.T))
-        return _Block(slice(first, last), there, back, target, share)
+        backend = backend_of(target.device)
+        forth, back = (backend.sparse_matrix(part, target) for part in (matrix, matrix.T))
+        return _Block(slice(first, last), forth, back, target, share)
 
     def _matrix(self, first: int, last: int) -> scipy.sparse.csr_array:
         cells, images = self.maps.grid[0] * self.maps.grid[1], last - first

@@ -1,10 +1,10 @@
 """A quasi-Newton method for smooth, strictly convex functions: many problems side by side.
 
-Limited-memory BFGS in scaled variables. Every round asks once for the gradients of all problems.
-A problem takes its step where the slope along it has not turned up too much, and else shortens it
-by the secant rule: for convex functions slopes are enough, no function value is computed. What
-a problem does depends on its own gradients alone, not on those beside it, and to the last bit if
-the number of problems stays the same and that of variables is a multiple of 16.
+Limited-memory BFGS in scaled variables. Every round computes the gradients of all problems once. A
+problem accepts its step unless the slope along it has risen too much, and else shortens it by the
+secant rule: for convex functions slopes are enough, no function value is computed. The result of a
+problem depends on its own gradients alone, to the last bit if the number of problems stays the same
+and the number of variables is a multiple of 16.
 
 Source: Byrd, Nocedal and Schnabel, Representations of quasi-Newton matrices (1994), theorem 2.2.
 """
@@ -19,24 +19,26 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from net2vec.core.devices import policy_of
+
 _MEMORY = 12
-# Slots are looked at in fours: small matrices of other sizes do not all begin at addresses that
-# libraries treat alike, and a problem's last bits would hang on its place among the others.
-_SLOTS = 4
-# A step is taken unless the slope at its end is above this share of the slope at its beginning.
-_OVERSHOOT = 0.5
+# Slots are used in multiples of four: small matrices of other sizes are not all aligned alike, and
+# the last bits of a problem would depend on its index among the others.
+_SLOT_MULTIPLE = 4
+# A step is accepted unless the slope at its end is above this share of the slope at its beginning.
+_MAX_OVERSHOOT = 0.5
 _LOADING = Lock()
 _LOADED: set[torch.device] = set()
 
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where the problems ended.
+    """The last points of the problems.
 
     Attributes:
-        x: the last points.
+        x: the points.
         converged: whether each met its condition.
-        rounds: how often each was asked for its gradient.
+        rounds: how often the gradient of each was computed.
     """
 
     x: Float[Tensor, "problem variable"]
@@ -50,16 +52,16 @@ def minimize(
     scale: Float[Tensor, "problem variable"],
     is_done: Callable[[Tensor, Tensor], Bool[Tensor, "problem"]],
     *,
-    most: int = 200,
+    max_rounds: int = 200,
 ) -> Minimum:
     """Minimise convex functions.
 
     Args:
         gradient: of every problem at its point.
-        start: where to begin.
-        scale: typical lengths of the variables, such as 1 / sqrt(curvature); 0 for one that stays.
-        is_done: from points and gradients, which problems need no further step.
-        most: rounds after which a problem is given up.
+        start: the first points.
+        scale: typical lengths of the variables, such as 1 / sqrt(curvature); 0 for fixed ones.
+        is_done: from points and gradients, whether each problem is solved.
+        max_rounds: rounds after which a problem is given up.
     """
     _load_solver(start.device)
     x, slope = start.clone(), gradient(start)
@@ -68,7 +70,7 @@ def minimize(
     history = _History(x)
     step = history.direction(slope * scale)
     length = _first_length(step)
-    for _ in range(most - 1):
+    for _ in range(max_rounds - 1):
         if bool(done.all()):
             break
         move = torch.where(done, 0.0, length)[:, None] * step
@@ -77,7 +79,7 @@ def minimize(
         rounds += ~done
         before = (slope * scale * step).sum(1)
         after = (found * scale * step).sum(1)
-        taken = ~done & (after <= -_OVERSHOOT * before)
+        taken = ~done & (after <= -_MAX_OVERSHOOT * before)
         history.add(taken, move, (found - slope) * scale)
         x = torch.where(taken[:, None], tried, x)
         slope = torch.where(taken[:, None], found, slope)
@@ -91,25 +93,25 @@ def minimize(
 
 
 def _load_solver(device: torch.device) -> None:
-    """On a GPU its library is loaded at the first call, which several threads must not make."""
+    """Load the library of a GPU, which must not happen in several threads at once."""
     with _LOADING:
-        if device.type == "cuda" and device not in _LOADED:
+        if policy_of(device).is_gpu and device not in _LOADED:
             torch.linalg.solve_triangular(*torch.eye(1, device=device).expand(2, 1, 1), upper=True)
             _LOADED.add(device)
 
 
 def _first_length(step: Float[Tensor, "problem variable"]) -> Float[Tensor, "problem"]:
-    """The first step goes straight down; scaled variables are of the order of 1."""
+    """Length of the first step, along the gradient; scaled variables are of the order of 1."""
     length: Tensor = 1 / step.norm(dim=1).clamp(min=1.0)
     return length
 
 
 class _History:
-    """The last steps of every problem and what they did to its gradient, in a ring of slots.
+    """The last steps of every problem and the changes of its gradient, in a ring of slots.
 
     The approximate inverse is applied in its compact form: one product of the history with two
     vectors, one back, and between them matrices as small as the memory. A slot of zeros has no
-    effect, and slots that no problem has come to yet are not looked at.
+    effect, and unused slots are skipped.
     """
 
     def __init__(self, x: Float[Tensor, "problem variable"]) -> None:
@@ -129,7 +131,7 @@ class _History:
         """Remember the steps that were taken."""
         product, square = (step * change).sum(1), (change * change).sum(1)
         numbers = torch.finfo(step.dtype)
-        # Rounding may hide the curvature of a tiny step; such a step teaches nothing.
+        # Rounding may hide the curvature of a tiny step; such a step is not remembered.
         least = numbers.eps**0.75 * step.norm(dim=1) * square.sqrt()
         taken = taken & (product > least)
         slot = self.count % _MEMORY
@@ -144,21 +146,24 @@ class _History:
         """Minus the approximate inverse of the curvature, times the gradient."""
         if self.count == 0:
             return -slope
-        newest, used = (self.count - 1) % _MEMORY, min(-(-self.count // _SLOTS) * _SLOTS, _MEMORY)
+        newest, used = (
+            (self.count - 1) % _MEMORY,
+            min(-(-self.count // _SLOT_MULTIPLE) * _SLOT_MULTIPLE, _MEMORY),
+        )
         pair = self.pair[:, :used].flatten(1, 2)
-        asked = torch.stack([self.pair[:, newest, 1], slope], 2)
-        found = torch.bmm(pair, asked).view(-1, used, 2, 2)
+        vectors = torch.stack([self.pair[:, newest, 1], slope], 2)
+        found = torch.bmm(pair, vectors).view(-1, used, 2, 2)
         self.cross[:, :used, newest] = found[:, :, 0, 0]
         self.square[:, :used, newest] = self.square[:, newest, :used] = found[:, :, 1, 0]
         cross, square = self.cross[:, :used, :used], self.square[:, :used, :used]
-        # From the oldest to the newest; as long as there is room they stand so.
+        # From the oldest to the newest, which is their order until the ring is full.
         oldest = self.count % _MEMORY if self.count > _MEMORY else 0
         if oldest:
             cross, square = (part.roll((-oldest, -oldest), (1, 2)) for part in (cross, square))
             found = found.roll(-oldest, 1)
         along, across = found[:, :, 0, 1:], found[:, :, 1, 1:]
         own, size = cross.diagonal(dim1=1, dim2=2), self.size[:, None, None]
-        # A 1 in the place of empty slots keeps them out of the others' way.
+        # A 1 on the diagonal of an empty slot decouples it from the others.
         upper = cross.triu() + torch.diag_embed((own == 0).to(own.dtype))
         inner = torch.linalg.solve_triangular(upper, along, upper=True)
         middle = own[:, :, None] * inner + size * (square @ inner - across)

@@ -1,10 +1,10 @@
 """The balanced log loss at a few nodes between four cells: several choices of filters at once.
 
-With a the share that a filter has of a pixel y, t its mask and v what it weighs, the gradient is
+With a the share of a filter in a pixel y, t the mask and v the weight of the pixel, the gradient is
 
     sum_y v(y) a(y) (p(y) - t(y)) = sum_n [sum_y v(y) l_n(y)] a(n) p(n) - sum_y v(y) a(y) t(y)
 
-where l_n are the nodes' polynomials (see `net2vec.kernels.geometry.nodes`). The last sum is
+where l_n are the polynomials of the nodes (see `net2vec.kernels.geometry.nodes`). The last sum is
 the same for all weights.
 """
 
@@ -23,9 +23,9 @@ from net2vec.kernels.geometry.nodes import BlockIndex, NodeBlock, weighted_proba
 from net2vec.kernels.geometry.strips import Strips
 
 # Images of a block: fewer cost more calls, more fall out of the caches.
-_IMAGES = 64
-# Bytes of the nodes' sums; more images than that are visited pixel by pixel.
-_MOST = 1 << 28
+_BLOCK_IMAGES = 64
+# Bytes of the sums at nodes; problems that would need more use pixels.
+_MAX_SUMS_BYTES = 1 << 28
 
 
 class NodeProblem:
@@ -35,11 +35,11 @@ class NodeProblem:
         grid: geometry of the masks.
         maps: thresholded maps of the images.
         masks: their masks, from `Strips.pack`.
-        balance: what a pixel of each kind weighs.
-        pull: of every filter, what the masks pull its weight by.
+        balance: weights of foreground and background pixels.
+        pull: of every filter, the last sum above.
 
     Attributes:
-        has_levels: whether steep squares have more nodes, and not all of their pixels.
+        has_levels: whether steep squares get more nodes before they get all of their pixels.
     """
 
     def __init__(
@@ -52,8 +52,8 @@ class NodeProblem:
     ) -> None:
         self._maps, self._pull = maps, pull
         self.has_levels = len(grid.levels) > 1
-        bounds = range(0, len(maps), _IMAGES)
-        self._bounds = [(first, min(first + _IMAGES, len(maps))) for first in bounds]
+        bounds = range(0, len(maps), _BLOCK_IMAGES)
+        self._bounds = [(first, min(first + _BLOCK_IMAGES, len(maps))) for first in bounds]
         background = pull.new_full((len(maps),), balance.background)
         slope = pull.new_full((len(maps),), balance.background - balance.foreground)
         self._sums = [
@@ -63,21 +63,21 @@ class NodeProblem:
 
     @classmethod
     def fits(cls, strips: Strips, maps: SparseMaps) -> NodeGrid | None:
-        """The grid's squares, where they hold pixels enough and the images are not too many."""
+        """The squares of the grid; None if they hold too few pixels or the sums are too large."""
         grid = NodeGrid.of(maps.grid, strips.size, LOG_LEVELS)
         if grid is None or not grid.levels:
             return None
         size = len(maps) * grid.squares * grid.levels[0][0] ** 2 * 4
-        return grid if size <= _MOST else None
+        return grid if size <= _MAX_SUMS_BYTES else None
 
     def gradient_of(
         self, kept: Sequence[Bool[Tensor, "filter"]], near: Float[Tensor, "choice filter"]
     ) -> Callable[[Float[Tensor, "choice filter"]], Float[Tensor, "choice filter"]]:
-        """The loss's gradient without the L2 term, each choice of filters on its own.
+        """The gradient of the loss without the L2 term, each choice of filters on its own.
 
         Args:
             kept: the choices.
-            near: weights near to those that it is asked for first.
+            near: weights near to those of the first call.
         """
         maps = [self._maps.keep_filters(some) for some in kept]
         begin = near.float().flatten()
@@ -85,7 +85,7 @@ class NodeProblem:
             NodeBlock(
                 SparseMaps.joined([some.slice_images(*bounds) for some in maps]),
                 sums,
-                self._shown(bounds[1] - bounds[0], len(kept)),
+                self._index(bounds[1] - bounds[0], len(kept)),
                 response=weighted_probability,
                 near=begin,
             )
@@ -101,8 +101,8 @@ class NodeProblem:
 
         return gradient
 
-    def _shown(self, images: int, choices: int) -> BlockIndex:
-        """Every choice of filters looks at the same masks."""
+    def _index(self, images: int, choices: int) -> BlockIndex:
+        """All choices of filters share the masks."""
         each = torch.arange(choices, device=self._pull.device)
         mask = torch.arange(images, device=self._pull.device)
         return BlockIndex(mask.repeat(choices), each.repeat_interleave(images))

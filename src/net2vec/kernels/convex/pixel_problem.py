@@ -1,10 +1,10 @@
-"""The convex twin of learning to segment: balanced log loss over a concept's pixels.
+"""The convex counterpart of learning to segment: balanced log loss over the pixels of a concept.
 
-The model is the paper's, z = sum_k w_k up(B_k), without a bias: where to cut z is another question.
-Foreground and background weigh one half each, whatever their number. Pixels that no active filter
-reaches have z = 0 and no gradient: they are counted once and never visited again.
+The model is that of the paper, z = sum_k w_k up(B_k), without a bias; the cut of z is chosen
+afterwards. Foreground and background weigh one half each, whatever their number. Pixels that no
+active filter reaches have z = 0 and no gradient: they are counted once and then skipped.
 
-Variables are w in double precision; pixels are visited in single precision.
+Weights are in double precision, pixels in single precision.
 """
 
 from __future__ import annotations
@@ -19,18 +19,16 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from net2vec.kernels.convex.histogram import BINS, bins_of, count_bins
-from net2vec.kernels.geometry.blocks import Block, lay_out
+from net2vec.core.devices import policy_of
+from net2vec.kernels.backends import backend_of
+from net2vec.kernels.convex.histogram import BINS, bins_of
+from net2vec.kernels.geometry.blocks import Block, block_of
 from net2vec.kernels.geometry.maps import SparseMaps
 from net2vec.kernels.geometry.strips import Strips
 
-# Pixels of a block: fewer cost more calls, more fall out of the caches.
-_CPU_BLOCK = 16 * 1024 * 24
-_GPU_BLOCK = 1 << 25
-
 
 class Balance(NamedTuple):
-    """What a pixel of each kind weighs."""
+    """Weights of a foreground and of a background pixel."""
 
     foreground: float
     background: float
@@ -38,11 +36,11 @@ class Balance(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """Images laid out for many passes.
+    """Images as blocks in memory, for many passes.
 
     Attributes:
         blocks: the pixels that an active filter reaches.
-        area: pixels of each image's mask.
+        area: pixels of the mask of each image.
         pixels: pixels of an image.
         reached, reached_area: of each image, pixels that are reached, and those in its mask.
     """
@@ -89,11 +87,11 @@ class PixelProblem:
     ) -> None:
         self.filters = parts[0][0].filters
         self.device = parts[0][0].cell.device
-        self.parts = [_lay_out_part(strips, *part) for part in parts]
+        self.parts = [_part_of(strips, *part) for part in parts]
         blocks = [block for part in self.parts for block in part.blocks]
-        room = max((block.mask.numel() for block in blocks), default=0)
-        self._value = torch.empty(room, device=self.device)
-        self._target = torch.empty(room, device=self.device)
+        size = max((block.mask.numel() for block in blocks), default=0)
+        self._value = torch.empty(size, device=self.device)
+        self._target = torch.empty(size, device=self.device)
 
     def balance(self, chosen: Sequence[int]) -> Balance | None:
         """Weights of foreground and background; None where there is only one of them."""
@@ -119,14 +117,14 @@ class PixelProblem:
         return gradient.double()
 
     def pull(self, chosen: Sequence[int], balance: Balance) -> Float[Tensor, "filter"]:
-        """What the masks alone add to minus the gradient, whatever the weights are."""
+        """The part of minus the gradient that does not depend on the weights."""
         total = torch.zeros(self.filters, device=self.device)
         for block in self._blocks(chosen):
             block.add_back(total, block.mask.float().mul_(balance.foreground))
         return total
 
     def curvature(self, chosen: Sequence[int], balance: Balance) -> Float[Tensor, "filter"]:
-        """The largest that the second derivative along each weight can be, nearly.
+        """An approximate upper bound of the second derivative along each weight.
 
         It is a quarter of the mean of the squared feature; the feature stands for its square.
         """
@@ -155,15 +153,16 @@ class PixelProblem:
     def histogram(
         self, weight: Float[Tensor, "filter"], chosen: Sequence[int]
     ) -> Int[np.ndarray, "two bin"]:
-        """How many pixels have which probability: all of them, and those in the masks."""
+        """Numbers of pixels by probability: all of them, and those in the masks."""
         total, inside = np.zeros(BINS, np.int64), np.zeros(BINS, np.int64)
         for block in self._blocks(chosen):
-            # Places that are no pixels fall to bin 0 and are taken out again.
+            # Padding falls into bin 0 and is subtracted again.
             is_pixel = block.is_pixel
-            place = bins_of(self._probability(block, weight.float()).mul_(is_pixel))
-            total += count_bins(place)
-            total[0] -= place.numel() - int(is_pixel.sum())
-            inside += count_bins(place[block.mask.bool()])
+            index = bins_of(self._probability(block, weight.float()).mul_(is_pixel))
+            bincount = backend_of(index.device).bincount
+            total += bincount(index.flatten(), BINS)
+            total[0] -= index.numel() - int(is_pixel.sum())
+            inside += bincount(index[block.mask.bool()], BINS)
         for i in chosen:
             inside[BINS // 2] += self.parts[i].idle_foreground
             total[BINS // 2] += self.parts[i].idle_foreground + self.parts[i].idle_background
@@ -194,21 +193,16 @@ class PixelProblem:
         return block.value(weight, self._value).sigmoid_()
 
 
-def _lay_out_part(
-    strips: Strips, maps: SparseMaps, masks: UInt8[Tensor, "image strip byte"]
-) -> Part:
-    most = _GPU_BLOCK if maps.cell.device.type == "cuda" else _CPU_BLOCK
-    images = max(1, most // (len(strips) * strips.pixels))
-    blocks = [
-        lay_out(maps, strips, masks, first, min(first + images, len(maps)))
-        for first in range(0, len(maps), images)
-    ]
-    bits = torch.from_numpy(np.bitwise_count(masks.cpu().numpy()).astype(np.int64))
+def _part_of(strips: Strips, maps: SparseMaps, masks: UInt8[Tensor, "image strip byte"]) -> Part:
+    device = maps.cell.device
+    images = max(1, policy_of(device).pixel_block // (len(strips) * strips.pixels))
+    bounds = [(n, min(n + images, len(maps))) for n in range(0, len(maps), images)]
+    blocks = [block_of(maps.slice_images(*some), strips, masks[slice(*some)]) for some in bounds]
     none = torch.zeros(0, dtype=torch.int64)
-    counts = [block.counts(torch.ones(block.shape, device=maps.cell.device)) for block in blocks]
+    counts = [block.counts(torch.ones(block.shape, device=device)) for block in blocks]
     return Part(
         blocks=blocks,
-        area=bits.flatten(1).sum(1),
+        area=backend_of("cpu").count_bits(masks.cpu().flatten(1)),
         pixels=strips.rows.outputs * strips.columns.outputs,
         reached=torch.cat([none, *(pixels.cpu() for pixels, _ in counts)]),
         reached_area=torch.cat([none, *(area.cpu() for _, area in counts)]),
@@ -216,5 +210,5 @@ def _lay_out_part(
 
 
 def _weights(target: Float[Tensor, "*shape"], balance: Balance) -> Float[Tensor, "*shape"]:
-    """What each pixel weighs; in the target's own memory."""
+    """The weight of each pixel, in the memory of the target."""
     return target.mul_(balance.foreground - balance.background).add_(balance.background)

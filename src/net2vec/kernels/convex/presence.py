@@ -1,8 +1,8 @@
-"""Is a concept in an image? The log loss of that question, many problems side by side.
+"""The log loss of whether a concept is in an image, for many problems side by side.
 
-A problem weighs images: those that contain the concept one half together and the others one half,
-and 0 those that it must not see. Problems come in groups that share their inputs, so that a
-gradient is two matrix products. In a given number of groups and problems none depends on others.
+A problem weighs images: those that contain the concept together one half, the others one half, and
+held-out images 0. Problems come in groups that share their inputs, so that a gradient is two matrix
+products. In a given number of groups and problems none depends on others.
 
 Source: paper, section 3.2.
 """
@@ -22,10 +22,10 @@ class Presence:
     """Problems in groups; variables are weights, the last a bias if inputs end with a column of 1.
 
     Attributes:
-        inputs: features of the images, of each group its own or one matrix for all.
+        inputs: features of the images, by group or one matrix for all groups.
         squares: their squares.
         positive: which images contain the concept.
-        weight: what each image weighs.
+        weight: weight of each image.
     """
 
     inputs: Float[Tensor, "group_or_one image variable"]
@@ -56,7 +56,7 @@ class Presence:
     def loss(
         self, x: Float[Tensor, "row variable"], weight: Float[Tensor, "group problem image"]
     ) -> Float[Tensor, "group problem"]:
-        """Log loss (nats) of images that weigh otherwise, such as those held out."""
+        """Log loss (nats) with other weights of images, such as of those held out."""
         logit = self._logit(x)
         return (weight * softplus(torch.where(self.positive, -logit, logit))).sum(2)
 
@@ -76,9 +76,9 @@ def _times(
 def balanced(
     positive: Bool[Tensor, "*problem image"], used: Bool[Tensor, "*problem image"]
 ) -> Float[Tensor, "*problem image"]:
-    """Weights of used images: one half for those that contain the concept, one for the others.
+    """Weights of used images: together one half on either side.
 
-    All are 0 where a side is missing: there is nothing to tell apart.
+    All are 0 where a side is missing: such a problem has no solution.
     """
     inside, outside = positive & used, ~positive & used
     of_inside, of_outside = (side.sum(-1, keepdim=True) for side in (inside, outside))

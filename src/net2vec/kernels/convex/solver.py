@@ -1,8 +1,7 @@
 """Balanced log loss with an L2 term, solved to its optimum: one rule for both tasks.
 
-The L2 term makes the problem strictly convex: the optimum does not depend on where the search
-began, and a small gradient proves that it is near, since norm(w - w*) is at most
-norm(gradient) / l2.
+The L2 term makes the problem strictly convex: the optimum does not depend on the start, and a small
+gradient proves that it is near, since norm(w - w*) is at most norm(gradient) / l2.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ STRENGTHS = (1e-1, 1e-2, 1e-3, 1e-4)
 """L2 strengths to choose from, from the strongest."""
 
 # Relative distance from the optimum: two solutions then have a cosine above 0.9999.
-_CLOSE = 5e-3
-_BIAS = 1e-4
+_MAX_DISTANCE = 5e-3
+_MAX_BIAS_SLOPE = 1e-4
 ROUGH = 5e-2
-"""The same in scaled variables, as far as needed to choose a strength or a cut by."""
+"""Relative distance in scaled variables that suffices to choose a strength or a cut."""
 
 Gradient = Callable[[Float[Tensor, "problem variable"]], Float[Tensor, "problem variable"]]
 
@@ -34,18 +33,17 @@ def solve(
     l2: Float[Tensor, "problem variable"],
     *,
     rough: float = 0.0,
-    most: int = 200,
+    max_rounds: int = 200,
 ) -> Minimum:
     """Minimise the loss plus half of the squared weights times their L2 strength.
 
     Args:
         gradient: of the loss without the L2 term.
-        start: where to begin.
-        curvature: of the loss along each variable, nearly; 0 for a variable that is fixed at 0.
+        start: the first points.
+        curvature: of the loss along each variable, approximately; 0 for one that is fixed at 0.
         l2: strength of the L2 term, the same for all weights of a problem; 0 for a bias.
-        rough: where the neighbourhood of the optimum is enough, the relative distance in scaled
-            variables that is near enough; 0 for the optimum itself.
-        most: rounds after which a problem is given up.
+        rough: relative distance in scaled variables that is near enough; 0 for the optimum itself.
+        max_rounds: rounds after which a problem is given up.
     """
     moves = curvature > 0
     scale = torch.where(moves, 1 / (curvature + l2).clamp(min=1e-30).sqrt(), 0.0)
@@ -57,8 +55,8 @@ def solve(
 
     def is_close(x: Tensor, slope: Tensor) -> Bool[Tensor, "problem"]:
         distance = (slope * is_weight).norm(dim=1) / strength
-        level = (slope * ~is_weight).abs().amax(1) <= _BIAS
-        close: Tensor = distance <= _CLOSE * (x * is_weight).norm(dim=1)
+        level = (slope * ~is_weight).abs().amax(1) <= _MAX_BIAS_SLOPE
+        close: Tensor = distance <= _MAX_DISTANCE * (x * is_weight).norm(dim=1)
         return close & level
 
     def is_near(x: Tensor, slope: Tensor) -> Bool[Tensor, "problem"]:
@@ -66,4 +64,6 @@ def solve(
         near: Tensor = (slope * scale).norm(dim=1) <= rough * size
         return near
 
-    return minimize(total, start * moves, scale, is_near if rough else is_close, most=most)
+    return minimize(
+        total, start * moves, scale, is_near if rough else is_close, max_rounds=max_rounds
+    )

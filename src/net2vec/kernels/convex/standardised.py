@@ -1,4 +1,4 @@
-"""Features on a common footing: centred, in units of their spread, along their main directions.
+"""Standardised features: centred, in units of their spread, and along their main directions.
 
 The unit is one for all filters, so that weights keep their proportions: in units of its own, a
 filter that hardly varies would count as much as any, and have by far the largest weight as
@@ -19,25 +19,23 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 # Shares of the largest variance below this are rounding.
-_NOTHING = 1e-12
-
-
-# Rows and columns come in multiples of these, filled up with zeros: then every row begins at an
-# address that libraries treat alike, and no last bit hangs on which row of a product it is in.
-_IMAGES = 64
-_VARIABLES = 16
+_MIN_VARIANCE_SHARE = 1e-12
+# Rows and columns are padded with zeros to multiples of these: then all rows are aligned alike, and
+# no last bit depends on the index of a row in a product.
+_ROW_MULTIPLE = 64
+_COLUMN_MULTIPLE = 16
 
 
 @dataclass(frozen=True)
 class Standardised:
-    """Features of training images, filled up with rows and columns of zeros.
+    """Features of training images, padded with rows and columns of zeros.
 
     The last column of `own` and `turned` is 1 for every image: a variable for the bias.
 
     Attributes:
-        images: how many there are.
+        images: number of images.
         mean: of every filter over the images.
-        varies: whether a filter is not constant.
+        varies: whether each filter is not constant.
         spread: root mean square of the filters' standard deviations; 1 if all are constant.
         own: features less their mean, over the spread; 0 if constant.
         turned: the same along the main directions, that of most variance first.
@@ -63,7 +61,7 @@ class Standardised:
         spread = float(x.square().mean().sqrt()) or 1.0
         x /= spread
         directions = _main_directions(x)
-        own, turned = _filled_up(x), _filled_up(x @ directions)
+        own, turned = _padded(x), _padded(x @ directions)
         turn = x.new_zeros(own.shape[1], turned.shape[1])
         turn[: directions.shape[0], : directions.shape[1]] = directions
         turn[-1, -1] = 1
@@ -87,19 +85,21 @@ def _main_directions(
     images, filters = x.shape
     if images < filters:
         value, vector = torch.linalg.eigh(x @ x.T)
-        kept = value > _NOTHING * value[-1]
+        kept = value > _MIN_VARIANCE_SHARE * value[-1]
         turn = x.T @ vector[:, kept] / value[kept].sqrt()
     else:
         value, vector = torch.linalg.eigh(x.T @ x)
-        turn = vector[:, value > _NOTHING * value[-1]]
+        turn = vector[:, value > _MIN_VARIANCE_SHARE * value[-1]]
     turned: Tensor = turn.flip(1)
     return turned
 
 
-def _filled_up(x: Float[Tensor, "image column"]) -> Float[Tensor, "row variable"]:
+def _padded(x: Float[Tensor, "image column"]) -> Float[Tensor, "row variable"]:
     rows, columns = (
         -(-count // step) * step
-        for count, step in zip((x.shape[0], x.shape[1] + 1), (_IMAGES, _VARIABLES), strict=True)
+        for count, step in zip(
+            (x.shape[0], x.shape[1] + 1), (_ROW_MULTIPLE, _COLUMN_MULTIPLE), strict=True
+        )
     )
     filled = x.new_zeros(rows, columns)
     filled[: x.shape[0], : x.shape[1]] = x

@@ -1,4 +1,4 @@
-"""Thresholded maps as lists of who is on: half a percent of a dense array."""
+"""Thresholded maps as lists of active entries: half a percent of a dense array."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class SparseMaps:
-    """Thresholded maps of some images: who is on, and where.
+    """Thresholded maps of some images: active (filter, cell) entries, by image.
 
     Attributes:
         starts: for every image its first entry, and at the end the number of entries; on the CPU.
-        filter, cell: one entry a (image, filter, cell of the grid) that is on; on any device.
+        filter, cell: an entry for every active (image, filter, cell of the grid); on any device.
         grid: height and width of the grid.
         filters: number of filters (K).
     """
@@ -31,11 +31,11 @@ class SparseMaps:
     @classmethod
     def of(cls, active: Bool[Tensor, "image filter y x"]) -> SparseMaps:
         """The maps of a dense array, entries in the order of image, filter and cell."""
-        image, who, cell = torch.nonzero(active.flatten(2), as_tuple=True)
+        image, filters, cell = torch.nonzero(active.flatten(2), as_tuple=True)
         counts = torch.bincount(image, minlength=len(active))
         starts = torch.cat([counts.new_zeros(1), torch.cumsum(counts, 0)]).cpu()
         height, width = active.shape[2:]
-        return cls(starts, who.int(), cell.int(), (height, width), active.shape[1])
+        return cls(starts, filters.int(), cell.int(), (height, width), active.shape[1])
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -46,7 +46,7 @@ class SparseMaps:
 
     @classmethod
     def joined(cls, parts: Sequence[SparseMaps]) -> SparseMaps:
-        """The images of several maps one after the other, each with filters of its own.
+        """The images of several maps one after the other, each part with filters of its own.
 
         Filters are numbered through the parts: those of the second follow those of the first.
         """
@@ -72,31 +72,31 @@ class SparseMaps:
 
     def keep_filters(self, kept: Bool[Tensor, "filter"]) -> SparseMaps:
         """The same maps with all filters but the kept ones off."""
-        return self._those(kept.to(self.filter.device)[self.filter.long()])
+        return self._keep(kept.to(self.filter.device)[self.filter.long()])
 
     def weighted(self, weight: Float[Tensor, "filter"]) -> Float[Tensor, "image y x"]:
         """The sum of the maps of all filters, each by its weight, on the grid."""
         cells = self.grid[0] * self.grid[1]
         total = weight.new_zeros(len(self) * cells)
-        place = self.cell.long() + self.image() * cells
-        total.index_add_(0, place, torch.index_select(weight, 0, self.filter.long()))
+        index = self.cell.long() + self.image() * cells
+        total.index_add_(0, index, torch.index_select(weight, 0, self.filter.long()))
         return total.view(len(self), *self.grid)
 
     def alone(self, chosen: Int[Tensor, "image"]) -> SparseMaps:
         """The maps of one filter of each image, as those of a layer with a single filter."""
-        maps = self._those(self.filter == self._by_entry(chosen))
+        maps = self._keep(self.filter == self._by_entry(chosen))
         return SparseMaps(maps.starts, torch.zeros_like(maps.filter), maps.cell, maps.grid, 1)
 
-    def _those(self, stay: Bool[Tensor, "entry"]) -> SparseMaps:
+    def _keep(self, stay: Bool[Tensor, "entry"]) -> SparseMaps:
         before = torch.cat([stay.new_zeros(1, dtype=torch.int64), torch.cumsum(stay, 0)])
         starts = before[self.starts.to(stay.device)].cpu()
         return SparseMaps(starts, self.filter[stay], self.cell[stay], self.grid, self.filters)
 
     def _by_entry(self, by_image: Shaped[Tensor, "image"]) -> Shaped[Tensor, "entry"]:
-        """For every entry what its image has."""
+        """For every entry the value of its image."""
         device, entries = self.cell.device, len(self.cell)
         counts = self.starts.diff().to(device)
-        # Told how many there are, a GPU need not be asked.
+        # With the number of entries given, no value need be read from a GPU.
         return torch.repeat_interleave(by_image.to(device), counts, output_size=entries)
 
     def to(self, device: torch.device | str) -> SparseMaps:

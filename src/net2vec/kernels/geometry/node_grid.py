@@ -1,6 +1,6 @@
-"""Squares between four cells of a grid, their nodes, and what masks come to at them.
+"""Squares between four cells of a grid, their nodes, and sums of masks at the nodes.
 
-See `net2vec.kernels.geometry.nodes` for what nodes are for.
+See `net2vec.kernels.geometry.nodes` for the use of nodes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from torch import Tensor
 
+from net2vec.core.devices import policy_of
 from net2vec.kernels.geometry.strips import Strips
 from net2vec.kernels.geometry.upsample import Axis
 
@@ -24,15 +25,11 @@ LOG_LEVELS: Levels = ((6, 2.5), (10, 5.9), (16, 10.6), (28, 19.5))
 """The same for a log loss, whose p is smoother than p (1 - p), and whose optimum is sought to half
 a percent."""
 
-# Squares of fewer pixels are not worth their calls: strips of pixels are faster.
-_FEWEST_PIXELS = 50
-# Strips whose masks are unpacked at a time.
-_CPU_PORTION = 256
-_GPU_PORTION = 1 << 12
-# On a CPU their number is a multiple of this one; on a GPU it is the portion's.
-_CPU_STRIPS = 16
-# Bytes of sums at more nodes than the fewest that are made for all squares at once, and kept.
-_KEPT = 1 << 23
+# For squares of fewer pixels, strips of pixels are faster.
+_MIN_PIXELS_PER_SQUARE = 50
+# Bytes of sums at more nodes than the fewest, up to which they are computed for all squares at once
+# and kept.
+_KEPT_BYTES = 1 << 23
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +37,10 @@ class NodeGrid:
     """Masks of pixels as squares between four cells of a grid.
 
     Attributes:
-        strips: the masks' strips, one between any two rows of the grid.
+        strips: strips of the masks, one between any two rows of the grid.
         corner: the four cells of each square, those of the upper row first; by rows of squares.
         window: for every column of squares as many columns of pixels, the first ones its own.
-        own: which of them are its own.
+        own: whether they are its own.
         levels: nodes along a side that are fewer than the pixels, and how steep a square may be.
     """
 
@@ -62,7 +59,7 @@ class NodeGrid:
         strips = Strips.of(grid, size)
         rows, columns = strips.rows, strips.columns
         squares = rows.cells * columns.cells
-        if len(strips) != rows.cells or size[0] * size[1] < _FEWEST_PIXELS * squares:
+        if len(strips) != rows.cells or size[0] * size[1] < _MIN_PIXELS_PER_SQUARE * squares:
             return None
         y, x = torch.arange(rows.cells)[:, None], torch.arange(columns.cells)
         right = (x + 1).clamp(max=grid[1] - 1)
@@ -91,7 +88,7 @@ class NodeGrid:
         strip: Int[Tensor, "chosen"],
         level: int,
     ) -> Float[Tensor, "node2 squares"]:
-        """Sums of the nodes' polynomials over the masks in every square of some strips.
+        """Sums of the polynomials of the nodes over the masks in every square of some strips.
 
         Args:
             masks: packed strips of masks.
@@ -102,12 +99,12 @@ class NodeGrid:
         window = self.window.flatten().to(masks.device)
         all_rows, by_column = samples.by_row.to(masks.device), samples.by_column.to(masks.device)
         found = []
-        portion = _GPU_PORTION if masks.is_cuda else _CPU_PORTION
-        # Products of few columns are computed in other ways: no sum hangs on how many there are.
-        strips, multiple = len(masks), portion if masks.is_cuda else _CPU_STRIPS
-        masks, strip = (_fill_up(part, -strips % multiple) for part in (masks, strip))
-        for first in range(0, len(masks), portion):
-            chosen = slice(first, first + portion)
+        policy, strips = policy_of(masks.device), len(masks)
+        # Products of few columns are computed in other ways: no sum may depend on their number.
+        missing = -strips % policy.mask_strip_multiple
+        masks, strip = (_pad_rows(part, missing) for part in (masks, strip))
+        for first in range(0, len(masks), policy.unpacked_masks):
+            chosen = slice(first, first + policy.unpacked_masks)
             pixels = self.strips.unpack(masks[chosen]).to(torch.float32)
             by_row = torch.bmm(torch.index_select(all_rows, 0, strip[chosen]), pixels)
             # Few nodes are slow as columns of a product: they are its rows.
@@ -124,7 +121,7 @@ class NodeGrid:
         strip: Int[Tensor, "square"],
         column: Int[Tensor, "square"],
     ) -> UInt8[Tensor, "pixel square"]:
-        """The masks in some squares, and what lies beside them where there are fewer pixels.
+        """The masks in some squares; smaller squares are padded with the pixels beside them.
 
         Args:
             masks: packed strips of masks.
@@ -141,15 +138,15 @@ class NodeGrid:
 
 @dataclass(frozen=True)
 class Samples:
-    """Where a square's z is taken: at nodes, or at its pixels.
+    """The positions in a square at which z is computed: nodes, or its pixels.
 
     Attributes:
         down, across: weight of the farther cell at every sample along a side, top to bottom and
             left to right; pixels lie differently in every square.
         reduce: the weights of both cells, twice; empty for pixels, as are the next two.
-        by_row: the nodes' polynomials at the rows of every strip.
-        by_column: the same at the columns of every window, 0 where they are another's.
-        whole: what a mask of all pixels comes to.
+        by_row: the polynomials of the nodes at the rows of every strip.
+        by_column: the same at the columns of every window, 0 at those of other windows.
+        whole: the sums of a mask of all pixels.
     """
 
     down: Float[Tensor, "row 1 own"]
@@ -177,7 +174,7 @@ class Samples:
                 torch.einsum("sy,ax->yxsa", exists, own).flatten(0, 1).flatten(1),
             )
         nodes = grid.levels[level][0]
-        share = torch.from_numpy(_places(nodes)).float()
+        share = torch.from_numpy(_chebyshev(nodes)).float()
         by_row = _lagrange(strips.rows, nodes)[strips.pixel_row] * exists[:, :, None]
         by_column = _lagrange(columns, nodes)[grid.window] * own[:, :, None]
         return cls(
@@ -190,36 +187,35 @@ class Samples:
         )
 
 
-def _fill_up(values: Shaped[Tensor, "number *width"], more: int) -> Shaped[Tensor, "_ *width"]:
-    """The same with zeros behind it."""
-    return torch.cat([values, values.new_zeros(more, *values.shape[1:])])
+def _pad_rows(values: Shaped[Tensor, "number *width"], rows: int) -> Shaped[Tensor, "_ *width"]:
+    return torch.cat([values, values.new_zeros(rows, *values.shape[1:])])
 
 
-def _places(nodes: int) -> Float[np.ndarray, "node"]:
+def _chebyshev(nodes: int) -> Float[np.ndarray, "node"]:
     """Chebyshev nodes between 0 and 1."""
     return 0.5 - 0.5 * np.cos((2 * np.arange(nodes) + 1) * np.pi / (2 * nodes))
 
 
 def _lagrange(axis: Axis, nodes: int) -> Float[Tensor, "out node"]:
-    """The nodes' Lagrange polynomials at every output of an axis, each in its own gap."""
-    places = _places(nodes)
+    """The Lagrange polynomials of the nodes at every output of an axis, each in its own gap."""
+    positions = _chebyshev(nodes)
     at = axis.remainder.numpy() / axis.denominator
     found = np.empty((len(at), nodes))
     for n in range(nodes):
-        others = np.delete(places, n)
-        found[:, n] = np.prod((at[:, None] - others) / (places[n] - others), axis=1)
+        others = np.delete(positions, n)
+        found[:, n] = np.prod((at[:, None] - others) / (positions[n] - others), axis=1)
     return torch.from_numpy(found)
 
 
 class MaskSums:
-    """What multiplies the response to z at the samples of squares; kept as asked for.
+    """The factor of the response to z at the samples of squares; computed when first used.
 
-    It is `background - slope * mask` at a pixel. At nodes it is what that comes to over the pixels,
-    times their polynomials.
+    At a pixel it is `background - slope * mask`. At a node it is the sum of that over the pixels,
+    each times the polynomial of the node.
 
     Args:
         grid: geometry of the masks.
-        masks: the images' masks, from `Strips.pack`.
+        masks: the masks of the images, from `Strips.pack`.
         background, slope: of each image.
     """
 
@@ -237,11 +233,11 @@ class MaskSums:
         self._kept: dict[int, Tensor] = {}
 
     def at(self, level: int, square: Int[Tensor, "square"]) -> Float[Tensor, "sample square"]:
-        """The samples of some squares, counted through the images, at one level."""
+        """The factors of some squares, numbered through the images, at one level."""
         levels, along = self.grid.levels, len(self.grid.window)
         if level < len(levels):
             size = 4 * levels[level][0] ** 2 * along * len(self._strip)
-            if level == 0 or size <= _KEPT:
+            if level == 0 or size <= _KEPT_BYTES:
                 if level not in self._kept:
                     sums = self.grid.sums(self._masks, self._strip, level)
                     everything = torch.arange(sums.shape[1], device=square.device)
@@ -260,7 +256,7 @@ class MaskSums:
     def _target(
         self, level: int, square: Int[Tensor, "square"], inside: Shaped[Tensor, "sample square"]
     ) -> Float[Tensor, "sample square"]:
-        """From what masks come to; its memory may be used."""
+        """The factors from sums of masks, whose memory may be overwritten."""
         image = torch.div(square, self.grid.squares, rounding_mode="floor")
         whole = Samples.of(self.grid, level).whole.to(square.device)
         target = torch.index_select(whole, 1, square - image * self.grid.squares)

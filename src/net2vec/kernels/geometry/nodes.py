@@ -1,4 +1,4 @@
-"""Learning at a few nodes between four cells, in place of the many pixels there.
+"""Gradients from a few nodes between four cells, in place of the many pixels there.
 
 Between four cells of the grid, a *square*, z is bilinear and p (1 - p) a smooth function of it, so
 a polynomial through m x m Chebyshev nodes stands for it. The mask comes in by sums that are taken
@@ -26,13 +26,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
-from net2vec.kernels.geometry.blocks import entries, whole_vectors
+from net2vec.kernels.backends import IndexedSum, backend_of
+from net2vec.kernels.geometry.blocks import entries, pad_to_vectors
 from net2vec.kernels.geometry.maps import SparseMaps
 from net2vec.kernels.geometry.node_grid import MaskSums, Samples
-from net2vec.kernels.geometry.sparse import ScatteredSum, in_order
 
-# A square that has become too steep is prepared for a range this much larger than its own.
-_AHEAD = 2.0
+# A square that has become too steep gets nodes for this multiple of its range.
+_HEADROOM = 2.0
 
 Response = Callable[[Tensor, Tensor], Tensor]
 
@@ -52,11 +52,11 @@ def weighted_probability(z: Float[Tensor, "*shape"], target: Float[Tensor, "*sha
 
 @dataclass(frozen=True)
 class BlockIndex:
-    """What the images of a block show.
+    """The mask and the problem of each image of a block.
 
     Attributes:
-        mask: which mask each has, among those that sums were taken over.
-        problem: whose image it is, ascending; problems are learned side by side and none depends
+        mask: index of its mask among those that sums were taken over.
+        problem: index of its problem, ascending; problems are learned side by side and none depends
             on another.
     """
 
@@ -66,27 +66,28 @@ class BlockIndex:
 
 @dataclass(frozen=True)
 class _Group:
-    """Squares of a block with the same samples, filled up with squares of none.
+    """Squares of a block with the same samples, padded with empty squares.
 
     Attributes:
         steepest: the range of z up to which the samples are enough.
-        square: which of the block's squares each is; -1 for none.
-        corner: the cells of each square, counted through the block; for none one past the last.
-        to_cells: sums of what squares give to their corners; on a GPU, of every cell, what squares
-            of which it is the first, second, third and fourth corner give.
+        square: index of each square in the block; -1 for an empty one.
+        corner: the cells of each square, numbered through the block; of an empty one, the cell past
+            the last.
+        to_cells: sums of what squares give to their corners.
         target: what multiplies the response, see `MaskSums`.
-        down, across, reduce: see `Samples`; on a GPU `reduce` is by corner and node.
-        response: what z and `target` come to at every sample; it may use z's memory.
+        down, across: see `Samples`.
+        reduce: see `Backend.corner_weights`; None for pixels.
+        response: computes the result from z and `target` at every sample, in the memory of z.
     """
 
     steepest: float
     square: Int[Tensor, "square"]
     corner: Int[Tensor, "four square"]
-    to_cells: ScatteredSum | Int[Tensor, "four_cell"]
+    to_cells: IndexedSum
     target: Float[Tensor, "row column square"]
     down: Float[Tensor, "row 1 own"]
     across: Float[Tensor, "column own"]
-    reduce: Float[Tensor, "*two node"]
+    reduce: Float[Tensor, "*two node"] | None
     response: Response
 
     def corners(self, grid: Float[Tensor, "cell"]) -> Float[Tensor, "two two square"]:
@@ -99,59 +100,53 @@ class _Group:
         """Add to the cells' gradient what the squares give."""
         rows = torch.lerp(corners[:, :1], corners[:, 1:], self.across)
         value = self.response(torch.lerp(rows[:1], rows[1:], self.down), self.target)
-        by_corner = self._reduced(value).reshape(-1)
-        if isinstance(self.to_cells, ScatteredSum):
-            self.to_cells.add_to(by_cell, by_corner)
-        else:
-            by_cell += torch.index_select(by_corner, 0, self.to_cells).view(4, -1).sum(0)
+        self.to_cells.add_to(by_cell, self._reduced(value).reshape(-1))
 
     def _reduced(
         self, value: Float[Tensor, "row column square"]
     ) -> Float[Tensor, "two two square"]:
-        count = len(value)
-        if len(self.reduce) and value.is_cuda:
-            return in_order(self.reduce, value.flatten(0, 1)).view(2, 2, -1)
-        if len(self.reduce):
-            rows = torch.mm(self.reduce[0], value.view(count, -1))
-            return torch.bmm(self.reduce, rows.view(2, count, -1))
-        total = _sum(value)
-        lower = _sum(value.mul_(self.down))
+        backend = backend_of(value.device)
+        if self.reduce is not None:
+            return backend.reduce_nodes(self.reduce, value)
+        total = backend.sum_first(value)
+        lower = backend.sum_first(value.mul_(self.down))
         rows = torch.stack([total - lower, lower], 1)
-        right = _sum(rows * self.across[:, None])
-        return torch.stack([_sum(rows) - right, right], 1)
+        right = backend.sum_first(rows * self.across[:, None])
+        return torch.stack([backend.sum_first(rows) - right, right], 1)
 
 
 class NodeBlock:
-    """A mini-batch at the nodes of its squares, but for squares without an active cell.
+    """A mini-batch at the nodes of its squares; squares without an active cell are skipped.
 
-    Several problems lie behind each other: calls are few, and what one of them reaches does not
-    depend on the others, to the last bit.
+    Several problems follow each other in memory: calls are few, and the result of one problem does
+    not depend on the others, to the last bit.
 
     Args:
         maps: thresholded maps of the mini-batch; each problem has filters of its own.
         sums: what multiplies the response, by mask.
-        shown: what its images show.
+        index: the mask and the problem of each image.
         response: p (1 - p) or p, times what multiplies it.
-        near: weights near to those of the first gradient, 0 by default: they say how many nodes
-            each square should begin with.
+        near: weights near to those of the first gradient, 0 by default; the number of nodes that
+            each square begins with is chosen for them.
     """
 
     def __init__(
         self,
         maps: SparseMaps,
         sums: MaskSums,
-        shown: BlockIndex,
+        index: BlockIndex,
         *,
         response: Response = slope_of_likeness,
         near: Float[Tensor, "filter"] | None = None,
     ) -> None:
-        self._grid, self._sums, self._shown, self._response = sums.grid, sums, shown, response
+        self._grid, self._sums, self._index, self._response = sums.grid, sums, index, response
         filters, cell = entries(maps)
         self._per_image = maps.grid[0] * maps.grid[1]
         self._cells = self._per_image * len(maps)
-        # The cell past the last stays 0: it is the corner of squares that are none.
-        self._to_cells = ScatteredSum.of(filters, cell, self._cells + 1)
-        self._to_filters = ScatteredSum.of(cell, filters, maps.filters)
+        self._backend = backend_of(cell.device)
+        # The cell past the last stays 0: it is the corner of empty squares.
+        self._to_cells = self._backend.indexed_sum(filters, cell, self._cells + 1)
+        self._to_filters = self._backend.indexed_sum(cell, filters, maps.filters)
         self._corner = self._grid.corner.to(cell.device)
         active = torch.zeros(self._cells, dtype=torch.bool, device=cell.device)
         active[cell] = True
@@ -161,7 +156,7 @@ class NodeBlock:
         everything = torch.arange(len(self._square), device=cell.device)
         self._level = torch.zeros_like(self._square)
         if near is not None:
-            self._level = self._enough(self._to_cells.sums(near), everything)
+            self._level = self._level_of(self._to_cells.sums(near), everything)
         self._groups: dict[int, _Group] = {}
         for level in torch.unique(self._level).tolist() or [0]:
             self._groups[level] = self._group(level, everything[self._level == level], None)
@@ -175,7 +170,7 @@ class NodeBlock:
         return self._to_filters.sums(by_cell)
 
     def _prepared(self, summed: Float[Tensor, "cell"]) -> list[tuple[_Group, Tensor]]:
-        """All groups, none of them with too steep a square, and z at their corners."""
+        """All groups and z at their corners, after steep squares were given more nodes."""
         found = [(group, group.corners(summed)) for group in self._groups.values()]
         ranges = [
             (group, _ranges(four)) for group, four in found if group.steepest < inf and four.numel()
@@ -189,16 +184,16 @@ class NodeBlock:
         return [(group, group.corners(summed)) for group in self._groups.values()]
 
     def _regroup(self, summed: Float[Tensor, "cell"], steep: Int[Tensor, "steep"]) -> None:
-        """Give more nodes to steep squares, and to those of the same problems that soon will be.
+        """Give more nodes to steep squares, and to almost steep ones of the same problems.
 
-        None ever gets fewer. When a problem's squares get more is its own affair.
+        No square ever gets fewer, and those of other problems do not change.
         """
-        of_square = self._shown.problem[self._image(self._square)]
+        of_square = self._index.problem[self._image(self._square)]
         touched = torch.zeros(int(of_square.max()) + 1, dtype=torch.bool, device=steep.device)
         touched[of_square[steep]] = True
         own = torch.nonzero(touched[of_square])[:, 0]
         before = self._level[own]
-        level = torch.maximum(before, self._enough(summed, own))
+        level = torch.maximum(before, self._level_of(summed, own))
         moved = level != before
         own, before, level = own[moved], before[moved], level[moved]
         self._level[own] = level
@@ -208,34 +203,34 @@ class NodeBlock:
             if len(joined.square):
                 self._groups[number] = joined
 
-    def _enough(
+    def _level_of(
         self, summed: Float[Tensor, "cell"], chosen: Int[Tensor, "chosen"]
     ) -> Int[Tensor, "chosen"]:
-        """The levels at which some squares have nodes enough, also when they are steeper."""
+        """The levels whose nodes are enough for some squares, also when they get steeper."""
         corners = torch.index_select(summed, 0, self._corners(chosen).flatten()).view(2, 2, -1)
         limits = summed.new_tensor([steepest for _, steepest in self._grid.levels])
-        return torch.bucketize(_ranges(corners) * _AHEAD, limits)
+        return torch.bucketize(_ranges(corners) * _HEADROOM, limits)
 
     def _image(self, square: Int[Tensor, "square"]) -> Int[Tensor, "square"]:
         return torch.div(square, self._grid.squares, rounding_mode="floor")
 
     def _corners(self, chosen: Int[Tensor, "chosen"]) -> Int[Tensor, "four chosen"]:
-        """The cells of some of the squares, counted through the block."""
+        """The cells of some of the squares, numbered through the block."""
         square = self._square[chosen]
-        place = torch.index_select(self._corner, 1, square % self._grid.squares)
-        return place + self._image(square) * self._per_image
+        cell = torch.index_select(self._corner, 1, square % self._grid.squares)
+        return cell + self._image(square) * self._per_image
 
     def _group(self, level: int, fresh: Int[Tensor, "fresh"], old: _Group | None) -> _Group:
-        """The squares of a group that are still at its level, and more of them."""
+        """The squares of an old group that are still at its level, and those that came to it."""
         square = self._square[fresh]
-        image, place = self._image(square), square % self._grid.squares
+        image, in_image = self._image(square), square % self._grid.squares
         samples = Samples.of(self._grid, level)
-        target = self._sums.at(level, self._shown.mask[image] * self._grid.squares + place)
+        target = self._sums.at(level, self._index.mask[image] * self._grid.squares + in_image)
         down, across = samples.down.to(square.device), samples.across.to(square.device)
         by_square = level == len(self._grid.levels)
         if by_square:
-            down = torch.index_select(down, 2, place)
-            across = torch.index_select(across, 1, place)
+            down = torch.index_select(down, 2, in_image)
+            across = torch.index_select(across, 1, in_image)
         target = target.view(len(down), len(across), -1)
         corner = self._corners(fresh)
         if old is not None:
@@ -248,23 +243,19 @@ class NodeBlock:
             if by_square:
                 down = torch.cat([torch.index_select(old.down, 2, stay), down], 2)
                 across = torch.cat([torch.index_select(old.across, 1, stay), across], 1)
-        # One at least is none.
-        fill = whole_vectors(len(fresh) + 1) - len(fresh)
+        # At least one square is empty.
+        fill = pad_to_vectors(len(fresh) + 1) - len(fresh)
         if by_square:
             down, across = pad(down, (0, fill)), pad(across, (0, fill))
         corner = pad(corner, (0, fill), value=self._cells)
-        reduce = samples.reduce.to(square.device)
-        to_cells: ScatteredSum | Tensor
-        if square.is_cuda:
-            to_cells = _from_squares(corner, self._cells + 1)
-            reduce = torch.kron(reduce[0], reduce[0]) if len(reduce) else reduce
-        else:
-            to_cells = ScatteredSum.of(None, corner.flatten(), self._cells + 1)
+        reduce = None
+        if not by_square:
+            reduce = self._backend.corner_weights(samples.reduce.to(square.device))
         return _Group(
             (*self._grid.levels, (0, inf))[level][1],
             pad(fresh, (0, fill), value=-1),
             corner,
-            to_cells,
+            self._backend.corner_sum(corner, self._cells + 1),
             pad(target, (0, fill)),
             down,
             across,
@@ -273,26 +264,6 @@ class NodeBlock:
         )
 
 
-def _from_squares(corner: Int[Tensor, "four square"], cells: int) -> Int[Tensor, "four_cell"]:
-    """Which square's corner each cell is, by corner; the last square, which is none, elsewhere."""
-    place = torch.arange(corner.numel(), device=corner.device).view(corner.shape)
-    found = place[:, -1:].repeat(1, cells).flatten()
-    row = torch.arange(0, 4 * cells, cells, device=corner.device)[:, None]
-    found[(corner + row).flatten()] = place.flatten()
-    return found
-
-
-def _sum(values: Float[Tensor, "number *shape"]) -> Float[Tensor, "*shape"]:
-    if not values.is_cuda:
-        return values.sum(0)
-    ones = values.new_ones(1, len(values))
-    return in_order(ones, values.reshape(len(values), -1)).view(values.shape[1:])
-
-
 def _ranges(corners: Float[Tensor, "two two square"]) -> Float[Tensor, "square"]:
     """How far z ranges over each square: it is bilinear, so its extremes lie in the corners."""
-    four = corners.flatten(0, 1)
-    if four.is_cuda:  # one call less
-        least, most = torch.aminmax(four, dim=0)
-        return most - least
-    return four.amax(0) - four.amin(0)
+    return backend_of(corners.device).span_first(corners.flatten(0, 1))

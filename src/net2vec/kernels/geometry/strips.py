@@ -1,18 +1,17 @@
-"""Geometry of masks over a grid: strips of pixel rows between two rows of cells, packed to bits."""
+"""Masks over a grid as strips of pixel rows between two rows of cells, packed to bits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
-import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Shaped, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from net2vec.kernels.backends import backend_of
+from net2vec.kernels.backends.base import BYTE
 from net2vec.kernels.geometry.upsample import Axis, aligned_axis
-
-BYTE = 8
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class Strips:
     Attributes:
         rows, columns: the axes.
         lower, upper: the two grid rows of each strip.
-        pixel_row: the mask's row that each row of a strip is; 0 where there is none.
+        pixel_row: the row of the mask that each row of a strip is; 0 for padding.
         exists: whether a row of a strip is a row of the mask; strips have equal height.
         share: weight of the upper grid row in each row of a strip.
         reduce: weights with which a strip's rows go back to its two grid rows.
@@ -76,7 +75,7 @@ class Strips:
             share,
             reduce,
             across,
-            pack_bits(whole),
+            backend_of("cpu").pack_bits(whole.flatten(1)),
         )
 
     def __len__(self) -> int:
@@ -100,61 +99,23 @@ class Strips:
 
     def pack(self, masks: Bool[Tensor, "image y x"]) -> UInt8[Tensor, "image strip byte"]:
         """Masks cut into strips, eight pixels a byte, the first in the lowest bit."""
-        rows = pack_bits(masks[:, :, None])
+        rows = backend_of(masks.device).pack_bits(masks)
         exists = (self.exists * 255).to(torch.uint8)[:, :, None].to(masks.device)
         return (rows[:, self.pixel_row.to(masks.device)] & exists).flatten(2)
 
     def unpack(self, packed: UInt8[Tensor, "chosen byte"]) -> UInt8[Tensor, "chosen row column"]:
         """Strips of packed masks as zeros and ones."""
-        return unpack_bits(packed, self.across.shape[1])
+        columns = self.across.shape[1]
+        bits = backend_of(packed.device).unpack_bits(packed)
+        return bits.view(len(packed), packed.shape[1] * BYTE // columns, columns)
 
     def unpack_rows(
         self, packed: UInt8[Tensor, "image strip byte"]
     ) -> UInt8[Tensor, "image y column"]:
         """Masks as zeros and ones, in columns filled up to whole bytes with zeros."""
-        columns = self.across.shape[1]
-        rows = unpack_bits(packed.flatten(1), columns)
-        there = torch.nonzero(self.exists.flatten())[:, 0].to(packed.device)
-        return torch.index_select(rows, 1, there)
-
-
-def pack_bits(bits: Bool[Tensor, "*batch row column"]) -> UInt8[Tensor, "*batch byte"]:
-    """Eight values a byte, the first in the lowest bit; the last byte is filled up with zeros."""
-    flat = bits.flatten(-2)
-    if bits.is_cuda:
-        whole = torch.nn.functional.pad(flat, (0, -flat.shape[-1] % BYTE))
-        by_byte = whole.view(*flat.shape[:-1], -1, BYTE).to(torch.uint8)
-        return (by_byte << _places(bits)).sum(-1, dtype=torch.uint8)
-    return torch.from_numpy(np.packbits(flat.numpy(), axis=-1, bitorder="little"))
-
-
-def unpack_bits(
-    packed: UInt8[Tensor, "strip byte"], columns: int
-) -> UInt8[Tensor, "strip row column"]:
-    """Bits of whole rows as zeros and ones."""
-    rows = packed.shape[1] * BYTE // columns
-    if packed.is_cuda:
-        bits = (packed[:, :, None] >> _places(packed)) & 1
-        return bits.view(len(packed), rows, columns)
-    unpacked = np.unpackbits(packed.numpy(), axis=1, bitorder="little")
-    return torch.from_numpy(unpacked).view(len(packed), rows, columns)
-
-
-def count_bits(packed: UInt8[Tensor, "strip byte"]) -> Int[Tensor, "strip"]:
-    """How many bits of each strip are 1."""
-    if packed.is_cuda:
-        return _bits_of_bytes(packed.device)[packed.int()].sum(1, dtype=torch.int64)
-    return torch.from_numpy(np.bitwise_count(packed.numpy()).sum(1, dtype=np.int64))
-
-
-@cache
-def _bits_of_bytes(device: torch.device) -> UInt8[Tensor, "256"]:
-    counts = np.bitwise_count(np.arange(1 << BYTE, dtype=np.uint8))
-    return torch.from_numpy(counts).to(device)
-
-
-def _places(like: Shaped[Tensor, "*shape"]) -> UInt8[Tensor, "8"]:
-    return torch.arange(BYTE, dtype=torch.uint8, device=like.device)
+        rows = self.unpack(packed.flatten(1))
+        exists = torch.nonzero(self.exists.flatten())[:, 0].to(packed.device)
+        return torch.index_select(rows, 1, exists)
 
 
 def _strip_height(in_cell: Int[Tensor, "cell"]) -> int:

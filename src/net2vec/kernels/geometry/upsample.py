@@ -2,8 +2,8 @@
 
 Along an axis, output i of H lies at i (h - 1) / (H - 1) between two of h inputs, so all weights are
 rational with denominator H - 1. A pixel is on iff its value is strictly above 1/2, and exact ties
-do occur: whoever decides them in floating point decides some at random. Here the weights stay
-integers until they are compared.
+do occur: in floating point, rounding would decide some of them. Here the weights stay integers
+until they are compared.
 """
 
 from __future__ import annotations

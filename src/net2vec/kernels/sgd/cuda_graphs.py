@@ -1,4 +1,4 @@
-"""Threads beside a GPU: they prepare in turn, and repeat many short calls as a single one."""
+"""CUDA graphs: many short calls recorded once and replayed as one; threads beside a GPU."""
 
 from __future__ import annotations
 
@@ -12,36 +12,38 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Steps of a recording: more take longer to record, fewer are repeated more often.
-_GROUP_LIMIT = 16
+from net2vec.core.devices import policy_of
+
+# Steps of a graph: more take longer to record, fewer are replayed more often.
+_GRAPH_STEPS = 16
 # See `in_turn`.
 _PREPARING = Lock()
-# Recordings share their memory and what PyTorch notes of its random generator: one thread at a time
-# makes them and drops them.
+# Graphs share their memory and the state of PyTorch's random generator: one thread at a time makes
+# and drops them.
 _RECORDING = Lock()
 
 
 @contextmanager
 def in_turn(device: torch.device | str) -> Iterator[None]:
-    """Prepare what a GPU will do while no other thread does; on a CPU without waiting.
+    """Prepare work for a GPU while no other thread does; on a CPU without waiting.
 
-    Threads that prepare side by side wait for Python's lock, and the GPU has nothing to do until
-    all of them are done. One after the other, it is busy as soon as the first one is.
+    Threads that prepare at the same time wait for Python's lock, and the GPU is idle until all of
+    them are done. One after the other, it is busy as soon as the first one is.
     """
-    with _PREPARING if torch.device(device).type == "cuda" else nullcontext():
+    with _PREPARING if policy_of(device).is_gpu else nullcontext():
         yield
 
 
 @contextmanager
 def recorded(work: Callable[[], object], device: torch.device) -> Iterator[Callable[[], object]]:
-    """Work whose calls are recorded, not done, and repeated by what is given.
+    """Record the calls of `work` without running them; yields a function that replays them.
 
-    All recordings share their memory, so they are repeated on the default stream alone, where none
+    All graphs share their memory, so they are replayed on the default stream alone, where none
     overtakes another.
 
     Args:
-        work: changes tensors in place, waits for nothing, and makes nothing that outlives it. The
-            like of it has been done before: kernels cannot be loaded while calls are recorded.
+        work: changes tensors in place, does not synchronise, and creates nothing that outlives it.
+            Similar work has run before: kernels cannot be loaded while calls are recorded.
         device: a GPU.
     """
     graphs: list[torch.cuda.CUDAGraph] = []
@@ -60,15 +62,15 @@ def recorded(work: Callable[[], object], device: torch.device) -> Iterator[Calla
 
 
 def _record(work: Callable[[], object], pool: Any) -> torch.cuda.CUDAGraph:
-    # Makes room for the library on this stream: what is made below is the recordings'.
+    # Allocates the library's workspace on this stream, outside the memory of the graphs.
     torch.cuda.current_blas_handle()  # type: ignore[no-untyped-call]
     graph = torch.cuda.CUDAGraph()
-    # Other threads may go on with what they do.
+    # Other threads may use the GPU meanwhile.
     graph.capture_begin(pool=pool, capture_error_mode="thread_local")
     try:
         work()
     except BaseException:
-        with suppress(RuntimeError):  # that nothing was recorded is known
+        with suppress(RuntimeError):  # the capture has already failed
             graph.capture_end()
         raise
     graph.capture_end()
@@ -79,9 +81,9 @@ def _record(work: Callable[[], object], pool: Any) -> torch.cuda.CUDAGraph:
 def _shared(
     device: torch.device,
 ) -> tuple[torch.cuda.Stream, Any, torch.cuda.CUDAGraph]:
-    """The stream on which calls are recorded, their memory, and a recording that keeps it.
+    """The stream on which calls are recorded, the memory of graphs, and a graph that keeps it.
 
-    Memory of recordings that are all gone would be lost until the GPU is full.
+    If all graphs were dropped, their memory would be lost until the GPU is full.
     """
     number = torch.zeros(1, device=device).add_(1)
     aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
@@ -92,10 +94,10 @@ def _shared(
 
 
 class Replayed:
-    """Takes steps on a GPU as a function does, several a call.
+    """Takes steps on a GPU, several a call.
 
     Args:
-        take: takes the steps whose inputs it is given, stacked; see `recorded`.
+        take: takes the steps with the given inputs, stacked; see `recorded`.
     """
 
     def __init__(self, take: Callable[[Sequence[Tensor]], None]) -> None:
@@ -118,15 +120,15 @@ class Replayed:
     def take(self, steps: Sequence[Tensor]) -> None:
         """Take steps with these inputs; all calls have inputs of the same shapes."""
         count, done = len(steps[0]), 0
-        if self._replay is None and count > _GROUP_LIMIT:
+        if self._replay is None and count > _GRAPH_STEPS:
             self._take([part[:1] for part in steps])
             done = 1
-            self._inputs = [part.new_empty(_GROUP_LIMIT, *part.shape[1:]) for part in steps]
+            self._inputs = [part.new_empty(_GRAPH_STEPS, *part.shape[1:]) for part in steps]
             work = partial(self._take, self._inputs)
             self._replay = self._recordings.enter_context(recorded(work, steps[0].device))
-        while self._replay is not None and done + _GROUP_LIMIT <= count:
+        while self._replay is not None and done + _GRAPH_STEPS <= count:
             for own, part in zip(self._inputs, steps, strict=True):
-                own.copy_(part[done : done + _GROUP_LIMIT])
+                own.copy_(part[done : done + _GRAPH_STEPS])
             self._replay()
-            done += _GROUP_LIMIT
+            done += _GRAPH_STEPS
         self._take([part[done:] for part in steps])

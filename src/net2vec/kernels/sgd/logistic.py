@@ -1,10 +1,9 @@
 """Learning to classify concepts: logistic regression by SGD, many concepts side by side.
 
-A step of one concept is far too small to keep a graphics processor busy, so a block of concepts
-takes its steps together, as batched matrix products over each concept's own rows; a CPU is busy
-with a few. All vectors of a concept (subset sizes) share those rows. The block's shape is
-fixed and concepts that have run out of rows are held still, so what a concept learns does not
-depend on its neighbours in the block.
+A step of one concept is far too small to keep a GPU busy, so a block of concepts takes its steps
+together, as batched matrix products over the rows of each concept; on a CPU a few suffice. All
+vectors of a concept (subset sizes) share those rows. The shape of the block is fixed and concepts
+without rows left do not move, so that the result of a concept does not depend on the others.
 
 Source: paper, section 3.2 and equation 5.
 """
@@ -18,21 +17,18 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from net2vec.core.devices import policy_of
 from net2vec.kernels.sgd.cuda_graphs import Replayed
 
-# Numbers of a step's gathered rows. On a CPU they stay in the second-level cache: few concepts side
-# by side are enough, and those that have run out of rows cost as much as the others.
-_CPU_STEP = 1 << 16
-_GPU_STEP = 1 << 27
-# Concepts of a block, at the most; more are slower on a GPU as well.
-_CONCEPTS = 64
-# Rows whose order is laid out at a time.
-_ROWS = 1 << 20
+# Concepts of a block, at most; more are slower on a GPU as well.
+_MAX_CONCEPTS = 64
+# Rows whose order is prepared at a time.
+_PREPARED_ROWS = 1 << 20
 
 
 @dataclass(frozen=True)
 class Draws:
-    """The rows that one concept sees: an epoch takes as many of either side, shuffled.
+    """The rows of one concept: an epoch has as many of either side, shuffled.
 
     Attributes:
         rows: rows of the feature matrix, in the order of training.
@@ -44,9 +40,9 @@ class Draws:
 
 
 def concepts_in_block(filters: int, batch: int, device: torch.device | str = "cpu") -> int:
-    """How many concepts are learned side by side; it depends on nothing but the shapes."""
-    numbers = _GPU_STEP if torch.device(device).type == "cuda" else _CPU_STEP
-    return max(1, min(_CONCEPTS, numbers // (filters * batch)))
+    """How many concepts are learned side by side; it depends only on the shapes."""
+    values = policy_of(device).logistic_step_values
+    return max(1, min(_MAX_CONCEPTS, values // (filters * batch)))
 
 
 def fit_logistic(
@@ -100,7 +96,7 @@ class _Block:
         self.features = features
         self.draws = draws
         self.size = size
-        # Vectors before filters: with few vectors products are several times faster so.
+        # Vectors before filters: products of few vectors are several times faster.
         self.kept = _padded(kept.mT.to(features.dtype), size)
         self.weight = _padded(start.mT, size) * self.kept
         self.bias = _padded(bias, size)[:, :, None]
@@ -108,7 +104,7 @@ class _Block:
     def learn(self, *, batch: int, rates: Sequence[float], momentum: float) -> None:
         vectors, filters = self.weight.shape[1:]
         pushed_weight, pushed_bias = torch.zeros_like(self.weight), torch.zeros_like(self.bias)
-        # One room for what every step makes anew.
+        # Workspace of all steps.
         seen = self.features.new_empty(self.size * batch, filters)
         by_row = seen.view(self.size, batch, filters)
         error = self.features.new_empty(self.size, vectors, batch)
@@ -125,46 +121,45 @@ class _Block:
                 self.weight.addcmul_(pushed_weight, stride)
                 self.bias.addcmul_(pushed_bias, stride)
 
-        everything = self._steps(batch, rates, momentum)
-        if self.features.is_cuda:
+        if policy_of(self.features.device).is_gpu:
             with Replayed(take) as replayed:
-                for steps in everything:
+                for steps in self._steps(batch, rates, momentum):
                     replayed.take(steps)
         else:
-            for steps in everything:
+            for steps in self._steps(batch, rates, momentum):
                 take(steps)
 
     def _steps(
         self, batch: int, rates: Sequence[float], momentum: float
     ) -> Iterator[tuple[Tensor, ...]]:
-        """What each step takes, stacked over the steps of some epochs.
+        """The inputs of each step, stacked over the steps of some epochs.
 
         Yields:
-            Rows (concept row); by concept and row their targets and their share of the mean, 0
-            where there is no row; by concept the share of the last step that is taken again and
-            minus the learning rate, 1 and 0 for a concept without rows left.
+            Rows (concept row); by concept and row their targets and their share of the mean, 0 for
+            padding; by concept the momentum and minus the learning rate, 1 and 0 for a concept
+            without rows left.
         """
         device = self.features.device
         count = torch.tensor([draw.rows.shape[1] for draw in self.draws] + [0] * self.size)
         count = count[: self.size]
         steps = -(-int(count.max()) // batch)
-        # All rows one behind the other; where there is none, the first stands for it.
+        # All rows one after the other; padding is the first row.
         rows = torch.cat([draw.rows.flatten() for draw in self.draws]).to(device)
         positive = torch.cat([draw.positive.flatten() for draw in self.draws]).to(device)
         epochs = torch.tensor([len(draw.rows) for draw in self.draws] + [0] * self.size)
         first = torch.cat([count.new_zeros(1), torch.cumsum(epochs[: self.size] * count, 0)])[:-1]
         count, first = count.to(device)[:, None], first.to(device)[:, None]
-        place = torch.arange(steps * batch, device=device).view(steps, 1, batch)
-        part = place < count
+        row = torch.arange(steps * batch, device=device).view(steps, 1, batch)
+        part = row < count
         in_batch = part.sum(2, keepdim=True)
         share = part / in_batch.clamp(min=1)
         moving = (in_batch > 0).float()[:, :, :, None]
         fading = 1 - (1 - momentum) * moving
-        together = max(1, _ROWS // max(part.numel(), 1))
-        for begin in range(0, len(rates), together):
-            rate = torch.tensor(rates[begin : begin + together], device=device)
+        epochs_at_once = max(1, _PREPARED_ROWS // max(part.numel(), 1))
+        for begin in range(0, len(rates), epochs_at_once):
+            rate = torch.tensor(rates[begin : begin + epochs_at_once], device=device)
             epoch = torch.arange(begin, begin + len(rate), device=device)[:, None, None, None]
-            chosen = torch.where(part, first + epoch * count + place, 0).flatten(0, 1)
+            chosen = torch.where(part, first + epoch * count + row, 0).flatten(0, 1)
             yield (
                 rows[chosen].flatten(1),
                 positive[chosen].float()[:, :, None],

@@ -9,14 +9,13 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from net2vec.kernels.geometry.blocks import Block, StripBlock, lay_out, whole_vectors
+from net2vec.core.devices import policy_of
+from net2vec.kernels.geometry.blocks import Block, block_of, pad_to_vectors
 from net2vec.kernels.geometry.maps import SparseMaps
 from net2vec.kernels.geometry.strips import Strips
 
-# Pixels of a block: fewer cost more calls, more fall out of the caches.
-_BLOCK = 16 * 1024 * 24
-# Where blocks are laid out to be counted once, calls matter more.
-_COUNTED = 1 << 20
+# Where blocks are laid out to be counted once, calls cost more than cache misses.
+_COUNTED_PIXELS = 1 << 20
 
 
 class PixelBatch:
@@ -25,7 +24,7 @@ class PixelBatch:
     Args:
         maps: thresholded maps of their images; each problem has filters of its own.
         strips: geometry of the masks.
-        masks: the images' masks, from `Strips.pack`.
+        masks: the masks of the images, from `Strips.pack`.
         background, slope: of each image; see `SegmentationProblem.factors`.
     """
 
@@ -37,25 +36,24 @@ class PixelBatch:
         background: Float[Tensor, "image"],
         slope: Float[Tensor, "image"],
     ) -> None:
-        self._room, self._target = _Room(), _Room()
+        self._value, self._target = _Workspace(), _Workspace()
         self._blocks: list[tuple[Block, Tensor, Tensor]] = []
         first = 0
-        for block in _pixel_blocks(maps, strips, masks, _BLOCK):
+        for block in _blocks_of(maps, strips, masks, policy_of("cpu").pixel_block):
             images = slice(first, first := first + block.images)
-            above, below = (
-                torch.index_select(part[images], 0, block.image) for part in (background, slope)
-            )
-            if isinstance(block, StripBlock):
-                above, below = above[:, None, None], below[:, None, None]
-            self._blocks.append((block, above, below.neg()))
+            factors = block.by_pixel(background[images]), block.by_pixel(slope[images]).neg()
+            self._blocks.append((block, *factors))
 
     def gradient(self, weight: Float[Tensor, "filter"]) -> Float[Tensor, "filter"]:
         """The gradient of the loss, summed over pixels and images."""
         gradient = torch.zeros_like(weight)
         for block, background, slope in self._blocks:
-            value = self._room.probability(block, weight)
+            buffer = self._value.of(block)
+            value = block.value(weight, buffer)
+            buffer[: pad_to_vectors(value.numel())].sigmoid_()
             # Types are changed first: products of mixed types are slow.
-            target = self._target.like(value).copy_(block.mask).mul_(slope).add_(background)
+            target = self._target.of(block)[: value.numel()].view(value.shape)
+            target.copy_(block.mask).mul_(slope).add_(background)
             # target * p * (1 - p) in one pass over memory.
             torch.ops.aten.sigmoid_backward.grad_input(target, value, grad_input=value)
             block.add_back(gradient, value)
@@ -69,44 +67,30 @@ def count_pixels(
     weight: Float[Tensor, "filter"],
 ) -> tuple[Int[Tensor, "image"], Int[Tensor, "image"]]:
     """Of every image, pixels predicted (z > 0), and those of them in the mask."""
-    room = _Room()
+    workspace = _Workspace()
     counts = [
-        block.counts(room.value(block, weight))
-        for block in _pixel_blocks(maps, strips, masks, _COUNTED)
+        block.counts(block.value(weight, workspace.of(block)))
+        for block in _blocks_of(maps, strips, masks, _COUNTED_PIXELS)
     ]
     predicted, hit = zip(*counts, strict=True)
     return torch.cat(predicted), torch.cat(hit)
 
 
-class _Room:
-    """Memory for the values of blocks, one at a time."""
+class _Workspace:
+    """Memory for a value a pixel, of one block at a time."""
 
     def __init__(self) -> None:
-        self._numbers = torch.empty(0)
+        self._buffer = torch.empty(0)
 
-    def value(self, block: Block, weight: Float[Tensor, "filter"]) -> Tensor:
-        """Z on a block's pixels."""
-        self._make(math.prod(block.shape))
-        return block.value(weight, self._numbers)
-
-    def probability(self, block: Block, weight: Float[Tensor, "filter"]) -> Tensor:
-        """The sigmoid of z."""
-        value = self.value(block, weight)
-        self._numbers[: whole_vectors(value.numel())].sigmoid_()
-        return value
-
-    def like(self, value: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """Room for as many numbers."""
-        self._make(value.numel())
-        return self._numbers[: value.numel()].view(value.shape)
-
-    def _make(self, numbers: int) -> None:
-        size = whole_vectors(numbers)
-        if len(self._numbers) < size:
-            self._numbers = self._numbers.new_zeros(size)
+    def of(self, block: Block) -> Float[Tensor, "number"]:
+        """Memory for a block, in whole vectors."""
+        size = pad_to_vectors(math.prod(block.shape))
+        if len(self._buffer) < size:
+            self._buffer = self._buffer.new_zeros(size)
+        return self._buffer
 
 
-def _pixel_blocks(
+def _blocks_of(
     maps: SparseMaps,
     strips: Strips,
     masks: UInt8[Tensor, "image strip byte"],
@@ -114,8 +98,8 @@ def _pixel_blocks(
 ) -> Iterator[Block]:
     """The pixels of images, in blocks of equal size as far as they can be."""
     images = len(maps)
-    most = max(1, pixels // (len(strips) * strips.pixels))
-    block = -(-images // -(-images // most))
-    for begin in range(0, images, block):
-        end = min(begin + block, images)
-        yield lay_out(maps, strips, masks, begin, end)
+    limit = max(1, pixels // (len(strips) * strips.pixels))
+    size = -(-images // -(-images // limit))
+    for first in range(0, images, size):
+        last = min(first + size, images)
+        yield block_of(maps.slice_images(first, last), strips, masks[first:last])

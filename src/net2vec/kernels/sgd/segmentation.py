@@ -1,12 +1,12 @@
 """Learning to segment concepts: SGD on the weights of thresholded, upsampled maps.
 
 Upsampling is linear, so filters are summed on the small grid first and one map is upsampled: on a
-CPU to a few nodes between its cells where there are many pixels to a cell, else and on a GPU to the
+CPU to a few nodes between its cells if there are many pixels a cell, otherwise and on a GPU to the
 pixels. The gradient takes the same way back, in place and without autograd.
 
-A step of a concept in few images, or of few filters, costs more calls than numbers: such problems
-take their steps together, one behind the other in memory. What each of them learns is the same to
-the last bit whoever is beside it.
+A step of a concept with few images, or of few filters, costs more for its calls than for its
+arithmetic: such problems take their steps together, one after the other in memory. The result of
+each is the same to the last bit, whatever the others are.
 
 Source: paper, section 3.1.2 and equations 2 and 4. The loss has no logarithm.
 """
@@ -21,6 +21,8 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from net2vec.core.devices import gpu_memory_bytes, policy_of
+from net2vec.core.executors import pack_in_order
 from net2vec.kernels.geometry.maps import SparseMaps
 from net2vec.kernels.geometry.node_grid import MaskSums, NodeGrid
 from net2vec.kernels.geometry.nodes import BlockIndex, NodeBlock
@@ -29,17 +31,15 @@ from net2vec.kernels.sgd.cuda_graphs import in_turn, recorded
 from net2vec.kernels.sgd.dense import DenseBatch, count_dense
 from net2vec.kernels.sgd.pixels import PixelBatch, count_pixels
 
-# Images whose masks' sums are kept for other choices of filters; some 20 kB each.
+# Images whose sums of masks are kept for other choices of filters; some 20 kB each.
 _KEPT_IMAGES = 1 << 13
-# Nodes or pixels of a step that problems take together.
-_CPU_GROUP_LIMIT = 1 << 19
-# The share of a GPU's memory that the masks of such problems may take, a byte a pixel.
-_GPU_SHARE = 32
+# Masks of problems that take their steps together may use 1/32 of a GPU's memory, a byte a pixel.
+_GPU_MEMORY_DIVISOR = 32
 
 
 @dataclass(frozen=True)
 class SegmentationProblem:
-    """One concept's images and masks, on the CPU or where it is learned.
+    """The images and masks of one concept, on the CPU or on the device that learns it.
 
     Attributes:
         maps: thresholded maps of the images that contain the concept, in the dataset's order.
@@ -71,13 +71,15 @@ class SegmentationProblem:
 
     @property
     def factors(self) -> tuple[float, float]:
-        """What multiplies p (1 - p) in the loss's slope: the first, less the second in the mask."""
+        """The factor of p (1 - p) in the derivative of the loss: the first, less the second in the
+        mask.
+        """
         # d loss / d z is p (1 - p) times (1 - a) - t, or 1 - 2 t with equal weights.
         return (1 - self.alpha, 1.0) if self.alpha > 0 else (1.0, 2.0)
 
     @property
     def grid(self) -> NodeGrid | None:
-        """The squares whose nodes stand for pixels; None where there are too few pixels."""
+        """The squares whose nodes replace pixels; None if they hold too few pixels."""
         return NodeGrid.of(self.maps.grid, self.strips.size)
 
     @property
@@ -87,7 +89,7 @@ class SegmentationProblem:
 
     @property
     def step(self) -> int:
-        """Nodes or pixels of its largest step, at the most."""
+        """Nodes or pixels of its largest step, at most."""
         images = min(self.batch, len(self.maps))
         grid = self.grid
         if grid is None or not grid.levels:
@@ -111,7 +113,7 @@ def fit_segmentation(
 
     Args:
         problems: concepts of a layer, or choices of filters for them.
-        start: initial weights of each; a filter that is off everywhere keeps its own.
+        start: initial weights of each; an inactive filter keeps its own.
         learning_rate: step size, for a loss that is summed over pixels.
         momentum: share of the last step that is taken again.
         epochs: passes over all batches.
@@ -122,8 +124,8 @@ def fit_segmentation(
     """
     found = torch.empty_like(start)
     sums = _Sums()
-    for some in _together(problems, device):
-        # Who has more batches comes first: those that have one at a place are then the first few.
+    for some in _groups(problems, device):
+        # Those with more batches come first, so that each step is one of the first few problems.
         some.sort(key=lambda i: -problems[i].batches)
         chosen = [problems[i] for i in some]
         weight = start[some].to(device)
@@ -133,18 +135,18 @@ def fit_segmentation(
         takes = [partial(step.take, weight, velocity, learning_rate, momentum) for step in steps]
         _repeat(takes, epochs, weight.device)
         found[some] = weight.cpu()
-        del steps, takes  # their memory is for the next
+        del steps, takes  # freed before the next group
     return found
 
 
 def _repeat(takes: Sequence[Callable[[], object]], times: int, device: torch.device) -> None:
-    """Take steps several times over; on a GPU all their calls are recorded after the first time."""
+    """Take steps several times; on a GPU all calls of an epoch are recorded after the first."""
 
     def epoch() -> None:
         for take in takes:
             take()
 
-    if device.type != "cuda" or times < 2:
+    if not policy_of(device).is_gpu or times < 2:
         for _ in range(times):
             epoch()
         return
@@ -173,33 +175,25 @@ def count_predicted(
     strips = problems[0].strips
     maps = SparseMaps.joined([problem.maps for problem in problems])
     masks = torch.cat([problem.masks for problem in problems])
-    count = count_dense if flat.is_cuda else count_pixels
+    count = count_dense if policy_of(device).is_gpu else count_pixels
     counts = count(maps, strips, masks, flat)
     images = [len(problem.maps) for problem in problems]
     predicted, hit = (torch.split(part.cpu(), images) for part in counts)
     return list(zip(predicted, hit, strict=True))
 
 
-def _together(
-    problems: Sequence[SegmentationProblem], device: torch.device | str
-) -> list[list[int]]:
-    """Which problems take their steps together: those of equally many, few of them at a time."""
-    if torch.device(device).type == "cuda":
-        most = torch.cuda.get_device_properties(device).total_memory // _GPU_SHARE
+def _groups(problems: Sequence[SegmentationProblem], device: torch.device | str) -> list[list[int]]:
+    """Indices of problems that take their steps together, those with as many steps first."""
+    if policy_of(device).is_gpu:
+        limit = gpu_memory_bytes(device) // _GPU_MEMORY_DIVISOR
         sizes = [len(problem.maps) * problem.pixels for problem in problems]
     else:
         # By pixels steps are long, and products of another size may differ in the last bit.
-        most = 0 if any(problem.grid is None for problem in problems) else _CPU_GROUP_LIMIT
+        by_pixel = any(problem.grid is None for problem in problems)
+        limit = 0 if by_pixel else policy_of(device).node_step_samples
         sizes = [problem.step for problem in problems]
-    groups: list[list[int]] = []
-    room = 0
-    for i in sorted(range(len(problems)), key=lambda i: (problems[i].batches, sizes[i], i)):
-        if not groups or sizes[i] > room:
-            groups.append([])
-            room = most
-        groups[-1].append(i)
-        room -= sizes[i]
-    return groups
+    order = sorted(range(len(problems)), key=lambda i: (problems[i].batches, sizes[i]))
+    return pack_in_order({i: sizes[i] for i in order}, limit)
 
 
 @dataclass(frozen=True)
@@ -207,8 +201,8 @@ class _Step:
     """The step that the first few problems of a group take together.
 
     Attributes:
-        learner: their mini-batches.
-        images: of each problem, images of its mini-batch.
+        learner: computes the gradient of their mini-batches.
+        images: number of images of each mini-batch.
     """
 
     learner: NodeBlock | PixelBatch | DenseBatch
@@ -222,7 +216,7 @@ class _Step:
         known: _Sums,
         device: torch.device | str,
     ) -> _Step:
-        """The mini-batches at one place of the epoch."""
+        """The mini-batches with one number in the epoch."""
         chosen = [problem for problem in problems if number < problem.batches]
         bounds = [problem.bounds(number) for problem in chosen]
         images = torch.tensor([last - first for first, last in bounds])
@@ -233,14 +227,14 @@ class _Step:
         factors = torch.tensor([one.factors for one in chosen]).T.repeat_interleave(images, 1)
         strips, grid = chosen[0].strips, chosen[0].grid
         learner: NodeBlock | PixelBatch | DenseBatch
-        if maps.cell.is_cuda:
+        if policy_of(device).is_gpu:
             learner = DenseBatch(maps, strips, torch.cat(masks).to(device), *factors)
         elif grid is None:
             learner = PixelBatch(maps, strips, torch.cat(masks), *factors)
         else:
             problem = torch.arange(len(chosen)).repeat_interleave(images)
-            sums, place = known.of(grid, masks, factors)
-            learner = NodeBlock(maps, sums, BlockIndex(place, problem))
+            sums, mask = known.of(grid, masks, factors)
+            learner = NodeBlock(maps, sums, BlockIndex(mask, problem))
         return cls(learner, images.to(device, torch.float32)[:, None])
 
     def take(
@@ -254,13 +248,13 @@ class _Step:
         count = len(self.images)
         weight, velocity = weight[:count], velocity[:count]
         gradient = self.learner.gradient(weight.flatten()).view(count, -1)
-        # Each product is rounded before it is added, wherever it stands in memory.
+        # Each product is rounded before it is added, whatever its alignment in memory.
         velocity.mul_(momentum).add_(gradient.div_(self.images))
         weight.sub_(velocity * learning_rate)
 
 
 class _Sums:
-    """Sums of masks; those of one concept are kept for its other choices of filters."""
+    """Sums of masks; those of one concept are kept for other choices of filters."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, float], MaskSums] = {}
@@ -272,7 +266,7 @@ class _Sums:
         masks: Sequence[UInt8[Tensor, "_ strip byte"]],
         factors: Float[Tensor, "two image"],
     ) -> tuple[MaskSums, Int[Tensor, "image"]]:
-        """The sums of some masks, each once, and which of them each image has.
+        """The sums of some masks, each once, and the index of the mask of each image.
 
         Args:
             grid: geometry of the masks.
@@ -280,7 +274,7 @@ class _Sums:
             factors: of each image, see `SegmentationProblem.factors`.
         """
         parts: dict[tuple[int, float], tuple[int, Tensor, Tensor]] = {}
-        place = []
+        index = []
         begin = count = 0
         for own in masks:
             its = factors[:, begin : begin + len(own)]
@@ -288,9 +282,9 @@ class _Sums:
             if key not in parts:
                 parts[key] = count, own, its
                 count += len(own)
-            place.append(torch.arange(len(own)) + parts[key][0])
+            index.append(torch.arange(len(own)) + parts[key][0])
             begin += len(own)
-        # By the address of its masks, which whoever asks holds as long as this is kept.
+        # The key holds the address of the masks, which the caller keeps as long as this object.
         only = next(iter(parts)) if len(parts) == 1 else None
         known = None if only is None else self._known.get(only)
         if known is None or known.images != count:
@@ -299,4 +293,4 @@ class _Sums:
             if only is not None and self._images + count <= _KEPT_IMAGES:
                 self._known[only] = known
                 self._images += count
-        return known, torch.cat(place)
+        return known, torch.cat(index)

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from net2vec.core.devices import policy_of
 from net2vec.networks.layers.capture import replicas, visiting_layers
 from net2vec.networks.layers.modes import parameter_device
 from net2vec.networks.network import Network
@@ -112,9 +113,9 @@ def parallel_lanes(
         NetworkError: as in `visiting_layers`, and from `Lanes.run`.
     """
     threads = torch.get_num_threads()
-    on_cpu = parameter_device(network.module).type == "cpu"
+    is_gpu = policy_of(parameter_device(network.module)).is_gpu
     each = -(-threads // _MOST_LANES)
-    modules = replicas(network.module, threads // each if on_cpu else 1)
+    modules = replicas(network.module, 1 if is_gpu else threads // each)
     with ExitStack() as stack:
         runs = [
             stack.enter_context(

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from net2vec.config import Settings
 from net2vec.core.cache import ItemCache, digest_of
+from net2vec.core.devices import policy_of
 from net2vec.core.executors import Executor, choose_executor
 from net2vec.data.annotations import Annotations, annotations_digest
 from net2vec.pipeline.folder import CACHE
@@ -117,7 +118,7 @@ class LayerContext:
         advance = self.progress.stage(title, done + cost)
         if done:
             advance(done)
-        on_gpu = self.inputs.device.type == "cuda"
+        on_gpu = policy_of(self.inputs.device).is_gpu
         executor = self.executor or choose_executor(
             self.workers, on_gpu=on_gpu, fits=fits, work=cost
         )

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from net2vec.core.devices import policy_of
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.convex.lasso import entry_order
 from net2vec.kernels.convex.presence import Presence, balanced
@@ -40,17 +41,11 @@ _ALWAYS = 2
 # How near its optimum a fold is solved, relative and in scaled variables. Under weak L2 terms its
 # held-out loss then is off by a few hundredths: a strength may come out one step too weak.
 _ROUGH = 0.1
-# Problems side by side over the same images.
-_CPU_GROUP_LIMIT = 32
-_GPU_GROUP_LIMIT = 512
-# Numbers of inputs of problems side by side that have images or filters of their own.
-_CPU_INPUTS = 1 << 20
-_GPU_INPUTS = 1 << 28
 
 
 def concepts_together(device: torch.device | str = "cpu") -> int:
     """How many concepts are best learned side by side; results do not depend on it."""
-    return _GPU_GROUP_LIMIT if torch.device(device).type == "cuda" else _CPU_GROUP_LIMIT
+    return policy_of(device).converged_concepts
 
 
 def standardise(
@@ -140,7 +135,6 @@ class _Learner:
         self.used = torch.arange(room, device=device) < features.images
         self.held = [hold_out(row) for row in positive]
         self.l2 = [STRENGTHS[0]] * len(positive)
-        self.on_gpu = torch.device(device).type == "cuda"
 
     def learn_all(self) -> _Learned:
         """Solve with all filters, with the L2 strength of least held-out loss."""
@@ -282,8 +276,8 @@ class _Learner:
 
     def _together(self, numbers: int) -> int:
         """How many problems with so many numbers of their own are solved side by side."""
-        most = _GPU_INPUTS if self.on_gpu else _CPU_INPUTS
-        return max(1, min(concepts_together(self.positive.device), most // numbers))
+        policy = policy_of(self.positive.device)
+        return max(1, min(policy.converged_concepts, policy.converged_inputs // numbers))
 
 
 def _round_up_size(count: int, step: int) -> int:

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from net2vec.core.devices import gpu_memory_bytes, policy_of
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.geometry.strips import Strips
 from net2vec.kernels.sgd.cuda_graphs import in_turn
@@ -37,11 +38,6 @@ from net2vec.tasks.learned import Segmentation, SegmentedConcept
 from net2vec.tasks.single import single_counts
 
 TASK = "segment"
-# Masks that are unpacked at a time.
-_CPU_PORTION, _GPU_PORTION = 256, 1 << 12
-# Training images of concepts that are learned side by side.
-_CPU_GROUP_LIMIT = 512
-_GPU_GROUP_LIMIT = 1 << 17
 # The share of a GPU's memory that they may take; a few such groups are there at once.
 _GPU_SHARE = 8
 # Bytes of a pixel of a mask and of an entry of the maps, with what is made of them on the way.
@@ -58,12 +54,13 @@ def training_images_per_group(
         annotations: the masks.
         device: where concepts are learned; a GPU should have room for their images.
     """
-    if torch.device(device).type != "cuda":
-        return _CPU_GROUP_LIMIT
+    policy = policy_of(device)
+    if not policy.is_gpu:
+        return policy.fitted_images
     entries = len(recording.cell) / max(len(recording.starts) - 1, 1)
     image = math.prod(annotations.size) * _GPU_PIXEL + entries * _GPU_ENTRY
-    memory = torch.cuda.get_device_properties(device).total_memory
-    return max(1, min(_GPU_GROUP_LIMIT, int(memory / _GPU_SHARE / image)))
+    memory = gpu_memory_bytes(device)
+    return max(1, min(policy.fitted_images, int(memory / _GPU_SHARE / image)))
 
 
 def segment_concepts(
@@ -277,6 +274,6 @@ def packed_masks(
     device: torch.device | str = "cpu",
 ) -> UInt8[Tensor, "pair strip byte"]:
     """The masks of some pairs, packed for learning."""
-    portion = _GPU_PORTION if torch.device(device).type == "cuda" else _CPU_PORTION
+    portion = policy_of(device).unpacked_masks
     chosen = (pairs[first : first + portion] for first in range(0, max(len(pairs), 1), portion))
     return torch.cat([strips.pack(masks_on(device, annotations, some)) for some in chosen])
