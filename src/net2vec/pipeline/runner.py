@@ -261,6 +261,7 @@ class _Run:
                     f"the network waited for images {share:.0%} of the time"
                 ),
                 say=self.progress.say,
+                executor=self.executor,
             )
 
     def _settle_batch_norm(self) -> None:
