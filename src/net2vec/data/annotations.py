@@ -29,7 +29,7 @@ from net2vec.core.storage import (
 )
 from net2vec.data.checked import annotation_of, check_index
 from net2vec.data.images import resize_labels
-from net2vec.data.places import working_place
+from net2vec.data.locks import locked_folder
 from net2vec.data.protocol import TRAIN, Annotation, ProbeDataset
 from net2vec.errors import DataError
 
@@ -124,7 +124,7 @@ def compile_annotations(
     found = _load(dataset, size, folder, log)
     if found is not None:
         return found
-    with working_place(folder) as place:
+    with locked_folder(folder) as place:
         # Whoever had the place before may have done it all.
         found = _load(dataset, size, folder, say)
         if found is None:

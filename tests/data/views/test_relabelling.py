@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from net2vec.data.views import RelabelledDataset, image_size, image_sources, without_labels
+from net2vec.data.optional import image_size, image_sources
+from net2vec.data.views import RelabelledDataset, without_labels
 from net2vec.errors import DataError
 
 
