@@ -1,4 +1,4 @@
-"""Annotations compiled once: who contains what, and the masks, ready for learning.
+"""Annotations compiled once: which image contains which label, and packed masks.
 
 One pass over a dataset's annotations brings every mask to H x W, unites each label's pixels over
 planes and categories and packs them to bits. A *pair* is an image and a label that it contains. The
@@ -41,7 +41,7 @@ _MASKS = "masks.npy"
 
 @dataclass(frozen=True)
 class Annotations:
-    """Who contains what, over a whole dataset.
+    """Which image contains which label, over a whole dataset.
 
     Attributes:
         size: rows and columns of the masks (H, W).

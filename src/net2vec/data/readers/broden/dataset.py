@@ -1,6 +1,6 @@
 """Broden's folder layout (Bau et al. 2017, Network Dissection), read lazily.
 
-`index.csv` has a row an image and a column a category, whose cells hold masks and image-level
+`index.csv` has a row an image and a column a category, whose cells contain masks and image-level
 labels separated by semicolons. A mask is an RGB image of label numbers, red + 256 * green; an
 image-level label is a decimal number. `label.csv` names the numbers, `category.csv` the categories.
 """
