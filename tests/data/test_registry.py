@@ -45,6 +45,12 @@ class UnfinishedReader(Reader):
     layout = "unfinished"
 
 
+def call(*arguments):
+    with pytest.raises(SystemExit) as exit_:
+        main([str(argument) for argument in arguments])
+    return exit_.value.code
+
+
 @pytest.fixture
 def install(monkeypatch):
     """Installs an entry point with a target in a module that contains the readers above."""
@@ -84,9 +90,9 @@ def test_an_installed_reader_opens_its_folders(install, folder, capsys):
     assert open_datasets([folder], colors=True, ignore=["red-c"]).layout == "quadrants"
     with pytest.raises(DataError, match="has categories of its own"):
         open_dataset(folder, category="scene")
-    assert main(["data", "info", str(folder), "--json"]) == 0
+    assert call("data", "info", folder, "--json") == 0
     assert json.loads(capsys.readouterr().out)["layout"] == "quadrants"
-    assert main(["data", "info", str(folder)]) == 0
+    assert call("data", "info", folder) == 0
     assert "layout       quadrants" in capsys.readouterr().out
 
 

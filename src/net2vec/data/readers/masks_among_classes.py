@@ -57,8 +57,8 @@ def why_not_classes(folder: Path, root: Path) -> str | None:
     """Why apparent class folders are rather images and masks; None if they are classes.
 
     They are images and masks if images of few values occur beside photographs and either have the
-    same names, or a list of classes lies next to the folders, or there are no other folders; also if
-    there is `ImageSets`. They are classes if a list of classes contains the names of the folders.
+    same names, or a list of classes lies next to the folders, or there are no other folders; also
+    if there is `ImageSets`. They are classes if a list of classes contains the folders' names.
 
     Args:
         folder: the dataset's.

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
@@ -127,10 +127,7 @@ class BrodenTables:
             ),
         )
         for column in [name for name in SIZES if name in rows]:
-            is_wrong = ~rows[column].str.fullmatch(_SIZE).astype(bool)
-            note(
-                is_wrong, lambda row, c=column: f"{row[IMAGE] or 'it'} has no size in pixels as {c}"
-            )
+            note(~rows[column].str.fullmatch(_SIZE).astype(bool), partial(_no_size, column))
         return note.faults
 
     @cached_property
@@ -176,6 +173,10 @@ def is_size(text: str) -> bool:
 def one_line(text: str) -> str:
     """The text with all characters escaped that would end a line or control a terminal."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _no_size(column: str, row: pd.Series[str]) -> str:
+    return f"{row[IMAGE] or 'it'} has no size in pixels as {column}"
 
 
 class _Notes:
