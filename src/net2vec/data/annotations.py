@@ -113,19 +113,19 @@ def compile_annotations(
         store: a folder shared by all that compile; holds one folder a dataset and size.
         workers: threads that decode. The result does not depend on their number.
         progress: called with the number of images done since the last call.
-        say: told of files that are in `store` but damaged; they are compiled again.
+        say: called with a line about each damaged file in `store`; it is compiled again.
 
     Raises:
         DataError: an annotation cannot be read, or the dataset is not what `ProbeDataset` promises.
     """
     check_index(dataset)
     folder = store / annotations_digest(dataset, size)
-    # Whatever is wrong is said once, by the one who mends it.
+    # Damage is reported once, by the process that compiles again.
     found = _load(dataset, size, folder, log)
     if found is not None:
         return found
     with locked_folder(folder) as place:
-        # Whoever had the place before may have done it all.
+        # The previous holder of the lock may have compiled everything.
         found = _load(dataset, size, folder, say)
         if found is None:
             _compile(dataset, size, place, workers, progress, say)
@@ -145,7 +145,7 @@ def annotations_digest(dataset: ProbeDataset, size: tuple[int, int]) -> str:
 
 @dataclass(frozen=True)
 class _Shard:
-    """What some consecutive images contain."""
+    """Labels and masks of some consecutive images."""
 
     image: Int[np.ndarray, "pair"]
     label: Int[np.ndarray, "pair"]
@@ -313,7 +313,7 @@ def _merge(
 def _load(
     dataset: ProbeDataset, size: tuple[int, int], folder: Path, say: Say
 ) -> Annotations | None:
-    """What lies in a folder; None unless it is complete and can be used."""
+    """The compiled annotations in a folder; None if they are incomplete or damaged."""
 
     def map_masks(file: BinaryIO) -> UInt8[np.ndarray, "row byte"]:
         masks: UInt8[np.ndarray, "row byte"] = np.load(folder / _MASKS, mmap_mode="r")
