@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from net2vec.data import annotations as module
-from net2vec.data import places
+from net2vec.data import locks
 from net2vec.data.annotations import Annotations, annotations_digest, compile_annotations
 from net2vec.data.protocol import Annotation, Plane
 from net2vec.errors import DataError
@@ -271,7 +271,7 @@ def interrupt(*arguments):
 def test_several_at_once_compile_the_same(tmp_path, monkeypatch, lockable):
     monkeypatch.setattr(module, "_SHARD", 2)
     if not lockable:
-        monkeypatch.setattr(places, "fcntl", None)
+        monkeypatch.setattr(locks, "fcntl", None)
     datasets = [random_dataset(4, 9) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         found = list(

@@ -31,9 +31,6 @@ def test_the_split_of_a_name_never_changes():
 def test_names_that_leave_the_folder_are_refused(tmp_path, name):
     with pytest.raises(DataError, match="does not name a file inside"):
         inside(tmp_path, name)
-
-
-def test_names_inside_are_taken(tmp_path):
     assert inside(tmp_path, "a/b.png") == tmp_path / "a" / "b.png"
 
 

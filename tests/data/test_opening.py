@@ -63,10 +63,7 @@ def test_each_layout_is_recognised(put, gray, tmp_path, masks, folders, broden):
     }
     for folder, reader in readers.items():
         assert type(open_dataset(folder)) is reader
-        assert type(open_dataset(str(folder))) is reader
-
-
-def test_the_diorama_has_a_name():
+        assert type(open_datasets([str(folder)])) is reader
     assert isinstance(open_dataset("diorama"), Diorama)
 
 
@@ -193,10 +190,6 @@ def test_a_category_is_for_the_sources_that_leave_it_open(broden, masks, folders
     assert {"car", "sky", "zebra-s"} <= set(dataset.labels)
     with pytest.raises(DataError, match="every source has categories of its own"):
         open_datasets([broden, "diorama"], category="scene")
-
-
-def test_one_is_opened_as_it_is(broden):
-    assert type(open_datasets([broden])) is BrodenDataset
 
 
 def test_the_same_twice_and_unknown_labels_are_refused(masks, broden):

@@ -41,7 +41,7 @@ def info(
     from net2vec.core.storage import cache_folder
     from net2vec.data import open_datasets
     from net2vec.data.annotations import compile_annotations
-    from net2vec.data.left_out import left_out_of
+    from net2vec.data.optional import left_out_of
     from net2vec.data.tools import survey_dataset
     from net2vec.pipeline import default_workers
     from net2vec.tasks.choice import choose_concepts
@@ -87,6 +87,7 @@ def _show_survey(survey: Survey, n: int) -> None:
     show_lines(
         [
             ("dataset", survey.name),
+            *([("layout", survey.layout)] if survey.layout else []),
             ("images", ", ".join(f"{count} {split}" for split, count in survey.images.items())),
             ("image sizes", f"{sizes}{more}"),
             ("masks", f"{survey.mask_size[1]}x{survey.mask_size[0]}"),

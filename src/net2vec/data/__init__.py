@@ -1,4 +1,4 @@
-"""What networks are probed with: annotated images behind one protocol."""
+"""Probe datasets: annotated images behind one protocol."""
 
 from net2vec.data.opening import open_dataset, open_datasets
 from net2vec.data.protocol import Annotation, Plane, ProbeDataset

@@ -1,4 +1,4 @@
-"""Annotations compiled once: the labels of each image, and their masks, ready for learning.
+"""Annotations compiled once: which image contains which label, and packed masks.
 
 One pass over a dataset's annotations brings every mask to H x W, unites each label's pixels over
 planes and categories and packs them to bits. A *pair* is an image and a label that it contains. The
@@ -30,7 +30,7 @@ from net2vec.core.storage import (
 )
 from net2vec.data.checked import annotation_of, check_index
 from net2vec.data.images import resize_labels
-from net2vec.data.places import working_place
+from net2vec.data.locks import locked_folder
 from net2vec.data.protocol import TRAIN, Annotation, ProbeDataset
 from net2vec.errors import DataError
 
@@ -42,7 +42,7 @@ _MASKS = "masks.npy"
 
 @dataclass(frozen=True)
 class Annotations:
-    """Labels and masks of all images of a dataset.
+    """Which image contains which label, over a whole dataset.
 
     Attributes:
         size: rows and columns of the masks (H, W).
@@ -115,7 +115,7 @@ def compile_annotations(
         store: a folder shared by all runs; holds one folder a dataset and size.
         workers: threads that decode, unless there is an executor.
         progress: called with the number of images done since the last call.
-        say: told of files that are in `store` but damaged; they are compiled again.
+        say: called with a line about each damaged file in `store`; it is compiled again.
         executor: maps over shards of images, to which the dataset is sent; it must see `store`. The
             result does not depend on it.
 
@@ -124,12 +124,12 @@ def compile_annotations(
     """
     check_index(dataset)
     folder = store / annotations_digest(dataset, size)
-    # Whatever is wrong is said once, by the one who mends it.
+    # Damage is reported once, by the process that compiles again.
     found = _load(dataset, size, folder, log)
     if found is not None:
         return found
-    with working_place(folder) as place:
-        # Whoever had the place before may have done it all.
+    with locked_folder(folder) as place:
+        # The previous holder of the lock may have compiled everything.
         found = _load(dataset, size, folder, say)
         if found is None:
             _compile(dataset, size, place, executor or ThreadExecutor(workers), progress, say)
@@ -149,7 +149,7 @@ def annotations_digest(dataset: ProbeDataset, size: tuple[int, int]) -> str:
 
 @dataclass(frozen=True)
 class _Shard:
-    """The pairs of some consecutive images."""
+    """Labels and masks of some consecutive images."""
 
     image: Int[np.ndarray, "pair"]
     label: Int[np.ndarray, "pair"]
@@ -333,7 +333,7 @@ def _merge(
 def _load(
     dataset: ProbeDataset, size: tuple[int, int], folder: Path, say: Say
 ) -> Annotations | None:
-    """What lies in a folder; None unless it is complete and can be used."""
+    """The compiled annotations in a folder; None if they are incomplete or damaged."""
 
     def map_masks(file: BinaryIO) -> UInt8[np.ndarray, "row byte"]:
         masks: UInt8[np.ndarray, "row byte"] = np.load(folder / _MASKS, mmap_mode="r")

@@ -1,6 +1,6 @@
-"""What a dataset yields, checked where it is met: one given in Python can be wrong in any way.
+"""Checks of what a dataset returns, since users' own datasets may break the protocol.
 
-Left alone, such faults would end in an error far from their cause, or in numbers of something else.
+Without them such faults would cause errors far from their origin, or wrong results.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _Result = TypeVar("_Result")
 
 
 def check_index(dataset: ProbeDataset) -> None:
-    """Refuses a dataset whose digest, names or splits are not what `ProbeDataset` promises.
+    """Checks the digest, names and splits of a dataset against `ProbeDataset`.
 
     Raises:
-        DataError: so.
+        DataError: if one of them breaks the protocol.
     """
     digest_of(dataset)
     labels = _distinct(dataset, "labels")
@@ -51,11 +51,11 @@ def digest_of(dataset: ProbeDataset) -> str:
     """The dataset's digest.
 
     Raises:
-        DataError: it has none that could tell it from others.
+        DataError: if it is not a non-empty string.
     """
     digest: object = dataset.digest
     if not (isinstance(digest, str) and digest):
-        # Two datasets without one would share their compiled annotations.
+        # Two datasets without digest would share their compiled annotations.
         raise DataError(
             f"{dataset.name}: digest is {digest!r}; wanted a string that changes with what the "
             f"dataset yields"
@@ -67,10 +67,10 @@ def image_of(dataset: ProbeDataset, index: int) -> Image.Image:
     """The image at `index`.
 
     Raises:
-        DataError: it cannot be had, is none, or is an image file that is not loaded yet and of none
-            of the formats that are read from files.
+        DataError: if `dataset.image` fails or returns no image, or the image is not loaded yet and
+            has none of the formats that are read from files.
     """
-    image: object = _asked("image", dataset, index, dataset.image)
+    image: object = _call("image", dataset, index, dataset.image)
     if not isinstance(image, Image.Image):
         raise _fault(
             dataset,
@@ -86,9 +86,10 @@ def annotation_of(dataset: ProbeDataset, index: int) -> Annotation:
     """The annotation of the image at `index`.
 
     Raises:
-        DataError: it cannot be had, or speaks of labels or categories that the dataset lacks.
+        DataError: if `dataset.annotation` fails, or returns anything but an annotation with labels
+            and categories of the dataset.
     """
-    annotation: object = _asked("annotation", dataset, index, dataset.annotation)
+    annotation: object = _call("annotation", dataset, index, dataset.annotation)
     if not isinstance(annotation, Annotation):
         raise _fault(
             dataset,
@@ -142,10 +143,10 @@ def _plane_fault(plane: object, labels: int) -> str | None:
     return None
 
 
-def _asked(
+def _call(
     name: str, dataset: ProbeDataset, index: int, method: Callable[[int], _Result]
 ) -> _Result:
-    """What a method gives; where it fails, it is told for which image."""
+    """Result of a method; an error is raised again with the name of the image."""
     try:
         return method(index)
     except Net2VecError:
@@ -155,13 +156,13 @@ def _asked(
 
 
 def _fault(dataset: ProbeDataset, index: int, fault: str) -> DataError:
-    # What people's objects say of themselves can have several lines.
+    # The `repr` of users' objects can have several lines.
     return DataError(f"{dataset.name}, {dataset.images[index]}: {printable(fault)}")
 
 
 def _distinct(dataset: ProbeDataset, attribute: str) -> list[str]:
     names = _strings(dataset, attribute)
-    # Numbers that are not used may have no name.
+    # Unused label numbers may have no name.
     twice = next((name for name, count in Counter(filter(None, names)).items() if count > 1), None)
     if twice is not None:
         raise DataError(f"{dataset.name}: {attribute} hold {twice!r} twice; wanted each once")

@@ -1,9 +1,9 @@
-"""Names of colours: which of the eleven basic colour terms a pixel is called by.
+"""The basic colour term of each pixel.
 
 The eleven terms are those that nearly all languages with a full set share (Berlin and Kay, 1969).
-A pixel is named in CIE LCh (D65), where lightness, chroma and hue can be cut one at a time, in
-the way people group colour chips: chroma separates the greys, hue the families, and lightness
-splits a family, so that dark orange is brown and light red is pink.
+The rule sets limits of lightness, chroma and hue in CIE LCh (D65): chroma separates greys from
+colours, hue separates the families, and lightness divides a family, so that dark orange is brown
+and light red is pink.
 """
 
 from __future__ import annotations
@@ -14,23 +14,12 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 COLOR_NAMES = (
-    "black",
-    "blue",
-    "brown",
-    "green",
-    "grey",
-    "orange",
-    "pink",
-    "purple",
-    "red",
-    "white",
-    "yellow",
+    *("black", "blue", "brown", "green", "grey", "orange"),
+    *("pink", "purple", "red", "white", "yellow"),
 )
 """The eleven basic colour terms, alphabetically; `name_colors` counts them from 1."""
 
-_BITS = (
-    5  # kept of each channel: a step of 8 in 255 is about 3 in CIELAB, below the rule's accuracy
-)
+_BITS = 5  # of each channel: a step of 8 in 255 is about 3 in CIELAB, below the rule's accuracy
 _TO_XYZ = np.array(
     [
         [0.4124564, 0.3575761, 0.1804375],
@@ -45,10 +34,10 @@ def name_colors(rgb: UInt8[np.ndarray, "y x 3"]) -> UInt8[np.ndarray, "y x"]:
     """Names every pixel of an sRGB picture.
 
     Args:
-        rgb: the picture, 8 bits a channel. The five high bits of each channel decide.
+        rgb: the picture, 8 bits a channel, of which the five high bits are used.
 
     Returns:
-        For each pixel 1 + its place in `COLOR_NAMES`, so 1 to 11.
+        For each pixel 1 + the index in `COLOR_NAMES`, 1 to 11.
     """
     red, green, blue = ((rgb[..., channel] >> (8 - _BITS)).astype(np.intp) for channel in range(3))
     return _table()[red, green, blue]
@@ -63,10 +52,10 @@ def name_lch(lightness: np.ndarray, chroma: np.ndarray, hue: np.ndarray) -> np.n
         hue: h in degrees, 0 <= h < 360: red 40, orange 70, yellow 100, green 136, blue 306.
 
     Returns:
-        1 + the place in `COLOR_NAMES`, dtype uint8.
+        1 + the index in `COLOR_NAMES`, dtype uint8.
     """
     light, dark = lightness >= 66, lightness < 46
-    # Each line: where the name applies. The first line that applies decides.
+    # Conditions by name; the first that holds applies.
     rules = (
         ("black", (lightness < 14) | ((lightness < 24) & (chroma < 12))),
         ("white", (lightness >= 88) & (chroma < 15)),
@@ -105,7 +94,7 @@ def srgb_to_lch(rgb: Float[np.ndarray, "*shape 3"]) -> tuple[np.ndarray, np.ndar
 
 @cache
 def _table() -> UInt8[np.ndarray, "red green blue"]:
-    """The name of each cell of the quantised colour cube, taken at the cell's middle."""
+    """The name of each cell of the quantised colour cube, evaluated at its centre."""
     levels = (np.arange(1 << _BITS) + 0.5) / (1 << _BITS)
     cube = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1)
     return name_lch(*srgb_to_lch(cube))

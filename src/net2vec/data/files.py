@@ -1,4 +1,4 @@
-"""What readers share about files: digests, splits drawn by name, folders written in one stroke."""
+"""Files of datasets: names, splits, digests, and output folders that appear at once."""
 
 from __future__ import annotations
 
@@ -21,16 +21,12 @@ TRAIN_SHARE = 0.7
 TEST = "test"
 
 READ_BYTES = 512 << 20
-"""Up to how many bytes of images and masks a digest reads."""
+"""Size in bytes of all images and masks up to which a digest reads them."""
 
 _SPLIT_NAMES = {
-    "train": TRAIN,
-    "training": TRAIN,
-    "val": VAL,
-    "valid": VAL,
-    "validation": VAL,
-    "test": TEST,
-    "testing": TEST,
+    **dict.fromkeys(("train", "training"), TRAIN),
+    **dict.fromkeys(("val", "valid", "validation"), VAL),
+    **dict.fromkeys(("test", "testing"), TEST),
 }
 
 
@@ -38,7 +34,7 @@ def inside(folder: Path, name: str) -> Path:
     """The path of a file that an index names relative to `folder`.
 
     Raises:
-        DataError: the name is absolute or climbs out of the folder.
+        DataError: if the name is absolute or leaves the folder.
     """
     relative = PurePosixPath(name)
     if not name or relative.is_absolute() or ".." in relative.parts or set("\\\0") & set(name):
@@ -47,24 +43,23 @@ def inside(folder: Path, name: str) -> Path:
 
 
 def hashed_split(name: str) -> str:
-    """Puts an image into "train" (70 %) or "val" (30 %) by a hash of its name alone.
+    """Assigns an image to "train" (70 %) or "val" (30 %) by a hash of its name alone.
 
-    So neither the order of the images nor the presence of others moves an image from one split to
-    the other.
+    The split of an image therefore does not depend on the order or presence of other images.
     """
     number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
     return TRAIN if number < TRAIN_SHARE * 2**64 else VAL
 
 
 def split_in_path(name: str) -> str | None:
-    """The split that a folder on a file's path is named after: "train", "val" or "test"."""
+    """The split in the name of a folder on a path: "train", "val" or "test"; None if none."""
     splits = (_SPLIT_NAMES.get(part.lower()) for part in PurePosixPath(name).parts)
     return next((split for split in splits if split), None)
 
 
 def inner_folders(folder: Path) -> dict[str, Path]:
-    """The folders directly within, by their names in lower case, in order."""
-    # Reversed: of several names that differ in case alone, the first by name is kept.
+    """Direct subfolders by name in lower case, in order."""
+    # Reversed: of several names that differ only in case, the first by name is kept.
     with os.scandir(folder) as entries:
         inner = sorted((entry.name for entry in entries if entry.is_dir()), reverse=True)
     named = {name.lower(): folder / name for name in inner}
@@ -72,19 +67,19 @@ def inner_folders(folder: Path) -> dict[str, Path]:
 
 
 def list_files(folder: Path, suffixes: Container[str]) -> list[str]:
-    """Files of some kinds under a folder, by their paths relative to it, in order.
+    """Sorted paths, relative to a folder, of the files under it with one of the suffixes.
 
     Raises:
-        OSError: a folder cannot be listed.
+        OSError: if a folder cannot be listed.
     """
 
-    def refuse(fault: OSError) -> None:
-        raise fault  # else `walk` passes over the folder
+    def raise_error(error: OSError) -> None:
+        raise error  # else `walk` skips the folder
 
     found = []
-    for place, inner, files in os.walk(folder, onerror=refuse, followlinks=True):
+    for parent, inner, files in os.walk(folder, onerror=raise_error, followlinks=True):
         inner[:] = [name for name in inner if not name.startswith(".")]
-        prefix = Path(place).relative_to(folder)
+        prefix = Path(parent).relative_to(folder)
         found += [
             (prefix / name).as_posix()
             for name in files
@@ -94,10 +89,10 @@ def list_files(folder: Path, suffixes: Container[str]) -> list[str]:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a text file, less empty ones at its end.
+    """The lines of a text file, without empty ones at its end.
 
     Raises:
-        DataError: it is missing, or not UTF-8.
+        DataError: if it is missing or not UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8-sig").rstrip().splitlines()
@@ -108,22 +103,22 @@ def read_lines(path: Path) -> list[str]:
 def digest_files(
     root: Path, tables: Iterable[str], files: Iterable[str], settings: object = None
 ) -> str:
-    """Digest of a dataset's files: the same wherever the folder lies, another if one is edited.
+    """Digest of a dataset's files, independent of the folder's path.
 
-    Where images and masks are more than `READ_BYTES` together, they count by their sizes alone:
-    reading Broden's 300,000 would take longer than most uses of it, and nobody edits those.
+    If images and masks exceed `READ_BYTES` in total, only their sizes are included: reading
+    Broden's 300,000 files would take longer than most uses of it.
 
     Args:
         root: the folder that names are relative to.
-        tables: names of files that always count by their contents.
-        files: names of images and masks; a missing one counts as missing.
-        settings: what else decides.
+        tables: names of files whose contents are always included.
+        files: names of images and masks; missing ones are included as missing.
+        settings: other values to include, by their `repr`.
 
     Returns:
         Hexadecimal SHA-256.
 
     Raises:
-        DataError: a file is there but cannot be read.
+        DataError: if a file exists but cannot be read.
     """
     state = hashlib.sha256(repr(settings).encode())
     heavy = {name: _size(f"{root}/{name}") for name in files}
@@ -131,32 +126,29 @@ def digest_files(
         state.update(f"{name}\0{size}\n".encode())
     read = [] if sum(heavy.values()) > READ_BYTES else [n for n, size in heavy.items() if size > 0]
     for name in (*tables, *read):
-        state.update(f"{name}\0".encode())
-        state.update(hashlib.sha256(_read_bytes(root / name)).digest())
+        try:
+            content = (root / name).read_bytes()
+        except OSError as error:
+            reason = error.strerror or error
+            raise DataError(f"{root / name}: cannot be read ({reason})") from None
+        state.update(f"{name}\0".encode() + hashlib.sha256(content).digest())
     return state.hexdigest()
 
 
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as fault:
-        raise DataError(f"{path}: cannot be read ({fault.strerror or fault})") from None
-
-
 def _size(path: str) -> int:
-    # Path objects would make this several times slower, and there may be 300,000 files.
+    # With Path objects this would be several times slower, for up to 300,000 files.
     try:
         status = os.stat(path)  # noqa: PTH116
         return status.st_size if stat.S_ISREG(status.st_mode) else -1
-    except (OSError, ValueError):  # no file can have the name
+    except (OSError, ValueError):  # missing, or a name that no file can have
         return -1
 
 
 def refuse_filled(out: Path) -> None:
-    """Refuses a folder to make that is there already, unless it is empty.
+    """Checks that an output folder does not exist or is empty.
 
     Raises:
-        DataError: so.
+        DataError: if it contains anything, or is a file.
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise DataError(f"{out}: something is here already; name a folder that does not exist")
@@ -164,10 +156,10 @@ def refuse_filled(out: Path) -> None:
 
 @contextmanager
 def folder_in_one_stroke(out: Path) -> Iterator[Path]:
-    """A folder to fill, which takes the name `out` once the block ends without an error.
+    """A temporary folder that is renamed to `out` if the block ends without an error.
 
     Raises:
-        DataError: `out` is there already and not an empty folder, or it cannot be made or filled.
+        DataError: if `out` exists and is not an empty folder, or cannot be written.
     """
     refuse_filled(out)
     try:
@@ -181,9 +173,9 @@ def folder_in_one_stroke(out: Path) -> Iterator[Path]:
 def in_threads(
     work: Callable[[int], _Result], indices: Iterable[int], workers: int
 ) -> Iterator[_Result]:
-    """Results in the order of the indices; the first error stops what has not begun.
+    """Results in the order of the indices; after the first error no further work is started.
 
-    Threads are enough: decoding and encoding happen outside the interpreter's lock.
+    Threads suffice, since decoding and encoding release the interpreter's lock.
     """
     with ThreadPoolExecutor(workers) as pool:
         yield from pool.map(work, indices)

@@ -1,8 +1,8 @@
-"""The only door by which image files come in: regular files, of a fixed list of formats.
+"""Opens image files: regular files of a fixed list of formats. All other code opens them by this.
 
-A file is what its content says, not its name, and Pillow knows formats that it does not decode
-itself: it hands EPS, whatever the file is called, to Ghostscript, a program that the file then
-controls. What comes from elsewhere is therefore tried as the formats below and as nothing else.
+Pillow detects the format from the content, not the name, and passes some formats to external
+programs: EPS under any name goes to Ghostscript, which executes it. Files of unknown origin are
+therefore opened only as one of the formats below.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from net2vec.errors import DataError, Net2VecError
 
 IMAGE_FORMATS = (
     *("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP"),
-    # Pillow before 11.3 has no such plugin, and asked for it fails with KeyError.
+    # Pillow before 11.3 has no such plugin and raises KeyError for the name.
     *(("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()),
 )
-"""What Pillow calls the formats that are read. All are decoded within this process."""
+"""Pillow's names of the formats that are read; all are decoded within this process."""
 
-# Cameras' files of several JPEGs: opened as JPEG, and then called otherwise.
+# MPO, a camera's file of several JPEGs, is opened as JPEG and then renamed.
 _FORMATS_OPENED = frozenset({*IMAGE_FORMATS, "MPO"})
 
 _IRREGULAR = {
@@ -36,15 +36,15 @@ _IRREGULAR = {
 
 @contextmanager
 def open_image(path: Path) -> Iterator[Image.Image]:
-    """An image file opened by Pillow as one of `IMAGE_FORMATS`, not loaded yet.
+    """Opens an image file as one of `IMAGE_FORMATS`, without loading it.
 
-    Whatever fails in opening it, and in decoding it while it is open, is one `DataError`.
+    Errors of Pillow within the block are turned into `DataError` too.
 
     Args:
-        path: of a regular file, or of a symbolic link to one: reading a pipe may never end.
+        path: a regular file or a symbolic link to one; reading a pipe may never end.
 
     Raises:
-        DataError: it is missing, no regular file, of another format, too large, or damaged.
+        DataError: if it is missing, not a regular file, of another format, too large or damaged.
     """
     try:
         _refuse_irregular(path)
@@ -58,8 +58,7 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         ) from None
     except Net2VecError:
         raise
-    # Pillow's plugins answer damaged files with whatever they meet: OSError, SyntaxError,
-    # ValueError, RuntimeError, TypeError.
+    # For damaged files Pillow raises OSError, SyntaxError, ValueError, RuntimeError, TypeError.
     except Exception as fault:
         reason = " ".join(str(fault).split()) or type(fault).__name__
         raise DataError(f"{path}: cannot be decoded ({reason})") from None
@@ -75,14 +74,14 @@ def _refuse_irregular(path: Path) -> None:
 
 
 def refuse_unread_format(image: Image.Image, label: str) -> None:
-    """Refuses a Pillow image that somebody has opened as another format and not loaded yet.
+    """Checks that an image which is not loaded yet has one of the formats that are read.
 
-    To load it is to run whatever decodes that format. Who trusts the file loads it first.
+    Loading it would run the decoder of its format. Users who trust the file can load it first.
 
     Raises:
-        DataError: so.
+        DataError: if it is not loaded and has another format.
     """
-    # Once loaded, a file has no tiles left to decode, and a stub has become another class.
+    # A loaded image has no tiles left to decode, and a stub has become another class.
     pending = bool(getattr(image, "tile", None)) or isinstance(image, ImageFile.StubImageFile)
     if pending and image.format not in _FORMATS_OPENED:
         raise DataError(

@@ -1,4 +1,4 @@
-"""Decoding of images and masks, in one place, so that every reader accepts and refuses the same."""
+"""Decodes images and masks, for all readers alike."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IMAGE_SUFFIXES = frozenset(
 )
 
 INDEX_MODES = frozenset({"P", "L", "1", "I", "I;16", "I;16L", "I;16B", "I;16N"})
-"""Pillow's modes of images whose pixels are numbers."""
+"""Pillow's modes of images with one number a pixel."""
 
 _DIRECT_MODES = frozenset({"RGB", "L", "1", "P", "CMYK", "YCbCr", "RGBX"})
 _ALPHA_MODES = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
@@ -28,12 +28,12 @@ def read_image(path: Path) -> Image.Image:
     """Decodes an image file to RGB, upright.
 
     EXIF rotation is applied. Greyscale is repeated over the channels; 16-bit greyscale keeps its
-    eight high bits; CMYK is converted without a colour profile; transparent pixels are laid over
-    white, as on a page; of several frames the first is taken.
+    eight high bits; CMYK is converted without a colour profile; transparent pixels are composited
+    onto white; only the first of several frames is read.
 
     Raises:
-        DataError: the file is missing, damaged, of another format (see `image_files`), or of a kind
-            without an agreed way to RGB (floating point, 32-bit integers, Lab).
+        DataError: if the file is missing, damaged, of another format (see `image_files`), or has
+            no standard conversion to RGB (floating point, 32-bit integers, Lab).
     """
     with open_image(path) as image:
         image.load()
@@ -41,15 +41,15 @@ def read_image(path: Path) -> Image.Image:
 
 
 def upright_rgb(image: Image.Image, path: Path | str) -> Image.Image:
-    """An image that is open already as `read_image` gives it; it is left as it was.
+    """Converts an open image as `read_image` does, without changing it.
 
     Args:
         image: of any mode.
-        path: what to call it in an error.
+        path: its name in errors.
 
     Raises:
-        DataError: its mode has no agreed way to RGB, or it is an image file that is not loaded yet
-            and of none of the formats that are read from files.
+        DataError: if its mode has no standard conversion to RGB, or it is not loaded yet and has
+            none of the formats that are read from files.
     """
     refuse_unread_format(image, str(path))
     return _as_rgb(ImageOps.exif_transpose(image), path)
@@ -71,10 +71,10 @@ def _as_rgb(image: Image.Image, path: Path | str) -> Image.Image:
 
 
 def read_image_size(path: Path) -> tuple[int, int]:
-    """The (height, width) of an image as `read_image` would give it, from its header alone.
+    """The (height, width) of an image in pixels after EXIF rotation, from its header.
 
     Raises:
-        DataError: the file is missing or not an image.
+        DataError: if the file is missing or not an image.
     """
     with open_image(path) as image:
         width, height = image.size
@@ -83,10 +83,10 @@ def read_image_size(path: Path) -> tuple[int, int]:
 
 
 def read_indexed_mask(path: Path) -> Integer[np.ndarray, "y x"]:
-    """Decodes a mask whose pixel values are class numbers: palette or greyscale of 1 to 16 bits.
+    """Decodes a mask of class numbers: palette or greyscale of 1 to 16 bits.
 
     Raises:
-        DataError: the file is missing, damaged, or holds colours instead of numbers.
+        DataError: if the file is missing, damaged, or holds colours instead of numbers.
     """
     with open_image(path) as image:
         stored = _stored_as(image)
@@ -97,7 +97,7 @@ def read_indexed_mask(path: Path) -> Integer[np.ndarray, "y x"]:
                 "greyscale image"
             )
         values = np.asarray(image).astype(np.int32)
-        # Pillow spreads 2 and 4 bits of grey over 0 to 255.
+        # Pillow scales 2- and 4-bit greyscale to 0..255.
         if stored in _GREY_STEPS:
             return values // _GREY_STEPS[stored]
         if stored.startswith("L;"):
@@ -109,42 +109,42 @@ def read_indexed_mask(path: Path) -> Integer[np.ndarray, "y x"]:
 
 
 def _stored_as(image: Image.Image) -> str:
-    """What Pillow calls the way in which the pixels of a file lie; nothing once it is loaded."""
+    """Pillow's raw mode of the file; empty if unknown or after loading."""
     tiles = getattr(image, "tile", None)
     arguments = tiles[0][3] if tiles else None
     mode = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
     return mode if isinstance(mode, str) else ""
 
 
-def count_values(path: Path, most: int) -> tuple[str, int | None]:
-    """How many different pixel values an image holds.
+def count_values(path: Path, limit: int) -> tuple[str, int | None]:
+    """Number of distinct pixel values or colours of an image.
 
     Args:
         path: the image.
-        most: up to how many are counted.
+        limit: largest number to count.
 
     Returns:
-        Its mode, as Pillow calls it, and the number of values, or of colours; None if more.
+        Pillow's mode of the image, and the number of values; None if it exceeds `limit`.
 
     Raises:
-        DataError: the file is missing or damaged.
+        DataError: if the file is missing or damaged.
     """
     with open_image(path) as image:
         image.load()
         if image.mode.startswith("I"):
-            values = np.unique(np.asarray(image))  # Pillow counts colours of 8 bits alone
-            count = len(values) if len(values) <= most else None
+            values = np.unique(np.asarray(image))  # getcolors() needs 8 bits
+            count = len(values) if len(values) <= limit else None
         else:
-            colors = image.getcolors(most)
+            colors = image.getcolors(limit)
             count = None if colors is None else len(colors)
         return image.mode, count
 
 
 def read_color_mask(path: Path) -> UInt8[np.ndarray, "y x 3"]:
-    """Decodes a mask that encodes numbers in its red, green and blue channels.
+    """Decodes a mask that encodes numbers in the channels of an RGB image.
 
     Raises:
-        DataError: the file is missing, damaged, or not an RGB image.
+        DataError: if the file is missing, damaged, or not an RGB image.
     """
     with open_image(path) as image:
         image.load()
@@ -154,7 +154,7 @@ def read_color_mask(path: Path) -> UInt8[np.ndarray, "y x 3"]:
 
 
 def same_shape(mask: tuple[int, ...], image: tuple[int, int]) -> bool:
-    """Whether one (height, width, ...) is the other made smaller or larger, but for rounding."""
+    """Whether two (height, width, ...) have the same aspect, up to rounding."""
     (rows, columns), (height, width) = mask[:2], image
     return abs(rows * width - columns * height) <= max(height, width)
 
@@ -162,13 +162,13 @@ def same_shape(mask: tuple[int, ...], image: tuple[int, int]) -> bool:
 def check_mask(
     path: Path, mask: Integer[np.ndarray, "y x *channels"], image: tuple[int, int]
 ) -> None:
-    """Refuses a mask that cannot lie on its image of (height, width).
+    """Checks that a mask has the aspect of its image of (height, width).
 
-    A mask that lies across it was most likely drawn on a photograph before its EXIF rotation, and
-    would be stretched over the wrong pixels.
+    Otherwise the mask was probably drawn before the image's EXIF rotation, and resizing would
+    assign it to the wrong pixels.
 
     Raises:
-        DataError: the mask has another shape.
+        DataError: if the mask has another aspect.
     """
     if not same_shape(mask.shape, image):
         (rows, columns), (height, width) = mask.shape[:2], image
@@ -178,7 +178,7 @@ def check_mask(
 def resize_labels(
     labels: Integer[np.ndarray, "y x"], size: tuple[int, int]
 ) -> Int[np.ndarray, "height width"]:
-    """Brings a map of labels to (height, width) by Pillow's nearest neighbour."""
+    """Resizes a label map to (height, width) by Pillow's nearest neighbour."""
     if labels.shape == size:
         return labels.astype(np.int32, copy=False)
     height, width = size

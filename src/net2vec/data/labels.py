@@ -1,4 +1,4 @@
-"""Names of labels: which are concepts, how they are numbered, where they are written down."""
+"""Names of labels: void names, numbering, and files of class names and synonyms."""
 
 from __future__ import annotations
 
@@ -10,36 +10,27 @@ from net2vec.data.files import read_lines
 from net2vec.errors import DataError
 
 VOID_NAMES = frozenset(
-    {
-        "",
-        "-",
-        "unlabelled",
-        "unlabeled",
-        "void",
-        "background",
-        "_background_",
-        "__background__",
-        "ignore",
-    }
+    {"", "-", "unlabelled", "unlabeled", "void", "background", "ignore"}
+    | {"_background_", "__background__"}
 )
-"""Names, in lower case, that datasets give to what nobody annotated."""
+"""Names, in lower case, that datasets use for pixels without annotation."""
 
 _NUMBERED = re.compile(r"(\d+)[\s:,;=]+(\S.*)")
 
 
 def concept_name(name: str) -> str:
-    """The name as it is shown; empty where it says that nothing is annotated."""
+    """The name without control characters; empty if it is one of `VOID_NAMES`."""
     name = printable(name)
     return "" if name.lower() in VOID_NAMES else name
 
 
 def printable(name: str) -> str:
-    """The name with single spaces for control characters, which would reach terminals and pages."""
+    """The text with control characters and runs of spaces replaced by single spaces."""
     return " ".join("".join(c if c.isprintable() else " " for c in name).split())
 
 
 def number_names(names: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
-    """Numbers names from 1 in the order of their first appearance; the empty name is 0.
+    """Numbers names from 1 in order of first appearance; the empty name is 0.
 
     Returns:
         The names by number, and the number of every name.
@@ -56,15 +47,15 @@ def first_synonym(names: str) -> str:
 
 
 def read_class_names(path: Path) -> dict[int, str]:
-    """Reads the class names that belong to the pixel values of indexed masks.
+    """Reads class names by pixel value of indexed masks.
 
-    Three forms are understood: a name a line, counting from 0; a number and a name a line
-    (`7 road`, `7: road`); and the tab-separated table of ADE20K scene parsing
-    (`objectInfo150.txt`), of whose names the first synonym is taken.
+    Three forms are accepted: a name a line, counted from 0; a number and a name a line (`7 road`,
+    `7: road`); and the tab-separated table of ADE20K scene parsing (`objectInfo150.txt`), with the
+    first synonym of each name.
 
     Raises:
-        DataError: the file cannot be read, is empty, names a value twice, or numbers most of its
-            lines but not all.
+        DataError: if the file cannot be read, is empty, names a value twice, or has numbers on most
+            but not all lines.
     """
     lines = read_lines(path)
     if not lines:
@@ -72,35 +63,32 @@ def read_class_names(path: Path) -> dict[int, str]:
     if lines[0].split("\t")[0] == "Idx":
         rows = [line.split("\t") for line in lines[1:]]
         return {int(row[0]): first_synonym(row[-1]) for row in rows if row[0].strip().isdecimal()}
-    matches = [_NUMBERED.fullmatch(line.strip()) for line in lines]
-    if not all(matches):
-        if 2 * sum(match is not None for match in matches) > len(matches):
-            number = 1 + matches.index(None)
+    lines = [line.strip() for line in lines]
+    matches = [match for line in lines if (match := _NUMBERED.fullmatch(line))]
+    if 2 * len(matches) <= len(lines):
+        return dict(enumerate(lines))
+    for number, line in enumerate(lines, start=1):
+        if not _NUMBERED.fullmatch(line):
             raise DataError(
-                f"{path}, line {number}: wanted a number and a name as on most lines, got "
-                f"{lines[number - 1].strip()!r}"
+                f"{path}, line {number}: wanted a number and a name as on most lines, got {line!r}"
             )
-        return {value: line.strip() for value, line in enumerate(lines)}
     names: dict[int, str] = {}
     for match in matches:
-        if match is None:
-            continue
-        value = int(match[1])
-        if value in names:
+        if (value := int(match[1])) in names:
             raise DataError(f"{path}: the value {value} is named twice")
-        names[value] = match[2].strip()
+        names[value] = match[2]
     return names
 
 
 def read_synonyms(path: Path) -> dict[str, str]:
-    """Reads which names mean the same: `kept = other, other` a line; `#` starts a comment.
+    """Reads names to merge: `kept = other, other` a line; `#` starts a comment.
 
     Returns:
-        The kept name of every other name.
+        The kept name by other name.
 
     Raises:
-        DataError: the file cannot be read, a line has another form, or a name is given two kept
-            names, or is itself replaced.
+        DataError: if the file cannot be read, a line has another form, a name has two kept names,
+            or a kept name is itself replaced.
     """
     kept_names: dict[str, str] = {}
     for number, line in enumerate(read_lines(path), start=1):

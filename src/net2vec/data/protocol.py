@@ -1,4 +1,4 @@
-"""What every probe dataset offers, wherever its images and annotations come from."""
+"""The protocol of probe datasets."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ SPLITS = (TRAIN, VAL)
 
 @dataclass(frozen=True)
 class Plane:
-    """One map of labels over an image.
+    """A label map of an image.
 
     Attributes:
-        category: the category whose labels the map holds, one of the dataset's `categories`.
-        labels: integers, shape (height, width), in any resolution; 0 where nothing is annotated,
-            else an index into the dataset's `labels`.
+        category: category of the labels, one of the dataset's `categories`.
+        labels: integers of shape (height, width), in any resolution; 0 for pixels without
+            annotation, else an index into the dataset's `labels`.
     """
 
     category: str
@@ -30,12 +30,12 @@ class Plane:
 
 @dataclass(frozen=True)
 class Annotation:
-    """All that is annotated in one image.
+    """The annotation of an image.
 
     Attributes:
-        planes: maps of labels. A category may have several (parts of parts), and a label may stand
-            in several categories.
-        image_labels: (category, label) pairs that hold for the whole image.
+        planes: label maps. A category may have several (parts of parts), and a label may occur in
+            several categories.
+        image_labels: (category, label) pairs that apply to the whole image.
     """
 
     planes: tuple[Plane, ...] = ()
@@ -44,14 +44,15 @@ class Annotation:
 
 @runtime_checkable
 class ProbeDataset(Protocol):
-    """Annotated images. Opening one reads its index alone, never its images.
+    """Annotated images. Opening a dataset reads its index but no images.
+
+    Optional attributes are described in `net2vec.data.optional`.
 
     Attributes:
-        name: a short name for people.
-        digest: hexadecimal digest of all that decides what the dataset yields; equal datasets have
-            equal digests on every machine, so it holds no path.
-        labels: names by label number; `labels[0]` is the empty string and means nothing. Names are
-            unique.
+        name: a short name to show.
+        digest: digest of everything that determines the images and annotations. Equal datasets
+            have equal digests on every machine, so it must not depend on paths.
+        labels: unique names by label number; `labels[0]` is the empty string, for no label.
         categories: names of the categories, in the dataset's order.
         images: file names, unique, in the dataset's order.
         splits: "train" or "val" for every image.
@@ -59,12 +60,12 @@ class ProbeDataset(Protocol):
 
     @property
     def name(self) -> str:
-        """A short name for people."""
+        """A short name to show."""
         ...
 
     @property
     def digest(self) -> str:
-        """Digest of all that decides what the dataset yields."""
+        """Digest of everything that determines the images and annotations."""
         ...
 
     @property
@@ -91,7 +92,7 @@ class ProbeDataset(Protocol):
         """The image at `index`, mode RGB, in its own size.
 
         Raises:
-            DataError: the file is missing or cannot be decoded.
+            DataError: if the file is missing or cannot be decoded.
         """
         ...
 
@@ -99,6 +100,6 @@ class ProbeDataset(Protocol):
         """The annotation of the image at `index`, masks in their own sizes.
 
         Raises:
-            DataError: a mask is missing, cannot be decoded or holds an unknown label.
+            DataError: if a mask is missing, cannot be decoded or contains an unknown label.
         """
         ...

@@ -9,7 +9,6 @@ from PIL import Image
 
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.readers import Ade20kDataset
-from net2vec.data.readers.ade20k import is_ade20k
 from net2vec.data.tools import find_faults
 from net2vec.errors import DataError
 
@@ -45,7 +44,7 @@ def folder(put, gray, tmp_path):
 def test_objects_parts_and_scenes(folder):
     dataset = Ade20kDataset(folder)
     assert isinstance(dataset, ProbeDataset)
-    assert is_ade20k(folder)
+    assert Ade20kDataset.recognises(folder)
     assert dataset.images == (f"{STREET}.jpg", f"{INN}.jpg")
     assert dataset.splits == ("train", "val")
     annotation = dataset.annotation(0)
@@ -77,11 +76,11 @@ def test_classes_of_one_first_synonym_are_one_label_and_dashes_none(folder):
 
 def test_the_folder_of_splits_can_be_named_as_well(folder):
     inner = folder / "images" / "ADE"
-    assert is_ade20k(inner)
+    assert Ade20kDataset.recognises(inner)
     assert Ade20kDataset(inner).name == Ade20kDataset(folder).name == "ADE20K_2021_17_01"
     assert Ade20kDataset(inner).images == Ade20kDataset(folder).images
     assert Ade20kDataset(inner).digest == Ade20kDataset(folder).digest
-    assert not is_ade20k(folder.parent)
+    assert not Ade20kDataset.recognises(folder.parent)
 
 
 def test_digest_follows_names_and_masks(folder):

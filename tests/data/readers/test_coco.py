@@ -9,7 +9,7 @@ from PIL import Image
 from net2vec.data.left_out import LeftOut
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.readers import CocoDataset
-from net2vec.data.readers.coco import is_coco, stack_masks
+from net2vec.data.readers.coco import stack_masks
 from net2vec.data.readers.coco.regions import unpack_runs
 from net2vec.errors import DataError
 
@@ -35,7 +35,7 @@ def instances(put, gray, tmp_path):
 def test_polygons_and_crowds_by_supercategory_in_planes(instances):
     dataset = CocoDataset(instances)
     assert isinstance(dataset, ProbeDataset)
-    assert is_coco(instances)
+    assert CocoDataset.recognises(instances)
     assert (dataset.images, dataset.splits) == (("val2017/1.jpg",), ("val",))
     assert dataset.labels == ("", "person", "car", "bus")
     assert dataset.categories == ("person", "vehicle")

@@ -7,7 +7,6 @@ from net2vec.data.files import hashed_split
 from net2vec.data.left_out import LeftOut
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.readers import FolderDataset
-from net2vec.data.readers.folders import has_class_folders
 from net2vec.errors import DataError
 
 
@@ -32,7 +31,7 @@ def test_classes_hold_for_whole_images(fill):
     folder = fill("dog/1.jpg", "dog/2.png", "cat/1.jpg", "background/1.jpg")
     dataset = FolderDataset(folder)
     assert isinstance(dataset, ProbeDataset)
-    assert has_class_folders(folder)
+    assert FolderDataset.recognises(folder)
     assert classes(dataset) == {
         "cat/1.jpg": [("object", "cat")],
         "dog/1.jpg": [("object", "dog")],
@@ -102,6 +101,6 @@ def test_digest_follows_classes_category_and_files(fill, put):
 
 def test_images_without_folders_are_no_classes(fill):
     folder = fill("1.jpg", "train/dog/1.jpg")
-    assert not has_class_folders(folder)
+    assert not FolderDataset.recognises(folder)
     with pytest.raises(DataError, match="no images in folders"):
         FolderDataset(fill("flat/1.jpg") / "flat")

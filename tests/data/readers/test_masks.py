@@ -8,7 +8,6 @@ from net2vec.data.files import hashed_split
 from net2vec.data.left_out import LeftOut
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.readers import MaskDataset
-from net2vec.data.readers.mask_folders import has_mask_folders
 from net2vec.data.tools import find_faults
 from net2vec.errors import DataError
 
@@ -29,7 +28,7 @@ def test_camvid_folders_beside_each_other(put, gray, tmp_path):
     put("classes.txt", "sky\nroad\nunlabelled\n")
     dataset = MaskDataset(tmp_path)
     assert isinstance(dataset, ProbeDataset)
-    assert has_mask_folders(tmp_path)
+    assert MaskDataset.recognises(tmp_path)
     assert dataset.images == ("train/a.jpg", "val/b.jpg")
     assert dataset.splits == ("train", "val")
     assert dataset.labels == ("", "sky", "road")
@@ -254,4 +253,4 @@ def test_void_values_become_concepts_by_a_name(put, gray, tmp_path, void):
 def test_other_folders_are_not_taken_for_masks(put, gray, tmp_path):
     put("images/cat/x.png", gray)
     put("labels/labels.txt", "cat")
-    assert not has_mask_folders(tmp_path)
+    assert not MaskDataset.recognises(tmp_path)

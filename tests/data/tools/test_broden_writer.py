@@ -154,7 +154,9 @@ def test_settings_that_cannot_be_are_refused(street, tmp_path):
         write_broden(street, tmp_path / "full", size=8)
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(1, 400))
 def test_masks_of_any_size_come_back_at_the_masks_size(
     tmp_path_factory, street, seed, side, labels

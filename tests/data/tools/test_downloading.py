@@ -23,6 +23,18 @@ def fetch(server, tmp_path):
     return download
 
 
+@pytest.fixture
+def part(fetch, server, tmp_path):
+    """The part of a download that broke off after 1,000,000 bytes."""
+    server.cuts = [1_000_000] + [0] * 4
+    with pytest.raises(DownloadError, match="the connection broke after 1000000 of 3000000 bytes"):
+        fetch()
+    assert left_behind(tmp_path) == [".part", ".state"]
+    server.requests.clear()
+    (part,) = tmp_path.glob(".data.zip.*.part")
+    return part
+
+
 def left_behind(tmp_path):
     return sorted(path.suffix for path in tmp_path.iterdir() if path.name.startswith(".data.zip"))
 
@@ -45,26 +57,18 @@ def test_a_broken_connection_goes_on_where_it_was(fetch, server):
     ]
 
 
-def test_another_process_goes_on_where_the_first_was(fetch, server, tmp_path):
-    server.cuts = [1_000_000] + [0] * 4
-    with pytest.raises(DownloadError, match="the connection broke after 1000000 of 3000000 bytes"):
-        fetch()
-    assert left_behind(tmp_path) == [".part", ".state"]
-    server.requests.clear()
+def test_another_process_goes_on_where_the_first_was(part, fetch, server):
     assert fetch() == BODY
     assert server.requests == [("/data.zip", "bytes=1000000-")]
 
 
-def test_attempts_are_counted_only_without_progress(fetch, server):
-    server.cuts = [200_000] * 12
-    assert fetch(attempts=2) == BODY
-    assert len(server.requests) == 13
+@pytest.mark.parametrize("content", [BODY, BODY + b"more"], ids=["complete", "too long"])
+def test_a_complete_part_is_used_and_a_longer_one_is_thrown_away(part, fetch, content):
+    part.write_bytes(content)
+    assert fetch() == BODY
 
 
-def test_a_file_that_has_changed_begins_again(fetch, server):
-    server.cuts = [1_000_000] + [0] * 4
-    with pytest.raises(DownloadError):
-        fetch()
+def test_a_file_that_has_changed_begins_again(part, fetch, server):
     server.files["/data.zip"] = BODY[::-1]
     server.etags["/data.zip"] = '"second"'
     assert fetch() == BODY[::-1]
@@ -81,29 +85,17 @@ def test_without_a_validator_the_length_decides(fetch, server):
     assert fetch() == BODY[::-1] + b"longer"
 
 
+def test_attempts_are_counted_only_without_progress(fetch, server):
+    server.cuts = [200_000] * 12
+    assert fetch(attempts=2) == BODY
+    assert len(server.requests) == 13
+
+
 def test_a_server_without_ranges_sends_all_again(fetch, server):
     server.ranges = False
     server.cuts = [1_000_000]
     assert fetch() == BODY
     assert len(server.requests) == 2
-
-
-def test_what_is_complete_is_not_asked_for_again(fetch, server, tmp_path):
-    server.cuts = [1_000_000] + [0] * 4
-    with pytest.raises(DownloadError):
-        fetch()
-    (part,) = tmp_path.glob(".data.zip.*.part")
-    part.write_bytes(BODY)
-    assert fetch() == BODY
-
-
-def test_a_part_longer_than_the_file_is_thrown_away(fetch, server, tmp_path):
-    server.cuts = [1_000_000] + [0] * 4
-    with pytest.raises(DownloadError):
-        fetch()
-    (part,) = tmp_path.glob(".data.zip.*.part")
-    part.write_bytes(BODY + b"more")
-    assert fetch() == BODY
 
 
 def test_a_busy_server_is_asked_again_a_refusing_one_is_not(fetch, server):

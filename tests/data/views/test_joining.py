@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from net2vec.data.protocol import Annotation, Plane, ProbeDataset
-from net2vec.data.views import JoinedDataset, RelabelledDataset
+from net2vec.data.views import JoinedDataset
 from net2vec.errors import DataError
 
 
@@ -45,12 +45,6 @@ def test_equal_names_are_one_concept(street, fields):
     assert (joined.annotation(1).planes[0].labels == street.annotation(1).planes[0].labels).all()
     assert joined.image(3).getpixel((0, 0)) == fields.image(0).getpixel((0, 0))
     assert joined.image_size(2) == (6, 9)
-
-
-def test_sources_are_told_through_views(street, fields):
-    joined = JoinedDataset([street, fields])
-    assert joined.sources == ("memory", "memory", "memory", "fields")
-    assert RelabelledDataset(joined, {"cow": None}).sources == joined.sources
 
 
 def test_datasets_of_one_name_are_numbered(street, fields):

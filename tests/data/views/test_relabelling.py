@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from net2vec.data.views import RelabelledDataset, image_size, image_sources, without_labels
+from net2vec.data.views import RelabelledDataset, without_labels
 from net2vec.errors import DataError
 
 
@@ -37,11 +37,3 @@ def test_ignored_labels_must_be_there(street):
     assert without_labels(street, []) is street
     with pytest.raises(DataError, match="memory: no label 'weel' to ignore; did you mean 'wheel'"):
         without_labels(street, ["weel"])
-
-
-def test_sources_and_sizes_of_a_plain_dataset(street):
-    assert image_sources(street) == ["memory"] * 3
-    view = RelabelledDataset(street, {})
-    assert view.sources == ["memory"] * 3
-    assert image_size(street, 1) == view.image_size(1) == (6, 9)
-    assert view.image(1).getpixel((0, 0)) == (80, 80, 80)

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from net2vec.data.annotations import compile_annotations
+from net2vec.data.optional import image_sources
 from net2vec.data.protocol import Annotation, Plane
 from net2vec.data.views import (
     JoinedDataset,
     RelabelledDataset,
     count_sources,
-    image_sources,
     sources_as_json,
     with_colors,
 )

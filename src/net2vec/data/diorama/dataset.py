@@ -1,4 +1,4 @@
-"""The diorama as a probe dataset: which pictures there are, and each one on demand."""
+"""The diorama as a probe dataset: the plan of its pictures, and each one rendered on demand."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ _KEPT = 1536  # rendered pictures kept, about 0.3 MB each: all of the default
 
 @dataclass(frozen=True)
 class Shot:
-    """What one picture is to show.
+    """Plan of one picture.
 
     Attributes:
         label: its scene or texture.
-        guest: a rare object it must have.
+        guest: a rare object that it must contain; None if there is none.
         split: "train" or "val".
     """
 
@@ -81,10 +81,10 @@ class Diorama:
 
     Args:
         size: number of pictures.
-        seed: of all chance.
+        seed: seed of all random draws.
 
     Raises:
-        ConfigError: `size` is not positive or `seed` is negative.
+        ConfigError: if `size` is not positive or `seed` is negative.
     """
 
     name = "diorama"
@@ -114,7 +114,7 @@ class Diorama:
 
     @cached_property
     def shots(self) -> tuple[Shot, ...]:
-        """What every picture is to show."""
+        """The plan of every picture."""
         return plan(self.size, self.seed)
 
     @cached_property
@@ -213,7 +213,7 @@ def _finished(
 
 
 def _develop(rgb: Channels, tint: RGB, rng: np.random.Generator) -> UInt8[np.ndarray, "y x rgb"]:
-    """What the camera makes of the scene: exposure, tint, corners that darken, sensor noise."""
+    """Camera effects on a scene: exposure, tint, darker corners, sensor noise."""
     exposed = rgb * (channels(tint) * np.float32(rng.uniform(0.9, 1.1)))
     axis = np.linspace(-1, 1, IMAGE_SIZE, dtype=np.float32)
     exposed *= 1 - np.float32(rng.uniform(0.01, 0.07)) * (axis[:, None] ** 2 + axis**2)

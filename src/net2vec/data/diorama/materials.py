@@ -1,4 +1,4 @@
-"""What surfaces look like: colours, and the paints that put them on a shape or on the ground."""
+"""Appearance of surfaces: colours, and paints that apply them to a shape or to the ground."""
 
 from __future__ import annotations
 

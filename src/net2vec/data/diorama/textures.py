@@ -48,7 +48,7 @@ def texture_picture(name: str, rng: np.random.Generator) -> Channels:
 
 
 def _colors(rng: np.random.Generator) -> tuple[RGB, RGB]:
-    """Two colours that can be told apart by their brightness."""
+    """Two colours of clearly different brightness."""
     first, second = pick(rng, _HUES, 24.0), pick(rng, _HUES, 24.0)
     if abs(sum(first) - sum(second)) < 180:
         second = mix(second, (255.0, 255.0, 255.0), 0.75) if sum(first) < 384 else dim(second, 0.35)

@@ -1,9 +1,27 @@
-"""The formats that annotated images come in, a reader each."""
+"""Readers of dataset layouts, one file or package each."""
 
 from net2vec.data.readers.ade20k import Ade20kDataset
+from net2vec.data.readers.base import Reader
 from net2vec.data.readers.broden import BrodenDataset
 from net2vec.data.readers.coco import CocoDataset
 from net2vec.data.readers.folders import FolderDataset
 from net2vec.data.readers.masks import MaskDataset
 
-__all__ = ["Ade20kDataset", "BrodenDataset", "CocoDataset", "FolderDataset", "MaskDataset"]
+READERS: tuple[type[Reader], ...] = (
+    BrodenDataset,
+    Ade20kDataset,
+    CocoDataset,
+    MaskDataset,
+    FolderDataset,
+)
+"""The built-in readers, the most specific layouts first."""
+
+__all__ = [
+    "READERS",
+    "Ade20kDataset",
+    "BrodenDataset",
+    "CocoDataset",
+    "FolderDataset",
+    "MaskDataset",
+    "Reader",
+]

@@ -1,6 +1,6 @@
 """Images sorted into folders by class (`class/image.jpg`): concepts of whole images only.
 
-DTD (Cimpoi et al. 2014), Places and ImageNet come this way, as do most collections made by hand.
+DTD (Cimpoi et al. 2014), Places and ImageNet have this layout.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
-
 from net2vec.data.files import digest_files, hashed_split, list_files, read_lines, split_in_path
-from net2vec.data.images import IMAGE_SUFFIXES, read_image, read_image_size
+from net2vec.data.images import IMAGE_SUFFIXES
 from net2vec.data.labels import concept_name, first_synonym, number_names
 from net2vec.data.left_out import LeftOut, count_left_out
 from net2vec.data.protocol import SPLITS, Annotation
+from net2vec.data.readers.base import Reader
 from net2vec.errors import DataError
 
 SCENE = "scene"
@@ -27,65 +26,53 @@ _TESTING = "of a split for testing"
 _SYNSET_FILES = ("LOC_synset_mapping.txt", "words.txt")
 
 
-def has_class_folders(folder: Path) -> bool:
-    """Whether images lie in at least two folders named after classes."""
-    root = class_root(folder)
-    seen = set()
-    for place, _, files in os.walk(root, followlinks=True):
-        if any(Path(file).suffix.lower() in IMAGE_SUFFIXES for file in files):
-            _, name = _split_and_class(f"{Path(place).relative_to(root).as_posix()}/image")
-            seen.add(name)
-        if len(seen - {""}) > 1:
-            return True
-    return False
-
-
 def class_root(folder: Path) -> Path:
-    """The folder that holds the classes or splits: `images`, if it is there."""
+    """The folder that contains the classes or splits: `images`, if it exists."""
     return folder / "images" if (folder / "images").is_dir() else folder
 
 
-class FolderDataset:
-    """Images in folders by class.
+class FolderDataset(Reader):
+    """Images in class folders.
 
     The split is that of a folder on the path (`train/dog/1.jpg`), else it is drawn by a hash of the
-    image's name; a folder for testing is left out. Folders within a class's folder name a kind of
-    it (`inn/outdoor` is `inn-outdoor`), but for the single letters that Places sorts by. ImageNet's
-    synsets are called by their first synonym if `LOC_synset_mapping.txt` or `words.txt` is there.
-    DTD's list of all attributes of an image (`labels/labels_joint_anno.txt`) is followed.
+    image's name; a test split is left out. Folders within a class folder are part of the class name
+    (`inn/outdoor` is `inn-outdoor`), except for the single letters by which Places is sorted.
+    ImageNet's synsets are named by their first synonym if `LOC_synset_mapping.txt` or `words.txt`
+    exists. DTD's list of all attributes of an image (`labels/labels_joint_anno.txt`) is read.
 
     Args:
-        folder: what holds the classes, the splits, or `images` with them.
-        category: what the classes are; "texture" for DTD and "object" for others where it is not
-            given. Scenes get names with `-s`, as in Broden.
+        folder: the folder that contains the classes, the splits, or `images` with them.
+        category: category of the classes; by default "texture" for DTD and "object" for others.
+            Names of scenes end in `-s`, as in Broden.
 
     Raises:
-        DataError: there are no images in folders.
+        DataError: if there are no images in class folders.
     """
 
+    layout = "classes"
+    marks = "class/image.jpg"
+    takes_category = True
+    is_fallback = True
+
     def __init__(self, folder: Path | str, category: str | None = None) -> None:
-        self.folder = Path(folder)
-        self.name = self.folder.resolve().name
-        self._root = class_root(self.folder)
+        super().__init__(folder)
+        self.root = class_root(self.folder)
         joint = self.folder / _DTD_LABELS
-        if category is None:
-            category = "texture" if joint.is_file() else "object"
-        self.categories = (category,)
+        several = _joint_labels(joint) if joint.is_file() else {}
+        self.categories = (category or ("texture" if joint.is_file() else "object"),)
         suffix = "-s" if category == SCENE else ""
         synonyms = _synsets(self.folder)
-        several = _joint_labels(joint) if joint.is_file() else {}
         self._unused: dict[str, list[str]] = {_CLASSLESS: [], _VOID: [], _TESTING: []}
         splits: dict[str, str] = {}
         classes: dict[str, list[str]] = {}
-        for image in list_files(self._root, IMAGE_SUFFIXES):
+        for image in list_files(self.root, IMAGE_SUFFIXES):
             split, name = _split_and_class(image)
             names = (concept_name(synonyms.get(n, n)) for n in several.get(image, [name]))
             named = [name + suffix for name in names if name]
             if split in SPLITS and named:
                 splits[image], classes[image] = split, named
             else:
-                unused = split not in SPLITS
-                reason = _TESTING if unused else _VOID if name else _CLASSLESS
+                reason = _TESTING if split not in SPLITS else _VOID if name else _CLASSLESS
                 self._unused[reason].append(image)
         if not classes:
             raise DataError(f"{self.folder}: no images in folders named after classes")
@@ -94,25 +81,28 @@ class FolderDataset:
         self.labels, numbers = number_names(sorted({n for ns in classes.values() for n in ns}))
         self._image_labels = [tuple(numbers[name] for name in names) for names in classes.values()]
 
+    @classmethod
+    def recognises(cls, folder: Path) -> bool:
+        """Whether at least two class folders contain images."""
+        root = class_root(folder)
+        classes = set()
+        for path, _, files in os.walk(root, followlinks=True):
+            if any(Path(file).suffix.lower() in IMAGE_SUFFIXES for file in files):
+                classes.add(_split_and_class(f"{Path(path).relative_to(root).as_posix()}/image")[1])
+            if len(classes - {""}) > 1:
+                return True
+        return False
+
     @cached_property
     def digest(self) -> str:
         """Digest of the labels of all images, and of the images."""
         settings = (self.categories, self.labels, self.splits, self._image_labels)
-        return digest_files(self._root, (), self.images, settings)
+        return digest_files(self.root, (), self.images, settings)
 
     @cached_property
     def left_out(self) -> Sequence[LeftOut]:
-        """Images in no class's folder, of void classes or of a split for testing."""
-        entries = (count_left_out("images", *item) for item in self._unused.items())
-        return [entry for found in entries for entry in found]
-
-    def image(self, index: int) -> Image.Image:
-        """The image at `index`, as `ProbeDataset.image`."""
-        return read_image(self._root / self.images[index])
-
-    def image_size(self, index: int) -> tuple[int, int]:
-        """(height, width) of the image at `index`, from its header."""
-        return read_image_size(self._root / self.images[index])
+        """Images in no class folder, of void classes or of a test split."""
+        return [*count_left_out("images", self._unused)]
 
     def annotation(self, index: int) -> Annotation:
         """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
@@ -124,7 +114,7 @@ class FolderDataset:
 def _split_and_class(image: str) -> tuple[str, str]:
     """The split and the class of an image, from its folders; an empty class if there are none."""
     parts = PurePosixPath(image).parent.parts
-    # A folder `train` with images, not classes, in it is about railways.
+    # A folder `train` that directly contains images is a class: trains.
     split = split_in_path(parts[0]) if len(parts) > 1 else None
     if split is not None:
         parts = parts[1:]
@@ -134,7 +124,7 @@ def _split_and_class(image: str) -> tuple[str, str]:
 
 
 def _synsets(folder: Path) -> dict[str, str]:
-    """First synonym by WordNet's number (`n02084071`), from a file with one of each a line."""
+    """First synonym by WordNet id (`n02084071`), from a file with an id and names a line."""
     path = next((folder / name for name in _SYNSET_FILES if (folder / name).is_file()), None)
     if path is None:
         return {}

@@ -1,4 +1,4 @@
-"""Where images and their masks lie: the names of folders that give them away."""
+"""Finds the folders of images and of their masks by known names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from net2vec.data.files import inner_folders, list_files, split_in_path
 from net2vec.data.images import IMAGE_SUFFIXES
-from net2vec.data.protocol import SPLITS, TRAIN, VAL
+from net2vec.data.protocol import SPLITS
 
 IMAGE_FOLDERS = (
     "images",
@@ -24,7 +24,7 @@ IMAGE_FOLDERS = (
     "rgb",
     "data",
 )
-"""Folders of images, in lower case, the first that is there first."""
+"""Names of image folders, in lower case; the first that exists is used."""
 
 MASK_FOLDERS = (
     "masks",
@@ -48,14 +48,14 @@ MASK_FOLDERS = (
     "gt",
     "ann_dir",  # mmsegmentation
 )
-"""Folders of masks, in lower case, the first that holds some first."""
+"""Names of mask folders, in lower case; the first that contains masks is used."""
 
 MASK_SUFFIXES = frozenset({".png", ".bmp", ".gif", ".tif", ".tiff"})
 
 _MASK_ENDINGS = ("annot", "_annot", "_masks", "_labels")
 
-# Cityscapes ends the stem of an image and of its mask differently, and other kinds of masks lie
-# beside the one of class numbers.
+# Cityscapes: stems of an image and its mask end differently, and each image has masks of other
+# kinds than class numbers too.
 CITYSCAPES_IMAGE = "_leftImg8bit"
 _CITYSCAPES_MASK = "_gtFine_labelIds"
 
@@ -67,7 +67,7 @@ class FolderPair:
     Attributes:
         images: the folder of images.
         masks: the folder of masks that is read.
-        other_masks: folders of masks beside it that are not.
+        other_masks: other folders of masks of the same images, which are not read.
     """
 
     images: Path
@@ -75,25 +75,20 @@ class FolderPair:
     other_masks: tuple[Path, ...] = ()
 
 
-def has_mask_folders(folder: Path) -> bool:
-    """Whether the folder has images and masks under names that give them away."""
-    return bool(folder_pairs(folder))
-
-
 def folder_pairs(folder: Path) -> list[FolderPair]:
-    """Images and masks of a folder: in it, in the folders of its splits, or as these."""
+    """Pairs in a folder, in its split folders, or formed by these (`train`, `trainannot`)."""
     pairs = _named_pair(folder)
     inner = inner_folders(folder)
-    for name, place in inner.items():
-        if split_in_path(name) in (TRAIN, VAL):
-            pairs += _named_pair(place)
+    for name, path in inner.items():
+        if split_in_path(name) in SPLITS:
+            pairs += _named_pair(path)
             beside = (inner.get(name + ending) for ending in _MASK_ENDINGS)
-            pairs += [FolderPair(place, masks) for masks in beside if masks is not None]
+            pairs += [FolderPair(path, masks) for masks in beside if masks is not None]
     return pairs
 
 
 def mask_files(masks: Path) -> dict[str, str]:
-    """Masks by the stem they share with their image, both relative to the folder of masks."""
+    """Masks by the stem that they share with their image, relative to the folder of masks."""
     files = {str(Path(file).with_suffix("")): file for file in list_files(masks, MASK_SUFFIXES)}
     numbered = {
         stem.removesuffix(_CITYSCAPES_MASK): file
@@ -103,21 +98,21 @@ def mask_files(masks: Path) -> dict[str, str]:
     return numbered or files
 
 
-def unread_masks(folder: Path, *, pictures: bool = False) -> str | None:
-    """Why a folder of masks beside its images is not read as such, where there is one.
+def unread_masks(folder: Path, *, only_images: bool) -> str | None:
+    """Why the mask folder of an image folder is not read as such; None if there is none.
 
     Args:
-        folder: what holds both.
-        pictures: whether it only counts if it holds pictures.
+        folder: the parent of both, or of split folders that contain both.
+        only_images: whether a mask folder without image files is disregarded.
     """
     splits = [path for name, path in inner_folders(folder).items() if split_in_path(name) in SPLITS]
-    for place in (folder, *splits):
-        inner = inner_folders(place)
-        if not _called(inner, IMAGE_FOLDERS) or _named_pair(place):
+    for parent in (folder, *splits):
+        inner = inner_folders(parent)
+        if not _named(inner, IMAGE_FOLDERS) or _named_pair(parent):
             continue
-        for masks in _called(inner, MASK_FOLDERS):
+        for masks in _named(inner, MASK_FOLDERS):
             kinds = sorted({path.suffix.lower() for path in masks.rglob("*") if path.suffix})
-            if not pictures or not IMAGE_SUFFIXES.isdisjoint(kinds):
+            if not only_images or not IMAGE_SUFFIXES.isdisjoint(kinds):
                 held = f"{' and '.join(kinds)} files" if kinds else "no pictures"
                 return f"{masks}: holds {held}; masks are read from PNG"
     return None
@@ -125,10 +120,8 @@ def unread_masks(folder: Path, *, pictures: bool = False) -> str | None:
 
 def _named_pair(folder: Path) -> list[FolderPair]:
     inner = inner_folders(folder)
-    images = _called(inner, IMAGE_FOLDERS)
-    if not images:
-        return []
-    masks = [path for path in _called(inner, MASK_FOLDERS) if mask_files(path)]
+    images = _named(inner, IMAGE_FOLDERS)
+    masks = [path for path in _named(inner, MASK_FOLDERS) if mask_files(path)] if images else []
     if not masks:
         return []
     filled = (path for path in images if len(images) == 1 or list_files(path, IMAGE_SUFFIXES))
@@ -137,19 +130,19 @@ def _named_pair(folder: Path) -> list[FolderPair]:
     return [FolderPair(next(filled, images[0]), chosen, tuple(apart))]
 
 
-def _called(inner: Mapping[str, Path], names: Iterable[str]) -> list[Path]:
-    """The folders that are called so, in any case and in the order of the names.
+def _named(inner: Mapping[str, Path], names: Iterable[str]) -> list[Path]:
+    """The folders with one of the names, in the order of the names.
 
     Args:
-        inner: the folders that may be, as `inner_folders` gives them.
-        names: in lower case; those of two parts name a folder within one of `inner`.
+        inner: candidates by lower-case name, from `inner_folders`.
+        names: in lower case; a name of two parts means a folder within one of `inner`.
     """
     found = []
     for name in names:
         outer, _, within = name.partition("/")
-        place = inner.get(outer)
-        if place is not None and within:
-            place = inner_folders(place).get(within)
-        if place is not None:
-            found.append(place)
+        path = inner.get(outer)
+        if path is not None and within:
+            path = inner_folders(path).get(within)
+        if path is not None:
+            found.append(path)
     return found

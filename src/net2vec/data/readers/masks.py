@@ -1,8 +1,8 @@
 """Images beside masks of class numbers: PASCAL VOC, CamVid, Cityscapes, ADE20K scene parsing, ...
 
-Images and masks of equal stem belong together. They lie in two folders (`images` and `masks`, or
-what `net2vec.data.readers.mask_folders` knows), with folders for the splits outside, inside or not
-at all; or in `train` and `trainannot`. Pixel values are named by a text file
+An image and a mask of the same stem belong together. They are in two folders (`images` and `masks`,
+or other names in `net2vec.data.readers.mask_folders`), with or without folders of the splits around
+or inside them; or in `train` and `trainannot`. A text file names the pixel values
 (`net2vec.data.labels`).
 """
 
@@ -13,34 +13,22 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from net2vec.data.files import (
-    TEST,
-    digest_files,
-    hashed_split,
-    list_files,
-    split_in_path,
-)
-from net2vec.data.images import (
-    IMAGE_SUFFIXES,
-    check_mask,
-    read_image,
-    read_image_size,
-    read_indexed_mask,
-)
+from net2vec.data.files import TEST, digest_files, hashed_split, list_files, split_in_path
+from net2vec.data.images import IMAGE_SUFFIXES, check_mask, read_indexed_mask
 from net2vec.data.labels import concept_name, number_names, read_class_names
 from net2vec.data.left_out import LeftOut, count_left_out
 from net2vec.data.protocol import SPLITS, Annotation, Plane
+from net2vec.data.readers.base import Reader, label_table, look_up
 from net2vec.data.readers.mask_folders import CITYSCAPES_IMAGE, folder_pairs, mask_files
 from net2vec.data.readers.split_lists import SplitLists
 from net2vec.errors import DataError
 
 VOID_VALUES = (255, 65535)
-"""Pixel values that mean that nothing is annotated, unless they have a name, as 0 does too."""
+"""Pixel values that mean "not annotated", as 0 does, unless they have a name."""
 
 NAME_FILES = ("classes.txt", "class_names.txt", "labels.txt", "names.txt", "objectInfo150.txt")
-"""Lists of class names, the first that is there is read."""
+"""Files of class names; the first one that exists is read."""
 
 _VOC = (
     "background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse "
@@ -57,28 +45,31 @@ _PUBLISHED_NAMES = {
     "segmentationclass_aug": _VOC.split(),
     "gtfine": _CITYSCAPES.split(","),
 }
-"""Class names of datasets that come without a list, by their folder of masks in lower case."""
+"""Class names of datasets without such a file, by their folder of masks in lower case."""
 
 
-class MaskDataset:
-    """Images beside masks of class numbers, all in one category.
+class MaskDataset(Reader):
+    """Images and masks of class numbers, all in one category.
 
-    An image without a mask is no part of the dataset, nor is a test split. The split is that of a
-    folder on the image's path; else of the lists under `ImageSets` (images in none of them are left
-    out); else it is drawn by a hash of the image's name.
+    Images without a mask and images of a test split are left out. The split is that of a folder on
+    the image's path; else that of the lists in `ImageSets` (images in none of them are left out);
+    else it is drawn by a hash of the image's name.
 
     Args:
-        folder: what holds the folders of images and masks.
-        category: what the classes are.
+        folder: the folder that contains the folders of images and masks.
+        category: category of the classes; "object" by default.
 
     Raises:
-        DataError: there are no pairs of image and mask, or the class names cannot be had.
+        DataError: if no image has a mask, or the class names are unknown.
     """
 
-    def __init__(self, folder: Path | str, category: str = "object") -> None:
-        self.folder = Path(folder)
-        self.categories = (category,)
-        self.name = self.folder.resolve().name
+    layout = "masks"
+    marks = "folders images and masks"
+    takes_category = True
+
+    def __init__(self, folder: Path | str, category: str | None = None) -> None:
+        super().__init__(folder)
+        self.categories = (category or "object",)
         self._masks: dict[str, str] = {}
         self._lone_images: list[str] = []
         self._lone_masks: list[str] = []
@@ -91,49 +82,40 @@ class MaskDataset:
         if not self.images:
             raise DataError(f"{self.folder}: {self._why_none()}")
         self.splits = tuple(splits[image] or "" for image in self.images)
-        self._names_file = _names_file(self.folder)
-        self._values = self._class_names()
-        self.labels, numbers = number_names(self._values.values())
-        self._label_at = np.full(max(*self._values, *VOID_VALUES) + 1, -1, np.int32)
-        self._label_at[[0, *VOID_VALUES]] = 0  # 0 unless it has a name
-        for value, name in self._values.items():
-            self._label_at[value] = numbers[name]
+        files = (self.folder / name for name in NAME_FILES)
+        self._names_file = next((path for path in files if path.is_file()), None)
+        self._names = self._class_names()
+        self.labels, numbers = number_names(self._names.values())
+        # 0 and the void values mean "not annotated" unless they have a name.
+        void = dict.fromkeys((0, *VOID_VALUES), 0)
+        self._table = label_table(void | {v: numbers[name] for v, name in self._names.items()})
+
+    @classmethod
+    def recognises(cls, folder: Path) -> bool:
+        """Whether the folder has images and masks in folders of known names."""
+        return bool(folder_pairs(folder))
 
     @cached_property
     def digest(self) -> str:
         """Digest of class names, category, splits, images and masks."""
         files = (file for image in self.images for file in (image, self._masks[image]))
-        # The numbers that the names belong to are not in `labels`.
-        settings = (self.categories, self.labels, self.splits, self._label_at.tobytes())
+        # `labels` does not say which pixel value has which name.
+        settings = (self.categories, self.labels, self.splits, self._table.tobytes())
         return digest_files(self.folder, (), files, settings)
-
-    def image(self, index: int) -> Image.Image:
-        """The image at `index`, as `ProbeDataset.image`."""
-        return read_image(self.folder / self.images[index])
-
-    def image_size(self, index: int) -> tuple[int, int]:
-        """(height, width) of the image at `index`, from its header."""
-        return read_image_size(self.folder / self.images[index])
 
     def annotation(self, index: int) -> Annotation:
         """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
         path = self.folder / self._masks[self.images[index]]
         values = read_indexed_mask(path)
-        known = (values >= 0) & (values < len(self._label_at))
-        labels = self._label_at[np.where(known, values, 0)]
-        if not known.all() or labels.min() < 0:
-            value = values[~known | (labels < 0)].min()
+        labels, unknown = look_up(self._table, values)
+        if unknown is not None:
             source = self._names_file.name if self._names_file else "the published names"
-            raise DataError(f"{path}: the value {value} has no name in {source}")
+            raise DataError(f"{path}: the value {unknown} has no name in {source}")
         check_mask(path, values, self.image_size(index))
         return Annotation((Plane(self.categories[0], labels),))
 
     def faults(self) -> Iterator[str]:
-        """What is passed over although it cannot be meant so, as `file: reason`.
-
-        That is images and masks without their partner, of splits that are used, and names on lists
-        that contradict each other or name nothing.
-        """
+        """Images and masks without partner in the splits used, and lists with errors."""
         for files, partner in ((self._lone_images, "mask"), (self._lone_masks, "image")):
             for file in files:
                 if self._split(file) in SPLITS:
@@ -142,56 +124,57 @@ class MaskDataset:
         yield from self._lists.faults({Path(file).stem for file in known})
 
     def why_empty(self) -> str:
-        """What may be the reason where no pixel of any mask is a concept's; nothing if unclear."""
+        """That all masks are 0, or that a void value could be given a name; else empty."""
         masks = (read_indexed_mask(self.folder / self._masks[image]) for image in self.images)
-        held = {int(value) for values in masks for value in np.unique(values)}
+        present = {int(value) for values in masks for value in np.unique(values)}
         for value in VOID_VALUES:
-            if value in held and value not in self._values:
+            if value in present and value not in self._names:
                 file = self._names_file.name if self._names_file else NAME_FILES[0]
                 return (
                     f"value {value} counts as void; name it in {file} to make it a concept, "
                     f"each line with its number, as in `{value} cat`"
                 )
-        return "all masks are 0" if held == {0} else ""
+        return "all masks are 0" if present == {0} else ""
 
     @cached_property
     def left_out(self) -> Sequence[LeftOut]:
-        """Images without a mask, for testing or on no list, classes of one name, other masks."""
+        """Images without mask, of a test split or on no list; merged classes; unread folders."""
         images = sorted([*self._masks, *self._lone_images])
         split = {image: self._split(image) for image in images}
-        lone = [image for image in sorted(self._lone_images) if split[image] in SPLITS]
+        names = [name for name in self._names.values() if name]
+        repeated = [name for place, name in enumerate(names) if name in names[:place]]
+        reasons = {
+            "no mask of the same name": [
+                i for i in sorted(self._lone_images) if split[i] in SPLITS
+            ],
+            "of a split for testing": [i for i in images if split[i] == TEST],
+            "on no list in ImageSets": [i for i in images if split[i] is None],
+        }
+        # VOC, for example, comes with and without the additional masks of SBD.
+        other_folders = {
+            f"masks are read from {self._relative(pair.masks)}": map(
+                self._relative, pair.other_masks
+            )
+            for pair in self._folders
+        }
         return [
-            *count_left_out("images", "no mask of the same name", lone),
-            *count_left_out(
-                "images", "of a split for testing", [i for i in images if split[i] == TEST]
-            ),
-            *count_left_out(
-                "images", "on no list in ImageSets", [i for i in images if split[i] is None]
-            ),
-            *count_left_out("classes", "merged with another of the same name", self._merged()),
-            *self._unread_folders(),
+            *count_left_out("images", reasons),
+            *count_left_out("classes", {"merged with another of the same name": repeated}),
+            *count_left_out("folders", other_folders),
         ]
 
-    def _unread_folders(self) -> Iterator[LeftOut]:
-        """Folders of masks beside those that are read: VOC comes with and without SBD's masks."""
-        for pair in self._folders:
-            others = [path.relative_to(self.folder).as_posix() for path in pair.other_masks]
-            reason = f"masks are read from {pair.masks.relative_to(self.folder).as_posix()}"
-            yield from count_left_out("folders", reason, others)
-
-    def _merged(self) -> list[str]:
-        names = [name for name in self._values.values() if name]
-        return [name for place, name in enumerate(names) if name in names[:place]]
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
 
     def _why_none(self) -> str:
-        """Why there is no image to use, with the names that do not fit each other."""
+        """Why there is no image to use, with examples of names that do not match."""
         if self._masks:
             return "no image that has a mask is for training or validation"
         lone = [*self._lone_images[:1], *self._lone_masks[:1]]
         return f"no image has a mask of the same name; there are {' and '.join(lone)}"
 
     def _split(self, file: str) -> str | None:
-        """The split of an image or mask; None where there are lists and none names it."""
+        """The split of an image or mask; None if there are lists but none of them contains it."""
         drawn = hashed_split(file) if not self._lists else None
         return split_in_path(file) or self._lists.splits.get(Path(file).stem, drawn)
 
@@ -199,17 +182,14 @@ class MaskDataset:
         mask_of = mask_files(masks)
         for file in list_files(images, IMAGE_SUFFIXES):
             key = str(Path(file).with_suffix("")).removesuffix(CITYSCAPES_IMAGE)
-            name = (images / file).relative_to(self.folder).as_posix()
-            mask = mask_of.pop(key, None)
-            if mask is not None:
-                self._masks[name] = (masks / mask).relative_to(self.folder).as_posix()
+            if mask := mask_of.pop(key, None):
+                self._masks[self._relative(images / file)] = self._relative(masks / mask)
             else:
-                self._lone_images.append(name)
-        self._lone_masks += [
-            (masks / mask).relative_to(self.folder).as_posix() for mask in mask_of.values()
-        ]
+                self._lone_images.append(self._relative(images / file))
+        self._lone_masks += [self._relative(masks / mask) for mask in mask_of.values()]
 
     def _class_names(self) -> dict[int, str]:
+        """Class name by pixel value; empty for void."""
         if self._names_file is not None:
             names = read_class_names(self._names_file)
             return {value: concept_name(name) for value, name in names.items()}
@@ -220,7 +200,3 @@ class MaskDataset:
             f"{self.folder}: pixel values have no names; write classes.txt, a name a line from 0, "
             f"or a number and a name as in `255 cat`"
         )
-
-
-def _names_file(folder: Path) -> Path | None:
-    return next((folder / name for name in NAME_FILES if (folder / name).is_file()), None)

@@ -1,8 +1,9 @@
-"""Tells images and masks under unknown names from class folders, which they look like.
+"""Distinguishes class folders from images and masks in folders of unknown names.
 
-Read as classes they would give two concepts called after the two folders. Names of files alone tell
-nothing: `1.jpg` lies in every class folder of many collections. So what counts is what the pictures
-hold, together with their names and with the lists that lie beside the folders.
+Read as class folders, images and masks would give two concepts named after the two folders. Names
+of files do not suffice to tell: many collections have a `1.jpg` in every class folder. The rule
+therefore uses the content of the images, together with their names and with lists of names or
+splits next to the folders.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ from net2vec.data.readers.masks import NAME_FILES
 from net2vec.data.readers.split_lists import IMAGE_SETS
 from net2vec.errors import DataError
 
-_FEW, _MANY = 16, 64  # values; photographs have more, greyscale and reduced to a palette too
-_SAMPLE = 8  # pictures of a folder that are looked at
+_FEW_VALUES, _MANY_VALUES = 16, 64  # photographs have more, also as greyscale or palette images
+_SAMPLE_IMAGES = 8  # images of a folder that are read
 
 
 class _Content(IntEnum):
-    """What a picture holds; a folder holds the greatest that a picture of it does."""
+    """Content of an image; that of a folder is the maximum over its images."""
 
     FEW_NUMBERS = 0
     NUMBERS = 1
@@ -45,40 +46,40 @@ class _Content(IntEnum):
 
 _MASKS_OF = {
     _Content.PHOTOGRAPHS: (_Content.FEW_NUMBERS, _Content.NUMBERS, _Content.FLAT),
-    # Scanned digits are grey as well, and a class of thin ones has less values than others.
+    # Scanned digits are grey too, and a class of thin digits has fewer values than others.
     _Content.GREY: (_Content.FEW_NUMBERS, _Content.FLAT),
     _Content.FLAT: (_Content.FEW_NUMBERS, _Content.NUMBERS),
 }
-"""What masks of images hold, by what the images do."""
+"""Possible content of masks by content of their images."""
 
 
 def why_not_classes(folder: Path, root: Path) -> str | None:
-    """Why what lies like class folders is rather images and masks; None where it is not.
+    """Why apparent class folders are rather images and masks; None if they are classes.
 
-    It is where pictures of few values lie beside photographs, of the same names, with a list of
-    classes beside them or with nothing else, and where there is `ImageSets`. A list of classes that
-    names the folders says that they are classes.
+    They are images and masks if images of few values occur beside photographs and either have the
+    same names, or a list of classes lies next to the folders, or there are no other folders; also
+    if there is `ImageSets`. They are classes if a list of classes contains the folders' names.
 
     Args:
         folder: the dataset's.
-        root: the folder that holds the classes: the same, or one in it.
+        root: the folder that contains the classes: `folder` or one in it.
 
     Raises:
-        OSError: a folder cannot be listed.
+        OSError: if a folder cannot be listed.
     """
     splits = [path for name, path in inner_folders(root).items() if split_in_path(name)]
-    for place, siblings in _siblings(folder).items():
-        outside = place == folder != root
-        if not (outside or place == root or root in place.parents):
+    for parent, siblings in _siblings(folder).items():
+        outside = parent == folder != root
+        if not (outside or parent == root or root in parent.parents):
             continue
-        beside = _Beside.read((place, folder), siblings)
-        outermost = place == root or place in splits
+        beside = _Beside.read((parent, folder), siblings)
+        outermost = parent == root or parent in splits
         for images, masks in _pairs(siblings, outermost and beside.counts(siblings)):
             if outside and root not in (images.path, masks.path):
                 continue
             if reason := beside.against(images, masks, siblings, outermost=outermost):
                 return (
-                    f"{place}: {images.path.name} and {masks.path.name} are hardly two classes, "
+                    f"{parent}: {images.path.name} and {masks.path.name} are hardly two classes, "
                     f"for {reason}; call the folders images and masks to have them read as such, "
                     f"or name both in {NAME_FILES[0]} if they are classes"
                 )
@@ -86,7 +87,7 @@ def why_not_classes(folder: Path, root: Path) -> str | None:
 
 
 class _Sibling:
-    """A folder with pictures, beside others."""
+    """A folder with images, next to others."""
 
     def __init__(self, path: Path, files: list[str]) -> None:
         self.path = path
@@ -94,7 +95,7 @@ class _Sibling:
 
     @cached_property
     def content(self) -> _Content:
-        # Masks are never lossy: most class folders are told by that and need not be looked into.
+        # Masks are never stored lossily, so that most class folders need not be read.
         if any(PurePosixPath(file).suffix.lower() not in MASK_SUFFIXES for file in self._files):
             return _Content.PHOTOGRAPHS
         greatest = _Content.FEW_NUMBERS
@@ -109,7 +110,7 @@ class _Sibling:
         return {str(PurePosixPath(file).with_suffix("")): file for file in self._files}
 
     def matches(self, other: _Sibling) -> bool:
-        """Whether half of the smaller folder's pictures have one of their name and shape."""
+        """Whether half of the smaller folder's images have a namesake of equal aspect."""
         both = sorted(self._by_stem.keys() & other._by_stem.keys())
         if not both or 2 * len(both) < min(len(self._by_stem), len(other._by_stem)):
             return False
@@ -126,13 +127,13 @@ class _Sibling:
 
 @dataclass(frozen=True)
 class _Beside:
-    """What lies beside folders of pictures.
+    """Lists next to image folders.
 
     Attributes:
         image_sets: whether there are lists of splits.
-        classes: the list of classes, if there is one that names none of the folders.
-        names: how many names this list holds.
-        named: the folders that a list of classes names.
+        classes: the list of classes, if one exists that names none of the folders.
+        names: number of names in this list.
+        named: the folders that are named in a list of classes.
     """
 
     image_sets: bool
@@ -141,40 +142,40 @@ class _Beside:
     named: frozenset[Path]
 
     @classmethod
-    def read(cls, places: tuple[Path, ...], siblings: list[_Sibling]) -> _Beside:
-        paths = [place / name for place in places for name in NAME_FILES]
+    def read(cls, folders: tuple[Path, ...], siblings: list[_Sibling]) -> _Beside:
+        paths = [folder / name for folder in folders for name in NAME_FILES]
         lists = {path.name: _lines(path) for path in paths if path.is_file()}
         text = f" {' '.join(line for lines in lists.values() for line in lines)} "
         named = frozenset(s.path for s in siblings if f" {_words(s.path.name)} " in text)
         classes = next(iter(lists), None) if not named else None
         return cls(
-            any(IMAGE_SETS.lower() in inner_folders(place) for place in places),
+            any(IMAGE_SETS.lower() in inner_folders(folder) for folder in folders),
             classes,
             len(lists[classes]) if classes else 0,
             named,
         )
 
     def counts(self, siblings: list[_Sibling]) -> bool:
-        """Whether what lies beside can tell against folders, whatever they hold."""
+        """Whether the lists are evidence against class folders of any content."""
         return self.image_sets or (len(siblings) == 2 and self.classes is not None)
 
     def against(
         self, images: _Sibling, masks: _Sibling, siblings: list[_Sibling], *, outermost: bool
     ) -> str | None:
-        """What tells against two folders as two classes.
+        """Evidence that two folders are not two classes; None if there is none.
 
         Args:
-            images: that which holds more.
+            images: the folder of greater content.
             masks: the other.
-            siblings: all folders there.
-            outermost: whether they lie where the classes do, so that lists beside are about them.
+            siblings: all folders next to them.
+            outermost: whether they are at the level of the classes, which the lists refer to.
         """
         if self.named >= {images.path, masks.path} or (_is_split(images) and _is_split(masks)):
             return None
         like_masks = masks.content in _MASKS_OF.get(images.content, ())
         indexed = like_masks and masks.content is not _Content.FLAT
         two = outermost and len(siblings) == 2
-        # Two names for two folders may be theirs in another language.
+        # Two names for two folders may be translations of the folders' names.
         foreign = two and self.names not in (0, 2) and masks.content >= _Content.FLAT
         held = f"{masks.path.name} holds images"
         if like_masks:
@@ -192,7 +193,7 @@ class _Beside:
 
 
 def _pairs(siblings: list[_Sibling], every: bool) -> Iterator[tuple[_Sibling, _Sibling]]:
-    """What may be images and masks, by what they hold; of a thousand classes hardly any."""
+    """Candidates for images and masks by content; very few even of a thousand classes."""
     by_content: dict[_Content, list[_Sibling]] = defaultdict(list)
     for sibling in siblings:
         by_content[sibling.content].append(sibling)
@@ -206,7 +207,7 @@ def _pairs(siblings: list[_Sibling], every: bool) -> Iterator[tuple[_Sibling, _S
 
 
 def _siblings(folder: Path) -> dict[Path, list[_Sibling]]:
-    """Folders with pictures in them or further within, by the folder that holds several."""
+    """Folders that contain images at any depth, by parent folder with several of them."""
     files: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for file in list_files(folder, IMAGE_SUFFIXES):
         start = 0
@@ -214,22 +215,22 @@ def _siblings(folder: Path) -> dict[Path, list[_Sibling]]:
             files[file[:start]][file[start:end]].append(file[end + 1 :])
             start = end + 1
     return {
-        folder / place: [_Sibling(folder / place / name, inner) for name, inner in children.items()]
-        for place, children in files.items()
+        folder / path: [_Sibling(folder / path / name, inner) for name, inner in children.items()]
+        for path, children in files.items()
         if len(children) > 1
     }
 
 
 def _content_of(path: Path) -> _Content:
     try:
-        mode, count = count_values(path, _MANY)
+        mode, count = count_values(path, _MANY_VALUES)
     except DataError:
-        return _Content.PHOTOGRAPHS  # whoever reads it says what it is
+        return _Content.PHOTOGRAPHS  # reading the dataset reports the fault
     if mode not in INDEX_MODES:
         return _Content.PHOTOGRAPHS if count is None else _Content.FLAT
     if count is None:
         return _Content.GREY
-    return _Content.FEW_NUMBERS if count <= _FEW else _Content.NUMBERS
+    return _Content.FEW_NUMBERS if count <= _FEW_VALUES else _Content.NUMBERS
 
 
 def _is_split(sibling: _Sibling) -> bool:
@@ -237,7 +238,7 @@ def _is_split(sibling: _Sibling) -> bool:
 
 
 def _spread(names: list[str]) -> list[str]:
-    return names[:: -(-len(names) // _SAMPLE)]
+    return names[:: -(-len(names) // _SAMPLE_IMAGES)]
 
 
 def _lines(path: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Lists of the images of each split, as PASCAL VOC keeps them under `ImageSets`."""
+"""Lists of the images of each split, in PASCAL VOC's folder `ImageSets`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ IMAGE_SETS = "ImageSets"
 
 @dataclass(frozen=True)
 class SplitLists:
-    """What `train.txt`, `val.txt` and `test.txt` of one folder say; false where there are none.
+    """The files `train.txt`, `val.txt` and `test.txt` of one folder; false if there are none.
 
     Attributes:
-        names: the stems on each list, in its order.
-        splits: the split of every stem; of several, that of the first list by name.
+        names: the stems in each file, in order.
+        splits: the split of every stem; if several files contain it, that of the first by name.
     """
 
     names: dict[Path, list[str]]
@@ -27,13 +27,13 @@ class SplitLists:
 
     @classmethod
     def read(cls, folder: Path) -> SplitLists:
-        """Reads `ImageSets/**/train.txt` and others beside it; those for segmentation first.
+        """Reads the lists of one folder in `ImageSets`, preferably of `Segmentation`.
 
         Raises:
-            DataError: a list cannot be read.
+            DataError: if a list cannot be read.
         """
-        place = inner_folders(folder).get(IMAGE_SETS.lower())
-        texts = place.glob("**/*.txt") if place is not None else ()
+        sets = inner_folders(folder).get(IMAGE_SETS.lower())
+        texts = sets.glob("**/*.txt") if sets is not None else ()
         lists = sorted(
             (path for path in texts if split_in_path(path.stem)),
             key=lambda path: ("Segmentation" not in path.parts, path),
@@ -53,7 +53,7 @@ class SplitLists:
         return bool(self.splits)
 
     def faults(self, known: Collection[str]) -> Iterator[str]:
-        """Names of no file in `known`, and names on several lists, as `list: reason`."""
+        """Stems that are not in `known` or in several lists, as `list: reason`."""
         seen: dict[str, Path] = {}
         for path, stems in self.names.items():
             for stem in dict.fromkeys(stems):

@@ -1,4 +1,4 @@
-"""What the `net2vec data` commands do: survey, convert, check, fetch."""
+"""Functions of the `net2vec data` commands: survey, convert, check, fetch."""
 
 from net2vec.data.tools.broden_writer import write_broden
 from net2vec.data.tools.checking import Checked, check_dataset, find_faults

@@ -1,4 +1,4 @@
-"""Any probe dataset written in Broden's folder layout (the inverse of `readers.broden`)."""
+"""Writes a probe dataset in Broden's folder layout (the inverse of `readers.broden`)."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ def write_broden(
 ) -> Path:
     """Writes a dataset in Broden's folder layout.
 
-    Images are squashed to a square and masks to half of it (rounded down), as in Broden. An image
-    keeps its name: a PNG is stored without loss, anything else as JPEG. Labels keep their numbers.
+    Images are resized to a square and masks to half of it (rounded down), as in Broden. Names of
+    images are kept: PNG is stored without loss, other formats as JPEG. Labels keep their numbers.
 
     Args:
-        dataset: what to write.
-        out: the folder to make; complete or absent, whatever happens.
+        dataset: the dataset.
+        out: the folder to make; it is complete or does not exist, also after an error.
         size: side of the images in pixels; Broden's are 224, 227 and 384.
-        mask_size: side of the masks, half of `size` where it is not given.
-        workers: threads.
+        mask_size: side of the masks in pixels, by default half of `size`.
+        workers: number of threads.
         progress: called with the number of images written since the last call.
 
     Returns:
         The folder.
 
     Raises:
-        DataError: what `check_writable` raises, the dataset has more labels than two channels can
+        DataError: as `check_writable`; also if the dataset has more labels than two channels can
             number, or one of its images or masks cannot be read.
     """
     out = Path(out)
@@ -80,18 +80,18 @@ def write_broden(
 
 
 def check_writable(dataset: ProbeDataset, out: Path, size: int, side: int) -> None:
-    """Refuses before anything is read what could not be written in the end.
+    """Checks, before anything is read, that a dataset can be written.
 
     Args:
-        dataset: what to write.
+        dataset: the dataset.
         out: the folder to make.
         size: side of the images in pixels.
         side: side of the masks in pixels.
 
     Raises:
-        DataError: `out` holds something already, a side is no pixel long, a category is called as
-            another column of the index, two images would be one file, or the dataset is not what
-            `ProbeDataset` promises.
+        DataError: if `out` is not empty, a side is less than a pixel, a category has the name of
+            another column of the index, two images would become one file, or the dataset breaks
+            `ProbeDataset`.
     """
     refuse_filled(out)
     check_index(dataset)
@@ -108,14 +108,14 @@ def check_writable(dataset: ProbeDataset, out: Path, size: int, side: int) -> No
 
 @dataclass(frozen=True)
 class _Row:
-    """One image in the index: its cells by category, and the share each label has of the image."""
+    """A row of the index: cells by category, and each (category, label)'s share of the image."""
 
     cells: dict[str, str]
     shares: dict[tuple[str, int], float]
 
 
 def _image_names(images: Iterable[str]) -> list[str]:
-    """Names to write under: what is neither JPEG nor PNG gets `.jpg` appended."""
+    """Names of output files: those that are neither JPEG nor PNG get `.jpg` appended."""
     names = []
     for name in images:
         kept = PurePosixPath(name).suffix.lower() in (".jpg", ".jpeg", ".png")
@@ -134,7 +134,7 @@ def _save_image(image: Image.Image, path: Path) -> None:
 
 
 def _file_parts(categories: Iterable[str]) -> dict[str, str]:
-    """What stands for each category in names of files, of no two the same."""
+    """A distinct part of file names for each category."""
     parts: dict[str, str] = {}
     for category in categories:
         part = "".join("-" if letter in '/\\:;*?"<>|' else letter for letter in category)
@@ -145,10 +145,10 @@ def _file_parts(categories: Iterable[str]) -> dict[str, str]:
 
 
 def _mask_stems(names: list[str], parts: dict[str, str]) -> list[dict[str, str]]:
-    """What the names of an image's masks begin with, by category; numbers and `.png` follow.
+    """Beginnings of the names of each image's masks, by category; numbers and `.png` follow.
 
-    So chosen that no mask gets the name of another or of an image (`dog.jpg` with masks of the
-    category `part` beside an image `dog_part_1.png`).
+    They are chosen so that no mask has the name of another or of an image (for example `dog.jpg`
+    with masks of the category `part`, and an image `dog_part_1.png`).
     """
     taken = {match[1] for name in names if (match := re.fullmatch(r"(.*)_[0-9]+\.png", name))}
     stems = []
@@ -188,10 +188,8 @@ def _write_annotation(annotation: Annotation, root: Path, stems: dict[str, str],
 
 
 def _two_channels(labels: Integer[np.ndarray, "y x"]) -> UInt8[np.ndarray, "y x 3"]:
-    channels = np.zeros((*labels.shape, 3), np.uint8)
-    channels[..., 0] = labels % 256
-    channels[..., 1] = labels // 256
-    return channels
+    channels = (labels % 256, labels // 256, np.zeros_like(labels))
+    return np.stack(channels, axis=-1).astype(np.uint8)
 
 
 def _index_table(
@@ -207,7 +205,7 @@ def _index_table(
 def _write_label_tables(
     folder: Path, dataset: ProbeDataset, rows: list[_Row], parts: dict[str, str]
 ) -> None:
-    """`label.csv`, `category.csv` and one dense coding a category, `c_*.csv`.
+    """Writes `label.csv`, `category.csv` and a table of labels by category, `c_*.csv`.
 
     Frequency is the number of images with the label, coverage the sum of its shares of them.
     """
@@ -259,5 +257,5 @@ def _write_label_tables(
 
 
 def _save(table: pd.DataFrame, path: Path) -> None:
-    # The bytes count in the digest, so that lines end alike on every system.
+    # The digest includes the bytes, so line ends must be the same on every system.
     table.to_csv(path, index=False, lineterminator="\n")

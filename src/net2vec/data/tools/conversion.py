@@ -1,4 +1,4 @@
-"""Any dataset turned into a Broden of one's own: rare labels dropped, the rest numbered anew."""
+"""Converts datasets to Broden's layout without their rare labels."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MIN_COVERAGE = 0.5
 
 @dataclass(frozen=True)
 class Converted:
-    """A dataset that has been converted.
+    """A converted dataset.
 
     Attributes:
-        folder: where it lies.
-        labels: number of labels that were kept.
-        left_out: names of those that were too rare.
+        folder: its folder.
+        labels: number of labels kept.
+        left_out: names of the labels that were too rare.
     """
 
     folder: Path
@@ -45,22 +45,22 @@ def convert_dataset(
 ) -> Converted:
     """Writes a dataset in Broden's layout without its rare labels.
 
-    Bau et al. (2017) keep the labels of at least ten images and, in all, half an image. Both
-    are counted here on the masks as they are written, over all planes and categories.
+    Bau et al. (2017) keep labels that occur in at least ten images and cover at least half an image
+    in total. Both are counted on the masks as written, over all planes and categories.
 
     Args:
-        dataset: what to convert.
+        dataset: the dataset.
         out: the folder to make.
         size: side of the images in pixels.
-        mask_size: side of the masks, half of `size` where it is not given.
-        min_frequency: images that a label must be in.
-        min_coverage: sum of the shares of its images that a label must cover.
-        workers: threads.
-        progress: called with the number of images done since the last call; every image counts
-            twice where labels may be dropped, once for counting.
+        mask_size: side of the masks in pixels, by default half of `size`.
+        min_frequency: least number of images with the label.
+        min_coverage: least sum of the label's shares of its images.
+        workers: number of threads.
+        progress: called with the number of images done since the last call; if labels may be
+            dropped, every image is counted twice.
 
     Raises:
-        DataError: what `write_broden` raises, or no label is frequent enough.
+        DataError: as `write_broden`; also if no label is frequent enough.
     """
     side = size // 2 if mask_size is None else mask_size
     check_writable(dataset, Path(out), size, side)  # the counting can take hours
@@ -85,7 +85,7 @@ def convert_dataset(
 
 
 def rare_labels(annotations: Annotations, min_frequency: int, min_coverage: float) -> list[str]:
-    """Names of the labels in too few images, or covering too little of them in all."""
+    """Names of the labels in too few images or of too little total coverage."""
     pixels = annotations.size[0] * annotations.size[1]
     rare = []
     for label, name in enumerate(annotations.names):

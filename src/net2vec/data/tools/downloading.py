@@ -1,4 +1,4 @@
-"""Downloads that go on where they broke off, over HTTP."""
+"""Resumable downloads over HTTP."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Progress = Callable[[int, int | None], object]
 
 
 class DownloadError(Exception):
-    """A server does not give the file, in its own or the network's words."""
+    """A file cannot be downloaded; the message is that of the server or the network."""
 
 
 def hidden_path(folder: Path, name: str, url: str) -> Path:
-    """Where a file from one address waits to be used: hidden, and apart from every other's."""
+    """Hidden path of a downloaded file, distinct for each address."""
     return folder / f".{name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}"
 
 
 def discard(folder: Path, name: str, url: str) -> None:
-    """Removes what came of a file from one address, whole or in part."""
+    """Removes a file downloaded from an address, complete or partial."""
     whole = hidden_path(folder, name, url)
     part = _part_file(whole)
     for path in (whole, part, _state_file(part)):
@@ -37,24 +37,23 @@ def discard(folder: Path, name: str, url: str) -> None:
 
 
 def has_begun(folder: Path, name: str, url: str) -> bool:
-    """Whether something of a file from one address is there."""
+    """Whether a file was downloaded from an address, completely or in part."""
     whole = hidden_path(folder, name, url)
     return whole.exists() or _part_file(whole).exists()
 
 
 class ResumingDownloader:
-    """A downloader for `pooch` that keeps what it has got and asks for the rest.
+    """A downloader for `pooch` that resumes after a lost connection or the end of the program.
 
-    What has come lies beside the file to be, under its name and a hash of the address with `.part`,
-    until it is complete; so a download goes on after the connection breaks, and after the program
-    does. The server says by `ETag` or `Last-Modified` whether the file is still the same; if it
-    names neither, the length decides.
+    The partial file has the hidden name of the download with `.part`. Whether the file on the
+    server has changed is decided by `ETag` or `Last-Modified`, or by the length if the server sends
+    neither.
 
     Args:
         name: the file's name.
-        progress: called with the bytes that are there and with all bytes, None if unknown.
-        attempts: how often in a row to try without a byte coming.
-        pause: seconds before the second attempt; each further one waits twice as long.
+        progress: called with the bytes done and the total bytes, None if unknown.
+        attempts: number of consecutive attempts without any new byte.
+        pause: seconds before the second attempt; doubled for each further one.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class ResumingDownloader:
         """Fetches `url` to `output_file`, as `pooch` calls it.
 
         Raises:
-            DownloadError: the server refuses, or the connection broke too often.
+            DownloadError: if the server refuses, or all attempts fail.
         """
         if not url.startswith(("http://", "https://")):
             raise DownloadError(f"not an HTTP address: {url}")
@@ -81,10 +80,10 @@ class ResumingDownloader:
         while True:
             before = _size(part)
             try:
-                self._go_on(url, part)
+                self._resume(url, part)
                 break
             except urllib.error.HTTPError as fault:
-                # A server that is busy may answer later; one that refuses will not.
+                # A busy server may answer later; a refusal is final.
                 if fault.code < 500 and fault.code != HTTPStatus.TOO_MANY_REQUESTS:
                     raise DownloadError(f"answered {fault.code} {fault.reason}") from None
                 reason = f"answered {fault.code} {fault.reason}"
@@ -97,8 +96,8 @@ class ResumingDownloader:
         part.replace(output_file)
         _state_file(part).unlink(missing_ok=True)
 
-    def _go_on(self, url: str, part: Path) -> None:
-        """Appends to the part what is missing, or begins again if the file has changed."""
+    def _resume(self, url: str, part: Path) -> None:
+        """Appends the missing bytes, or restarts if the file has changed on the server."""
         state = _State.read(part)
         done = _size(part) if state else 0
         request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})  # noqa: S310
@@ -123,10 +122,10 @@ class ResumingDownloader:
                 raise EOFError("the file has changed on the server")
             done = done if continues else 0
             validator = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
-            if validator.startswith("W/"):  # says that the contents mean the same, not more
+            if validator.startswith("W/"):  # weak: equal in meaning, not in bytes
                 validator = ""
             with part.open("ab" if continues else "wb") as file:
-                _State(validator, total).write(part)  # after the old contents are gone
+                _State(validator, total).write(part)  # after open() has truncated the file
                 while chunk := response.read(_CHUNK):
                     file.write(chunk)
                     done += len(chunk)
@@ -136,7 +135,7 @@ class ResumingDownloader:
 
 
 def _total(response: http.client.HTTPResponse, done: int) -> int | None:
-    """The length of the whole file, as the answer gives it."""
+    """Length of the whole file according to the response; None if unknown."""
     ranges = response.headers.get("Content-Range", "")
     if response.status == HTTPStatus.PARTIAL_CONTENT:
         if not ranges.startswith(f"bytes {done}-"):
@@ -149,9 +148,7 @@ def _total(response: http.client.HTTPResponse, done: int) -> int | None:
 
 @dataclass(frozen=True)
 class _State:
-    """What the server said of the file when its first part came: a name for its contents, or
-    nothing, and its length.
-    """
+    """Validator (or empty) and length of the file in the server's first response."""
 
     validator: str
     total: int | None

@@ -1,4 +1,4 @@
-"""Published datasets by name: from where they are had, and how they come to lie in a folder."""
+"""Downloads and unpacks published datasets by name."""
 
 from __future__ import annotations
 
@@ -28,16 +28,15 @@ from net2vec.errors import DataError
 
 @dataclass(frozen=True)
 class Publication:
-    """A dataset that can be had as one archive.
+    """A dataset that is published as one archive.
 
     Attributes:
         file: the archive's name.
-        about: what it is.
-        urls: where it is, to be tried in this order; none if its owners ask for a registration.
-        checksum: `md5:...` of the archive; another one is refused.
-        reported_checksum: one that others report and nobody here could verify; another one is
-            worth a warning.
-        terms: where to register or to read the terms of use.
+        about: a description.
+        urls: its addresses in the order of trial; none if its owners require a registration.
+        checksum: `md5:...` of the archive; a download with another checksum is refused.
+        reported_checksum: an unverified checksum; another one only causes a warning.
+        terms: address of the registration or the terms of use.
     """
 
     file: str
@@ -57,7 +56,7 @@ def _broden(size: int, reported_checksum: str | None = None) -> Publication:
         (
             original,
             f"https://web.archive.org/web/2024id_/{original}",
-            # Kept for networks of actions, and described there as having regions of actions added.
+            # A copy for networks of actions, said there to contain regions of actions as well.
             f"http://data.csail.mit.edu/soundnet/actions3/{file}",
         ),
         reported_checksum=reported_checksum,
@@ -96,7 +95,7 @@ PUBLICATIONS: Mapping[str, Publication] = MappingProxyType(
         ),
     }
 )
-"""What `fetch_dataset` knows by name."""
+"""The datasets of `fetch_dataset` by name."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +103,9 @@ class Fetched:
     """A dataset that has been fetched.
 
     Attributes:
-        folder: where it lies.
-        source: the address, or the archive, that it came from.
-        warnings: what the user should know about it.
+        folder: its folder.
+        source: the address or the archive that it came from.
+        warnings: doubts about the archive, to be shown to the user.
     """
 
     folder: Path
@@ -126,23 +125,22 @@ def fetch_dataset(
 ) -> Fetched:
     """Downloads a published dataset and unpacks it, or unpacks a copy obtained otherwise.
 
-    An interrupted download goes on from where it was; what was downloaded is removed once it is
-    unpacked. An archive of the right name that is in the folder already is somebody's own copy: it
-    is used before anything is downloaded, and left where it is. A source whose archive cannot be
-    unpacked has failed like one that does not answer, and the next is asked.
+    An interrupted download is resumed; downloaded files are removed after unpacking. An archive of
+    the right name in the folder is taken for the user's own copy: it is used first and not removed.
+    If the archive of a source cannot be unpacked, the next source is tried.
 
     Args:
         name: one of `publications`.
         into: the folder in which to make the folder `name`.
-        archive: a copy of the archive, which is left where it is; nothing is downloaded.
-        publications: what is known, by name.
-        download_progress: called with the bytes that are there and with all bytes, None if unknown.
+        archive: a copy of the archive, to be used instead of a download; it is not removed.
+        publications: the known datasets by name.
+        download_progress: called with the bytes done and the total bytes, None if unknown.
         unpack_progress: called with the number of files since the last call, and of all files.
         pause: seconds before a broken download is tried again.
 
     Raises:
-        DataError: the name is unknown, the folder is there already or cannot be written, no source
-            gives an archive that can be unpacked, or the copy is damaged or not to be trusted.
+        DataError: if the name is unknown, the folder exists or cannot be written, no source has an
+            archive that can be unpacked, or the copy is damaged or unsafe.
     """
     publication = _publication(name, publications)
     into = Path(into)
@@ -184,7 +182,7 @@ def _first_good(
     progress: Progress,
     pause: float,
 ) -> Fetched:
-    """Unpacks, by `put`, the first archive that can be: one that is here, or from the sources."""
+    """Unpacks, by `put`, the first valid archive: the user's copy, or one of the sources."""
     file = publication.file
     here = into / file
     faults: list[str] = []  # of the sources in turn
@@ -203,7 +201,7 @@ def _first_good(
             except BadArchiveError:
                 if not resumed:
                     raise
-                # What an earlier session has left may have been damaged here, not at the source.
+                # The part of an earlier session may have been damaged on this disk.
                 discard(into, file, url)
                 fetched = put(_download(url, publication, into, progress, pause), url)
             return replace(fetched, warnings=(*unused, *fetched.warnings))
@@ -227,13 +225,13 @@ def _first_good(
 def _download(
     url: str, publication: Publication, into: Path, progress: Progress, pause: float
 ) -> Path:
-    """Downloads the archive, unless it came before but could not be unpacked then.
+    """Downloads the archive, unless an earlier call did but could not unpack it.
 
     Raises:
-        DownloadError: the source does not give it, or gives another.
-        DataError: the folder cannot be written.
+        DownloadError: if the source refuses, or its file has another checksum.
+        DataError: if the folder cannot be written.
     """
-    # Not under the archive's own name: a file of that name is not ours to replace or remove.
+    # A hidden name, as a file of the archive's own name belongs to the user.
     path = hidden_path(into, publication.file, url)
     try:
         with _quiet_pooch():
@@ -270,7 +268,7 @@ def _doubts(archive: Path, source: str, publication: Publication) -> tuple[str, 
 
 @contextmanager
 def _quiet_pooch() -> Iterator[None]:
-    """Without pooch's advice to programmers about hashes."""
+    """Suppresses pooch's messages about hashes."""
     logger = pooch.get_logger()
     level = logger.level
     logger.setLevel(logging.ERROR)

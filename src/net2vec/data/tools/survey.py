@@ -1,4 +1,4 @@
-"""What a dataset holds: concepts by category, images by split, sizes, sources."""
+"""Counts of a dataset: concepts by category, images by split, size and source."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from typing import Any
 import pandas as pd
 
 from net2vec.data.annotations import Annotations
+from net2vec.data.optional import image_size, layout_of
 from net2vec.data.protocol import SPLITS, ProbeDataset
-from net2vec.data.views import count_sources, image_size, sources_as_json
+from net2vec.data.views import count_sources, sources_as_json
 
 
 @dataclass(frozen=True)
 class Survey:
-    """A dataset in numbers.
+    """Counts of a dataset.
 
     Attributes:
-        name, digest: the dataset's.
+        name, layout, digest: the dataset's; the layout is empty if it was not read from a folder.
         mask_size: rows and columns of the masks that were counted.
         images: number of images by split.
-        image_sizes: number of images by (height, width), the most frequent first.
-        concepts: a row a concept that occurs, by category and falling number of images: `concept`,
-            `category`, `train` and `val` (images), `size` (mean share of the mask over the images
-            that contain it), `pixels` (whether it has masks).
-        sources: images by concept and the dataset they come from (`count_sources`), in the order
-            of `concepts`.
+        image_sizes: number of images by (height, width) in pixels, the most frequent first.
+        concepts: a row for each concept that occurs, by category and falling number of images:
+            `concept`, `category`, `train` and `val` (images), `size` (mean share of the mask over
+            the images that contain it), `pixels` (whether it has masks).
+        sources: images by concept and dataset (`count_sources`), in the order of `concepts`.
     """
 
     name: str
+    layout: str
     digest: str
     mask_size: tuple[int, int]
     images: dict[str, int]
@@ -38,9 +39,7 @@ class Survey:
     sources: pd.DataFrame
 
     def categories(self) -> pd.DataFrame:
-        """A row a category: `category`, `concepts`, `with_masks`, and the median over its concepts
-        of `images` and `size`.
-        """
+        """By category: number of `concepts`, `with_masks`, medians of their `images`, `size`."""
         table = self.concepts.assign(images=self.concepts["train"] + self.concepts["val"])
         groups = table.groupby("category", sort=False)
         return groups.agg(
@@ -54,6 +53,7 @@ class Survey:
         """The survey in lists and dictionaries, for scripts."""
         return {
             "name": self.name,
+            "layout": self.layout,
             "digest": self.digest,
             "mask_size": list(self.mask_size),
             "images": self.images,
@@ -70,11 +70,11 @@ def survey_dataset(dataset: ProbeDataset, annotations: Annotations) -> Survey:
     """Counts a dataset.
 
     Args:
-        dataset: what to count; of its images at most the headers are read.
-        annotations: its annotations, compiled.
+        dataset: the dataset; only the headers of its images are read.
+        annotations: its compiled annotations.
 
     Raises:
-        DataError: an image is missing.
+        DataError: if an image is missing.
     """
     images = len(dataset.images)
     sizes = Counter(image_size(dataset, index) for index in range(images))
@@ -98,20 +98,19 @@ def survey_dataset(dataset: ProbeDataset, annotations: Annotations) -> Survey:
         )
     columns = ["concept", "category", "train", "val", "size", "pixels"]
     concepts = pd.DataFrame(rows, columns=columns)
-    order = {category: place for place, category in enumerate(dataset.categories)}
-    ranks = pd.DataFrame(
-        {
-            "category": concepts["category"].map(order),
-            "images": -(concepts["train"] + concepts["val"]),
-        }
+    ranks = {category: rank for rank, category in enumerate(dataset.categories)}
+    ordered = concepts.assign(
+        category=concepts["category"].map(ranks),
+        images=-(concepts["train"] + concepts["val"]),
     )
-    ordered = ranks.sort_values(["category", "images"], kind="stable").index
+    order = ordered.sort_values(["category", "images"], kind="stable").index
     return Survey(
         name=dataset.name,
+        layout=layout_of(dataset),
         digest=dataset.digest,
         mask_size=annotations.size,
         images={split: splits[split] for split in SPLITS},
         image_sizes=dict(sizes.most_common()),
-        concepts=concepts.loc[ordered].reset_index(drop=True),
-        sources=count_sources(dataset, annotations).iloc[ordered],
+        concepts=concepts.loc[order].reset_index(drop=True),
+        sources=count_sources(dataset, annotations).iloc[order],
     )

@@ -1,4 +1,4 @@
-"""Archives unpacked with suspicion: nothing leaves the folder, nothing outgrows its bounds."""
+"""Unpacks untrusted archives: only plain files, within the folder, of limited number and size."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ _DAMAGE = (
     struct.error,
     EOFError,
     OSError,  # from gzip and bz2
-    ValueError,  # a name that is no text, a place before the file's beginning
+    ValueError,  # invalid names, negative offsets
     IndexError,  # an empty name
-    OverflowError,  # a size beyond every file's
-    MemoryError,  # LZMA's dictionary is as large as the archive says
+    OverflowError,  # sizes that are too large
+    MemoryError,  # from LZMA, whose archives give the size of the dictionary
     RuntimeError,  # an unknown compression
 )
 
 
 class BadArchiveError(DataError):
-    """An archive is damaged, of another kind or not to be trusted; another copy may not be.
+    """An archive is damaged, of an unknown format or unsafe; another copy may be valid.
 
     Attributes:
-        reason: what is wrong, without the archive's name.
+        reason: the fault, without the archive's name.
     """
 
     def __init__(self, archive: Path, reason: str) -> None:
@@ -55,7 +55,7 @@ class BadArchiveError(DataError):
 
 @dataclass(frozen=True)
 class _Member:
-    """A file of an archive: its path there, its size as declared, and how to read it."""
+    """A file in an archive: its path, its declared size in bytes, and a function to open it."""
 
     name: str
     size: int
@@ -70,21 +70,21 @@ def unpack(
     max_files: int = MAX_FILES,
     progress: Callable[[int, int], object] = lambda files, total: None,
 ) -> None:
-    """Unpacks a zip or tar archive into a folder, less the one folder that all its files are in.
+    """Unpacks a zip or tar archive into a folder, without the common top folder of its files.
 
-    Everything is looked at before anything is written: only plain files, inside the folder, in
-    bounded number and size, and no more than the disk has room for.
+    All entries are checked before anything is written: only plain files, within the folder, of
+    limited number and size, and no more than the free disk space.
 
     Args:
         archive: the file.
-        folder: where to unpack, an existing folder.
-        max_bytes: of all files together.
-        max_files: how many files at most.
+        folder: an existing folder.
+        max_bytes: largest total size in bytes.
+        max_files: largest number of files.
         progress: called with the number of files unpacked since the last call, and of all files.
 
     Raises:
-        BadArchiveError: the archive is damaged, is of another kind, or is not to be trusted.
-        DataError: the archive cannot be read, or the folder cannot be written.
+        BadArchiveError: if the archive is damaged, of an unknown format, or unsafe.
+        DataError: if the archive cannot be read, or the folder cannot be written.
     """
     with _members(archive) as members:
         if not members:
@@ -148,7 +148,7 @@ def _chunks(archive: Path, member: _Member) -> Iterator[bytes]:
 
 @contextmanager
 def _members(archive: Path) -> Iterator[list[_Member]]:
-    """The files of an archive, which stays open meanwhile."""
+    """The files of an archive, which is open within the block."""
     with ExitStack() as opened:
         with _reading(archive):
             if zipfile.is_zipfile(archive):
@@ -164,7 +164,7 @@ def _members(archive: Path) -> Iterator[list[_Member]]:
 
 @contextmanager
 def _reading(archive: Path) -> Iterator[None]:
-    """Every way in which an archive can be damaged turned into one `BadArchiveError`."""
+    """Turns all errors caused by a damaged archive into `BadArchiveError`."""
     try:
         yield
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The colour category, added to a dataset that has none."""
+"""View of a dataset with the colour category added."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from net2vec.data.views.view import DatasetView, digest_view
 
 COLOR = "color"
 _RULE = 1
-"""To be raised when `name_colors` changes its mind about some colour."""
+"""Version of the rule, to be raised when `name_colors` gives another name to any colour."""
 
 
 class ColoredDataset(DatasetView):
     """A dataset with one more plane an image: the colour term of every pixel (`red-c`, ...).
 
-    Bau et al. (2017) did the same for Broden, by the colour naming of van de Weijer et al. (2009);
-    the rule here is `net2vec.data.colors.name_colors`.
+    Broden (Bau et al. 2017) has the same category, with the colour naming of van de Weijer et al.
+    (2009); the rule here is `net2vec.data.colors.name_colors`.
 
     Args:
-        dataset: one without the category "color".
+        dataset: a dataset without the category "color".
     """
 
     def __init__(self, dataset: ProbeDataset) -> None:
@@ -36,7 +36,7 @@ class ColoredDataset(DatasetView):
 
     @cached_property
     def digest(self) -> str:
-        """Digest of the dataset's own and of the rule."""
+        """Digest of the dataset's digest and the version of the rule."""
         return digest_view("colored", [self._dataset], _RULE)
 
     def annotation(self, index: int) -> Annotation:
@@ -47,5 +47,5 @@ class ColoredDataset(DatasetView):
 
 
 def with_colors(dataset: ProbeDataset) -> ProbeDataset:
-    """The dataset with the colour category: itself, where it has one already."""
+    """The dataset with the colour category; unchanged if it has one."""
     return dataset if COLOR in dataset.categories else ColoredDataset(dataset)

@@ -1,10 +1,11 @@
-"""Several datasets seen as one."""
+"""Several datasets joined to one."""
 
 from __future__ import annotations
 
 import bisect
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate
 
@@ -13,25 +14,25 @@ from PIL import Image
 
 from net2vec.data.checked import annotation_of, digest_of
 from net2vec.data.labels import number_names
-from net2vec.data.left_out import LeftOut, left_out_of_several
+from net2vec.data.left_out import LeftOut
+from net2vec.data.optional import image_size, image_sources, layout_of, left_out_of
 from net2vec.data.protocol import Annotation, ProbeDataset
 from net2vec.data.views.relabelling import renumber
-from net2vec.data.views.sources import image_sources
-from net2vec.data.views.view import digest_view, image_size
+from net2vec.data.views.view import digest_view
 from net2vec.errors import DataError
 
 
 class JoinedDataset:
-    """Datasets one after another; labels of equal name are one concept, categories likewise.
+    """Several datasets one after another; labels and categories of equal name are merged.
 
-    Images are named after their dataset, as in `voc/2007_000032.jpg`. Datasets of one name are
-    told apart by a number.
+    The name of an image begins with that of its dataset, as in `voc/2007_000032.jpg`. Datasets of
+    the same name get a number.
 
     Args:
-        datasets: at least one.
+        datasets: one or more.
 
     Raises:
-        DataError: one dataset is given twice, or has no digest to tell.
+        DataError: if two datasets have the same digest, or one has none.
     """
 
     def __init__(self, datasets: Sequence[ProbeDataset]) -> None:
@@ -40,8 +41,9 @@ class JoinedDataset:
         if repeated:
             twice = next(d.name for d in datasets if d.digest == repeated[0])
             raise DataError(f"{twice}: the same dataset is given twice; name it once")
-        self._prefixes = _distinct([dataset.name for dataset in datasets])
-        self._interval_bounds = list(accumulate(len(dataset.images) for dataset in datasets))
+        self.layout = ", ".join(dict.fromkeys(filter(None, map(layout_of, datasets))))
+        self._prefixes = _numbered([dataset.name for dataset in datasets])
+        self._ends = list(accumulate(len(dataset.images) for dataset in datasets))
         self.name = "+".join(self._prefixes)
         self.labels, numbers = number_names(name for d in datasets for name in d.labels)
         self._numbers = [np.array([numbers[name] for name in d.labels], np.int32) for d in datasets]
@@ -60,7 +62,7 @@ class JoinedDataset:
 
     @cached_property
     def sources(self) -> Sequence[str]:
-        """Name of the dataset that every image comes from."""
+        """By image, the name of the dataset that it comes from."""
         return tuple(
             f"{prefix}/{source}" if source != dataset.name else prefix
             for prefix, dataset in zip(self._prefixes, self._datasets, strict=True)
@@ -69,8 +71,12 @@ class JoinedDataset:
 
     @property
     def left_out(self) -> Sequence[LeftOut]:
-        """What the datasets leave out."""
-        return left_out_of_several(self._datasets, self._prefixes)
+        """Items that the datasets leave out, with the dataset's name before each example."""
+        return [
+            replace(item, example=f"{prefix}/{item.example}")
+            for prefix, dataset in zip(self._prefixes, self._datasets, strict=True)
+            for item in left_out_of(dataset)
+        ]
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""
@@ -88,11 +94,11 @@ class JoinedDataset:
         return renumber(annotation_of(self._datasets[part], position), self._numbers[part])
 
     def _locate(self, index: int) -> tuple[int, int]:
-        part = bisect.bisect_right(self._interval_bounds, index)
-        return part, index - (self._interval_bounds[part - 1] if part else 0)
+        part = bisect.bisect_right(self._ends, index)
+        return part, index - (self._ends[part - 1] if part else 0)
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
+def _numbered(names: Sequence[str]) -> list[str]:
     seen: Counter[str] = Counter()
     distinct: list[str] = []
     for name in names:

@@ -1,4 +1,4 @@
-"""A dataset seen with other names: labels renamed, merged or dropped."""
+"""Views of a dataset with labels renamed, merged or dropped."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from net2vec.errors import DataError
 
 
 class RelabelledDataset(DatasetView):
-    """A dataset whose labels are renamed; labels that get the same name become one.
+    """A dataset with renamed labels; labels renamed to the same name are merged.
 
     Args:
         dataset: where images and annotations come from.
-        names: the new name of every label to change, None to drop it. Names that the dataset does
-            not have are passed over.
+        names: new name of each label to change, None to drop it; names of no label are ignored.
     """
 
     def __init__(self, dataset: ProbeDataset, names: Mapping[str, str | None]) -> None:
@@ -34,7 +33,7 @@ class RelabelledDataset(DatasetView):
 
     @cached_property
     def digest(self) -> str:
-        """Digest of the dataset's own and of the changes."""
+        """Digest of the dataset's digest and the changes."""
         return digest_view("relabelled", [self._dataset], self._changes)
 
     def annotation(self, index: int) -> Annotation:
@@ -46,7 +45,7 @@ def without_labels(dataset: ProbeDataset, names: Collection[str]) -> ProbeDatase
     """The dataset without some labels.
 
     Raises:
-        DataError: the dataset has no label of such a name.
+        DataError: if the dataset has no label of one of the names.
     """
     for name in names:
         check_label(dataset, name, "ignore")
@@ -54,15 +53,15 @@ def without_labels(dataset: ProbeDataset, names: Collection[str]) -> ProbeDatase
 
 
 def check_label(dataset: ProbeDataset, name: str, purpose: str) -> None:
-    """Refuses the name of a label that a dataset does not have.
+    """Checks that a dataset has a label.
 
     Args:
-        dataset: which should have it.
-        name: the label's.
-        purpose: what is asked to be done with it, for the message.
+        dataset: the dataset.
+        name: name of the label.
+        purpose: what the user wants to do with it, for the message.
 
     Raises:
-        DataError: so.
+        DataError: if the dataset has no such label.
     """
     if name not in dataset.labels[1:]:
         close = difflib.get_close_matches(name, dataset.labels[1:], n=3)
@@ -71,8 +70,8 @@ def check_label(dataset: ProbeDataset, name: str, purpose: str) -> None:
 
 
 def renumber(annotation: Annotation, number: Integer[np.ndarray, " label"]) -> Annotation:
-    """An annotation with `number[label]` in the place of every label; 0 drops it."""
+    """An annotation with every label replaced by `number[label]`; 0 drops it."""
     planes = tuple(Plane(plane.category, number[plane.labels]) for plane in annotation.planes)
     pairs = ((category, int(number[label])) for category, label in annotation.image_labels)
-    # Merged labels would otherwise be listed twice.
+    # Merged labels would otherwise occur twice.
     return Annotation(planes, tuple(dict.fromkeys(pair for pair in pairs if pair[1])))

@@ -1,31 +1,24 @@
-"""From which dataset images, and so concepts, come when several are joined."""
+"""Images of each concept by the dataset that they come from."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from net2vec.data.annotations import Annotations
+from net2vec.data.optional import image_sources
 from net2vec.data.protocol import ProbeDataset
 
 
-def image_sources(dataset: ProbeDataset) -> Sequence[str]:
-    """Name of the dataset that every image comes from: itself, unless it joins several."""
-    sources: Sequence[str] | None = getattr(dataset, "sources", None)
-    return [dataset.name] * len(dataset.images) if sources is None else sources
-
-
 def count_sources(dataset: ProbeDataset, annotations: Annotations) -> pd.DataFrame:
-    """Images by concept and the dataset that they come from.
+    """Number of images by concept and dataset.
 
     Args:
         dataset: one dataset, or several joined.
-        annotations: its annotations, compiled.
+        annotations: its compiled annotations.
 
     Returns:
-        A row a concept that occurs, a column a dataset, both by name and in the dataset's order.
+        A row for each concept that occurs and a column for each dataset, in the dataset's order.
     """
     source_of_image, sources = pd.factorize(np.array(image_sources(dataset), dtype=object))
     counts = {}
@@ -38,7 +31,7 @@ def count_sources(dataset: ProbeDataset, annotations: Annotations) -> pd.DataFra
 
 
 def sources_as_json(sources: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """By concept, the number of its images from each dataset that has any."""
+    """By concept, its number of images from each dataset that has any."""
     return {
         str(concept): {str(source): int(count) for source, count in row.items() if count}
         for concept, row in sources.to_dict(orient="index").items()

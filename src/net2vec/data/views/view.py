@@ -1,4 +1,4 @@
-"""What views of one dataset share: all that they do not change is the dataset's own."""
+"""Base class of views: datasets with other annotations of the same images."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from net2vec.data.checked import digest_of, image_of
-from net2vec.data.left_out import LeftOut, left_out_of
+from net2vec.data.checked import digest_of
+from net2vec.data.left_out import LeftOut
+from net2vec.data.optional import image_size, image_sources, layout_of, left_out_of
 from net2vec.data.protocol import ProbeDataset
-from net2vec.data.views.sources import image_sources
 
 
 class DatasetView:
-    """A dataset seen with other annotations, which whoever inherits makes.
+    """A dataset with other annotations; a subclass defines `annotation` and `digest`.
 
-    So it makes a digest as well, or it would find what is compiled of the dataset for its own.
+    The digest must differ from that of the dataset, as compiled annotations are cached by it.
 
     Args:
-        dataset: the one that is seen.
+        dataset: where the images and everything else come from.
     """
 
     labels: Sequence[str]
@@ -33,15 +33,16 @@ class DatasetView:
         self.categories = tuple(dataset.categories)
         self.images = dataset.images
         self.splits = dataset.splits
+        self.layout = layout_of(dataset)
 
     @property
     def sources(self) -> Sequence[str]:
-        """Name of the dataset that every image comes from."""
+        """By image, the name of the dataset that it comes from."""
         return image_sources(self._dataset)
 
     @property
     def left_out(self) -> Sequence[LeftOut]:
-        """What the dataset leaves out."""
+        """Items that the dataset leaves out."""
         return left_out_of(self._dataset)
 
     def image(self, index: int) -> Image.Image:
@@ -54,15 +55,6 @@ class DatasetView:
 
 
 def digest_view(kind: str, datasets: Sequence[ProbeDataset], settings: object) -> str:
-    """Digest of a view: what it does, to which datasets, with which settings."""
+    """Digest of the kind of a view, of its datasets and of its settings."""
     text = json.dumps([kind, [digest_of(d) for d in datasets], settings], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def image_size(dataset: ProbeDataset, index: int) -> tuple[int, int]:
-    """(height, width) of an image, without decoding it where the dataset can tell."""
-    if hasattr(dataset, "image_size"):
-        size: tuple[int, int] = dataset.image_size(index)
-        return size
-    width, height = image_of(dataset, index).size
-    return height, width

@@ -174,7 +174,7 @@ def kitchen(rng: np.random.Generator, guest: str | None) -> Canvas:
 
 
 def _above(stage: Stage, x: float, corner: float, metre: float, style: int) -> None:
-    """What hangs over a kitchen unit: a cabinet, a window or nothing."""
+    """Draws a cabinet, a window or nothing above a kitchen unit."""
     kind = stage.rng.random()
     if kind < 0.5:
         size, y = 0.7 * metre, corner - 1.5 * metre

@@ -17,7 +17,7 @@ from net2vec.data.diorama.scenes.surroundings import (
 
 
 def beach(rng: np.random.Generator, guest: str | None) -> Canvas:
-    """Sand, sea and those who enjoy them."""
+    """Sand, sea and people."""
     stage = open_air(rng, guest, (70.0, 112.0), (1.8, 3.4))
     h = stage.horizon
     if stage.chance(0.45):

@@ -1,4 +1,4 @@
-"""CSV files as text, row by row: nothing in them is believed, and no row is guessed at."""
+"""CSV files as text, row by row, without interpretation."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Table:
     """A CSV file.
 
     Attributes:
-        path: where it is.
-        rows: its rows as text, by the number of the line that each begins on (the file's first
-            line, which names the columns, is 1). What a short row lacks is empty here.
-        misshapen: the number of fields of each row that has more or fewer than there are columns,
-            by line.
+        path: its path.
+        rows: its rows as text, by the line number on which each begins (the header is line 1);
+            missing fields of short rows are empty.
+        misshapen: by line, the number of fields of each row that has more or fewer fields than
+            there are columns.
     """
 
     path: Path
@@ -31,17 +31,17 @@ class Table:
 
     @classmethod
     def read(cls, path: Path, wanted: Iterable[str]) -> Table:
-        """Reads a file; empty lines are passed over.
+        """Reads a file; empty lines are ignored.
 
         Args:
-            path: what to read.
-            wanted: columns that it must have.
+            path: the file.
+            wanted: required columns.
 
         Raises:
-            DataError: it is missing or no table, has a column twice or lacks one, or all its rows
-                have more fields than it has columns.
+            DataError: if it is missing or not a table, has a column twice or lacks one, or all its
+                rows have more fields than columns.
         """
-        # pandas would take what a short row lacks for empty, and long rows for another table.
+        # pandas would fill short rows and take additional fields for an index.
         try:
             columns, *rows = _parse(path.read_text(encoding="utf-8-sig"))
         except FileNotFoundError:
@@ -62,11 +62,11 @@ class Table:
 
 
 def _parse(text: str) -> list[tuple[int, list[str]]]:
-    """The rows of a table with the lines that they begin on.
+    """The rows of a table with the line numbers on which they begin.
 
     Raises:
-        ValueError: there is none.
-        csv.Error: quotation marks do not close.
+        ValueError: if there is none.
+        csv.Error: if a quotation mark is not closed.
     """
     reader = csv.reader(io.StringIO(text), strict=True)
     rows, line = [], 1

@@ -1,14 +1,14 @@
 """Broden's folder layout (Bau et al. 2017, Network Dissection), read lazily.
 
-`index.csv` has a row an image and a column a category, whose cells hold masks and image-level
+`index.csv` has a row an image and a column a category, whose cells contain masks and image-level
 labels separated by semicolons. A mask is an RGB image of label numbers, red + 256 * green; an
 image-level label is a decimal number. `label.csv` names the numbers, `category.csv` the categories.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from net2vec.data.files import digest_files, inside
 from net2vec.data.images import read_color_mask, read_image, read_image_size
 from net2vec.data.labels import concept_name
 from net2vec.data.protocol import Annotation, Plane
+from net2vec.data.readers.base import Reader, label_table, look_up
 from net2vec.data.readers.broden.tables import (
     CATEGORIES,
     IMAGE,
@@ -31,146 +32,153 @@ from net2vec.data.readers.broden.tables import (
 )
 from net2vec.errors import DataError
 
-_UNKNOWN = -1
-_DIGITS = 9
+_MAX_DIGITS = 9
 
 
-class BrodenDataset:
+class BrodenDataset(Reader):
     """A folder in Broden's layout.
 
-    Opening it reads the three tables; image files and masks are touched only when asked for. Label
-    numbers of the folder are kept where they run from 1 without a gap, else closed up; void labels
-    are no concepts here either.
+    Opening it reads the three tables; images and masks are read on request. Label numbers of the
+    folder are kept if they run from 1 without a gap, else they are renumbered; void labels are not
+    concepts.
 
     Args:
-        folder: the folder that holds `index.csv`.
-        tables: its tables, where they have been read; their faults are then known to who gives
-            them, and what is legible of them is read.
+        folder: the folder that contains `index.csv`.
+        tables: its tables if they have been read; faults in them are then accepted, and only the
+            valid parts are used.
 
     Raises:
-        DataError: a table is missing or does not say what it should; the message names the table,
-            the line and what was wanted.
+        DataError: if a table is missing or invalid; the message names the table, the line and the
+            expected content.
     """
 
+    layout = "Broden"
+    marks = f"{INDEX}, {LABELS}"
+
     def __init__(self, folder: Path | str, tables: BrodenTables | None = None) -> None:
-        self.folder = Path(folder)
+        super().__init__(folder)
         if tables is None:
             tables = BrodenTables.read(self.folder)
-            faults = tables.faults()
-            if faults:
+            if faults := tables.faults():
                 more = f" ({len(faults) - 1} more: see `net2vec data check`)" if faults[1:] else ""
                 raise DataError(faults[0] + more)
-        self.name = self.folder.resolve().name
+        self.root = self.folder / "images"
+        self._tables = tables
         names, rows = tables.labels(), tables.images()
         concepts = [number for number, name in names.items() if concept_name(name)]
         self.labels: tuple[str, ...] = ("", *(names[number] for number in concepts))
         self.categories: tuple[str, ...] = tuple(tables.categories())
         self.images: tuple[str, ...] = tuple(rows[IMAGE])
         self.splits: tuple[str, ...] = tuple(rows[SPLIT])
-        self._cells = {name: list(rows[name]) for name in self.categories}
+        self._cells = {name: [_tokens(cell) for cell in rows[name]] for name in self.categories}
         self._image_sizes = _sizes(rows, "ih", "iw")
         self._mask_sizes = _sizes(rows, "sh", "sw")
-        self._label_at = np.full(max(names, default=0) + 1, _UNKNOWN, np.int32)
-        self._label_at[[0, *names]] = 0  # void, unless it is a concept
-        self._label_at[concepts] = np.arange(1, len(concepts) + 1)
+        void = dict.fromkeys((0, *names), 0)
+        self._table = label_table(void | {n: label for label, n in enumerate(concepts, start=1)})
+
+    @classmethod
+    def recognises(cls, folder: Path) -> bool:
+        """Whether the folder has Broden's index, or both of its other tables."""
+        tables = [name for name in (INDEX, LABELS, CATEGORIES) if (folder / name).is_file()]
+        return INDEX in tables or len(tables) == 2
+
+    @classmethod
+    def open_for_check(cls, folder: Path) -> BrodenDataset:
+        """The dataset, also if rows of its tables are invalid."""
+        return cls(folder, BrodenTables.read(folder))
+
+    def faults(self) -> Iterator[str]:
+        """Contradictions within the tables, as `file: reason`."""
+        yield from self._tables.faults()
 
     @cached_property
     def digest(self) -> str:
         """Digest of the three tables and of all files that the index names."""
-        masks = (
-            token
-            for column in self._cells.values()
-            for cell in column
-            for token in _tokens(cell)
-            if not token.isdecimal()
-        )
+        columns = self._cells.values()
+        tokens = (token for column in columns for cell in column for token in cell)
+        masks = (token for token in tokens if not token.isdecimal())
         files = (f"images/{name}" for name in (*self.images, *masks))
         return digest_files(self.folder, (INDEX, LABELS, CATEGORIES), files)
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""
-        path = self._image_path(index)
+        path = inside(self.root, self.images[index])
         image = read_image(path)
-        size = self._image_sizes[index]
-        if size is not None and image.size[::-1] != size:
-            raise DataError(
-                f"{path}: the image is {image.width}x{image.height}, {INDEX} says "
-                f"{size[1]}x{size[0]}"
-            )
+        _check_size(path, "image", image.size[::-1], self._image_sizes[index])
         return image
 
     def image_size(self, index: int) -> tuple[int, int]:
         """(height, width) of the image at `index`, from the index or else from its header."""
-        return self._image_sizes[index] or read_image_size(self._image_path(index))
+        return self._image_sizes[index] or read_image_size(inside(self.root, self.images[index]))
 
     def annotation(self, index: int) -> Annotation:
         """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
         planes: list[Plane] = []
         image_labels: list[tuple[str, int]] = []
         for category, token in self._annotations(index):
-            if token.isdecimal():
-                if label := self._image_label(index, token):
-                    image_labels.append((category, label))
-            else:
+            if not token.isdecimal():
                 planes.append(Plane(category, self._mask(index, token)))
+            elif label := self._image_label(index, token):
+                image_labels.append((category, label))
         return Annotation(tuple(planes), tuple(image_labels))
 
     def image_faults(self, index: int) -> Iterator[str]:
-        """All that `image` and `annotation` refuse of an image, each as `file: reason`."""
-        try:
-            self.image(index)
-        except DataError as fault:
-            yield str(fault)
+        """All errors of an image, its masks and its image-level labels, as `file: reason`."""
+        reads: list[Callable[[], object]] = [partial(self.image, index)]
         for _, token in self._annotations(index):
+            if token.isdecimal():
+                reads.append(partial(self._image_label, index, token))
+            else:
+                reads.append(partial(self._mask, index, token))
+        for read in reads:
             try:
-                if token.isdecimal():
-                    self._image_label(index, token)
-                else:
-                    self._mask(index, token)
-            except DataError as fault:
-                yield str(fault)
-
-    def _image_path(self, index: int) -> Path:
-        return inside(self.folder / "images", self.images[index])
+                read()
+            except DataError as error:
+                yield str(error)
 
     def _annotations(self, index: int) -> Iterator[tuple[str, str]]:
         """Category and token of every mask and image-level label of an image."""
         for category, column in self._cells.items():
-            for token in _tokens(column[index]):
+            for token in column[index]:
                 yield category, token
 
     def _image_label(self, index: int, token: str) -> int:
-        """The label of a number; 0, as Broden writes for labels that were too rare, is none."""
-        # Longer ones can overflow, and Python would refuse to read the longest.
-        number = int(token) if len(token) <= _DIGITS else len(self._label_at)
-        if number >= len(self._label_at) or self._label_at[number] == _UNKNOWN:
-            shown = token if len(token) <= _DIGITS else f"{token[:_DIGITS]}..."
+        """Label of a number; 0, by which Broden replaced labels that were too rare, is no label."""
+        # Longer numbers can overflow, and int() refuses the longest.
+        number = int(token) if len(token) <= _MAX_DIGITS else len(self._table)
+        label = int(self._table[number]) if number < len(self._table) else -1
+        if label < 0:
+            shown = token if len(token) <= _MAX_DIGITS else f"{token[:_MAX_DIGITS]}..."
             raise DataError(
                 f"{self.folder / INDEX}: the label number {shown} of {self.images[index]} is not "
                 f"in {LABELS}"
             )
-        return int(self._label_at[number])
+        return label
 
     def _mask(self, index: int, token: str) -> Int[np.ndarray, "y x"]:
-        path = inside(self.folder / "images", token)
+        path = inside(self.root, token)
         channels = read_color_mask(path)
-        size = self._mask_sizes[index]
-        if size is not None and channels.shape[:2] != size:
-            raise DataError(
-                f"{path}: the mask is {channels.shape[1]}x{channels.shape[0]}, "
-                f"{INDEX} says {size[1]}x{size[0]}"
-            )
-        numbers = channels[..., 0] + 256 * channels[..., 1].astype(np.int32)
-        known = numbers < len(self._label_at)
-        labels = self._label_at[np.where(known, numbers, 0)]
-        known &= labels != _UNKNOWN
-        if not known.all():
-            raise DataError(f"{path}: the label number {numbers[~known].min()} is not in {LABELS}")
+        _check_size(path, "mask", channels.shape[:2], self._mask_sizes[index])
+        labels, unknown = look_up(
+            self._table, channels[..., 0] + 256 * channels[..., 1].astype(np.int32)
+        )
+        if unknown is not None:
+            raise DataError(f"{path}: the label number {unknown} is not in {LABELS}")
         return labels
 
 
+def _check_size(
+    path: Path, kind: str, size: tuple[int, int], wanted: tuple[int, int] | None
+) -> None:
+    """Checks that a (height, width) is that of the index, if it has one."""
+    if wanted is not None and size != wanted:
+        raise DataError(
+            f"{path}: the {kind} is {size[1]}x{size[0]}, {INDEX} says {wanted[1]}x{wanted[0]}"
+        )
+
+
 def _sizes(rows: pd.DataFrame, height: str, width: str) -> list[tuple[int, int] | None]:
-    """The (height, width) in two columns of the index, where it has them and they are legible."""
+    """The (height, width) in two columns of the index; None where missing or invalid."""
     if height not in rows or width not in rows:
         return [None] * len(rows)
     return [
@@ -180,5 +188,5 @@ def _sizes(rows: pd.DataFrame, height: str, width: str) -> list[tuple[int, int] 
 
 
 def _tokens(cell: str) -> list[str]:
-    """The masks and label numbers of one cell of the index."""
+    """The masks and label numbers in one cell of the index."""
     return [token.strip() for token in cell.split(";") if token.strip()]

@@ -1,4 +1,4 @@
-"""The tables of Broden's folder layout: what they say, and where they contradict the layout."""
+"""The tables of Broden's folder layout: their content and their faults."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ MAX_NUMBER = 2**16 - 1
 IMAGE, SPLIT = "image", "split"
 SIZES = ("ih", "iw", "sh", "sw")
 RESERVED = frozenset({IMAGE, SPLIT, *SIZES})
-"""Columns of the index that are no categories."""
+"""Columns of the index that are not categories."""
 
 _SIZE = r"[1-9][0-9]{0,8}"
 _NUMBER = r"[1-9][0-9]{0,4}"
 
 _Faults = Mapping[int, list[str]]
-"""What is wrong with the rows of a table, by line."""
+"""Faults in the rows of a table, by line."""
 
 
 @dataclass(frozen=True)
 class BrodenTables:
-    """The three tables as text, before anything in them is believed.
+    """The three tables as unchecked text.
 
     Attributes:
-        folder: where they are.
+        folder: the dataset's.
         index: a row an image: `image`, `split`, in most folders the sizes of image and masks
             (`ih`, `iw`, `sh`, `sw`), and a column a category.
         label: a row a label: `number`, `name`.
@@ -53,7 +53,7 @@ class BrodenTables:
         """Reads the tables.
 
         Raises:
-            DataError: one is missing, is no table, or lacks a column.
+            DataError: if one is missing, not a table, or lacks a column.
         """
         return cls(
             folder,
@@ -63,18 +63,16 @@ class BrodenTables:
         )
 
     def images(self) -> pd.DataFrame:
-        """The rows of the index, without those that cannot be told to be an image's.
-
-        Sound tables lose none; so do the two below.
-        """
+        """The rows of the index, without rows that have no image name or too many fields."""
         rows = self.index.rows
         long = [line for line, fields in self.index.misshapen.items() if fields > len(rows.columns)]
         return rows[(rows[IMAGE] != "") & ~rows.index.isin(long)]
 
     def labels(self) -> dict[int, str]:
-        """Names by number, in the order of the rows; those at fault too, where a number is legible.
+        """Names by number, in the order of the rows.
 
-        Else every use of the number in the folder would look like a fault of its own.
+        Rows with other faults but a legible number are included, so that not every use of the
+        number is reported as a further fault.
         """
         names: dict[int, str] = {}
         for text, name in zip(self.label.rows["number"], self.label.rows["name"], strict=True):
@@ -84,12 +82,12 @@ class BrodenTables:
         return names
 
     def categories(self) -> list[str]:
-        """Names of the categories that have a column in the index."""
+        """Names of the categories with a column in the index."""
         names = dict.fromkeys(self.category.rows["name"])
         return [name for name in names if name in self.index.rows and name not in RESERVED]
 
     def faults(self) -> list[str]:
-        """All that contradicts the layout within the tables, each as `file: reason`."""
+        """All faults in the tables, each as `file: reason`."""
         found = []
         for table, faults in (
             (self.index, self._index_faults),
@@ -118,108 +116,88 @@ class BrodenTables:
 
     @cached_property
     def _index_faults(self) -> _Faults:
-        rows, faults = _shaped(self.index)
+        rows, note = _shaped(self.index)
         image = rows[IMAGE]
-        _note(faults, rows[image == ""], lambda row: "a row without an image")
-        _note(
-            faults,
-            rows[(image != "") & image.duplicated()],
-            lambda row: f"duplicate row of {row[IMAGE]}",
-        )
-        _note(
-            faults,
-            rows[~rows[SPLIT].isin(SPLITS)],
-            lambda row: f"{_who(row)} has the unknown split {row[SPLIT]!r}; wanted train or val",
+        note(image == "", lambda row: "a row without an image")
+        note((image != "") & image.duplicated(), lambda row: f"duplicate row of {row[IMAGE]}")
+        note(
+            ~rows[SPLIT].isin(SPLITS),
+            lambda row: (
+                f"{row[IMAGE] or 'it'} has the unknown split {row[SPLIT]!r}; wanted train or val"
+            ),
         )
         for column in [name for name in SIZES if name in rows]:
-            _note(
-                faults,
-                rows[~rows[column].str.fullmatch(_SIZE).astype(bool)],
-                partial(_no_size, column),
-            )
-        return faults
+            note(~rows[column].str.fullmatch(_SIZE).astype(bool), partial(_no_size, column))
+        return note.faults
 
     @cached_property
     def _label_faults(self) -> _Faults:
-        rows, faults = _shaped(self.label)
+        rows, note = _shaped(self.label)
         number, name = rows["number"], rows["name"].map(printable)
         legible = number.str.fullmatch(_NUMBER).astype(bool)
         legible &= pd.to_numeric(number.where(legible, "0")) <= MAX_NUMBER
-        _note(
-            faults,
-            rows[~legible],
+        repeated = legible & number.duplicated()
+        note(
+            ~legible,
             lambda row: f"{row['number'][:20]!r} is no label number (1 to {MAX_NUMBER})",
         )
-        _note(
-            faults,
-            rows[legible & number.duplicated()],
-            lambda row: f"the label number {row['number']} stands twice",
-        )
-        _note(
-            faults,
-            rows[name == ""],
-            lambda row: f"the label number {row['number']} has no name",
-        )
-        _note(
-            faults,
-            rows[(name != "") & name.duplicated()],
+        note(repeated, lambda row: f"the label number {row['number']} stands twice")
+        note(name == "", lambda row: f"the label number {row['number']} has no name")
+        note(
+            (name != "") & name.duplicated(),
             lambda row: f"the name {row['name']!r} stands twice",
         )
-        return faults
+        return note.faults
 
     @cached_property
     def _category_faults(self) -> _Faults:
-        rows, faults = _shaped(self.category)
+        rows, note = _shaped(self.category)
         name = rows["name"]
-        _note(faults, rows[name == ""], lambda row: "a category without a name")
-        _note(
-            faults,
-            rows[(name != "") & name.duplicated()],
+        note(name == "", lambda row: "a category without a name")
+        note(
+            (name != "") & name.duplicated(),
             lambda row: f"the category {row['name']!r} stands twice",
         )
-        _note(
-            faults,
-            rows[name.isin(RESERVED)],
+        note(
+            name.isin(RESERVED),
             lambda row: f"{row['name']!r} is no category but another column of {INDEX}",
         )
-        return faults
-
-
-def is_broden(folder: Path) -> bool:
-    """Whether the folder has Broden's index, or what is left when that is lost."""
-    tables = [name for name in (INDEX, LABELS, CATEGORIES) if (folder / name).is_file()]
-    return INDEX in tables or len(tables) == 2
+        return note.faults
 
 
 def is_size(text: str) -> bool:
-    """Whether a cell of the index says a number of pixels."""
+    """Whether a cell of the index is a size in pixels."""
     return re.fullmatch(_SIZE, text) is not None
 
 
 def one_line(text: str) -> str:
-    """The text with everything escaped that would end a line or command a terminal."""
+    """The text with all characters escaped that would end a line or control a terminal."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def _shaped(table: Table) -> tuple[pd.DataFrame, defaultdict[int, list[str]]]:
-    """The rows whose fields are those of the columns, and the faults of the others."""
-    wanted = len(table.rows.columns)
-    faults: defaultdict[int, list[str]] = defaultdict(list)
-    for line, fields in table.misshapen.items():
-        faults[line].append(f"{fields} field{'s' * (fields > 1)}; the first line names {wanted}")
-    return table.rows[~table.rows.index.isin(list(table.misshapen))], faults
-
-
-def _note(
-    faults: defaultdict[int, list[str]], rows: pd.DataFrame, say: Callable[[pd.Series[str]], str]
-) -> None:
-    for line, row in rows.iterrows():
-        faults[int(str(line))].append(say(row))
-
-
 def _no_size(column: str, row: pd.Series[str]) -> str:
-    return f"{_who(row)} has no size in pixels as {column}"
+    return f"{row[IMAGE] or 'it'} has no size in pixels as {column}"
 
 
-def _who(row: pd.Series[str]) -> str:
-    return row[IMAGE] or "it"
+class _Notes:
+    """Collects the faults of rows by line, in the order in which they are noted."""
+
+    def __init__(self, rows: pd.DataFrame) -> None:
+        self._rows = rows
+        self.faults: defaultdict[int, list[str]] = defaultdict(list)
+
+    def __call__(self, where: pd.Series[bool], say: Callable[[pd.Series[str]], str]) -> None:
+        for line, row in self._rows[where].iterrows():
+            self.faults[int(str(line))].append(say(row))
+
+
+def _shaped(table: Table) -> tuple[pd.DataFrame, _Notes]:
+    """The rows that have all fields, and notes of the faults of all rows."""
+    wanted = len(table.rows.columns)
+    rows = table.rows[~table.rows.index.isin(list(table.misshapen))]
+    notes = _Notes(rows)
+    for line, fields in table.misshapen.items():
+        notes.faults[line].append(
+            f"{fields} field{'s' * (fields > 1)}; the first line names {wanted}"
+        )
+    return rows, notes

@@ -1,5 +1,5 @@
-"""COCO's annotations: JSON files, the regions in them, and the images that they name."""
+"""COCO annotations: JSON files, the regions in them, and the images that they name."""
 
-from net2vec.data.readers.coco.dataset import CocoDataset, is_coco, stack_masks
+from net2vec.data.readers.coco.dataset import CocoDataset, stack_masks
 
-__all__ = ["CocoDataset", "is_coco", "stack_masks"]
+__all__ = ["CocoDataset", "stack_masks"]

@@ -22,6 +22,7 @@ from net2vec.data.images import read_image, same_shape
 from net2vec.data.labels import number_names
 from net2vec.data.left_out import LeftOut, count_left_out
 from net2vec.data.protocol import Annotation, Plane
+from net2vec.data.readers.base import Reader
 from net2vec.data.readers.coco.documents import Document
 from net2vec.data.readers.coco.locating import Locator, without_year
 from net2vec.errors import DataError
@@ -30,15 +31,10 @@ _SNIFFED_BYTES = 1 << 16
 _REGIONLESS = ("captions", "person_keypoints", "image_info")
 
 
-def is_coco(folder: Path) -> bool:
-    """Whether a JSON file of the folder begins and ends like COCO's."""
-    return any(True for _ in _annotation_files(folder))
-
-
 def _annotation_files(folder: Path) -> Iterator[Path]:
     splits = [path for path in sorted(folder.glob("*/")) if split_in_path(path.name)]
-    for place in (folder, folder / "annotations", *splits):
-        for path in sorted(place.glob("*.json")):
+    for parent in (folder, folder / "annotations", *splits):
+        for path in sorted(parent.glob("*.json")):
             if not path.name.startswith(_REGIONLESS) and _looks_like_coco(path):
                 yield path
 
@@ -48,31 +44,32 @@ def _looks_like_coco(path: Path) -> bool:
         ends = file.read(_SNIFFED_BYTES)
         file.seek(max(0, path.stat().st_size - _SNIFFED_BYTES))
         ends += file.read()
-    # Between the ends of the largest files stand hundreds of megabytes of annotations.
+    # The middle of large files, hundreds of megabytes of annotations, is not read.
     described = path.name.startswith(("instances", "stuff", "panoptic")) or any(
         key in ends for key in (b'"categories"', b'"annotations"')
     )
     return described and b'"images"' in ends
 
 
-class CocoDataset:
-    """A folder with COCO's annotations.
+class CocoDataset(Reader):
+    """A folder with COCO annotations.
 
-    Opening it reads the JSON files. Images are looked for by name anywhere in the folder. The split
-    is the one that the image's folder or its JSON file is named after (`instances_val2017.json`),
-    else it is drawn by a hash of the image's name; test images are left out.
+    Opening it reads the JSON files. Images are searched by name anywhere in the folder. The split
+    is that in the name of the image's folder or of its JSON file (`instances_val2017.json`), else
+    it is drawn by a hash of the image's name; test images are left out.
 
     Args:
-        folder: what holds the JSON files, or `annotations` with them.
+        folder: the folder that contains the JSON files, or `annotations` with them.
 
     Raises:
-        DataError: a JSON file is not what it should be, or does not tell which of several images
-            one is.
+        DataError: if a JSON file is invalid, or an image in it matches several files.
     """
 
+    layout = "COCO"
+    marks = "*.json of instances, stuff or panoptic"
+
     def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder)
-        self.name = self.folder.resolve().name
+        super().__init__(folder)
         self._documents = [Document.read(path) for path in _annotation_files(self.folder)]
         self._regions: dict[str, list[tuple[Document, int]]] = defaultdict(list)
         splits: dict[str, str] = {}
@@ -92,14 +89,20 @@ class CocoDataset:
             raise DataError(f"{self.folder}: no images for training or validation")
         pairs = [pair for document in self._documents for pair in document.categories.values()]
         self.labels, self._numbers = number_names(name for name, _ in pairs)
-        # A supercategory of void labels alone would be a category without concepts.
+        # A supercategory of void labels only would be a category without concepts.
         self.categories = tuple(dict.fromkeys(category for name, category in pairs if name))
 
+    @classmethod
+    def recognises(cls, folder: Path) -> bool:
+        """Whether the beginning and end of a JSON file look like COCO's."""
+        return any(True for _ in _annotation_files(folder))
+
     def _check_same(self, name: str, document: Document, file_name: str) -> None:
-        """Refuses to take two images that JSON files tell apart for one.
+        """Checks that a file is not matched by two images which the JSON files distinguish.
 
         Raises:
-            DataError: another split has the image already, or the same JSON file by another name.
+            DataError: if the file matches an image of another split, or another image of the
+                same JSON file.
         """
         for known, image_id in self._regions.get(name, ()):
             if None not in (known.split, document.split) and known.split != document.split:
@@ -120,17 +123,17 @@ class CocoDataset:
 
     @cached_property
     def left_out(self) -> Sequence[LeftOut]:
-        """Images for testing, annotations that have no region, and polygons without an inside."""
+        """Test images, annotations without a region, and polygons of fewer than three points."""
         boxes = [d.image_names[image_id] for d in self._documents for image_id in d.regionless]
-        clicks = [d.image_names[image_id] for d in self._documents for image_id in d.pointless]
+        points = [d.image_names[image_id] for d in self._documents for image_id in d.pointless]
         return [
-            *count_left_out("images", "of a split for testing", self._unused),
-            *count_left_out("annotations", "a box without a region", boxes),
-            *count_left_out("polygons", "fewer than three points", clicks),
+            *count_left_out("images", {"of a split for testing": self._unused}),
+            *count_left_out("annotations", {"a box without a region": boxes}),
+            *count_left_out("polygons", {"fewer than three points": points}),
         ]
 
     def faults(self) -> Iterator[str]:
-        """What is passed over although it cannot be meant so, as `file: reason`."""
+        """Annotations of images that their JSON file does not list, as `file: reason`."""
         for document in self._documents:
             yield from document.faults()
 
@@ -151,7 +154,7 @@ class CocoDataset:
             )
         image = read_image(path)
         height, width = self.image_size(index)
-        # Resized images are welcome.
+        # Resized images are accepted.
         if not same_shape(image.size[::-1], (height, width)):
             raise DataError(
                 f"{path}: the image is {image.width}x{image.height}, its JSON file says "
@@ -160,22 +163,20 @@ class CocoDataset:
         return image
 
     def image_size(self, index: int) -> tuple[int, int]:
-        """(height, width) of the image at `index`, as its JSON file gives it."""
+        """(height, width) of the image at `index`, from its JSON file."""
         document, image_id = self._regions[self.images[index]][0]
         return document.image_sizes[image_id]
 
     def annotation(self, index: int) -> Annotation:
         """The annotation of the image at `index`, as `ProbeDataset.annotation`.
 
-        Regions overlap; a pixel that one plane of a category gives to another label is put on the
-        category's next plane.
+        Where regions of a category overlap, the later label is put on the category's next plane.
         """
         masks: dict[str, dict[int, Bool[np.ndarray, "y x"]]] = defaultdict(dict)
         for document, image_id in self._regions[self.images[index]]:
             for category_id, mask in document.masks(image_id):
                 name, supercategory = document.categories[category_id]
-                number = self._numbers[name]
-                if number:
+                if number := self._numbers[name]:
                     known = masks[supercategory].get(number)
                     masks[supercategory][number] = mask if known is None else known | mask
         planes = [
@@ -188,7 +189,7 @@ class CocoDataset:
 
 
 def stack_masks(masks: dict[int, Bool[np.ndarray, "y x"]]) -> list[Int[np.ndarray, "y x"]]:
-    """Lays masks that may overlap on as few maps of labels as they need, the first label on top."""
+    """Puts overlapping masks on the fewest label maps that hold them all, first labels first."""
     planes: list[Int[np.ndarray, "y x"]] = []
     for number, mask in masks.items():
         rest = mask

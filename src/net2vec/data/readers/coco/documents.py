@@ -1,4 +1,4 @@
-"""One of COCO's JSON files: its images, its categories, and the regions of every image."""
+"""COCO JSON files: images, categories, and the regions of every image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from net2vec.errors import DataError
 
 
 class _Region(NamedTuple):
-    """A region of an image: its annotation's id, if it has one, its category and COCO's code."""
+    """A region of an image: its annotation's id or None, its category, and its `segmentation`."""
 
     id: object
     category: int
@@ -32,13 +32,13 @@ class Document:
     """One JSON file.
 
     Attributes:
-        path: where it is.
-        split: what its name or folder says, if anything.
-        image_names, image_sizes: file name and (height, width) by the image's id.
-        categories: (name, supercategory) by the category's id; the name is empty for a void one.
-        regionless: ids of the images of annotations that have no region but a box.
-        pointless: ids of the images of polygons with too few points to have an inside.
-        unlisted: ids of the images of annotations whose image is not listed.
+        path: its path.
+        split: the split in its name or that of its folder, if any.
+        image_names, image_sizes: file name and (height, width) by image id.
+        categories: (name, supercategory) by category id; the name is empty for a void category.
+        regionless: image id of each annotation that has only a box.
+        pointless: image id of each polygon of fewer than `MIN_POINTS` points.
+        unlisted: image id of each annotation whose image is not listed.
     """
 
     def __init__(self, path: Path, content: dict[str, Any]) -> None:
@@ -67,9 +67,7 @@ class Document:
         for annotation in content["annotations"]:
             self._add(annotation)
         used = {region.category for regions in self._regions.values() for region in regions}
-        used |= {
-            category for _, segments in self._segments.values() for category in segments.values()
-        }
+        used |= {c for _, segments in self._segments.values() for c in segments.values()}
         if unknown := used - set(self.categories):
             raise DataError(f"{path}: category {min(unknown)} is used but not listed")
 
@@ -89,7 +87,7 @@ class Document:
             self.regionless.append(image)
 
     def _add_region(self, image: int, annotation: dict[str, Any]) -> None:
-        """Keeps what has an inside of a region; tools that draw by hand leave single clicks."""
+        """Keeps a region without polygons of one or two points, which some drawing tools leave."""
         code = annotation["segmentation"]
         if isinstance(code, list):
             whole = [part for part in code if not _is_pointless(part)]
@@ -104,22 +102,15 @@ class Document:
         """Reads a JSON file.
 
         Raises:
-            DataError: it is not what it should be, or contradicts itself.
+            DataError: if it is invalid or contradicts itself.
         """
         try:
             return cls(path, json.loads(path.read_bytes()))
-        except (
-            OSError,
-            LookupError,
-            ValueError,
-            TypeError,
-            AttributeError,
-            OverflowError,
-        ) as fault:
-            raise DataError(f"{path}: not a COCO annotation file ({fault!r})") from None
+        except (OSError, LookupError, ValueError, TypeError, AttributeError, OverflowError) as err:
+            raise DataError(f"{path}: not a COCO annotation file ({err!r})") from None
 
     def faults(self) -> Iterator[str]:
-        """What is passed over although it cannot be meant so, as `file: reason`."""
+        """Annotations of images that are not listed, as `file: reason`."""
         if self.unlisted:
             count, first = len(self.unlisted), self.unlisted[0]
             yield (
@@ -128,11 +119,11 @@ class Document:
             )
 
     def masks(self, image_id: int) -> Iterator[tuple[int, Bool[np.ndarray, "y x"]]]:
-        """Category and mask of everything annotated in an image.
+        """Category and mask of each category in an image.
 
         Raises:
-            DataError: a region is damaged, a mask of segments cannot be read or holds one that is
-                not listed, or pycocotools is wanted and not there.
+            DataError: if a region is invalid, a panoptic mask cannot be read or contains a segment
+                that is not listed, or pycocotools is needed but not installed.
         """
         if image_id in self._segments:
             yield from self._segment_masks(image_id)
@@ -164,17 +155,17 @@ class Document:
             if segment not in segments:
                 raise DataError(f"{path}: the segment {segment} is not in {self.path.name}")
         for category in dict.fromkeys(segments.values()):
-            mine = [segment for segment, owner in segments.items() if owner == category]
-            yield category, np.isin(ids, mine)
+            numbers = [segment for segment, c in segments.items() if c == category]
+            yield category, np.isin(ids, numbers)
 
     def panoptic_files(self) -> list[Path]:
-        """The masks of segments."""
+        """Paths of the panoptic masks."""
         return [self._panoptic_folder / file for file, _ in self._segments.values()]
 
     @cached_property
     def _panoptic_folder(self) -> Path:
-        places = (self.path.with_suffix(""), self.path.parent.parent / self.path.stem)
-        return next((place for place in places if place.is_dir()), places[0])
+        folders = (self.path.with_suffix(""), self.path.parent.parent / self.path.stem)
+        return next((folder for folder in folders if folder.is_dir()), folders[0])
 
 
 def _is_pointless(polygon: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Regions of images, decoded: polygons and run lengths, plain or packed."""
+"""Decodes regions of images: polygons and run lengths, plain or packed."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 MIN_POINTS = 3
-"""A polygon of fewer has no inside."""
+"""A polygon of fewer points has no area."""
 
 
 def encode_region(region: Any, height: int, width: int) -> Any:
-    """A region as COCO's `segmentation` gives it, in the form that `decode_regions` takes.
+    """Converts a COCO `segmentation` to the form that `decode_regions` takes.
 
     Raises:
-        ModuleNotFoundError: pycocotools is not installed.
-        ValueError, TypeError, LookupError, OverflowError: the region is damaged.
+        ModuleNotFoundError: if pycocotools is not installed.
+        ValueError, TypeError, LookupError, OverflowError: if the region is invalid.
     """
     from pycocotools import mask as runs
 
@@ -30,31 +30,31 @@ def encode_region(region: Any, height: int, width: int) -> Any:
 
 
 def decode_regions(encoded: Sequence[Any]) -> Bool[np.ndarray, "height width"]:
-    """The union of some regions of one image."""
+    """The union of several regions of one image."""
     from pycocotools import mask as runs
 
     return np.asarray(runs.decode(runs.merge(list(encoded))), bool)
 
 
 def unpack_runs(counts: str) -> Int[np.ndarray, "run"]:
-    """The run lengths that COCO packs into text.
+    """Decodes run lengths in COCO's text format.
 
-    Five bits a letter, the lowest first, the sixth says that more follow; the fifth of the last is
-    the sign. From the fourth run on, the difference from the run before the last is written.
+    A letter has five bits of the number, the lowest first, and a sixth bit if more letters follow;
+    the fifth bit of the last letter is the sign. From the fourth run on, the number is the
+    difference from the run before the previous one.
 
     Raises:
-        ValueError: the text is not packed runs.
+        ValueError: if the text is not in this format.
     """
     codes = np.frombuffer(counts.encode("ascii"), np.uint8).astype(np.int64) - 48
-    if len(codes) == 0 or codes.min() < 0 or codes.max() > 63 or codes[-1] & 32:
-        raise ValueError("its runs are not packed as COCO packs them")
+    is_valid = len(codes) > 0 and codes.min() >= 0 and codes.max() <= 63 and not codes[-1] & 32
     last = np.flatnonzero(codes & 32 == 0)
     first = np.concatenate([[0], last[:-1] + 1])
     letters = last - first + 1
-    if letters.max() > 7:  # more than any 32 bits need
+    if not is_valid or letters.max() > 7:  # 7 letters hold 32 bits
         raise ValueError("its runs are not packed as COCO packs them")
-    place = np.arange(len(codes)) - np.repeat(first, letters)
-    values = np.add.reduceat((codes & 31) << 5 * place, first)
+    position = np.arange(len(codes)) - np.repeat(first, letters)
+    values = np.add.reduceat((codes & 31) << 5 * position, first)
     values -= np.where(codes[last] & 16, np.int64(1) << 5 * letters, 0)
     for start in (1, 2):
         values[start::2] = np.cumsum(values[start::2])
@@ -62,10 +62,10 @@ def unpack_runs(counts: str) -> Int[np.ndarray, "run"]:
 
 
 def _check_region(region: Any, height: int, width: int) -> None:
-    """Refuses what pycocotools would misread, or would fill the memory with.
+    """Checks a region that pycocotools could misread, or for which it could exhaust memory.
 
     Raises:
-        ValueError: the region is neither polygons nor runs over an image of this size.
+        ValueError: if the region is neither polygons nor runs of an image of this size.
     """
     if isinstance(region, list):
         for polygon in region:
@@ -86,6 +86,6 @@ def _check_region(region: Any, height: int, width: int) -> None:
         numbers = unpack_runs(counts)
     else:
         raise ValueError("its runs are neither numbers nor text")
-    # What pycocotools finds no run for, it leaves as the memory was.
+    # pycocotools leaves pixels without a run uninitialised.
     if numbers.dtype.kind not in "iu" or numbers.min() < 0 or numbers.sum() != height * width:
         raise ValueError("its runs do not fill the image")

@@ -1,0 +1,53 @@
+"""Locks on folders, so that one process at a time writes into them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[Path]:
+    """Makes and locks a folder, and gives the folder to write into.
+
+    That is `folder` itself. Other callers wait until it is unlocked, and find the files of an
+    interrupted one. If folders cannot be locked (on Windows and some network file systems), it is a
+    new temporary folder within, which is removed at the end.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = _lock(folder)
+    if descriptor is None:
+        with tempfile.TemporaryDirectory(prefix=".", dir=folder) as temporary:
+            yield Path(temporary)
+        return
+    try:
+        yield folder
+    finally:
+        os.close(descriptor)  # this unlocks it, as the end of the process does
+
+
+def _lock(folder: Path) -> int | None:
+    """Waits for the lock; None if the folder cannot be locked."""
+    if fcntl is None:
+        return None
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        # The folder itself is locked, as a lock file could not be removed without a race.
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except BaseException as error:
+        os.close(descriptor)
+        if isinstance(error, OSError):
+            return None
+        raise
+    return descriptor

@@ -1,0 +1,126 @@
+"""The base class of dataset readers, and the table of pixel values that they share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Int, Integer
+from PIL import Image
+
+from net2vec.data.checked import annotation_of, image_of
+from net2vec.data.images import read_image, read_image_size
+from net2vec.data.left_out import LeftOut
+from net2vec.data.protocol import Annotation, ProbeDataset
+from net2vec.errors import DataError
+
+
+class Reader(ABC):
+    """A probe dataset (`net2vec.data.ProbeDataset`) that is read from a folder of one layout.
+
+    A subclass states the class attributes, sets the attributes below when it is opened, and reads
+    images and masks only on request. Other packages add theirs under the entry-point group
+    `net2vec.readers`; the built-in ones are listed in `net2vec.data.readers`.
+
+    Args:
+        folder: the dataset's.
+        category: category of the classes; passed only if `takes_category`.
+
+    Attributes:
+        layout: name of the layout.
+        marks: files or folders by which the layout is recognised, for messages.
+        takes_category: whether the layout leaves the category of its classes to the user.
+        is_fallback: whether the reader recognises nearly any folder of images, so that all other
+            readers take precedence over it.
+        folder: the dataset's.
+        root: the folder that the names in `images` are relative to.
+        name, labels, categories, images, splits: as in `ProbeDataset`.
+        left_out: images, annotations, ... of the folder that are not part of the dataset.
+    """
+
+    layout: ClassVar[str]
+    marks: ClassVar[str]
+    takes_category: ClassVar[bool] = False
+    is_fallback: ClassVar[bool] = False
+
+    labels: Sequence[str]
+    categories: Sequence[str]
+    images: Sequence[str]
+    splits: Sequence[str]
+
+    def __init__(self, folder: Path | str, category: str | None = None) -> None:
+        self.folder = self.root = Path(folder)
+        self.name = self.folder.resolve().name
+
+    @classmethod
+    @abstractmethod
+    def recognises(cls, folder: Path) -> bool:
+        """Whether a folder has this layout, judged by names and, for tables, their beginnings."""
+
+    @classmethod
+    def open_for_check(cls, folder: Path) -> Reader:
+        """The dataset, where possible also one whose `faults` would make opening it fail."""
+        return cls(folder)
+
+    @property
+    @abstractmethod
+    def digest(self) -> str:
+        """Digest of everything that determines the images and annotations."""
+
+    @abstractmethod
+    def annotation(self, index: int) -> Annotation:
+        """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
+
+    def image(self, index: int) -> Image.Image:
+        """The image at `index`, as `ProbeDataset.image`."""
+        return read_image(self.root / self.images[index])
+
+    def image_size(self, index: int) -> tuple[int, int]:
+        """(height, width) of the image at `index`, from its header."""
+        return read_image_size(self.root / self.images[index])
+
+    @property
+    def left_out(self) -> Sequence[LeftOut]:
+        """Nothing, unless a subclass says otherwise."""
+        return ()
+
+    def faults(self) -> Iterator[str]:
+        """Files and entries that are ignored but probably not on purpose, as `file: reason`."""
+        yield from ()
+
+    def image_faults(self, index: int) -> Iterator[str]:
+        """Errors in reading an image and its annotation, as `file: reason`."""
+        return image_faults(self, index)
+
+    def why_empty(self) -> str:
+        """A likely reason if no image has any label; empty if none is known."""
+        return ""
+
+
+def image_faults(dataset: ProbeDataset, index: int) -> Iterator[str]:
+    """Errors in reading an image and its annotation, as `file: reason`."""
+    for read in (image_of, annotation_of):
+        try:
+            read(dataset, index)
+        except DataError as error:
+            yield str(error)
+
+
+def label_table(labels: Mapping[int, int]) -> Int[np.ndarray, "value"]:
+    """Label number by pixel value; -1 for values that are not in `labels`."""
+    table = np.full(max(labels) + 1, -1, np.int32)
+    table[list(labels)] = list(labels.values())
+    return table
+
+
+def look_up(
+    table: Int[np.ndarray, "value"], values: Integer[np.ndarray, "y x"]
+) -> tuple[Int[np.ndarray, "y x"], int | None]:
+    """Label numbers of pixel values, and the smallest value that is not in the table, if any."""
+    known = (values >= 0) & (values < len(table))
+    labels = table[np.where(known, values, 0)]
+    known &= labels >= 0
+    return labels, None if known.all() else int(values[~known].min())
