@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from dataclasses import replace
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -49,7 +48,7 @@ def estimate_batch_norm(
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
             norm.training = False
-    return _told(replace(network, module=module), images)
+    return _told(network.changed(module=module), images)
 
 
 def batch_norm_statistics(module: nn.Module) -> dict[str, Tensor]:
@@ -84,7 +83,7 @@ def with_batch_norm_statistics(
             f"that were kept ({len(statistics)}); take the network that was probed"
         )
     module.load_state_dict(dict(statistics), strict=False)
-    found = replace(network, module=module)
+    found = network.changed(module=module)
     return found if images is None else _told(found, images)
 
 
@@ -92,7 +91,7 @@ def _told(network: Network, images: int) -> Network:
     """The same network, whose weights say of how many images its statistics are."""
     if not _norms(network.module):
         return network
-    return replace(network, weights=f"{network.weights}, batch norm from {images} images")
+    return network.changed(weights=f"{network.weights}, batch norm from {images} images")
 
 
 def _norms(module: nn.Module) -> dict[str, _BatchNorm]:

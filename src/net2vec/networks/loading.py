@@ -13,7 +13,7 @@ import torch
 
 from net2vec.errors import NetworkError
 from net2vec.networks.layers.grids import prefix_tokens_of
-from net2vec.networks.layers.listing import default_layers, list_layers
+from net2vec.networks.layers.listing import default_layers
 from net2vec.networks.network import Network
 from net2vec.networks.sources.architecture import Architecture
 from net2vec.networks.sources.exported import network_from_program
@@ -71,7 +71,7 @@ def load_network(name: str, *, weights: str | None = None, seed: int = 0) -> Net
         raise NetworkError(_unknown(name))
     network.module.eval()
     if not network.layers:
-        network = replace(network, layers=default_layers(list_layers(network)))
+        network = network.changed(layers=default_layers(network))
     return network
 
 

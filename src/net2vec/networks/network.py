@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from PIL import Image
@@ -15,9 +16,9 @@ from torch import Tensor, nn
 
 from net2vec.errors import NetworkError
 from net2vec.networks.layers.grids import prefix_tokens_of, to_grid
-from net2vec.networks.layers.layouts import with_layouts
+from net2vec.networks.layers.layouts import LayoutDecisions
 from net2vec.networks.layers.modes import fixed_batch_of
-from net2vec.networks.layers.tracing import Trace, split_call, trace_outputs
+from net2vec.networks.layers.tracing import Output, Trace, split_call, trace_outputs
 from net2vec.networks.preprocessing import (
     CustomPreprocessing,
     Preprocessing,
@@ -94,29 +95,56 @@ class Network:
 
     @cached_property
     def trace(self) -> Trace:
-        """Every output of a dry pass over grey images (zeros after preprocessing).
-
-        Where a shape leaves open how an output is a grid, further passes tell.
-        """
+        """Every output of a dry pass over grey images (zeros after preprocessing)."""
         # Two, so that an output without a row for each image is told from one with.
         images = fixed_batch_of(self.module) or 2
         size = self.preprocessing.size
-        trace = trace_outputs(self.module, torch.zeros(images, 3, size, size))
-        return with_layouts(trace, self.module, size, self.prefix_tokens)
+        return trace_outputs(self.module, torch.zeros(images, 3, size, size))
+
+    @cached_property
+    def layouts(self) -> LayoutDecisions:
+        """How outputs are grids, as far as it has been decided; see `decide_layouts`."""
+        return LayoutDecisions(self.trace, self.prefix_tokens)
+
+    def decide_layouts(self, layers: Iterable[str] | None = None) -> None:
+        """Decide how outputs are grids where their shape leaves it open, by running the network.
+
+        Args:
+            layers: module paths, or calls of them (`path#2`); None for every output. Those that
+                are not called are passed over.
+        """
+        if layers is None:
+            outputs: Iterable[Output] = self.trace.outputs
+        else:
+            found = (self.trace.find(*split_call(layer)) for layer in layers)
+            outputs = (output for output in found if output is not None)
+        self.layouts.decide(outputs, self.module, self.preprocessing.size)
 
     def to_grid(self, layer: str, output: Tensor) -> Tensor:
         """A layer's output as (image, channel, y, x) or (image, channel).
 
-        One that cannot be probed comes back as it is.
+        An output that cannot be probed comes back as it is. A layout that was not decided is the
+        usual one of the shape; nothing is run here, so that it can be called within a pass.
 
         Args:
             layer: a module path, or a call of it (`path#2`).
             output: what the module returned, a row for each image.
         """
         found = self.trace.find(*split_call(layer))
-        if found is None or found.probed_shape() is None:
+        if found is None or self.layouts.probed_shape(found) is None:
             return output
-        return to_grid(output, layout=found.layout)
+        return to_grid(output, layout=self.layouts.layout(found))
+
+    def changed(self, **fields: Any) -> Network:
+        """A copy with other values of fields, which keeps what is known of the outputs.
+
+        Args:
+            fields: other values, with which the outputs have the same shapes and layouts.
+        """
+        copy = replace(self, **fields)
+        known = {name: vars(self)[name] for name in ("trace", "layouts") if name in vars(self)}
+        vars(copy).update(known)
+        return copy
 
 
 def network_from_module(

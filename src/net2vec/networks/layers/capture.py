@@ -77,8 +77,10 @@ def run_layers(
     Raises:
         NetworkError: a layer does not exist, was not called, or returned no single tensor.
     """
-    module = network.module if isinstance(network, Network) else network
-    order = _order_of_calls(network, layers) if isinstance(network, Network) else {}
+    module, order = (network, {}) if isinstance(network, nn.Module) else (network.module, {})
+    if isinstance(network, Network):
+        network.decide_layouts(layers)
+        order = _order_of_calls(network, layers)
     stop_at = max(order.values())[1] if order and len(order) == len(layers) else None
     device = parameter_device(module)
     found: list[dict[str, Tensor]] = []
@@ -131,6 +133,7 @@ def visiting_layers(
         NetworkError: a layer does not exist, was not called, or returned no single tensor.
     """
     module = network.module if module is None else module
+    network.decide_layouts(layers)
     order = _order_of_calls(network, layers)
     for layer in layers:
         _submodule(module, split_call(layer)[0])

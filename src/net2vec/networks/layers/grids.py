@@ -46,22 +46,19 @@ class Layout:
     order: str = "rows"
     step: int = 1
 
-    def vectors(
-        self, output: Tensor, places: Int[Tensor, "place"] | None = None
-    ) -> Shaped[Tensor, "image place channel"]:
-        """An output of this layout, a vector of channels for each place.
+    def vectors(self, output: Tensor) -> Shaped[Tensor, "image vector channel"]:
+        """An output's vectors of channels, in the order in which the output has them.
 
         Args:
             output: with a row for each image.
-            places: the numbers of those wanted, places in rows; None for all.
         """
         if self.kind == TOKENS:
-            flat = output[:, -self.side * self.side :]
-            if self.order != "rows":
-                places = _places(self)[... if places is None else places]
-        else:
-            flat = (output if self.kind == CHANNELS_LAST else output.movedim(1, -1)).flatten(1, 2)
-        return flat if places is None else flat[:, places.to(output.device)]
+            return output[:, -self.side * self.side :]
+        return (output if self.kind == CHANNELS_LAST else output.movedim(1, -1)).flatten(1, 2)
+
+    def vector_numbers(self) -> Int[Tensor, "place"]:
+        """Which of the vectors belongs to each place of the grid, the places in rows."""
+        return _vector_numbers(self)
 
 
 def layouts_of(shape: Shape, prefix_tokens: int = 0) -> tuple[Layout, ...]:
@@ -129,7 +126,10 @@ def to_grid(output: Tensor, prefix_tokens: int = 0, *, layout: Layout | None = N
         return output
     if found.kind == CHANNELS_LAST:
         return output.movedim(-1, 1)
-    tokens = found.vectors(output).transpose(1, 2)
+    tokens = found.vectors(output)
+    if found.order != "rows":
+        tokens = tokens[:, found.vector_numbers().to(output.device)]
+    tokens = tokens.transpose(1, 2)
     return tokens.reshape(len(output), tokens.shape[1], found.side, found.side)
 
 
@@ -145,8 +145,7 @@ def prefix_tokens_of(module: object) -> int:
 
 
 @cache
-def _places(layout: Layout) -> Int[Tensor, "place"]:
-    """Which token belongs to each place of the grid, the places in rows."""
+def _vector_numbers(layout: Layout) -> Int[Tensor, "place"]:
     side, step = layout.side, layout.step
     index = torch.arange(side * side)
     if layout.order == "columns":
@@ -175,5 +174,5 @@ def _orders(side: int) -> tuple[Layout, ...]:
     ]
     different: dict[tuple[int, ...], Layout] = {}
     for layout in every:
-        different.setdefault(tuple(_places(layout).tolist()), layout)
+        different.setdefault(tuple(_vector_numbers(layout).tolist()), layout)
     return tuple(different.values())

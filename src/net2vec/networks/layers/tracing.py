@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from net2vec.errors import NetworkError
-from net2vec.networks.layers.grids import Layout, probed_shape
 from net2vec.networks.layers.modes import evaluating, parameter_device
 
 _IN_PLACE_TOO = (
@@ -52,8 +51,7 @@ class Output:
         shape: the output's shape without the batch; None where it is not a single float tensor
             with a row for each image (windows of images, for instance, are rows of their own).
         activation: whether it comes straight from an activation function.
-        layout: how it is a grid, None of what is none; see `net2vec.networks.layers.layouts`.
-        refused: why it cannot be probed though its shape is that of a grid; else empty.
+        tensor: number of the tensor, the same for outputs that are one unchanged tensor.
     """
 
     path: str
@@ -61,14 +59,7 @@ class Output:
     kind: str
     shape: tuple[int, ...] | None
     activation: bool
-    layout: Layout | None = None
-    refused: str = ""
-
-    def probed_shape(self) -> tuple[int, ...] | None:
-        """(channels, side, side) of a grid, (channels,) of a vector, None of anything else."""
-        if self.refused or self.shape is None:
-            return None
-        return probed_shape(self.shape, layout=self.layout)
+    tensor: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,6 +99,7 @@ def trace_outputs(module: nn.Module, batch: Float[Tensor, "image 3 size size"]) 
     outputs: list[Output] = []
     calls: Counter[str] = Counter()
     watch = _ActivationWatch()
+    returned = _TensorTable()
 
     def note(path: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(part: nn.Module, _: Any, result: Any) -> None:
@@ -126,6 +118,7 @@ def trace_outputs(module: nn.Module, batch: Float[Tensor, "image 3 size size"]) 
                     kind=str(part._get_name()),  # type: ignore[no-untyped-call]
                     shape=tuple(result.shape[1:]) if usable else None,
                     activation=usable and watch.is_activated(result),
+                    tensor=returned.number(result),
                 )
             )
 
@@ -153,20 +146,44 @@ def split_call(layer: str) -> tuple[str, int | None]:
     return (path, int(call)) if sign and call.isdecimal() else (layer, None)
 
 
+class _TensorTable:
+    """Numbers for tensors and what was done to them in place.
+
+    Tensors are known by identity, with weak references: they must not stay in memory.
+    """
+
+    def __init__(self) -> None:
+        self._tensors: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
+        self._states: dict[int, tuple[int, int]] = {}
+        self._count = 0
+
+    def __contains__(self, tensor: Tensor) -> bool:
+        """Whether the tensor was numbered and not changed since."""
+        known = self._tensors.get(id(tensor)) is tensor
+        return known and self._states[id(tensor)][1] == tensor._version
+
+    def number(self, value: Any) -> int:
+        """The number of a tensor; a new one if it is new or was changed, and of anything else."""
+        if not isinstance(value, Tensor) or value not in self:
+            self._count += 1
+            if not isinstance(value, Tensor):
+                return self._count
+            self._tensors[id(value)] = value
+            self._states[id(value)] = (self._count, value._version)
+        return self._states[id(value)][0]
+
+
 class _ActivationWatch(TorchFunctionMode):
     """Notes the tensors that certain functions return, called by modules or otherwise."""
 
     def __init__(self) -> None:
         super().__init__()
-        # By identity, with weak references: activations of the pass must not stay in memory.
-        self._activated: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
-        self._versions: dict[int, int] = {}
+        self._activated = _TensorTable()
         self._weightings: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
 
     def is_activated(self, tensor: Tensor) -> bool:
         """Whether it comes from an activation function and was not changed since."""
-        known = self._activated.get(id(tensor)) is tensor
-        return known and self._versions[id(tensor)] == tensor._version
+        return tensor in self._activated
 
     def is_weighting(self, tensor: Tensor) -> bool:
         """Whether it says how places attend to each other, which only looks like a grid."""
@@ -184,8 +201,7 @@ class _ActivationWatch(TorchFunctionMode):
         activated = name in _ACTIVATIONS or (name in _KEEPING and self._all_activated(args))
         result = func(*args, **(kwargs or {}))
         if activated and isinstance(result, Tensor):
-            self._activated[id(result)] = result
-            self._versions[id(result)] = result._version
+            self._activated.number(result)
         if name == "softmax" and result.ndim == 4:
             self._weightings[id(result)] = result
         return result
