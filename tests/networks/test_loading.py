@@ -126,7 +126,7 @@ def test_published_weights_are_told_from_files_and_the_default_is_first(monkeypa
         asked.append((network, address.rpartition("/")[2]))
         raise NetworkError("nothing here")
 
-    monkeypatch.setattr("net2vec.networks.sources.libraries.fetch_to_hub", fetch)
+    monkeypatch.setattr("net2vec.networks.sources.torchvision_models.fetch_to_hub", fetch)
     for weights in (None, "IMAGENET1K_V1", "DEFAULT"):
         with pytest.raises(NetworkError, match=r"nothing here|no weights 'DEFAULT'"):
             load_network("torchvision:resnet50", weights=weights)

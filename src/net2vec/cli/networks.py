@@ -8,7 +8,7 @@ import pandas as pd
 import typer
 
 from net2vec.cli.display import AsJson, show_lines, show_table
-from net2vec.networks import available_networks, list_layers, load_network
+from net2vec.networks import available_networks, list_layers, load_network, network_source
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -92,6 +92,5 @@ def layers(
 
 def _shapes_only(network: str) -> str | None:
     """Random weights where there is a choice: shapes do not depend on them, downloads do."""
-    library, _, function = network.partition(":")
-    by_function = bool(function) and library not in ("torchvision", "timm")
-    return None if by_function or network.endswith(".pt2") else "random"
+    source = network_source(network)
+    return "random" if source is not None and source.has_random else None

@@ -1,4 +1,4 @@
-"""Who looks: networks, their layers and their weights."""
+"""Networks, their layers and weights."""
 
 from net2vec.networks.batch_norm import (
     batch_norm_statistics,
@@ -14,13 +14,15 @@ from net2vec.networks.layers.selection import resolve_layers
 from net2vec.networks.loading import load_network
 from net2vec.networks.network import Network, network_from_module, usual_batch
 from net2vec.networks.preprocessing import CustomPreprocessing, Preprocessing
-from net2vec.networks.table import Entry, available_networks
+from net2vec.networks.sources.base import Entry, NetworkSource
+from net2vec.networks.sources.registry import available_networks, network_source
 
 __all__ = [
     "CustomPreprocessing",
     "Entry",
     "LayerInfo",
     "Network",
+    "NetworkSource",
     "Preprocessing",
     "available_networks",
     "batch_norm_statistics",
@@ -30,6 +32,7 @@ __all__ = [
     "list_layers",
     "load_network",
     "network_from_module",
+    "network_source",
     "parallel_lanes",
     "resolve_layers",
     "run_layers",

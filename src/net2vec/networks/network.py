@@ -142,8 +142,7 @@ class Network:
             fields: other values, with which the outputs have the same shapes and layouts.
         """
         copy = replace(self, **fields)
-        known = {name: vars(self)[name] for name in ("trace", "layouts") if name in vars(self)}
-        vars(copy).update(known)
+        vars(copy).update({k: v for k, v in vars(self).items() if k in ("trace", "layouts")})
         return copy
 
 

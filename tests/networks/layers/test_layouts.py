@@ -98,7 +98,8 @@ def test_every_known_order_is_undone(layout):
     places = to_grid(torch.arange(64.0).view(1, 64, 1), layout=layout).flatten().long()
     module = _Tokens(places.argsort())
     network = network_from_module(module, size=64)
-    assert network.trace.find("block").layout == layout
+    network.decide_layouts(["block"])
+    assert network.layouts.layout(network.trace.find("block")) == layout
     batch = torch.randn(2, 3, 64, 64)
     found = run_layers(network, batch, ["embed", "block"])
     wanted = module.block(found["embed"].movedim(1, -1)).movedim(-1, 1)

@@ -260,7 +260,8 @@ class _Mosaics:
     def _numbers(self, layouts: Sequence[Layout]) -> tuple[Int[Tensor, "vector"], Tensor]:
         """Numbers of the vectors that are compared, and which of them each (layout, place) has."""
         numbers = torch.stack([layout.vector_numbers()[self.places] for layout in layouts])
-        return torch.unique(numbers, return_inverse=True)
+        distinct, inverse = torch.unique(numbers, return_inverse=True)
+        return distinct, inverse
 
 
 class _Done(Exception):  # noqa: N818 - a signal to leave the pass, not an error

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -82,8 +83,17 @@ class Trace:
     def find(self, path: str, call: int | None = None) -> Output | None:
         """The output of a module's call, without one of its last; None where there is none."""
         path = self.duplicates.get(path, path)
-        found = [out for out in self.outputs if out.path == path and call in (None, out.call)]
-        return found[-1] if found else None
+        found = self._by_path.get(path, [])
+        if call is None:
+            return found[-1] if found else None
+        return found[call - 1] if 1 <= call <= len(found) else None
+
+    @cached_property
+    def _by_path(self) -> dict[str, list[Output]]:
+        outputs: dict[str, list[Output]] = {}
+        for output in self.outputs:
+            outputs.setdefault(output.path, []).append(output)
+        return outputs
 
 
 def trace_outputs(module: nn.Module, batch: Float[Tensor, "image 3 size size"]) -> Trace:
