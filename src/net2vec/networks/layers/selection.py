@@ -36,23 +36,24 @@ def resolve_layers(network: Network, patterns: Sequence[str] | None = None) -> t
     if not defaults:
         raise NetworkError(f"{network.name} has no layer with a grid to probe")
 
-    chosen: set[str] = set()
-    named: set[str] = set()
+    chosen: dict[str, None] = {}  # in the order of the patterns
+    named: list[str] = []
     for pattern in patterns or defaults:
         if pattern == LAST and LAST not in infos:
             pattern = defaults[-1]
         if "*" in pattern or "?" in pattern:
-            chosen.update(_matching(network, pattern, infos, aliases))
+            chosen |= dict.fromkeys(_matching(network, pattern, infos, aliases))
         else:
             name, call = split_call(pattern)
             path = aliases.get(name, name)
             if path not in infos:
                 raise NetworkError(_unknown(network, name, [*infos, *aliases]))
-            named.add(path if call is None else f"{path}#{call}")
+            named.append(path if call is None else f"{path}#{call}")
+            chosen[named[-1]] = None
     # Those of globs are decided already; all others together, which takes fewer passes.
     decided = {split_call(layer)[0] for layer in named}
     infos = {info.path: info for info in list_layers(network, decided=decided)}
-    for layer in sorted(named):
+    for layer in named:
         path, call = split_call(layer)
         _check(infos[path], call)
     order = {(out.path, out.call): place for place, out in enumerate(network.trace.outputs)}
@@ -61,7 +62,7 @@ def resolve_layers(network: Network, patterns: Sequence[str] | None = None) -> t
         path, call = split_call(layer)
         return order[path, call or infos[path].calls]
 
-    return tuple(sorted(chosen | named, key=place))
+    return tuple(sorted(chosen, key=place))
 
 
 def _matching(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import nn
 
@@ -87,6 +87,7 @@ class NetworkSource(ABC):
         return {}
 
 
+@runtime_checkable
 class Architecture(Protocol):
     """A network before its weights are chosen."""
 
