@@ -7,9 +7,9 @@ from net2vec.networks.batch_norm import (
 )
 from net2vec.networks.layers.capture import capture_outputs, run_layers
 from net2vec.networks.layers.grids import to_grid
-from net2vec.networks.layers.lanes import parallel_lanes
 from net2vec.networks.layers.listing import LayerInfo, list_layers
-from net2vec.networks.layers.modes import evaluating, staying
+from net2vec.networks.layers.modes import device_restored, evaluating
+from net2vec.networks.layers.parallel import parallel_replicas
 from net2vec.networks.layers.selection import resolve_layers
 from net2vec.networks.loading import load_network
 from net2vec.networks.network import Network, network_from_module, usual_batch
@@ -27,16 +27,16 @@ __all__ = [
     "available_networks",
     "batch_norm_statistics",
     "capture_outputs",
+    "device_restored",
     "estimate_batch_norm",
     "evaluating",
     "list_layers",
     "load_network",
     "network_from_module",
     "network_source",
-    "parallel_lanes",
+    "parallel_replicas",
     "resolve_layers",
     "run_layers",
-    "staying",
     "to_grid",
     "usual_batch",
     "with_batch_norm_statistics",

@@ -1,4 +1,4 @@
-"""A network to probe: a module, what it is fed, and where both come from."""
+"""A network to probe: a module, its preprocessing, and the origin of both."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from net2vec.networks.preprocessing import (
     sample_picture,
 )
 
-# The code of these is told by their version, which a run's provenance holds.
 AS_GIVEN = "as given in Python"
 """What `weights` says of a module of which nothing else is known."""
 
+# Their version, which a run's provenance contains, stands for the code of their classes.
 _VERSIONED_PACKAGES = ("torch", "torchvision", "timm", "net2vec")
 
 
@@ -37,7 +37,7 @@ _CPU_BATCH, _GPU_BATCH = 16, 64
 
 
 def usual_batch(device: torch.device | str) -> int:
-    """How many images a network sees at a time: on a CPU few, that stay near it."""
+    """How many images make a batch: few on a CPU, so that activations fit into its caches."""
     return _GPU_BATCH if torch.device(device).type == "cuda" else _CPU_BATCH
 
 
@@ -48,10 +48,10 @@ class Network:
     Attributes:
         name: how the user names it.
         module: the network itself, which takes a batch of preprocessed images.
-        preprocessing: from an image to what the module is fed.
+        preprocessing: from an image to the input of the module.
         layers: module paths to probe where nothing else is asked for, in forward order.
         aliases: other names of layers, each with its module path.
-        weights: where the weights come from, for people.
+        weights: a description of where the weights come from.
         trained: False where the weights are random.
         licence: the terms of the weights.
         source: where architecture and weights come from.
@@ -84,10 +84,10 @@ class Network:
 
     @cached_property
     def input_digest(self) -> str:
-        """Hexadecimal digest of what the preprocessing makes of a fixed sample picture.
+        """Hexadecimal digest of the preprocessing's output for a fixed sample picture.
 
-        It tells any two transforms apart that treat images differently, also transforms of the
-        user's own, whose names say little.
+        It differs between any two transforms that treat images differently, also between custom
+        ones of the same name.
         """
         state = blake2b(digest_size=16)
         _add_tensor(state.update, self.preprocessing(sample_picture()))
@@ -96,7 +96,7 @@ class Network:
     @cached_property
     def trace(self) -> Trace:
         """Every output of a dry pass over grey images (zeros after preprocessing)."""
-        # Two, so that an output without a row for each image is told from one with.
+        # Two, so that an output without a row for each image differs from one with.
         images = fixed_batch_of(self.module) or 2
         size = self.preprocessing.size
         return trace_outputs(self.module, torch.zeros(images, 3, size, size))
@@ -156,7 +156,7 @@ def network_from_module(
     size: int = 224,
     prefix_tokens: int | None = None,
 ) -> Network:
-    """Any module of the user's own as a network to probe.
+    """A network to probe from any module.
 
     The module is used in place, neither copied nor changed.
 
@@ -168,18 +168,18 @@ def network_from_module(
         layers: module paths to probe by default.
         aliases: other names of layers, each with its module path.
         size: side of the input in pixels where no transform is given.
-        prefix_tokens: how many tokens a transformer puts before those of places; None for what
-            the module says of itself.
+        prefix_tokens: how many tokens a transformer puts before those of places; None for the
+            number that the module has as an attribute.
 
     Raises:
-        NetworkError: the transform does not do what it must, or the module is TorchScript.
+        NetworkError: if the transform does not do what it must, or the module is TorchScript.
     """
     if isinstance(module, torch.jit.ScriptModule):
         raise NetworkError(
             "layers of TorchScript cannot be looked at: give the module that it was made from, or "
             "a program of torch.export (.pt2)"
         )
-    # What torch.compile makes of a module passes its hooks by; the module itself is in there.
+    # A module of torch.compile skips hooks; the original module is an attribute of it.
     module = getattr(module, "_orig_mod", module)
     preprocessing: Preprocessing | CustomPreprocessing
     if transform is None:
@@ -206,7 +206,7 @@ def module_digest(module: nn.Module) -> str:
     for name, part in sorted(module.named_modules(remove_duplicate=False)):
         kind = type(part)
         source = _own_source(kind)
-        # Where a class of one's own stands does not matter: a file may be moved, or imported.
+        # The place of a custom class does not matter: its file may be moved, or imported.
         whose = kind.__qualname__ if source else f"{kind.__module__}.{kind.__qualname__}"
         state.update(f"{name}\0{whose}\0{part.extra_repr()}\0{source}".encode())
     tensors = [

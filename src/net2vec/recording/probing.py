@@ -21,7 +21,7 @@ from torch import Tensor
 
 from net2vec.core.storage import Say, load_tensors, log, remove, save_tensors
 from net2vec.data.protocol import ProbeDataset
-from net2vec.networks import Network, parallel_lanes
+from net2vec.networks import Network, parallel_replicas
 from net2vec.recording.feeding import image_batches
 from net2vec.recording.layer import LayerRecording, load_recording, save_recording
 from net2vec.recording.stream import LayerStream
@@ -66,7 +66,7 @@ def record(
 
     Raises:
         DataError: an image cannot be read.
-        NetworkError: a layer gives something else than maps or a vector, or values that are not
+        NetworkError: if a layer gives something else than maps or a vector, or values that are not
             finite.
     """
     if folder is not None and (kept := _kept(folder, layers, say)) is not None:
@@ -91,24 +91,24 @@ def record(
     saved = time.monotonic()
     remaining = range(state.done, total)
     with (
-        parallel_lanes(network, layers, look, mixed_precision=mixed_precision) as lanes,
+        parallel_replicas(network, layers, look, mixed_precision=mixed_precision) as network_pool,
         # Closed here, also after an error: collected as garbage it would wait for its threads at
         # any time, in any thread.
         closing(
             image_batches(network, dataset, remaining, batch, workers, pinned=on_gpu)
         ) as batches,
     ):
-        for images in lanes.run(batches):
+        for images in network_pool.run(batches):
             state.done += images
             progress(images)
             late = time.monotonic() - saved > _CHECKPOINT_SECONDS
             if folder is not None and late and state.done < total:
-                for more in lanes.finish():
+                for more in network_pool.finish():
                     state.done += more
                     progress(more)
                 state.save(folder)
                 saved = time.monotonic()
-        waiting(lanes.waited)
+        waiting(network_pool.waited)
         with ThreadPoolExecutor(workers) as pool:
             finished = pool.map(LayerStream.finish, [streams[name] for name in layers])
         recordings = dict(zip(layers, finished, strict=True))

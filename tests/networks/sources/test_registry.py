@@ -61,7 +61,7 @@ def test_networks_of_other_packages_are_listed_and_a_broken_source_hides_no_othe
     with pytest.raises(SystemExit, match="0"):
         main(["networks", "--json"])
     rows = {row["network"]: row for row in json.loads(capsys.readouterr().out)}
-    assert list(rows)[0] == "efficientnet_lite0"
+    assert next(iter(rows)) == "efficientnet_lite0"
     assert (rows["mine:thing"]["task"], rows["mine:thing"]["source"]) == ("things", "my own")
     assert "no.such.package:Source cannot be loaded" in rows["gone:NAME"]["task"]
     assert rows.keys() == available_networks().keys()

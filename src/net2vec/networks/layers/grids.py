@@ -1,16 +1,16 @@
-"""What a layer puts out, as a grid of channels.
+"""The output of a layer as a grid of channels.
 
-Inputs are squares, so grids are squares too, and by that they are recognised:
+Inputs are squares, so grids are squares too, and are recognised by that:
 
-- (image, channel, side, side): what convolutions give; taken as it is;
+- (image, channel, side, side): outputs of convolutions; taken as they are;
 - (image, side, side, channel): Swin's and ConvNeXt's inner layers; the channels are moved;
 - (image, token, channel), where the number of tokens, or what is left without the class and
   register tokens in front, is a square: transformers; the tokens become a grid;
 - (image, channel), or a grid of one place: a vector, which has no places.
 
-Anything else cannot be probed. A shape does not tell in what order tokens stand, nor where the
+Anything else cannot be probed. A shape does not determine the order of tokens, nor which side has the
 channels are if there are as many as there are rows: such a shape has several `Layout`s, and
-`net2vec.networks.layers.layouts` looks which of them the network has.
+`net2vec.networks.layers.layouts` decides between them.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def to_grid(output: Tensor, prefix_tokens: int = 0, *, layout: Layout | None = N
     Args:
         output: with a row for each image.
         prefix_tokens: how many tokens before those of places the network has.
-        layout: which it has (`Network.layout_of`); None for the usual one of the shape, which for
+        layout: which it has (`Network.layouts`); None for the usual one of the shape, which for
             tokens may be wrong.
 
     Returns:

@@ -27,7 +27,7 @@ def resolve_layers(network: Network, patterns: Sequence[str] | None = None) -> t
         Module paths without repetition, in the network's forward order.
 
     Raises:
-        NetworkError: a name is unknown, a glob matches nothing, or a layer cannot be probed.
+        NetworkError: if a name is unknown, a glob matches nothing, or a layer cannot be probed.
     """
     defaults = network.layers or default_layers(network)
     listed = list_layers(network, decided=())

@@ -1,6 +1,6 @@
-"""One dry pass of a network: which modules are called, in what order, and what they put out.
+"""One dry pass of a network: the modules that are called, in order, and their outputs.
 
-Whether a layer's output follows an activation function is watched, not guessed from class names:
+Whether a layer's output follows an activation function is observed, not guessed from class names:
 the pass notes every tensor that such a function returns, and a module's output is *activated* if
 it is one of these tensors, untouched since. So a residual block that ends in a ReLU counts, one
 that ends in a sum does not, and an in-place sum after a ReLU revokes it.
@@ -104,7 +104,7 @@ def trace_outputs(module: nn.Module, batch: Float[Tensor, "image 3 size size"]) 
         batch: moved to the module's device.
 
     Raises:
-        NetworkError: the module fails on the batch.
+        NetworkError: if the module fails on the batch.
     """
     outputs: list[Output] = []
     calls: Counter[str] = Counter()

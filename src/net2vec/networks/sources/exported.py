@@ -107,7 +107,7 @@ class ExportedNetwork(nn.Module):
             program: takes one float batch of shape (image, 3, size, size).
 
         Raises:
-            NetworkError: it takes something else.
+            NetworkError: if it takes something else.
         """
         super().__init__()
         self.fixed_batch, self.size = _input_of(program)

@@ -63,7 +63,7 @@ def draw_parameters(module: nn.Module) -> None:
     """Draw every parameter of a module afresh, each as its own class does it.
 
     Raises:
-        NetworkError: a submodule has parameters of its own and no `reset_parameters`.
+        NetworkError: if a submodule has parameters of its own and no `reset_parameters`.
     """
     for path, part in module.named_modules():
         reset = getattr(part, "reset_parameters", None)
