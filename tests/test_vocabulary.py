@@ -14,7 +14,9 @@ def settings(**more) -> Settings:
 
 
 def test_a_fit_that_is_added_can_be_chosen(monkeypatch):
-    properties = FitProperties("elastic net", "an elastic net", has_start=False)
+    properties = FitProperties(
+        "elastic_net:ElasticNet", "elastic net", "an elastic net", has_start=False
+    )
     monkeypatch.setitem(vocabulary.FITS, "elastic", properties)
     assert settings(fit="elastic , paper").fits == ("paper", "elastic")
     assert settings(fit="all").fits == ("paper", "converged", "elastic")

@@ -126,7 +126,7 @@ def test_published_weights_are_told_from_files_and_the_default_is_first(monkeypa
         asked.append((network, address.rpartition("/")[2]))
         raise NetworkError("nothing here")
 
-    monkeypatch.setattr("net2vec.networks.sources.libraries.fetch_to_hub", fetch)
+    monkeypatch.setattr("net2vec.networks.sources.torchvision_models.fetch_to_hub", fetch)
     for weights in (None, "IMAGENET1K_V1", "DEFAULT"):
         with pytest.raises(NetworkError, match=r"nothing here|no weights 'DEFAULT'"):
             load_network("torchvision:resnet50", weights=weights)
@@ -139,6 +139,8 @@ def test_published_weights_are_told_from_files_and_the_default_is_first(monkeypa
 def test_published_weights_in_torchs_cache_are_used(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.hub._hub_dir", str(tmp_path))
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    # The digest in the name is that of the real weights.
+    monkeypatch.setattr("net2vec.networks.weights.downloads._has_digest", lambda *_: True)
     torch.manual_seed(1)
     state = squeezenet1_1().state_dict()
     (tmp_path / "checkpoints").mkdir()

@@ -10,6 +10,7 @@ import xarray as xr
 from PIL import Image, ImageOps
 
 import net2vec
+from net2vec.core import executors
 from net2vec.errors import ConfigError, DataError
 from net2vec.pipeline import write_report
 from net2vec.results import SCORE_COLUMNS, load_table

@@ -17,7 +17,9 @@ NAME = "elastic_net"
 @pytest.fixture(scope="module", autouse=True)
 def registered():
     with pytest.MonkeyPatch.context() as patch:
-        entry = FitProperties("elastic_net:ElasticNet", "elastic net", has_start=False)
+        entry = FitProperties(
+            "elastic_net:ElasticNet", "elastic net", "an L1 and an L2 term", has_start=False
+        )
         patch.setitem(vocabulary.FITS, NAME, entry)
         yield
 

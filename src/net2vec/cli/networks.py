@@ -93,6 +93,7 @@ def layers(
 
 def _shapes_only(network: str) -> str | None:
     """Random weights where there is a choice: shapes do not depend on them, downloads do."""
-    library, _, function = network.partition(":")
-    by_function = bool(function) and library not in ("torchvision", "timm")
-    return None if by_function or network.endswith(".pt2") else "random"
+    from net2vec.networks import network_source
+
+    source = network_source(network)
+    return "random" if source is not None and source.has_random else None

@@ -172,8 +172,10 @@ def _compile(
     shards = [everything[first : first + _SHARD] for first in everything[::_SHARD]]
     compiler = _ShardCompiler(dataset, size, folder)
     with closing(executor.map(compiler, {shard: float(len(shard)) for shard in shards})) as done:
-        for shard, _ in done:
+        for shard, damaged in done:
             progress(len(shard))
+            for line in damaged:
+                say(line)
 
     def read(shard: range) -> _Shard:
         found = compiler.read(shard, say)
@@ -205,14 +207,16 @@ class _ShardCompiler:
         """The file of a shard."""
         return self.folder / f"shard-{images.start:08d}.npz"
 
-    def read(self, images: range, say: Say = log) -> _Shard | None:
+    def read(self, images: range, say: Say) -> _Shard | None:
         """The shard in the file, as an interrupted pass may have left it; None if unusable."""
         return load_arrays(self.path(images), lambda arrays: _Shard(**arrays), say)
 
-    def __call__(self, images: range) -> None:
-        """Write the file, unless it can be read."""
-        if self.read(images) is None:
+    def __call__(self, images: range) -> list[str]:
+        """Write the file, unless it can be read; return a line about a damaged one."""
+        damaged: list[str] = []
+        if self.read(images, damaged.append) is None:
             save_arrays(self.path(images), **vars(_read_shard(self.dataset, self.size, images)))
+        return damaged
 
 
 def _read_shard(dataset: ProbeDataset, size: tuple[int, int], shard: range) -> _Shard:

@@ -1,4 +1,4 @@
-"""Who looks: networks, their layers and their weights."""
+"""Networks, their layers and weights."""
 
 from net2vec.networks.batch_norm import (
     batch_norm_statistics,
@@ -7,33 +7,36 @@ from net2vec.networks.batch_norm import (
 )
 from net2vec.networks.layers.capture import capture_outputs, run_layers
 from net2vec.networks.layers.grids import to_grid
-from net2vec.networks.layers.lanes import parallel_lanes
 from net2vec.networks.layers.listing import LayerInfo, list_layers
-from net2vec.networks.layers.modes import evaluating, staying
+from net2vec.networks.layers.modes import device_restored, evaluating
+from net2vec.networks.layers.parallel import parallel_replicas
 from net2vec.networks.layers.selection import resolve_layers
 from net2vec.networks.loading import load_network
 from net2vec.networks.network import Network, network_from_module, usual_batch
 from net2vec.networks.preprocessing import CustomPreprocessing, Preprocessing
-from net2vec.networks.table import Entry, available_networks
+from net2vec.networks.sources.base import Entry, NetworkSource
+from net2vec.networks.sources.registry import available_networks, network_source
 
 __all__ = [
     "CustomPreprocessing",
     "Entry",
     "LayerInfo",
     "Network",
+    "NetworkSource",
     "Preprocessing",
     "available_networks",
     "batch_norm_statistics",
     "capture_outputs",
+    "device_restored",
     "estimate_batch_norm",
     "evaluating",
     "list_layers",
     "load_network",
     "network_from_module",
-    "parallel_lanes",
+    "network_source",
+    "parallel_replicas",
     "resolve_layers",
     "run_layers",
-    "staying",
     "to_grid",
     "usual_batch",
     "with_batch_norm_statistics",

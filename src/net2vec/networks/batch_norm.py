@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from dataclasses import replace
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -18,12 +17,12 @@ from net2vec.networks.network import Network
 def estimate_batch_norm(
     network: Network, batches: Iterable[Float[Tensor, "image 3 size size"]]
 ) -> Network:
-    """A copy of a network whose batch-norm layers know the statistics of given images.
+    """A copy of a network with batch-norm statistics of given images.
 
-    A fresh network believes that every activation has mean 0 and variance 1; with random weights
-    most of its filters are then saturated or silent, and as a control it is worthless. Here every
-    batch is normalised with its own statistics, and the plain average of these over the batches
-    is what the copy uses. All else (dropout, parameters) stays as in evaluation.
+    A new network normalises as if every activation had mean 0 and variance 1; with random weights
+    most of its filters are then saturated or 0, which makes it useless as a control. Here every
+    batch is normalised with its own statistics, and the copy uses the plain average of these over
+    the batches. All else (dropout, parameters) stays as in evaluation.
 
     Args:
         network: is left as it was.
@@ -49,7 +48,7 @@ def estimate_batch_norm(
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
             norm.training = False
-    return _told(replace(network, module=module), images)
+    return _with_images(network.changed(module=module), images)
 
 
 def batch_norm_statistics(module: nn.Module) -> dict[str, Tensor]:
@@ -72,7 +71,7 @@ def with_batch_norm_statistics(
         images: of how many they are, for `weights` to say so.
 
     Raises:
-        NetworkError: they are those of another architecture.
+        NetworkError: if they are those of another architecture.
     """
     module = deepcopy(network.module)
     known = batch_norm_statistics(module)
@@ -84,15 +83,15 @@ def with_batch_norm_statistics(
             f"that were kept ({len(statistics)}); take the network that was probed"
         )
     module.load_state_dict(dict(statistics), strict=False)
-    found = replace(network, module=module)
-    return found if images is None else _told(found, images)
+    found = network.changed(module=module)
+    return found if images is None else _with_images(found, images)
 
 
-def _told(network: Network, images: int) -> Network:
-    """The same network, whose weights say of how many images its statistics are."""
+def _with_images(network: Network, images: int) -> Network:
+    """The same network, with the number of images of its statistics in `weights`."""
     if not _norms(network.module):
         return network
-    return replace(network, weights=f"{network.weights}, batch norm from {images} images")
+    return network.changed(weights=f"{network.weights}, batch norm from {images} images")
 
 
 def _norms(module: nn.Module) -> dict[str, _BatchNorm]:

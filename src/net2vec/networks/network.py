@@ -1,13 +1,14 @@
-"""A network to probe: a module, what it is fed, and where both come from."""
+"""A network to probe: a module, its preprocessing, and the origin of both."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from PIL import Image
@@ -16,9 +17,9 @@ from torch import Tensor, nn
 from net2vec.core.devices import policy_of
 from net2vec.errors import NetworkError
 from net2vec.networks.layers.grids import prefix_tokens_of, to_grid
-from net2vec.networks.layers.layouts import with_layouts
+from net2vec.networks.layers.layouts import LayoutDecisions
 from net2vec.networks.layers.modes import fixed_batch_of
-from net2vec.networks.layers.tracing import Trace, split_call, trace_outputs
+from net2vec.networks.layers.tracing import Output, Trace, split_call, trace_outputs
 from net2vec.networks.preprocessing import (
     CustomPreprocessing,
     Preprocessing,
@@ -26,15 +27,15 @@ from net2vec.networks.preprocessing import (
     sample_picture,
 )
 
-# The code of these is told by their version, which a run's provenance holds.
 AS_GIVEN = "as given in Python"
 """What `weights` says of a module of which nothing else is known."""
 
+# Their version, which a run's provenance contains, stands for the code of their classes.
 _VERSIONED_PACKAGES = ("torch", "torchvision", "timm", "net2vec")
 
 
 def usual_batch(device: torch.device | str) -> int:
-    """How many images a network sees at a time: on a CPU few, which stay in its caches."""
+    """How many images make a batch: few on a CPU, so that activations fit into its caches."""
     return policy_of(device).network_batch_images
 
 
@@ -45,10 +46,10 @@ class Network:
     Attributes:
         name: how the user names it.
         module: the network itself, which takes a batch of preprocessed images.
-        preprocessing: from an image to what the module is fed.
+        preprocessing: from an image to the input of the module.
         layers: module paths to probe where nothing else is asked for, in forward order.
         aliases: other names of layers, each with its module path.
-        weights: where the weights come from, for people.
+        weights: a description of where the weights come from.
         trained: False where the weights are random.
         licence: the terms of the weights.
         source: where architecture and weights come from.
@@ -81,10 +82,10 @@ class Network:
 
     @cached_property
     def input_digest(self) -> str:
-        """Hexadecimal digest of what the preprocessing makes of a fixed sample picture.
+        """Hexadecimal digest of the preprocessing's output for a fixed sample picture.
 
-        It tells any two transforms apart that treat images differently, also transforms of the
-        user's own, whose names say little.
+        It differs between any two transforms that treat images differently, also between custom
+        ones of the same name.
         """
         state = blake2b(digest_size=16)
         _add_tensor(state.update, self.preprocessing(sample_picture()))
@@ -92,29 +93,55 @@ class Network:
 
     @cached_property
     def trace(self) -> Trace:
-        """Every output of a dry pass over grey images (zeros after preprocessing).
-
-        Where a shape leaves open how an output is a grid, further passes tell.
-        """
-        # Two, so that an output without a row for each image is told from one with.
+        """Every output of a dry pass over grey images (zeros after preprocessing)."""
+        # Two, so that an output without a row for each image differs from one with.
         images = fixed_batch_of(self.module) or 2
         size = self.preprocessing.size
-        trace = trace_outputs(self.module, torch.zeros(images, 3, size, size))
-        return with_layouts(trace, self.module, size, self.prefix_tokens)
+        return trace_outputs(self.module, torch.zeros(images, 3, size, size))
+
+    @cached_property
+    def layouts(self) -> LayoutDecisions:
+        """How outputs are grids, as far as it has been decided; see `decide_layouts`."""
+        return LayoutDecisions(self.trace, self.prefix_tokens)
+
+    def decide_layouts(self, layers: Iterable[str] | None = None) -> None:
+        """Decide how outputs are grids where their shape leaves it open, by running the network.
+
+        Args:
+            layers: module paths, or calls of them (`path#2`); None for every output. Those that
+                are not called are passed over.
+        """
+        if layers is None:
+            outputs: Iterable[Output] = self.trace.outputs
+        else:
+            found = (self.trace.find(*split_call(layer)) for layer in layers)
+            outputs = (output for output in found if output is not None)
+        self.layouts.decide(outputs, self.module, self.preprocessing.size)
 
     def to_grid(self, layer: str, output: Tensor) -> Tensor:
         """A layer's output as (image, channel, y, x) or (image, channel).
 
-        One that cannot be probed comes back as it is.
+        An output that cannot be probed comes back as it is. A layout that was not decided is the
+        usual one of the shape; nothing is run here, so that it can be called within a pass.
 
         Args:
             layer: a module path, or a call of it (`path#2`).
             output: what the module returned, a row for each image.
         """
         found = self.trace.find(*split_call(layer))
-        if found is None or found.probed_shape() is None:
+        if found is None or self.layouts.probed_shape(found) is None:
             return output
-        return to_grid(output, layout=found.layout)
+        return to_grid(output, layout=self.layouts.layout(found))
+
+    def changed(self, **fields: Any) -> Network:
+        """A copy with other values of fields, which keeps what is known of the outputs.
+
+        Args:
+            fields: other values, with which the outputs have the same shapes and layouts.
+        """
+        copy = replace(self, **fields)
+        vars(copy).update({k: v for k, v in vars(self).items() if k in ("trace", "layouts")})
+        return copy
 
 
 def network_from_module(
@@ -127,7 +154,7 @@ def network_from_module(
     size: int = 224,
     prefix_tokens: int | None = None,
 ) -> Network:
-    """Any module of the user's own as a network to probe.
+    """A network to probe from any module.
 
     The module is used in place, neither copied nor changed.
 
@@ -139,18 +166,18 @@ def network_from_module(
         layers: module paths to probe by default.
         aliases: other names of layers, each with its module path.
         size: side of the input in pixels where no transform is given.
-        prefix_tokens: how many tokens a transformer puts before those of places; None for what
-            the module says of itself.
+        prefix_tokens: how many tokens a transformer puts before those of places; None for the
+            number that the module has as an attribute.
 
     Raises:
-        NetworkError: the transform does not do what it must, or the module is TorchScript.
+        NetworkError: if the transform does not do what it must, or the module is TorchScript.
     """
     if isinstance(module, torch.jit.ScriptModule):
         raise NetworkError(
             "layers of TorchScript cannot be looked at: give the module that it was made from, or "
             "a program of torch.export (.pt2)"
         )
-    # What torch.compile makes of a module passes its hooks by; the module itself is in there.
+    # A module of torch.compile skips hooks; the original module is an attribute of it.
     module = getattr(module, "_orig_mod", module)
     preprocessing: Preprocessing | CustomPreprocessing
     if transform is None:
@@ -177,7 +204,7 @@ def module_digest(module: nn.Module) -> str:
     for name, part in sorted(module.named_modules(remove_duplicate=False)):
         kind = type(part)
         source = _own_source(kind)
-        # Where a class of one's own stands does not matter: a file may be moved, or imported.
+        # The place of a custom class does not matter: its file may be moved, or imported.
         whose = kind.__qualname__ if source else f"{kind.__module__}.{kind.__qualname__}"
         state.update(f"{name}\0{whose}\0{part.extra_repr()}\0{source}".encode())
     tensors = [

@@ -1,4 +1,4 @@
-"""From an image to what a network is fed."""
+"""From an image to the input of a network."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Triple = tuple[float, float, float]
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
-# On a smaller square there is no telling places apart.
-_LEAST_SIDE = 8
+# On a smaller square places cannot be compared.
+_MIN_SIDE = 8
 # A wide picture, the centres of spots that are put in it, and how far a spot reaches.
 _SPOTTED, _SPOT = (480, 320), 0.035
 _SPOTS = ((0.08, 0.1), (0.92, 0.12), (0.1, 0.88), (0.9, 0.9), (0.3, 0.6))
@@ -35,9 +35,9 @@ class Preprocessing:
 
     Attributes:
         size: side of the square in pixels.
-        mean: what is subtracted from each channel, in pixel values (0 to 255), in the order of
+        mean: subtracted from each channel, in pixel values (0 to 255), in the order of
             `channels`.
-        std: what each channel is divided by afterwards, in pixel values.
+        std: divisor of each channel, in pixel values.
         channels: the order in which the network takes the colours, "RGB" or "BGR".
     """
 
@@ -60,7 +60,7 @@ class Preprocessing:
         return cls(size, _times_255(mean), _times_255(std))
 
     def __call__(self, image: Image.Image) -> Float[Tensor, "3 size size"]:
-        """What the network is fed for an image of any size and mode.
+        """The input of the network for an image of any size and mode.
 
         The resampling is Pillow's bilinear filter, which antialiases when it shrinks.
         """
@@ -72,7 +72,7 @@ class Preprocessing:
         return ((pixels - mean[:, None, None]) / std[:, None, None]).contiguous()
 
     def __str__(self) -> str:
-        """One line for people."""
+        """A description in one line."""
         mean, std = (", ".join(f"{value:.6g}" for value in row) for row in (self.mean, self.std))
         return f"{self.size} x {self.size} px, {self.channels}, minus ({mean}), over ({std})"
 
@@ -90,7 +90,7 @@ class Preprocessing:
         """The inverse of `to_dict`.
 
         Raises:
-            NetworkError: a key is missing or unknown, or a value is out of its range.
+            NetworkError: if a key is missing or unknown, or a value is out of its range.
         """
         try:
             return cls(**{**values, "mean": _triple(values["mean"]), "std": _triple(values["std"])})
@@ -103,11 +103,11 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class CustomPreprocessing:
-    """A transform of the user's own in the place of `Preprocessing`.
+    """A transform given in Python in the place of `Preprocessing`.
 
     Attributes:
         transform: takes a Pillow image in mode RGB, gives a float tensor of shape (3, size, size).
-            It must look at the whole image, squashed to the square, for the masks to lie over it.
+            Its output must show the whole image, squashed to the square, as the masks do.
         size: side of the square in pixels.
     """
 
@@ -119,7 +119,7 @@ class CustomPreprocessing:
         """Find the size by trying the transform on a sample picture.
 
         Raises:
-            NetworkError: the transform fails, gives no square of three channels, gives different
+            NetworkError: if the transform fails, gives no square of three channels, gives different
                 values when it is asked twice, or shows something else than the whole picture.
         """
         try:
@@ -147,27 +147,27 @@ class CustomPreprocessing:
                 "the transform gives different values for the same picture: leave out its random "
                 "parts"
             )
-        if first.shape[1] >= _LEAST_SIDE:
+        if first.shape[1] >= _MIN_SIDE:
             _refuse_other_geometry(transform, int(first.shape[1]))
         return cls(transform, int(first.shape[1]))
 
     def __call__(self, image: Image.Image) -> Float[Tensor, "3 size size"]:
-        """What the network is fed for an image of any size and mode."""
+        """The input of the network for an image of any size and mode."""
         fed: Tensor = self.transform(image.convert("RGB"))
         return fed
 
     def __str__(self) -> str:
-        """One line for people."""
+        """A description in one line."""
         return f"{self.size} x {self.size} px, a transform given in Python"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a run's provenance; the transform itself cannot be restored."""
-        told = getattr(self.transform, "__qualname__", type(self.transform).__qualname__)
+        description = getattr(self.transform, "__qualname__", type(self.transform).__qualname__)
         described = " ".join(repr(self.transform).split())
-        # An object that does not describe itself tells its address alone.
+        # The default repr of an object has only its address.
         if not hasattr(self.transform, "__qualname__") and " at 0x" not in described:
-            told = described
-        return {"size": self.size, "transform": told}
+            description = described
+        return {"size": self.size, "transform": description}
 
 
 def imagenet_preprocessing(size: int = 224) -> Preprocessing:
@@ -176,20 +176,20 @@ def imagenet_preprocessing(size: int = 224) -> Preprocessing:
 
 
 def sample_picture() -> Image.Image:
-    """A fixed picture with all frequencies and no symmetry, to tell transforms apart."""
+    """A fixed picture with all frequencies and no symmetry, for comparing transforms."""
     pixels = np.random.default_rng(0).integers(0, 256, (61, 89, 3), dtype=np.uint8)
     return Image.fromarray(pixels).resize((267, 183), Image.Resampling.BICUBIC)
 
 
 def _refuse_other_geometry(transform: Callable[[Image.Image], Any], side: int) -> None:
-    """See to it that every part of a picture is where it is in the picture squashed to the square.
+    """Refuse a transform that does not squash the whole picture to the square.
 
-    White spots are put into a picture of noise, and looked for where the transform has made a
-    difference. Of one that makes none of any spot nothing can be said.
+    White spots are put into a picture of noise, and must change the output where they are in the
+    squashed picture. A transform whose output no spot changes is accepted.
     """
     width, height = _SPOTTED
     noise = np.random.default_rng(0).integers(20, 61, (height, width), dtype=np.uint8)
-    # Black and white are there before, for transforms that scale by the extremes.
+    # Black and white are in the picture too, for transforms that scale by the extremes.
     middle = slice(int(0.42 * height), int(0.58 * height))
     noise[middle, int(0.42 * width) : width // 2] = 0
     noise[middle, width // 2 : int(0.58 * width)] = 255
@@ -205,7 +205,7 @@ def _refuse_other_geometry(transform: Callable[[Image.Image], Any], side: int) -
         top, bottom = (round((y + way * reach) * height) for way in (-1, 1))
         spotted.paste((255, 255, 255), (left, top, right, bottom))
         changed = (transform(spotted).detach().float().cpu() - before).abs().sum(0)
-        # What the spot does to all of the picture, as through its mean, is far less.
+        # Changes of the whole picture, as through its mean, are far smaller.
         changed = torch.where(changed > changed.max() / 2, changed, 0.0)
         total = changed.sum()
         seen_x, seen_y = (changed.sum(0) @ rows) / total, (changed.sum(1) @ rows) / total

@@ -14,7 +14,7 @@ from net2vec.config import Settings
 from net2vec.core.executors import Executor
 from net2vec.data import ProbeDataset
 from net2vec.errors import ConfigError
-from net2vec.networks import Network, network_from_module, staying
+from net2vec.networks import Network, device_restored, network_from_module
 from net2vec.pipeline.progress import Progress
 from net2vec.pipeline.runner import probe
 from net2vec.prediction import GIVEN
@@ -70,7 +70,7 @@ def analyze(
             **settings,
         }
     )
-    with staying(network.module):
+    with device_restored(network.module):
         folder = probe(
             chosen,
             Path(out),
@@ -92,7 +92,7 @@ def _module_network(
 
     Raises:
         ConfigError: it is no module.
-        NetworkError: it cannot be probed.
+        NetworkError: if it cannot be probed.
     """
     if not isinstance(model, nn.Module | Network):
         raise ConfigError(

@@ -53,7 +53,7 @@ class Inputs:
 
     def info(self, layer: str) -> LayerInfo:
         """What is known of a layer before it is recorded."""
-        known = {info.path: info for info in list_layers(self.network)}
+        known = {info.path: info for info in list_layers(self.network, decided=self.layers)}
         return known.get(layer) or known[layer.partition("#")[0]]
 
 

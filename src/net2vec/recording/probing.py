@@ -24,9 +24,9 @@ from net2vec.core.devices import policy_of
 from net2vec.core.executors import Executor
 from net2vec.core.storage import Say, load_tensors, log, remove, save_tensors
 from net2vec.data.protocol import ProbeDataset
-from net2vec.networks import Network, parallel_lanes
-from net2vec.networks.layers.capture import replicas
-from net2vec.networks.layers.lanes import Lanes
+from net2vec.networks import Network, parallel_replicas
+from net2vec.networks.layers.capture import share_replicas
+from net2vec.networks.layers.parallel import ReplicaPool
 from net2vec.recording.feeding import image_batches
 from net2vec.recording.layer import LayerRecording, load_recording, save_recording
 from net2vec.recording.stream import LayerStream
@@ -148,18 +148,18 @@ class ShardRecorder:
             The stream of each layer, on the CPU, and the share of time without images.
         """
         network = self.load()
-        module = replicas(network.module, 2)[-1]  # shards may run in several threads
+        module = share_replicas(network.module, 2)[-1]  # shards may run in several threads
         streams: dict[str, LayerStream] = {}
         with (
             _UNCOPIED_MODULE if module is network.module else nullcontext(),
-            self.lanes(replace(network, module=module), images, images, streams) as (
-                lanes,
+            self.replicas(replace(network, module=module), images, images, streams) as (
+                pool,
                 fed,
             ),
         ):
-            for _ in lanes.run(fed):
+            for _ in pool.run(fed):
                 pass
-        return {name: stream.compact() for name, stream in streams.items()}, lanes.waited
+        return {name: stream.compact() for name, stream in streams.items()}, pool.waited
 
     def load(self) -> Network:
         """The network."""
@@ -167,10 +167,10 @@ class ShardRecorder:
             return self.network if isinstance(self.network, Network) else self.network()
 
     @contextmanager
-    def lanes(
+    def replicas(
         self, network: Network, shard: range, images: range, streams: dict[str, LayerStream]
-    ) -> Iterator[tuple[Lanes, Generator[tuple[Sequence[int], Tensor]]]]:
-        """Lanes that add to the streams of a shard, and batches of some of its images."""
+    ) -> Iterator[tuple[ReplicaPool, Generator[tuple[Sequence[int], Tensor]]]]:
+        """Replicas that add to the streams of a shard, and batches of some of its images."""
         network.module.to(self.device)
         creating, total = Lock(), len(self.dataset.images)
 
@@ -184,9 +184,9 @@ class ShardRecorder:
 
         pinned = policy_of(self.device).is_gpu
         with (
-            parallel_lanes(
+            parallel_replicas(
                 network, self.layers, visit, mixed_precision=self.mixed_precision
-            ) as lanes,
+            ) as pool,
             # Closed here, also after an error: as garbage it would wait for its threads at any
             # time, in any thread.
             closing(
@@ -195,7 +195,7 @@ class ShardRecorder:
                 )
             ) as batches,
         ):
-            yield lanes, batches
+            yield pool, batches
 
 
 def _record_here(
@@ -204,16 +204,16 @@ def _record_here(
     """Record all images as one shard; yields numbers of images done."""
     everything = range(len(recorder.dataset.images))
     network, remaining = recorder.load(), everything[len(state.done) :]
-    with recorder.lanes(network, everything, remaining, state.streams) as (lanes, batches):
-        for images in lanes.run(batches):
+    with recorder.replicas(network, everything, remaining, state.streams) as (pool, batches):
+        for images in pool.run(batches):
             state.done.update(everything[len(state.done) :][:images])
             yield images
             if state.is_due and len(state.done) < len(everything):
-                for more in lanes.finish():
+                for more in pool.finish():
                     state.done.update(everything[len(state.done) :][:more])
                     yield more
                 state.save()
-        waiting(lanes.waited)
+        waiting(pool.waited)
 
 
 def _record_shards(

@@ -6,7 +6,7 @@ from torch import nn
 
 from net2vec.errors import NetworkError
 from net2vec.networks import capture_outputs, network_from_module, run_layers
-from net2vec.networks.layers.capture import replicas, visiting_layers
+from net2vec.networks.layers.capture import output_callback, share_replicas
 
 
 class TwiceRelu(nn.Module):
@@ -165,7 +165,7 @@ def visits(network, batch, layers, first=0, **options):
         assert (layer, number) not in seen
         seen[layer, number] = output.clone()
 
-    with visiting_layers(network, layers, visit, **options) as run:
+    with output_callback(network, layers, visit, **options) as run:
         run(batch, first)
     return seen
 
@@ -203,13 +203,13 @@ def test_what_is_not_called_is_not_visited(module, batch):
 
 def test_replicas_share_their_parameters_and_nothing_else(module, batch):
     network = network_from_module(module, size=5)
-    first, second, third = replicas(module, 3)
+    first, second, third = share_replicas(module, 3)
     assert first is module
     assert len({id(part.computed) for part in (first, second, third)}) == 3
     for one, two in zip(first.parameters(), third.parameters(), strict=True):
         assert one is two
     seen = visits(network, batch, ["head"], module=second)
     assert torch.equal(seen["head", 0], run_layers(network, batch, ["head"])["head"])
-    assert replicas(Pairs(), 3)[1:] == []
+    assert share_replicas(Pairs(), 3)[1:] == []
     module.lock = threading.Lock()  # cannot be copied
-    assert replicas(module, 3) == [module]
+    assert share_replicas(module, 3) == [module]

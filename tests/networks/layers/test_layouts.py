@@ -9,15 +9,17 @@ from net2vec.errors import NetworkError
 from net2vec.networks import list_layers, network_from_module, resolve_layers, run_layers
 from net2vec.networks.layers.grids import TOKENS, Layout, layouts_of, to_grid
 
+_SMALL = {"embed_dim": 48, "num_heads": 3}
+_STAGES = {"img_size": 128, "window_size": 4, "depths": (1, 1, 2, 1), "embed_dim": 24}
 FAMILIES = [
-    ("vit_tiny_patch16_224", {"img_size": 96, "depth": 4}),
-    ("vit_small_patch14_reg4_dinov2", {"img_size": 98, "depth": 3}),
-    ("deit_tiny_distilled_patch16_224", {"img_size": 96, "depth": 4}),
-    ("eva02_tiny_patch14_224", {"img_size": 98, "depth": 4}),
-    ("beit_base_patch16_224", {"img_size": 96, "depth": 3, "embed_dim": 96, "num_heads": 3}),
-    ("hiera_tiny_224", {"img_size": (128, 128)}),
-    ("swin_tiny_patch4_window7_224", {"img_size": 128, "window_size": 4}),
-    ("swinv2_tiny_window8_256", {"img_size": 128, "window_size": 4}),
+    ("vit_tiny_patch16_224", {"img_size": 96, "depth": 4, **_SMALL}),
+    ("vit_small_patch14_reg4_dinov2", {"img_size": 98, "depth": 3, **_SMALL}),
+    ("deit_tiny_distilled_patch16_224", {"img_size": 96, "depth": 4, **_SMALL}),
+    ("eva02_tiny_patch14_224", {"img_size": 98, "depth": 3}),
+    ("beit_base_patch16_224", {"img_size": 96, "depth": 3, **_SMALL}),
+    ("hiera_tiny_224", {"img_size": (128, 128), "stages": (1, 1, 1, 1), "embed_dim": 24}),
+    ("swin_tiny_patch4_window7_224", {**_STAGES, "num_heads": (1, 2, 2, 4)}),
+    ("swinv2_tiny_window8_256", {**_STAGES, "num_heads": (1, 2, 2, 4)}),
     ("convnext_atto", {"img_size": 96}),
     ("mixer_s16_224", {"img_size": 96}),
     ("resmlp_12_224", {"img_size": 96}),
@@ -57,8 +59,9 @@ def test_grids_are_those_that_timm_makes_itself(name, settings):
     with torch.no_grad():
         wanted = module.forward_intermediates(batch, output_fmt="NCHW", intermediates_only=True)
     assert len(wanted) == len(modules)
-    refused = {info.path for info in list_layers(network) if info.refused}
-    assert refused & set(modules) == _UNKNOWN.get(name, set())
+    listed = {info.path: info for info in list_layers(network, decided=modules)}
+    refused = {path for path in modules if listed[path].refused}
+    assert refused == _UNKNOWN.get(name, set())
     found = run_layers(network, batch, modules)
     for layer, grid in zip(modules, wanted, strict=True):
         if layer in refused:
@@ -98,7 +101,8 @@ def test_every_known_order_is_undone(layout):
     places = to_grid(torch.arange(64.0).view(1, 64, 1), layout=layout).flatten().long()
     module = _Tokens(places.argsort())
     network = network_from_module(module, size=64)
-    assert network.trace.find("block").layout == layout
+    network.decide_layouts(["block"])
+    assert network.layouts.layout(network.trace.find("block")) == layout
     batch = torch.randn(2, 3, 64, 64)
     found = run_layers(network, batch, ["embed", "block"])
     wanted = module.block(found["embed"].movedim(1, -1)).movedim(-1, 1)

@@ -3,9 +3,10 @@ import pytest
 import torch
 
 from net2vec.errors import NetworkError
-from net2vec.networks import available_networks, list_layers, load_network, table
+from net2vec.networks import available_networks, list_layers, load_network
 from net2vec.networks.caffe.graph import CaffeNetwork
 from net2vec.networks.caffe.messages import read_definition
+from net2vec.networks.sources import zoo
 from networks.caffe.writing import conv, data, draw_weights, layer, pool, write_network
 from networks.serving import serving
 
@@ -66,8 +67,8 @@ def test_a_network_of_the_table_follows_the_prototxt_beside_its_weights(tmp_path
 def test_published_files_are_fetched_and_used(tmp_path, monkeypatch):
     _write(tmp_path / "zoo", "weakly_audio")
     with serving(tmp_path / "zoo") as (address, asked):
-        entry = table._self_supervised("audio", "weakly_audio", "videos", lambda: None, zoo=address)
-        monkeypatch.setattr(table, "_NETWORKS", {"alexnet_audio": entry})
+        entry = zoo._self_supervised("audio", "weakly_audio", "videos", lambda: None, zoo=address)
+        monkeypatch.setattr(zoo, "NETWORKS", {"alexnet_audio": entry})
         network = load_network("alexnet_audio")
     assert sorted(asked) == ["/weakly_audio.caffemodel", "/weakly_audio.prototxt"]
     assert network.trained

@@ -76,7 +76,7 @@ class CaffeNetwork(nn.Module):
             net: the message that `read_definition` reads.
 
         Raises:
-            NetworkError: the input is not given, or a layer is not supported or does not fit.
+            NetworkError: if the input is not given, or a layer is not supported or does not fit.
         """
         super().__init__()
         layers = layers_for_testing(net)
@@ -122,7 +122,7 @@ class CaffeNetwork(nn.Module):
         it holds those of the training too.
 
         Raises:
-            NetworkError: the file cannot be read, or weights are missing or of another shape.
+            NetworkError: if the file cannot be read, or weights are missing or of another shape.
         """
         weights = read_weights(path)
         state = {}

@@ -139,7 +139,7 @@ def read_definition(path: Path) -> Any:
     """The network that a `.prototxt` describes.
 
     Raises:
-        NetworkError: the file is missing or no text of that kind.
+        NetworkError: if the file is missing or no text of that kind.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -153,7 +153,7 @@ def read_weights(path: Path) -> dict[str, list[Float[np.ndarray, "..."]]]:
     """The weights that a `.caffemodel` holds, by the name of the layer.
 
     Raises:
-        NetworkError: the file is missing or damaged, or a layer's values do not fill its shape.
+        NetworkError: if the file is missing or damaged, or a layer's values do not fill its shape.
     """
     try:
         net = net_parameter().FromString(path.read_bytes())
@@ -172,7 +172,7 @@ def layers_for_testing(net: Any) -> list[CaffeLayer]:
     """The layers of a network that take part in testing, in order.
 
     Raises:
-        NetworkError: the network is written in Caffe's very first format.
+        NetworkError: if the network is written in Caffe's very first format.
     """
     if any(message.HasField("layer") for message in net.layers):
         raise NetworkError(

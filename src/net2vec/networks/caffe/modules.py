@@ -30,7 +30,7 @@ def build_module(layer: CaffeLayer, shapes: Sequence[Shape]) -> nn.Module:
         shapes: shapes of the blobs that it reads, batch included.
 
     Raises:
-        NetworkError: the layer's type, or one of its settings, is not supported.
+        NetworkError: if the layer's type, or one of its settings, is not supported.
     """
     builder = _BUILDERS.get(layer.type)
     if builder is None:

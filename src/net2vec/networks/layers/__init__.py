@@ -1,1 +1,1 @@
-"""Layers of a network: which there are, how they are named, and what they put out."""
+"""Layers of a network: their names, outputs and layouts."""

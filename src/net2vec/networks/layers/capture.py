@@ -1,8 +1,9 @@
 """Take the outputs of chosen layers out of a network's forward pass.
 
-A layer is named by its module path and means exactly what that module returned: it is copied, or
-looked at, at once, because an in-place operation downstream may overwrite it. A module that is
-called several times in a pass stands for its last call; `path#1`, `path#2`, ... name a call.
+A layer is named by its module path and means exactly what that module returned. Its output is
+copied,
+or passed to a callback, at once, because a later in-place operation may overwrite it. Of a module
+that is called several times in a pass the last call is meant; `path#1`, `path#2`, ... name a call.
 """
 
 from __future__ import annotations
@@ -37,14 +38,14 @@ def capture_outputs(module: nn.Module, layers: Sequence[str]) -> Iterator[dict[s
     are gone after the block, also after an error.
 
     Args:
-        module: the network; its mode and gradients are the caller's affair.
+        module: the network, in the mode that the caller wants.
         layers: module paths, or calls of them (`path#2`).
 
     Yields:
         The outputs of the latest pass by the names in `layers`.
 
     Raises:
-        NetworkError: there is no such module, or what it returns is not one tensor.
+        NetworkError: if there is no such module, or what it returns is not one tensor.
     """
     with _capture(module, layers, stop_at=None) as outputs:
         yield outputs
@@ -75,10 +76,12 @@ def run_layers(
         channel, y, x) of a grid, (image, channel) of a vector. Single precision.
 
     Raises:
-        NetworkError: a layer does not exist, was not called, or returned no single tensor.
+        NetworkError: if a layer does not exist, was not called, or returned no single tensor.
     """
-    module = network.module if isinstance(network, Network) else network
-    order = _order_of_calls(network, layers) if isinstance(network, Network) else {}
+    module, order = (network, {}) if isinstance(network, nn.Module) else (network.module, {})
+    if isinstance(network, Network):
+        network.decide_layouts(layers)
+        order = _order_of_calls(network, layers)
     stop_at = max(order.values())[1] if order and len(order) == len(layers) else None
     device = parameter_device(module)
     found: list[dict[str, Tensor]] = []
@@ -99,78 +102,80 @@ def run_layers(
 
 
 class _Stop(Exception):  # noqa: N818 - a signal between the hook and `run_layers`, not an error
-    """All that was asked for has been captured."""
+    """All outputs that were asked for have been captured."""
 
 
 @contextmanager
-def visiting_layers(
+def output_callback(
     network: Network,
     layers: Sequence[str],
-    visit: Callable[[str, Tensor, int], None],
+    callback: Callable[[str, Tensor, int], None],
     *,
     module: nn.Module | None = None,
     mixed_precision: bool = False,
 ) -> Iterator[Callable[[Tensor, int], None]]:
-    """Look at the outputs of layers during a pass, without copies.
+    """Pass the outputs of layers to a callback during the forward pass, without copies.
 
     The network is in evaluation mode inside the block, and as it was found afterwards.
 
     Args:
         network: a network.
         layers: module paths, or calls of them (`path#2`).
-        visit: called from within the pass with a layer's name, its output (a grid of channels, or
-            a vector, in single precision) and the number of the output's first image. The output
-            is only what it is until `visit` returns.
+        callback: called within the pass with a layer's name, its output (a grid of channels, or a
+            vector, in single precision) and the number of the output's first image. The output may
+            be overwritten after `callback` returns.
         module: a replica of the network's module to run in its place (see `replicas`).
         mixed_precision: whether to compute in half precision where torch thinks it safe.
 
     Yields:
-        What runs a batch, given the batch and the number of its first image, in any thread.
+        A function that runs a batch, given the batch and the number of its first image; it may be
+        called in any thread.
 
     Raises:
-        NetworkError: a layer does not exist, was not called, or returned no single tensor.
+        NetworkError: if a layer does not exist, was not called, or returned no single tensor.
     """
     module = network.module if module is None else module
+    network.decide_layouts(layers)
     order = _order_of_calls(network, layers)
     for layer in layers:
         _submodule(module, split_call(layer)[0])
     _refuse_missing(layers, order)
     stop_at = max(order.values())[1] if order else None
     device, fixed = parameter_device(module), fixed_batch_of(module)
-    here, last = 0, 0  # the images of the pass that is running
-    visited: set[str] = set()
+    first_image, end = 0, 0  # of the pass that is running
+    seen: set[str] = set()
 
-    def look(layer: str, output: Tensor) -> None:
-        visited.add(layer)
+    def pass_on(layer: str, output: Tensor) -> None:
+        seen.add(layer)
         with torch.autocast(device.type, enabled=False):
-            visit(layer, _as_grid(output[: last - here], layer, network), here)
+            callback(layer, _as_grid(output[: end - first_image], layer, network), first_image)
 
     def run(batch: Tensor, first: int) -> None:
-        nonlocal here, last
-        here, last = first, first + len(batch)
-        visited.clear()
+        nonlocal first_image, end
+        first_image, end = first, first + len(batch)
+        seen.clear()
         with torch.no_grad(), torch.autocast(device.type, enabled=mixed_precision):
             for portion in portions(batch.to(device, non_blocking=True), fixed):
                 with suppress(_Stop):
                     module(portion)
-                here += len(portion)
-        _refuse_missing(layers, visited)
+                first_image += len(portion)
+        _refuse_missing(layers, seen)
 
     named = {layer: order[layer][1] for layer in layers}
-    with evaluating(module), _watching(module, layers, named, look, stop_at):
+    with evaluating(module), _hooked(module, layers, named, pass_on, stop_at):
         yield run
 
 
-def replicas(module: nn.Module, count: int) -> list[nn.Module]:
-    """The module and copies of it that share its parameters and buffers, to run side by side.
+def share_replicas(module: nn.Module, count: int) -> list[nn.Module]:
+    """The module and copies that share its parameters and buffers, to run in parallel threads.
 
-    A module may keep things in itself during a pass, so that threads must not share it. Fewer
-    than `count` where it cannot be copied or takes only a fixed number of images.
+    A module may keep state during a pass: threads must not share it. There are fewer than `count`
+    where it cannot be copied or takes only a fixed number of images.
     """
     shared = {id(part): part for part in chain(module.parameters(), module.buffers())}
     found = [module]
     if fixed_batch_of(module) is None:
-        # What a module holds that cannot be copied may refuse in any way.
+        # An attribute of a module that cannot be copied may raise anything.
         with suppress(Exception):
             while len(found) < count:
                 found.append(copy.deepcopy(module, dict(shared)))
@@ -187,20 +192,20 @@ def _capture(
         outputs[layer] = output.detach().clone()
 
     named = {layer: split_call(layer) for layer in layers}
-    with _watching(module, layers, named, keep, stop_at, begin=outputs.clear):
+    with _hooked(module, layers, named, keep, stop_at, begin=outputs.clear):
         yield outputs
 
 
 @contextmanager
-def _watching(
+def _hooked(
     module: nn.Module,
     layers: Sequence[str],
     named: Mapping[str, tuple[str, int | None]],
-    look: Callable[[str, Tensor], None],
+    callback: Callable[[str, Tensor], None],
     stop_at: tuple[str, int] | None,
     begin: Callable[[], object] = lambda: None,
 ) -> Iterator[None]:
-    """Have `look` called with a layer's name and output, and the pass left where it may stop.
+    """Call `callback` with a layer's name and output, and leave the pass at `stop_at`.
 
     `named` has the module path of layers and the call that is meant, None for every call.
     """
@@ -219,7 +224,7 @@ def _watching(
             calls[path] += 1
             for layer, call in wanted[path]:
                 if call in (None, calls[path]):
-                    look(layer, _tensor(path, result))
+                    callback(layer, _tensor(path, result))
             if (path, calls[path]) == stop_at:
                 raise _Stop
 

@@ -1,16 +1,17 @@
-"""What a layer puts out, as a grid of channels.
+"""The output of a layer as a grid of channels.
 
-Inputs are squares, so grids are squares too, and by that they are recognised:
+Inputs are squares, so grids are squares too, and are recognised by that:
 
-- (image, channel, side, side): what convolutions give; taken as it is;
+- (image, channel, side, side): outputs of convolutions; taken as they are;
 - (image, side, side, channel): Swin's and ConvNeXt's inner layers; the channels are moved;
 - (image, token, channel), where the number of tokens, or what is left without the class and
   register tokens in front, is a square: transformers; the tokens become a grid;
 - (image, channel), or a grid of one place: a vector, which has no places.
 
-Anything else cannot be probed. A shape does not tell in what order tokens stand, nor where the
+Anything else cannot be probed. A shape determines neither the order of tokens nor which axis has
+the
 channels are if there are as many as there are rows: such a shape has several `Layout`s, and
-`net2vec.networks.layers.layouts` looks which of them the network has.
+`net2vec.networks.layers.layouts` decides between them.
 """
 
 from __future__ import annotations
@@ -46,22 +47,19 @@ class Layout:
     order: str = "rows"
     step: int = 1
 
-    def vectors(
-        self, output: Tensor, places: Int[Tensor, "place"] | None = None
-    ) -> Shaped[Tensor, "image place channel"]:
-        """An output of this layout, a vector of channels for each place.
+    def vectors(self, output: Tensor) -> Shaped[Tensor, "image vector channel"]:
+        """An output's vectors of channels, in the order in which the output has them.
 
         Args:
             output: with a row for each image.
-            places: the numbers of those wanted, places in rows; None for all.
         """
         if self.kind == TOKENS:
-            flat = output[:, -self.side * self.side :]
-            if self.order != "rows":
-                places = _places(self)[... if places is None else places]
-        else:
-            flat = (output if self.kind == CHANNELS_LAST else output.movedim(1, -1)).flatten(1, 2)
-        return flat if places is None else flat[:, places.to(output.device)]
+            return output[:, -self.side * self.side :]
+        return (output if self.kind == CHANNELS_LAST else output.movedim(1, -1)).flatten(1, 2)
+
+    def vector_numbers(self) -> Int[Tensor, "place"]:
+        """Which of the vectors belongs to each place of the grid, the places in rows."""
+        return _vector_numbers(self)
 
 
 def layouts_of(shape: Shape, prefix_tokens: int = 0) -> tuple[Layout, ...]:
@@ -114,7 +112,7 @@ def to_grid(output: Tensor, prefix_tokens: int = 0, *, layout: Layout | None = N
     Args:
         output: with a row for each image.
         prefix_tokens: how many tokens before those of places the network has.
-        layout: which it has (`Network.layout_of`); None for the usual one of the shape, which for
+        layout: which it has (`Network.layouts`); None for the usual one of the shape, which for
             tokens may be wrong.
 
     Returns:
@@ -129,7 +127,10 @@ def to_grid(output: Tensor, prefix_tokens: int = 0, *, layout: Layout | None = N
         return output
     if found.kind == CHANNELS_LAST:
         return output.movedim(-1, 1)
-    tokens = found.vectors(output).transpose(1, 2)
+    tokens = found.vectors(output)
+    if found.order != "rows":
+        tokens = tokens[:, found.vector_numbers().to(output.device)]
+    tokens = tokens.transpose(1, 2)
     return tokens.reshape(len(output), tokens.shape[1], found.side, found.side)
 
 
@@ -145,8 +146,7 @@ def prefix_tokens_of(module: object) -> int:
 
 
 @cache
-def _places(layout: Layout) -> Int[Tensor, "place"]:
-    """Which token belongs to each place of the grid, the places in rows."""
+def _vector_numbers(layout: Layout) -> Int[Tensor, "place"]:
     side, step = layout.side, layout.step
     index = torch.arange(side * side)
     if layout.order == "columns":
@@ -175,5 +175,5 @@ def _orders(side: int) -> tuple[Layout, ...]:
     ]
     different: dict[tuple[int, ...], Layout] = {}
     for layout in every:
-        different.setdefault(tuple(_places(layout).tolist()), layout)
+        different.setdefault(tuple(_vector_numbers(layout).tolist()), layout)
     return tuple(different.values())

@@ -1,19 +1,21 @@
-"""How outputs are grids where their shape does not tell: the network is asked.
+"""Decide how an output is a grid where its shape leaves that open, by running the network.
 
-A few images are shown, each a mosaic of two pictures of noise with as many squares as the grid in
-question has places; a code of the square's own says in which images it shows which picture. The
-output at a place follows the code of the square that it belongs to, even behind layers that mix
-all places, since the codes of the others cancel out. So of every layout that the shape allows it
-is counted how often a place follows its own square's code more than another's: about always in
-the true layout, half of the time in any other. Only a layout that alone agrees is taken.
+The network gets a few images, each a mosaic of two pictures of noise with as many squares as the
+grid in question has places. Every square has a binary code, which says in which images it shows
+which of the two pictures. The output at a place follows the code of the square at that place, even
+behind layers that mix all places, since the codes of the other squares cancel out. For each layout
+that the shape allows, the share of comparisons is counted in which a place follows its own square's
+code more than another square's: almost 1 in the true layout, about one half in any other. A layout
+is taken only if no other one agrees too.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -21,224 +23,299 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from net2vec.networks.layers.grids import TOKENS, Layout, layouts_of
-from net2vec.networks.layers.modes import (
-    evaluating,
-    fixed_batch_of,
-    parameter_device,
-    portions,
-)
+from net2vec.networks.layers.grids import TOKENS, Layout, Shape, layouts_of, probed_shape
+from net2vec.networks.layers.modes import evaluating, fixed_batch_of, parameter_device, portions
 from net2vec.networks.layers.tracing import Output, Trace
 
-# Of a layout that agrees, the share of comparisons that a place's own square wins; half by chance.
-# Places that plainly follow one square, which must be theirs, leave less to chance, and of a few
-# places some are where they should be in a wrong order too.
-_AGREES, _AGREES_PLAINLY, _FEW = 0.7, 0.9, 3
-# Places follow some square's code if so much of their change is by one code, in the median.
+# A layout agrees if its share of comparisons is above the first threshold. The second one holds
+# where less is left to chance: places plainly follow one square, or there are few places, some of
+# which are right in a wrong order too.
+_AGREES, _AGREES_PLAINLY, _MAX_SIDE_OF_FEW = 0.7, 0.9, 3
+# Places follow one square if so much of their change is by one code, in the median.
 _FOLLOWS = 0.6
+# Half of the images are enough where one layout is above the first threshold, without ties, and
+# every other one below the second.
 _IMAGES = 8
-# How many places are looked at, and with how many other squares each is compared.
+_CLEAR, _CLEARLY_NOT = 0.95, 0.7
+# How many places are compared, and each with how many other squares.
 _PLACES, _OTHERS = 64, 32
 
-_Call = tuple[str, int]
 
+class LayoutDecisions:
+    """The layouts of a network's outputs, each decided when it is asked for.
 
-def with_layouts(trace: Trace, module: nn.Module, size: int, prefix_tokens: int = 0) -> Trace:
-    """The trace with the layout of each output, or why it is refused.
-
-    The network is run only if a shape allows several layouts, and is left as it was found. The
-    images are the same each time.
-
-    Where places follow no code at all (a branch that looks at all places alike, or adds nothing
-    yet), tokens are taken to stand as in the module around, to whose output they are added.
-
-    Args:
-        trace: of the module.
-        module: the network.
-        size: side of its input in pixels.
-        prefix_tokens: how many tokens before those of places it has.
+    An output whose shape allows one layout has that one; for the others the network is run, once
+    for each distinct tensor. The images are the same each time, and so are the decisions.
     """
-    possible = {
-        (out.path, out.call): layouts_of(out.shape or (), prefix_tokens) for out in trace.outputs
-    }
-    answers: defaultdict[_Call, dict[Layout, _Answer]] = defaultdict(dict)
-    # A single order of tokens is no certain one either.
-    asked_of = {
-        call: layouts
-        for call, layouts in possible.items()
-        if len(layouts) > 1 or any(layout.kind == TOKENS for layout in layouts)
-    }
-    for side in sorted({layout.side for layouts in asked_of.values() for layout in layouts}):
-        of_side = {
-            call: [layout for layout in layouts if layout.side == side]
-            for call, layouts in asked_of.items()
-            if any(layout.side == side for layout in layouts)
+
+    def __init__(self, trace: Trace, prefix_tokens: int = 0) -> None:
+        """Take over the outputs of a dry pass.
+
+        Args:
+            trace: of the network.
+            prefix_tokens: how many tokens before those of places the network has.
+        """
+        self._trace = trace
+        self._first: dict[int, Output] = {}
+        for output in trace.outputs:
+            self._first.setdefault(output.tensor, output)
+        self._possible = {
+            tensor: layouts_of(output.shape or (), prefix_tokens)
+            for tensor, output in self._first.items()
         }
-        for call, found in _ask(module, size, side, of_side).items():
-            answers[call].update(found)
-    agreeing = {
-        call: [layout for layout, answer in found.items() if answer.agrees(layout)]
-        for call, found in answers.items()
-    }
+        self._agreeing: dict[int, list[Layout]] = {}  # of each tensor that was decided
+        self._follows_nothing: set[int] = set()
 
-    def decided(output: Output) -> Output:
-        call = (output.path, output.call)
-        if call not in asked_of:
-            return replace(output, layout=next(iter(possible[call]), None))
-        agree = agreeing.get(call, [])
-        if (
-            call in answers
-            and not agree
-            and not any(answer.follows for answer in answers[call].values())
-        ):
-            agree = _around(output, trace, agreeing)
-        if len(agree) == 1:
-            return replace(output, layout=agree[0])
-        return replace(output, activation=False, refused=_reason(output, agree))
+    def decide(self, outputs: Iterable[Output], module: nn.Module, size: int) -> None:
+        """Decide the layouts of outputs that were not decided before.
 
-    return replace(trace, outputs=tuple(decided(output) for output in trace.outputs))
+        Args:
+            outputs: of the trace.
+            module: the network, which is left as it was found.
+            size: side of its input in pixels.
+        """
+        outputs = list(outputs)
+        self._measure(outputs, module, size)
+        containers = (around for output in outputs for around in self._containers(output))
+        self._measure(containers, module, size)
 
+    def layout(self, output: Output) -> Layout | None:
+        """The decided layout of an output, or the usual one of its shape if none was decided yet.
 
-def _around(output: Output, trace: Trace, agreeing: Mapping[_Call, list[Layout]]) -> list[Layout]:
-    """The layout of the nearest module around whose output has as many tokens."""
-    if output.shape is None or len(output.shape) != 2 or output.shape[0] == output.shape[1]:
-        return []
-    path = output.path
-    while path := path.rpartition(".")[0]:
-        around = trace.find(path)
-        if around is not None and (around.shape or ())[:1] == output.shape[:1]:
-            agree = agreeing.get((around.path, around.call), [])
-            if agree:
-                return agree
-    return []
+        None where the output is no grid, or is refused.
+        """
+        if output.tensor in self._agreeing:
+            agreeing = self._agreeing_with(output)
+            return agreeing[0] if len(agreeing) == 1 else None
+        return next(iter(self._possible[output.tensor]), None)
+
+    def refusal(self, output: Output) -> str:
+        """Why a decided output cannot be probed though its shape is that of a grid; else empty."""
+        if output.tensor not in self._agreeing or self.layout(output) is not None:
+            return ""
+        shape = " x ".join(str(count) for count in output.shape or ())
+        subject = "tokens stand" if len(output.shape or ()) == 2 else "channels and places lie"
+        known = "several known orders fit" if self._agreeing_with(output) else "no known order fits"
+        return (
+            f"puts out {shape}, and how its {subject} in the image cannot be told: {known} what it "
+            f"does when squares of the image change; take a layer before or after it"
+        )
+
+    def probed_shape(self, output: Output) -> Shape | None:
+        """(channels, side, side) of a grid, (channels,) of a vector, None of anything else."""
+        if output.shape is None or self.refusal(output):
+            return None
+        return probed_shape(output.shape, layout=self.layout(output))
+
+    def _agreeing_with(self, output: Output) -> list[Layout]:
+        """The layouts that agree with what an output does, or else its innermost container's."""
+        tensors = (output.tensor, *(around.tensor for around in self._containers(output)))
+        return next(filter(None, (self._agreeing.get(tensor) for tensor in tensors)), [])
+
+    def _containers(self, output: Output) -> Iterator[Output]:
+        """The containers, innermost first, that decide for an output which follows no code at all.
+
+        Such are branches that attend to all places alike, or add nothing yet: their tokens are
+        taken to stand as in the container to whose output they are added.
+        """
+        shape, path = output.shape or (), output.path
+        if output.tensor not in self._follows_nothing or len(set(shape)) != 2:
+            return
+        while path := path.rpartition(".")[0]:
+            around = self._trace.find(path)
+            if around is not None and (around.shape or ())[:1] == shape[:1]:
+                yield around
+
+    def _measure(self, outputs: Iterable[Output], module: nn.Module, size: int) -> None:
+        """Run the network for those outputs whose layout is open and not decided."""
+        asked = {
+            first.tensor: possible
+            for output in outputs
+            for first in [self._first[output.tensor]]
+            for possible in [self._possible[output.tensor]]
+            # A single order of tokens is not certain either: they may stand in an unknown one.
+            if len(possible) > 1 or any(layout.kind == TOKENS for layout in possible)
+            if output.tensor not in self._agreeing
+        }
+        for images in (_IMAGES // 2, _IMAGES):
+            scores: dict[int, dict[Layout, _Score]] = {tensor: {} for tensor in asked}
+            for side in sorted({layout.side for possible in asked.values() for layout in possible}):
+                calls = {
+                    (self._first[tensor].path, self._first[tensor].call): (
+                        [layout for layout in possible if layout.side == side],
+                        scores[tensor],
+                    )
+                    for tensor, possible in asked.items()
+                    if any(layout.side == side for layout in possible)
+                }
+                _score_layouts(module, _Mosaics.of(side, size, images), calls)
+            for tensor, found in scores.items():
+                if images == _IMAGES:
+                    self._agreeing[tensor] = [lay for lay, one in found.items() if one.agrees(lay)]
+                    if found and not any(one.follows for one in found.values()):
+                        self._follows_nothing.add(tensor)
+                elif clear := _clear_layout(found):
+                    self._agreeing[tensor] = [clear]
+                    del asked[tensor]
 
 
 @dataclass(frozen=True)
-class _Answer:
-    """What a network does by a layout.
+class _Score:
+    """How far a layout agrees with what a network does.
 
     Attributes:
-        share: how often a place follows its own square's code more than another's; ties are half.
+        share: of comparisons that a place's own square wins against another; ties count half.
+        untied: the same among the comparisons without ties.
         follows: whether places follow the code of one square, be it theirs or not.
     """
 
     share: float
+    untied: float
     follows: bool
 
     def agrees(self, layout: Layout) -> bool:
-        plain = self.follows or layout.side <= _FEW
+        plain = self.follows or layout.side <= _MAX_SIDE_OF_FEW
         return self.share > (_AGREES_PLAINLY if plain else _AGREES)
+
+
+def _clear_layout(scores: Mapping[Layout, _Score]) -> Layout | None:
+    """The one layout that half of the images already tell from all others, if there is one."""
+    if any(layout.side**2 <= _OTHERS for layout in scores):
+        return None  # of few places, some follow a wrong square by chance
+    possible = [layout for layout, score in scores.items() if score.untied > _CLEARLY_NOT]
+    clear = len(possible) == 1 and scores[possible[0]].untied > _CLEAR
+    return possible[0] if clear else None
 
 
 @dataclass(frozen=True)
 class _Mosaics:
-    """Images for grids of a side, and what to compare.
+    """Images for grids of one side, and the comparisons to make.
 
     Attributes:
         images: (image, 3, size, size).
-        places: those that are looked at.
-        codes: of each of these, of its own square and then of others, 1 or -1 for each image.
-        every: all codes that there are, once each.
+        places: numbers of the places that are compared, in rows.
+        codes: all codes that there are, once each, 1 or -1 for each image.
+        compared: number of the code of each place's own square, and then of others'.
     """
 
     images: Float[Tensor, "image 3 size size"]
     places: Int[Tensor, "place"]
-    codes: Float[Tensor, "place square image"]
-    every: Float[Tensor, "code image"]
+    codes: Float[Tensor, "code image"]
+    compared: Int[Tensor, "place square"]
 
     @classmethod
-    def of(cls, side: int, size: int) -> _Mosaics:
+    def of(cls, side: int, size: int, count: int) -> _Mosaics:
+        """Draw `count` images of `size` pixels for grids of side `side`."""
         generator = torch.Generator().manual_seed(side)
-        # Colour and texture: to some filters an even square is nothing.
+        # Colour and texture: some filters give nothing on an even square.
         coarse, fine = (
-            _enlarged(torch.randn(2, 3, count, count, generator=generator), size)
-            for count in (side, 4 * side)
+            _enlarged(torch.randn(2, 3, squares, squares, generator=generator), size)
+            for squares in (side, 4 * side)
         )
         squares = side * side
         # As many images of one picture as of the other.
-        order = torch.rand(_IMAGES, squares, generator=generator).argsort(0)
+        order = torch.rand(count, squares, generator=generator).argsort(0)
         codes = order % 2 * 2.0 - 1
-        shown = _enlarged(codes.view(_IMAGES, 1, side, side), size)
+        shown = _enlarged(codes.view(count, 1, side, side), size)
         images = torch.where(shown > 0, coarse[0] + fine[0], coarse[1] + fine[1])
         places = torch.randperm(squares, generator=generator)[:_PLACES]
         apart = torch.randint(1, squares, (len(places), _OTHERS), generator=generator)
         compared = torch.cat([places[:, None], (places[:, None] + apart) % squares], 1)
-        return cls(images, places, codes.t()[compared], torch.unique(codes.t(), dim=0))
+        distinct, number = torch.unique(codes.t(), dim=0, return_inverse=True)
+        return cls(images, places, distinct, number[compared])
 
-    def answer(self, vectors: Float[Tensor, "image place channel"]) -> _Answer:
-        """Hold what the places looked at do against the codes."""
+    def vectors(self, output: Tensor, layouts: Sequence[Layout]) -> Float[Tensor, "image vector c"]:
+        """A copy of those vectors of an output that one of the layouts has at a compared place.
+
+        Args:
+            output: with a row for each image.
+            layouts: of one kind and side.
+        """
+        numbers, _ = self._numbers(layouts)
+        return layouts[0].vectors(output)[:, numbers.to(output.device)].float().cpu()
+
+    def scores(
+        self, vectors: Float[Tensor, "image vector c"], layouts: Sequence[Layout]
+    ) -> list[_Score]:
+        """Compare what the vectors do with the codes, by each layout."""
+        _, inverse = self._numbers(layouts)
         moved = (vectors - vectors.mean(0)).transpose(0, 1)
         products = torch.bmm(moved, moved.transpose(1, 2))
         whole = products.diagonal(dim1=1, dim2=2).sum(1)
-        # The shares of each place's change that are by a code; none where it does not change.
-        products = (
-            products / (_IMAGES * whole.clamp_min(torch.finfo(whole.dtype).tiny))[:, None, None]
-        )
-        shares = (self.codes @ products * self.codes).sum(2)
-        lead = shares[:, :1] - shares[:, 1:]
-        same = lead.abs() < 1e-4  # equal codes, up to rounding
-        wins = ((lead > 0) & ~same).double() + 0.5 * same
-        by_one = (self.every @ products * self.every).sum(2).amax(1)
-        return _Answer(float(wins.mean()), bool(by_one.median() > _FOLLOWS))
+        # The share of each vector's change that is by each code; 0 where it does not change.
+        outer = (self.codes[:, :, None] * self.codes[:, None]).flatten(1)
+        shares = products.flatten(1) @ outer.t()
+        shares /= (len(products[0]) * whole.clamp_min(torch.finfo(whole.dtype).tiny))[:, None]
+        compared = shares[inverse[:, :, None], self.compared]
+        lead = compared[:, :, :1] - compared[:, :, 1:]
+        tied = lead.abs() < 1e-4  # equal codes, up to rounding
+        wins = ((lead > 0) & ~tied).sum((1, 2)).double()
+        ties = tied.sum((1, 2)).double()
+        count = lead[0].numel()
+        follows = shares.amax(1)[inverse].median(1).values > _FOLLOWS
+        columns = (wins + 0.5 * ties) / count, wins / (count - ties).clamp_min(1), follows
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        return [_Score(*row) for row in rows]
+
+    def _numbers(self, layouts: Sequence[Layout]) -> tuple[Int[Tensor, "vector"], Tensor]:
+        """Numbers of the vectors that are compared, and which of them each (layout, place) has."""
+        numbers = torch.stack([layout.vector_numbers()[self.places] for layout in layouts])
+        distinct, inverse = torch.unique(numbers, return_inverse=True)
+        return distinct, inverse
 
 
 class _Done(Exception):  # noqa: N818 - a signal to leave the pass, not an error
-    """All that was asked for has been seen."""
+    """All outputs that were asked for have been seen."""
 
 
-def _ask(
-    module: nn.Module, size: int, side: int, asked: Mapping[_Call, Iterable[Layout]]
-) -> dict[_Call, dict[Layout, _Answer]]:
-    """For each call, how well each layout of a side agrees with what the network does."""
-    mosaics = _Mosaics.of(side, size)
-    seen: defaultdict[tuple[_Call, Layout], list[Tensor]] = defaultdict(list)
-    calls: defaultdict[str, int] = defaultdict(int)
+_Call = tuple[str, int]
+_Asked = tuple[Sequence[Layout], dict[Layout, _Score]]
+
+
+def _score_layouts(module: nn.Module, mosaics: _Mosaics, calls: Mapping[_Call, _Asked]) -> None:
+    """Run a network on mosaics and score layouts by what it does.
+
+    Args:
+        module: the network.
+        mosaics: for one side.
+        calls: for each module path and call the layouts in question, and where to put their scores.
+    """
+    batches = portions(mosaics.images.to(parameter_device(module)), fixed_batch_of(module))
+    parts: defaultdict[tuple[_Call, str], list[Tensor]] = defaultdict(list)
+    count: Counter[str] = Counter()
     waiting: set[_Call] = set()
-    rows = 0
 
     def hook_of(path: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_: nn.Module, __: Any, result: Any) -> None:
-            calls[path] += 1
-            called = (path, calls[path])
-            # What has no row for each image only happened to have as many in the dry pass.
-            of_images = isinstance(result, Tensor) and len(result) == rows
-            for layout in asked.get(called, ()) if of_images else ():
-                vectors = layout.vectors(result, mosaics.places)
-                seen[called, layout].append(vectors.float().cpu())
-            waiting.discard(called)
+            count[path] += 1
+            call = (path, count[path])
+            layouts, scores = calls.get(call, ((), {}))
+            # An output without a row for each image only happened to have as many in the dry pass.
+            if isinstance(result, Tensor) and len(result) == len(batches[0]):
+                for kind, group in groupby(layouts, key=lambda layout: layout.kind):
+                    of_kind, vectors = list(group), parts[call, kind]
+                    vectors.append(mosaics.vectors(result, of_kind))
+                    if len(vectors) == len(batches):
+                        found = torch.cat(vectors)[: len(mosaics.images)]
+                        scores.update(zip(of_kind, mosaics.scores(found, of_kind), strict=True))
+                        vectors.clear()
+            waiting.discard(call)
             if not waiting:
                 raise _Done
 
         return hook
 
     with ExitStack() as stack:
-        for path in {path for path, _ in asked}:
+        for path in {path for path, _ in calls}:
             hook = module.get_submodule(path).register_forward_hook(hook_of(path))
             stack.callback(hook.remove)
         stack.enter_context(evaluating(module))
-        for portion in portions(
-            mosaics.images.to(parameter_device(module)), fixed_batch_of(module)
-        ):
-            rows = len(portion)
-            calls.clear()
-            waiting.update(asked)
+        for batch in batches:
+            count.clear()
+            waiting.update(calls)
             with suppress(_Done):
-                module(portion)
-    found: defaultdict[_Call, dict[Layout, _Answer]] = defaultdict(dict)
-    for (called, layout), parts in seen.items():
-        found[called][layout] = mosaics.answer(torch.cat(parts)[:_IMAGES])
-    return found
+                module(batch)
 
 
 def _enlarged(grid: Tensor, size: int) -> Tensor:
     return interpolate(grid, size=(size, size), mode="nearest")
-
-
-def _reason(output: Output, agree: Iterable[Layout]) -> str:
-    shape = " x ".join(str(count) for count in output.shape or ())
-    what = "tokens stand" if len(output.shape or ()) == 2 else "channels and places lie"
-    known = "several known orders fit" if list(agree) else "no known order fits"
-    return (
-        f"puts out {shape}, and how its {what} in the image cannot be told: {known} what it does "
-        f"when squares of the image change; take a layer before or after it"
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -17,9 +17,11 @@ _ROOM = 1.5
 _BYTES_OF_MEAN = 4
 
 # How often a class of containers must occur to be taken for the blocks of a network.
-_REPEATED = 4
-# How many blocks are taken of a stack with one grid.
-_OF_A_STACK = 4
+_MIN_REPEATS = 4
+# How many blocks are taken of a stack with one size of grid.
+_MAX_OF_A_STACK = 4
+# How often layers are chosen again because a chosen one cannot be probed, before all are decided.
+_MAX_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,22 @@ class LayerInfo:
         return channels * (int(_ROOM * kept) * _BYTES_OF_ENTRY + images * _BYTES_OF_MEAN)
 
 
-def list_layers(network: Network) -> list[LayerInfo]:
+def list_layers(network: Network, *, decided: Collection[str] | None = None) -> list[LayerInfo]:
     """Every layer of a network, in the order in which a dry pass finishes them.
 
     A container comes right after its parts, and a module that is called several times stands
     where its last call is.
 
+    Args:
+        network: the network.
+        decided: module paths of layers whose layout must be decided where their shape leaves it
+            open, which takes passes of the network; None for all. Others have the usual layout of
+            their shape, unless theirs was decided before.
+
     Raises:
-        NetworkError: the network cannot run on its own preprocessing's size.
+        NetworkError: if the network cannot run on its own preprocessing's size.
     """
+    network.decide_layouts(decided)
     names: defaultdict[str, list[str]] = defaultdict(list)
     for alias, path in (*network.aliases.items(), *network.trace.duplicates.items()):
         names[path].append(alias)
@@ -86,15 +95,15 @@ def list_layers(network: Network) -> list[LayerInfo]:
             shape=shape,
             calls=output.call,
             activation=output.activation if shape else None,
-            refused=output.refused,
+            refused=network.layouts.refusal(output),
         )
         for output in network.trace.outputs
         if output.call == calls[output.path]
-        for shape in [output.probed_shape()]
+        for shape in [network.layouts.probed_shape(output)]
     ]
 
 
-def default_layers(listed: Sequence[LayerInfo]) -> tuple[str, ...]:
+def default_layers(network: Network) -> tuple[str, ...]:
     """Layers worth probing in a network of which nothing is known: one for every size of grid.
 
     Of the layers that an activation follows, if any does, the last with each size, the outermost
@@ -105,6 +114,18 @@ def default_layers(listed: Sequence[LayerInfo]) -> tuple[str, ...]:
     of blocks that add to a common stream: there it is the blocks, and of a stack of blocks with
     one size of grid, four, evenly spaced and with the last.
     """
+    decided: tuple[str, ...] | None = ()
+    for rounds in range(_MAX_ROUNDS + 1):
+        listed = list_layers(network, decided=decided)
+        chosen = _choose(listed)
+        # Only the layers that are chosen need to be decided, unless some of them turn out unfit.
+        if decided is None or set(chosen) <= set(decided):
+            break
+        decided = None if rounds == _MAX_ROUNDS - 1 else (*decided, *chosen)
+    return chosen
+
+
+def _choose(listed: Sequence[LayerInfo]) -> tuple[str, ...]:
     grids = [info for info in listed if info.is_grid and "Pool" not in info.kind]
     blocks = _blocks(grids) if any("LayerNorm" in info.kind for info in listed) else []
     chosen: dict[tuple[int, ...], LayerInfo] = {}
@@ -114,7 +135,7 @@ def default_layers(listed: Sequence[LayerInfo]) -> tuple[str, ...]:
         if rival is None or info.path.count(".") <= rival.path.count("."):
             chosen[size] = info
     if blocks and len(chosen) == 1:
-        count = min(_OF_A_STACK, len(blocks))
+        count = min(_MAX_OF_A_STACK, len(blocks))
         return tuple(blocks[(part + 1) * len(blocks) // count - 1].path for part in range(count))
     return tuple(info.path for info in sorted(chosen.values(), key=listed.index))
 
@@ -130,5 +151,5 @@ def _blocks(grids: Sequence[LayerInfo]) -> list[LayerInfo]:
     for info in grids:
         if parts[info.path] and info.kind != "Sequential":
             by_kind[info.kind].append(info)
-    repeated = [infos for infos in by_kind.values() if len(infos) >= _REPEATED]
+    repeated = [infos for infos in by_kind.values() if len(infos) >= _MIN_REPEATS]
     return max(repeated, key=lambda infos: sum(parts[info.path] for info in infos), default=[])

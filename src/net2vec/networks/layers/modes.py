@@ -14,8 +14,8 @@ from torch import Tensor, nn
 def evaluating(module: nn.Module) -> Iterator[None]:
     """Evaluation mode and no gradients inside; each submodule's own mode is restored after.
 
-    Also inside `torch.inference_mode`, whose tensors do not tell whether they were changed and
-    cannot be changed in threads.
+    Also in `torch.inference_mode`, whose tensors have no version counter and cannot be changed in
+    other threads.
     """
     training = [part for part in module.modules() if part.training]
     try:
@@ -29,8 +29,8 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def staying(module: nn.Module) -> Iterator[None]:
-    """Whatever moves the module inside, it is back on its device afterwards."""
+def device_restored(module: nn.Module) -> Iterator[None]:
+    """Move the module back to its device after the block."""
     device = parameter_device(module)
     try:
         yield
@@ -40,7 +40,7 @@ def staying(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
-    """Convolutions of a GPU in the precision of a CPU: by default they round to ten bits."""
+    """Full single precision in convolutions of a GPU, which by default round to ten bits."""
     before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from net2vec.errors import NetworkError
@@ -27,44 +27,57 @@ def resolve_layers(network: Network, patterns: Sequence[str] | None = None) -> t
         Module paths without repetition, in the network's forward order.
 
     Raises:
-        NetworkError: a name is unknown, a glob matches nothing, or a layer cannot be probed.
+        NetworkError: if a name is unknown, a glob matches nothing, or a layer cannot be probed.
     """
-    listed = list_layers(network)
+    defaults = network.layers or default_layers(network)
+    listed = list_layers(network, decided=())
     infos = {info.path: info for info in listed}
     aliases = {alias: info.path for info in listed for alias in info.aliases if alias not in infos}
-    defaults = network.layers or default_layers(listed)
     if not defaults:
         raise NetworkError(f"{network.name} has no layer with a grid to probe")
 
-    order = {(out.path, out.call): place for place, out in enumerate(network.trace.outputs)}
-    chosen: dict[str, int] = {}
+    chosen: dict[str, None] = {}  # in the order of the patterns
+    named: list[str] = []
     for pattern in patterns or defaults:
         if pattern == LAST and LAST not in infos:
             pattern = defaults[-1]
         if "*" in pattern or "?" in pattern:
-            layers = _matching(pattern, infos, aliases)
+            chosen |= dict.fromkeys(_matching(network, pattern, infos, aliases))
         else:
             name, call = split_call(pattern)
             path = aliases.get(name, name)
             if path not in infos:
                 raise NetworkError(_unknown(network, name, [*infos, *aliases]))
-            _check(infos[path], call)
-            layers = [path if call is None else f"{path}#{call}"]
-        for layer in layers:
-            path, call = split_call(layer)
-            chosen[layer] = order[path, call or infos[path].calls]
-    return tuple(sorted(chosen, key=lambda layer: chosen[layer]))
+            named.append(path if call is None else f"{path}#{call}")
+            chosen[named[-1]] = None
+    # Those of globs are decided already; all others together, which takes fewer passes.
+    decided = {split_call(layer)[0] for layer in named}
+    infos = {info.path: info for info in list_layers(network, decided=decided)}
+    for layer in named:
+        path, call = split_call(layer)
+        _check(infos[path], call)
+    order = {(out.path, out.call): place for place, out in enumerate(network.trace.outputs)}
+
+    def place(layer: str) -> int:
+        path, call = split_call(layer)
+        return order[path, call or infos[path].calls]
+
+    return tuple(sorted(chosen, key=place))
 
 
-def _matching(pattern: str, infos: dict[str, LayerInfo], aliases: dict[str, str]) -> Sequence[str]:
+def _matching(
+    network: Network, pattern: str, infos: Mapping[str, LayerInfo], aliases: Mapping[str, str]
+) -> Sequence[str]:
     parts = {"**": ".*", "*": "[^.]*", "?": "[^.]"}
     tokens = re.split(r"(\*\*|\*|\?)", pattern)
     glob = re.compile("".join(parts.get(token, re.escape(token)) for token in tokens))
-    names = {path: path for path in infos} | aliases
-    found = {path for name, path in names.items() if glob.fullmatch(name) and infos[path].shape}
+    names = {path: path for path in infos} | {**aliases}
+    matching = {path for name, path in names.items() if glob.fullmatch(name)}
+    decided = {info.path: info for info in list_layers(network, decided=matching)}
+    found = sorted(path for path in matching if decided[path].shape)
     if not found:
         raise NetworkError(f"no layer matches {pattern!r}; `net2vec layers` lists them")
-    return sorted(found)
+    return found
 
 
 def _check(info: LayerInfo, call: int | None) -> None:

@@ -1,6 +1,6 @@
-"""One dry pass of a network: which modules are called, in what order, and what they put out.
+"""One dry pass of a network: the modules that are called, in order, and their outputs.
 
-Whether a layer's output follows an activation function is watched, not guessed from class names:
+Whether a layer's output follows an activation function is observed, not guessed from class names:
 the pass notes every tensor that such a function returns, and a module's output is *activated* if
 it is one of these tensors, untouched since. So a residual block that ends in a ReLU counts, one
 that ends in a sum does not, and an in-place sum after a ReLU revokes it.
@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -20,7 +21,6 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from net2vec.errors import NetworkError
-from net2vec.networks.layers.grids import Layout, probed_shape
 from net2vec.networks.layers.modes import evaluating, parameter_device
 
 _IN_PLACE_TOO = (
@@ -52,8 +52,7 @@ class Output:
         shape: the output's shape without the batch; None where it is not a single float tensor
             with a row for each image (windows of images, for instance, are rows of their own).
         activation: whether it comes straight from an activation function.
-        layout: how it is a grid, None of what is none; see `net2vec.networks.layers.layouts`.
-        refused: why it cannot be probed though its shape is that of a grid; else empty.
+        tensor: number of the tensor, the same for outputs that are one unchanged tensor.
     """
 
     path: str
@@ -61,14 +60,7 @@ class Output:
     kind: str
     shape: tuple[int, ...] | None
     activation: bool
-    layout: Layout | None = None
-    refused: str = ""
-
-    def probed_shape(self) -> tuple[int, ...] | None:
-        """(channels, side, side) of a grid, (channels,) of a vector, None of anything else."""
-        if self.refused or self.shape is None:
-            return None
-        return probed_shape(self.shape, layout=self.layout)
+    tensor: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,8 +83,17 @@ class Trace:
     def find(self, path: str, call: int | None = None) -> Output | None:
         """The output of a module's call, without one of its last; None where there is none."""
         path = self.duplicates.get(path, path)
-        found = [out for out in self.outputs if out.path == path and call in (None, out.call)]
-        return found[-1] if found else None
+        found = self._by_path.get(path, [])
+        if call is None:
+            return found[-1] if found else None
+        return found[call - 1] if 1 <= call <= len(found) else None
+
+    @cached_property
+    def _by_path(self) -> dict[str, list[Output]]:
+        outputs: dict[str, list[Output]] = {}
+        for output in self.outputs:
+            outputs.setdefault(output.path, []).append(output)
+        return outputs
 
 
 def trace_outputs(module: nn.Module, batch: Float[Tensor, "image 3 size size"]) -> Trace:
@@ -103,11 +104,12 @@ def trace_outputs(module: nn.Module, batch: Float[Tensor, "image 3 size size"]) 
         batch: moved to the module's device.
 
     Raises:
-        NetworkError: the module fails on the batch.
+        NetworkError: if the module fails on the batch.
     """
     outputs: list[Output] = []
     calls: Counter[str] = Counter()
     watch = _ActivationWatch()
+    returned = _TensorTable()
 
     def note(path: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(part: nn.Module, _: Any, result: Any) -> None:
@@ -126,6 +128,7 @@ def trace_outputs(module: nn.Module, batch: Float[Tensor, "image 3 size size"]) 
                     kind=str(part._get_name()),  # type: ignore[no-untyped-call]
                     shape=tuple(result.shape[1:]) if usable else None,
                     activation=usable and watch.is_activated(result),
+                    tensor=returned.number(result),
                 )
             )
 
@@ -153,20 +156,44 @@ def split_call(layer: str) -> tuple[str, int | None]:
     return (path, int(call)) if sign and call.isdecimal() else (layer, None)
 
 
+class _TensorTable:
+    """Numbers for tensors and what was done to them in place.
+
+    Tensors are known by identity, with weak references: they must not stay in memory.
+    """
+
+    def __init__(self) -> None:
+        self._tensors: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
+        self._states: dict[int, tuple[int, int]] = {}
+        self._count = 0
+
+    def __contains__(self, tensor: Tensor) -> bool:
+        """Whether the tensor was numbered and not changed since."""
+        known = self._tensors.get(id(tensor)) is tensor
+        return known and self._states[id(tensor)][1] == tensor._version
+
+    def number(self, value: Any) -> int:
+        """The number of a tensor; a new one if it is new or was changed, and of anything else."""
+        if not isinstance(value, Tensor) or value not in self:
+            self._count += 1
+            if not isinstance(value, Tensor):
+                return self._count
+            self._tensors[id(value)] = value
+            self._states[id(value)] = (self._count, value._version)
+        return self._states[id(value)][0]
+
+
 class _ActivationWatch(TorchFunctionMode):
     """Notes the tensors that certain functions return, called by modules or otherwise."""
 
     def __init__(self) -> None:
         super().__init__()
-        # By identity, with weak references: activations of the pass must not stay in memory.
-        self._activated: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
-        self._versions: dict[int, int] = {}
+        self._activated = _TensorTable()
         self._weightings: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
 
     def is_activated(self, tensor: Tensor) -> bool:
         """Whether it comes from an activation function and was not changed since."""
-        known = self._activated.get(id(tensor)) is tensor
-        return known and self._versions[id(tensor)] == tensor._version
+        return tensor in self._activated
 
     def is_weighting(self, tensor: Tensor) -> bool:
         """Whether it says how places attend to each other, which only looks like a grid."""
@@ -184,8 +211,7 @@ class _ActivationWatch(TorchFunctionMode):
         activated = name in _ACTIVATIONS or (name in _KEEPING and self._all_activated(args))
         result = func(*args, **(kwargs or {}))
         if activated and isinstance(result, Tensor):
-            self._activated[id(result)] = result
-            self._versions[id(result)] = result._version
+            self._activated.number(result)
         if name == "softmax" and result.ndim == 4:
             self._weightings[id(result)] = result
         return result

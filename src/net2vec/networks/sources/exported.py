@@ -21,6 +21,7 @@ from torch import Tensor, fx, nn
 from net2vec.errors import NetworkError
 from net2vec.networks.network import Network
 from net2vec.networks.preprocessing import imagenet_preprocessing
+from net2vec.networks.sources.base import NetworkSource
 from net2vec.networks.weights.downloads import first_line
 
 # What torch would run while it loads a program: pickled objects, scripts, compiled libraries.
@@ -39,6 +40,36 @@ _SIZE_SYNTAX = (
     *(ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Compare, ast.cmpop),
 )
 _WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+
+
+class ExportedPrograms(NetworkSource):
+    """Files that `torch.export.save` wrote."""
+
+    usage = "FILE.pt2"
+    has_random = False
+
+    def recognises(self, name: str) -> bool:
+        """Whether the name ends in `.pt2`."""
+        return name.endswith(".pt2")
+
+    def load(self, name: str, weights: str | None, seed: int) -> Network:
+        """Load a program.
+
+        Raises:
+            NetworkError: if the file is no such program, contains code, or does not take images;
+                or if weights are given, since a program contains its own.
+        """
+        path = Path(name)
+        if weights is not None:
+            raise NetworkError(f"{path.name} holds its weights: leave out --weights {weights}")
+        module = ExportedNetwork(_load_program(path))
+        return Network(
+            name=path.name,
+            module=module,
+            preprocessing=imagenet_preprocessing(module.size),
+            weights=f"file:{path.name}",
+            source=path.name,
+        )
 
 
 class GraphNode(nn.Module):
@@ -76,7 +107,7 @@ class ExportedNetwork(nn.Module):
             program: takes one float batch of shape (image, 3, size, size).
 
         Raises:
-            NetworkError: it takes something else.
+            NetworkError: if it takes something else.
         """
         super().__init__()
         self.fixed_batch, self.size = _input_of(program)
@@ -106,28 +137,6 @@ class _Interpreter(fx.Interpreter):
             return None
         result = super().run_node(n)
         return self._network.get_submodule(n.name)(result) if n.op == "call_function" else result
-
-
-def network_from_program(path: Path, *, weights: str | None = None) -> Network:
-    """Load an exported program as a network.
-
-    Args:
-        path: a file that `torch.export.save` wrote.
-        weights: must be None, since a program holds its weights.
-
-    Raises:
-        NetworkError: the file is no such program, holds code, or does not take images.
-    """
-    if weights is not None:
-        raise NetworkError(f"{path.name} holds its weights: leave out --weights {weights}")
-    module = ExportedNetwork(_load_program(path))
-    return Network(
-        name=path.name,
-        module=module,
-        preprocessing=imagenet_preprocessing(module.size),
-        weights=f"file:{path.name}",
-        source=path.name,
-    )
 
 
 def _load_program(path: Path) -> torch.export.ExportedProgram:

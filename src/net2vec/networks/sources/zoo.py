@@ -1,24 +1,74 @@
-"""Networks that were published as files: PyTorch checkpoints and Caffe models."""
+"""Networks that have a name of their own: those of the paper, and their published weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import nn
 
-from net2vec.errors import NetworkError
-from net2vec.networks.caffe.graph import CaffeNetwork
-from net2vec.networks.caffe.messages import read_definition
+from net2vec.networks.caffe import references
+from net2vec.networks.network import Network
 from net2vec.networks.preprocessing import Preprocessing, Triple, imagenet_preprocessing
+from net2vec.networks.sources.base import Architecture, Entry, NetworkSource, build_network
+from net2vec.networks.sources.caffe_files import CaffeArchitecture
+from net2vec.networks.sources.torchvision_models import TorchvisionArchitecture
 from net2vec.networks.weights.checkpoints import load_checkpoint
 from net2vec.networks.weights.downloads import fetch_files
 
-# The mean of ImageNet's images, BGR, that comes with Caffe.
-CAFFE_MEAN: Triple = (104.00698793, 116.66876762, 122.67891434)
 # The mean, BGR, that the paper's comparison of networks subtracts for all of its Caffe models.
-DISSECTION_MEAN: Triple = (109.5388, 118.6897, 124.6901)
+_DISSECTION_MEAN: Triple = (109.5388, 118.6897, 124.6901)
+# Where the files of the networks that no library offers are published.
+_PLACES365 = "http://places2.csail.mit.edu/models_places365"
+_DISSECTION_ZOO = "http://netdissect.csail.mit.edu/dissect/zoo"
+
+_ALEXNET_RELUS = {"conv1": 1, "conv2": 4, "conv3": 7, "conv4": 9, "conv5": 11}
+_VGG16_RELUS = {
+    "conv1_1": 1,
+    "conv1_2": 3,
+    "conv2_1": 6,
+    "conv2_2": 8,
+    "conv3_1": 11,
+    "conv3_2": 13,
+    "conv3_3": 15,
+    "conv4_1": 18,
+    "conv4_2": 20,
+    "conv4_3": 22,
+    "conv5_1": 25,
+    "conv5_2": 27,
+    "conv5_3": 29,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZooEntry(Entry):
+    """A network of the table below.
+
+    Attributes:
+        architecture: makes what builds the network.
+    """
+
+    architecture: Callable[[], Architecture]
+
+
+class NetworkZoo(NetworkSource):
+    """The networks of the table below."""
+
+    def recognises(self, name: str) -> bool:
+        """Whether the name is in the table."""
+        return name in NETWORKS
+
+    def load(self, name: str, weights: str | None, seed: int) -> Network:
+        """Build a network of the table."""
+        entry = NETWORKS[name]
+        return build_network(name, entry.architecture(), weights, seed, entry)
+
+    def entries(self) -> Mapping[str, Entry]:
+        """All networks of the table."""
+        return NETWORKS
 
 
 class PlacesAlexNet:
@@ -29,7 +79,7 @@ class PlacesAlexNet:
     published = ("places365",)
 
     def __init__(self, addresses: Sequence[str]) -> None:
-        """Say where the checkpoint is published."""
+        """Take the addresses of the checkpoint."""
         self._addresses = addresses
 
     def untrained(self) -> nn.Module:
@@ -51,83 +101,145 @@ class PlacesAlexNet:
         return self.from_file(path)
 
     def preprocessing(self, module: nn.Module, weights: str | None) -> Preprocessing:
-        """What the network is fed: what it was trained on, at the size of an AlexNet's probes."""
+        """What it was trained on, at the size of an AlexNet's probes."""
         return imagenet_preprocessing(227)
 
 
-class CaffeArchitecture:
-    """A network that a prototxt describes, with weights in a `.caffemodel`.
+def _features(places: Mapping[str, int]) -> Mapping[str, str]:
+    return MappingProxyType({name: f"features.{place}" for name, place in places.items()})
 
-    Attributes:
-        source: where the files come from, for people.
-        licence: the terms of the weights.
-        published: the name of the published files, or nothing.
-    """
 
-    def __init__(
-        self,
-        name: str,
-        definition: Callable[[], Any],
-        *,
-        addresses: Sequence[str] = (),
-        mean: Triple = CAFFE_MEAN,
-        licence: str = "unknown",
-        source: str = "",
-    ) -> None:
-        """Say where the parts of the network are.
+def _imagenet(name: str, layers: tuple[str, ...], places: Mapping[str, int]) -> ZooEntry:
+    return ZooEntry(
+        task="classification",
+        training_set="ImageNet",
+        layers=layers,
+        architecture=lambda: TorchvisionArchitecture(name),
+        licence=TorchvisionArchitecture.licence,
+        source="torchvision",
+        aliases=_features(places),
+    )
 
-        Args:
-            name: the network's name.
-            definition: makes the message that describes the network, for weights that come
-                without a prototxt.
-            addresses: where prototxt and caffemodel are published; may be empty.
-            mean: what the network subtracts from the pixels, BGR.
-            licence: the terms of the weights.
-            source: where the files come from, for people.
-        """
-        self.name = name
-        self.source = source or name
-        self.licence = licence
-        self.published = tuple({PurePosixPath(address).stem: None for address in addresses})
-        self._definition, self._addresses, self._mean = definition, addresses, mean
 
-    @classmethod
-    def from_prototxt(cls, path: Path) -> CaffeArchitecture:
-        """The network of a `deploy.prototxt`."""
-        return cls(path.name, lambda: read_definition(path), source=path.name)
+def _caffe(
+    name: str,
+    file: str,
+    definition: Callable[[], Any],
+    layers: tuple[str, ...],
+    *,
+    task: str,
+    training_set: str,
+    licence: str,
+    aliases: Mapping[str, str] | None = None,
+    zoo: str = _DISSECTION_ZOO,
+) -> ZooEntry:
+    addresses = tuple(f"{zoo}/{file}.{end}" for end in ("prototxt", "caffemodel"))
+    return ZooEntry(
+        task=task,
+        training_set=training_set,
+        layers=layers,
+        architecture=lambda: CaffeArchitecture(
+            name,
+            definition,
+            addresses=addresses,
+            mean=_DISSECTION_MEAN,
+            licence=licence,
+            source=zoo,
+        ),
+        licence=licence,
+        source=zoo,
+        aliases=MappingProxyType(dict(aliases or {})),
+    )
 
-    def untrained(self) -> nn.Module:
-        """The module with fresh weights, drawn from torch's global generator."""
-        return CaffeNetwork(self._definition())
 
-    def from_file(self, path: Path) -> nn.Module:
-        """The module with the weights in a file.
+def _self_supervised(
+    task: str,
+    file: str,
+    training_set: str,
+    definition: Callable[[], Any],
+    *,
+    prefix: str = "",
+    zoo: str = _DISSECTION_ZOO,
+) -> ZooEntry:
+    return _caffe(
+        f"alexnet_{task}",
+        file,
+        definition,
+        (f"{prefix}conv5",),
+        task=f"self-supervised: {task}",
+        training_set=training_set,
+        licence="see its authors",
+        aliases={f"conv{n}": f"{prefix}conv{n}" for n in range(1, 6)} if prefix else None,
+        zoo=zoo,
+    )
 
-        A `.caffemodel` belongs to a prototxt: the one beside it, if there is one under the same
-        name, else the network's own.
-        """
-        beside = path.with_suffix(".prototxt")
-        own = beside.is_file() and path.suffix == ".caffemodel"
-        module = CaffeNetwork(read_definition(beside) if own else self._definition())
-        if path.suffix == ".caffemodel":
-            module.load_caffemodel(path)
-        else:
-            load_checkpoint(module, path)
-        return module
 
-    def from_published(self, weights: str) -> nn.Module:
-        """The module with published weights."""
-        paths = fetch_files(self.name, self._addresses)
-        definition = next(path for path in paths if path.suffix == ".prototxt")
-        module = CaffeNetwork(read_definition(definition))
-        module.load_caffemodel(next(path for path in paths if path.suffix == ".caffemodel"))
-        return module
+# As the paper's experiments feed it, not as torchvision documents it: 227 pixels, the mean of
+# their Caffe models, one scale for all channels.
+_ALEXNET = replace(
+    _imagenet("alexnet", tuple(_ALEXNET_RELUS), _ALEXNET_RELUS),
+    preprocessing=Preprocessing(
+        227, mean=(124.6901, 118.6897, 109.5388), std=(255 * 0.224, 255 * 0.224, 255 * 0.224)
+    ),
+)
+_ALEXNET_PLACES365 = ZooEntry(
+    task="scene classification",
+    training_set="Places365",
+    layers=("conv5",),
+    architecture=lambda: PlacesAlexNet([f"{_PLACES365}/alexnet_places365.pth.tar"]),
+    licence=PlacesAlexNet.licence,
+    source=_PLACES365,
+    aliases=_features(_ALEXNET_RELUS),
+)
+_VGG16_PLACES365 = _caffe(
+    "vgg16_places365",
+    "vgg16_places365",
+    lambda: references.vgg16(365),
+    ("conv5_3",),
+    task="scene classification",
+    training_set="Places365",
+    licence=PlacesAlexNet.licence,
+)
+_GOOGLENET_PLACES365 = _caffe(
+    "googlenet_places365",
+    "googlenet_places365",
+    lambda: references.googlenet(365),
+    ("inception_4e/output", "inception_5b/output"),
+    task="scene classification",
+    training_set="Places365",
+    licence=PlacesAlexNet.licence,
+    aliases={f"inception{block}": f"inception_{block}/output" for block in references.INCEPTIONS},
+)
 
-    def preprocessing(self, module: nn.Module, weights: str | None) -> Preprocessing:
-        """What the network is fed: pixels from 0 to 255, BGR, minus a mean."""
-        shape: tuple[int, ...] = getattr(module, "input_shape", ())
-        if len(shape) != 3 or shape[0] != 3 or shape[1] != shape[2]:
-            raise NetworkError(
-                f"{self.name} takes inputs of shape {shape}, not colour images (3, size, size)"
-            )
-        return Preprocessing(shape[1], mean=self._mean, std=(1.0, 1.0, 1.0), channels="BGR")
+NETWORKS: Mapping[str, ZooEntry] = MappingProxyType(
+    {
+        "alexnet": _ALEXNET,
+        "alexnet_places365": _ALEXNET_PLACES365,
+        "vgg16": _imagenet("vgg16", ("conv5_3",), _VGG16_RELUS),
+        "vgg16_places365": _VGG16_PLACES365,
+        "googlenet": _imagenet("googlenet", ("inception4e", "inception5b"), {}),
+        "googlenet_places365": _GOOGLENET_PLACES365,
+        "alexnet_tracking": _self_supervised(
+            "tracking", "weakly_videotracking", "videos from YouTube", references.alexnet
+        ),
+        "alexnet_audio": _self_supervised(
+            "audio",
+            "weakly_audio",
+            "videos with sound from Flickr",
+            lambda: references.alexnet(references.NORMALISED_BEFORE_RELU),
+        ),
+        "alexnet_objectcentric": _self_supervised(
+            "objectcentric", "weakly_objectcentric", "videos from YouTube", references.alexnet
+        ),
+        "alexnet_moving": _self_supervised(
+            "moving", "weakly_learningbymoving", "videos from cars", references.alexnet
+        ),
+        "alexnet_egomotion": _self_supervised(
+            "egomotion",
+            "weakly_egomotion",
+            "videos from cars (KITTI)",
+            lambda: references.alexnet(references.NORMALISED_AFTER_RELU, prefix="cls_"),
+            prefix="cls_",
+        ),
+    }
+)

@@ -31,7 +31,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     or one inside a larger checkpoint.
 
     Raises:
-        NetworkError: the file is missing or damaged, holds pickled objects, or no weights.
+        NetworkError: if the file is missing or damaged, holds pickled objects, or no weights.
     """
     if not path.is_file():
         raise NetworkError(f"there is no weights file {path}")

@@ -24,7 +24,7 @@ def fetch_files(network: str, addresses: Sequence[str]) -> list[Path]:
         addresses: where the files are published; each is kept under its own name.
 
     Raises:
-        NetworkError: a download fails; the message says what to put where.
+        NetworkError: if a download fails; the message says what to put where.
     """
     folder = cache_folder() / "networks" / network
     try:
@@ -40,7 +40,7 @@ def fetch_to_hub(network: str, address: str) -> Path:
     """A file in the cache that torch and torchvision share, downloaded unless it is there.
 
     Raises:
-        NetworkError: the download fails; the message says what to put where.
+        NetworkError: if the download fails; the message says what to put where.
     """
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     try:

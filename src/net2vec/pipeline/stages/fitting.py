@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from net2vec.core.cache import ItemCache
+from net2vec.pipeline.collect import NullDraws
 from net2vec.pipeline.stages.context import LayerContext
 from net2vec.tasks.concept import ConceptTask
 from net2vec.tasks.fits.base import Fit, FitData
@@ -49,12 +50,8 @@ class FitStage:
         title = self._title(f"{fit.title}, {len(seeds)} more seeds")
         return self._learn(f"{self.task.name} {fit.name} seeds", title, fit, seeds)
 
-    def fit_nulls(self, fit: Fit) -> NullFits:
-        """What a fit learns on shuffled annotations; the last axis but that of filters is concepts.
-
-        Returns:
-            Scores (draw, method, concept) and weights (draw, concept, filter).
-        """
+    def fit_nulls(self, fit: Fit) -> NullDraws:
+        """What a fit learns on shuffled annotations; see `Task.null_methods` for the methods."""
         context, task, draws = self.context, self.task, self.context.settings.nulls
         cache = self._cache(fit, context.settings.seed, (), null="fit")
         none = NullFits(
@@ -89,9 +86,8 @@ class FitStage:
             fits=fit.cost(task.name, ()),
         )
         each = [known[label] for label in self.labels]
-        return NullFits(
-            np.stack([one.score for one in each], 2), np.stack([one.weight for one in each], 1)
-        )
+        weight = np.stack([one.weight for one in each], 1) if task.keeps_null_weights else None
+        return NullDraws(np.stack([one.score for one in each], 2), weight)
 
     def _learn(
         self, stage: str, title: str, fit: Fit, seeds: Sequence[int]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
-from net2vec.pipeline.collect import NullDraws, task_results
+from net2vec.pipeline.collect import task_results
 from net2vec.pipeline.stages.context import LayerContext
 from net2vec.pipeline.stages.fitting import FitStage
 from net2vec.pipeline.stages.single import count_filters, count_null_filters
@@ -48,9 +49,9 @@ def learn_task(
         single = count_null_filters(context, data, labels)[:, None] if counts else None
         for fit in fits:
             found = stage.fit_nulls(fit)
-            score = found.score if single is None else np.concatenate([single, found.score], 1)
-            weight = found.weight if task.keeps_null_weights else None
-            nulls[fit.name] = NullDraws(score, weight)
+            if single is not None:
+                found = replace(found, score=np.concatenate([single, found.score], 1))
+            nulls[fit.name] = found
     arrays: dict[str, np.ndarray] = {}
     if counts is not None:
         arrays = {"single_iou": counts.set_iou, "best_filter": counts.best_filter}

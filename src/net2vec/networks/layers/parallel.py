@@ -1,7 +1,7 @@
-"""Batches side by side: several replicas of a network, each in a thread of its own.
+"""Run batches in parallel: several replicas of a network, each in a thread of its own.
 
 Threads that share every single operation wait for each other at the end of each; threads that have
-a batch each do not wait, and leave no core idle while the outputs of a layer are looked at.
+a batch each do not wait, and leave no core idle while the outputs of a layer are processed.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from net2vec.core.devices import policy_of
-from net2vec.networks.layers.capture import replicas, visiting_layers
+from net2vec.networks.layers.capture import output_callback, share_replicas
 from net2vec.networks.layers.modes import parameter_device
 from net2vec.networks.network import Network
 
-# Each lane has the activations of a batch in memory.
-_MOST_LANES = 4
+# Each replica has the activations of a batch in memory.
+_MAX_REPLICAS = 4
 
 
-class Lanes:
-    """Runs batches through a network; see `parallel_lanes`."""
+class ReplicaPool:
+    """Runs batches through a network; see `parallel_replicas`."""
 
     def __init__(self, runs: Sequence[Callable[[Tensor, int], None]], threads: int) -> None:
         self._count = len(runs)
@@ -45,7 +45,7 @@ class Lanes:
     def run(
         self, batches: Iterable[tuple[Sequence[int], Float[Tensor, "image 3 size size"]]]
     ) -> Iterator[int]:
-        """Run batches, and yield the number of images of each that is done, in order.
+        """Run batches, and yield the number of images of each finished one, in order.
 
         Args:
             batches: the images' numbers, one after the other, and what the network is fed.
@@ -53,7 +53,7 @@ class Lanes:
         self._begun = time.perf_counter()
         for chosen, images in batches:
             self._running.append((len(images), self._pool.submit(self._job, images, chosen[0])))
-            # One more than there are lanes, so that none waits while the caller works.
+            # One more than there are replicas, so that none waits while the caller works.
             if len(self._running) > self._count:
                 yield self._oldest()
         yield from self.finish()
@@ -91,43 +91,43 @@ class Lanes:
 
 
 @contextmanager
-def parallel_lanes(
+def parallel_replicas(
     network: Network,
     layers: Sequence[str],
-    visit: Callable[[str, Tensor, int], None],
+    callback: Callable[[str, Tensor, int], None],
     *,
     mixed_precision: bool = False,
-) -> Iterator[Lanes]:
-    """Have the outputs of layers looked at while batches pass through a network.
+) -> Iterator[ReplicaPool]:
+    """Pass the outputs of layers to a callback while batches run through replicas of a network.
 
-    On a CPU the threads of PyTorch are shared out to as many replicas as are worth it; on a GPU
-    there is one. How many there are does not depend on how many threads decode images.
+    On a CPU the threads of PyTorch are divided among up to four replicas; on a GPU there is one.
+    Their number does not depend on how many threads decode images.
 
     Args:
         network: a network, on its device; it is left as it was found.
         layers: module paths, or calls of them.
-        visit: as in `visiting_layers`; called from several threads at once.
+        callback: as in `output_callback`; called from several threads at once.
         mixed_precision: likewise.
 
     Raises:
-        NetworkError: as in `visiting_layers`, and from `Lanes.run`.
+        NetworkError: as in `output_callback`, and from `ReplicaPool.run`.
     """
     threads = torch.get_num_threads()
     is_gpu = policy_of(parameter_device(network.module)).is_gpu
-    each = -(-threads // _MOST_LANES)
-    modules = replicas(network.module, 1 if is_gpu else threads // each)
+    each = -(-threads // _MAX_REPLICAS)
+    modules = share_replicas(network.module, 1 if is_gpu else threads // each)
     with ExitStack() as stack:
         runs = [
             stack.enter_context(
-                visiting_layers(
-                    network, layers, visit, module=module, mixed_precision=mixed_precision
+                output_callback(
+                    network, layers, callback, module=module, mixed_precision=mixed_precision
                 )
             )
             for module in modules
         ]
-        lanes = Lanes(runs, threads // len(modules))
+        pool = ReplicaPool(runs, threads // len(modules))
         # New threads begin with this number: those that decode images need one each, too.
         torch.set_num_threads(1)
         stack.callback(torch.set_num_threads, threads)
-        stack.callback(lanes.close)
-        yield lanes
+        stack.callback(pool.close)
+        yield pool
