@@ -28,16 +28,15 @@ from net2vec.errors import ConfigError
 from net2vec.vocabulary import (
     ALL,
     BATCH_NORMS,
+    BOTH,
     DEVICES,
     FIT_SETS,
     FITS,
+    PAPER,
     TASKS,
     fit_has_start,
     known_fits,
 )
-from net2vec.vocabulary import BOTH as BOTH
-from net2vec.vocabulary import CONVERGED as CONVERGED
-from net2vec.vocabulary import PAPER as PAPER
 
 SEGMENT_SUBSETS = (1, 2, 4, 8, 16, 32, 64, 128, 160, 192, 224)
 CLASSIFY_SUBSETS = (1, 2, 3, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 80, 100, 128)

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-TRAIN, VAL = "train", "val"
-SPLITS = (TRAIN, VAL)
+from net2vec.vocabulary import SPLITS as SPLITS
+
+TRAIN, VAL = SPLITS
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from net2vec.config import BOTH, PAPER, ClassifySettings, SegmentSettings, Settings
+from net2vec.config import ClassifySettings, SegmentSettings, Settings
 from net2vec.core.executors import ProcessExecutor
 from net2vec.data import open_dataset
 from net2vec.pipeline.inputs import default_workers
 from net2vec.pipeline.progress import Progress, SilentProgress
 from net2vec.pipeline.reporting import write_report
 from net2vec.pipeline.runner import has_report, probe
+from net2vec.vocabulary import BOTH, PAPER
 
 NETWORK = "efficientnet_lite0"
 DATA = "diorama"

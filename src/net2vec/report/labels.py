@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from net2vec.runs import Run
-
 MARK = "†"
 """After the name of a concept whose vector has hardly left its random start."""
 
@@ -15,9 +13,6 @@ TASK_TITLE = {"segment": "segmentation", "classify": "classification"}
 SCORE_TITLE = {"segment": "set IoU", "classify": "accuracy"}
 METHOD_TITLE = {"combined": "all filters", "single": "best single filter"}
 RULE_TITLE = {"weight": "largest weights", "path": "L1 path"}
-
-_OLDER_FIT_TITLE = {"paper": "paper’s training", "converged": "converged fit"}
-"""Titles of fits in results that do not hold them."""
 
 
 class Verdict(StrEnum):
@@ -128,15 +123,3 @@ VALUE_TITLE: Mapping[str, Mapping[Any, str]] = {
     "lost": {True: "lower", False: "as high or higher"},
 }
 """By column, how its values are shown."""
-
-
-def fit_title(run: Run, fit: str) -> str:
-    """What a fit of a run is called: the run's own title, or that of older results."""
-    named = getattr(run, "fit_title", None)
-    if named is not None:
-        return str(named(fit))
-    layer = run.layers[-1]
-    for task in run.tasks(layer):
-        if title := run.arrays(layer, task=task, fit=fit).attrs.get("fit_title"):
-            return str(title)
-    return _OLDER_FIT_TITLE.get(fit, fit)

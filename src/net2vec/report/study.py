@@ -15,7 +15,7 @@ from net2vec.report.exhibits import (
     featured_concepts,
     last_layer,
 )
-from net2vec.report.labels import MARK, TASK_TITLE, fit_title
+from net2vec.report.labels import MARK, TASK_TITLE
 from net2vec.runs import Run, fit_tables, make_tables, unique_labels
 from net2vec.spaces import Comparison, SpaceError, compare_spaces
 
@@ -101,7 +101,7 @@ class Study:
     @cached_property
     def titles(self) -> Mapping[str, str]:
         """What the fits of all runs are called."""
-        return {fit: fit_title(run, fit) for run in reversed(self.runs) for fit in run.fits}
+        return {fit: run.fit_title(fit) for run in reversed(self.runs) for fit in run.fits}
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:

@@ -20,7 +20,6 @@ from net2vec.results.seeds import at_seed, seeds_in
 from net2vec.results.tree import (
     SCORE_COLUMNS,
     SKIPPED_COLUMNS,
-    fit_attributes,
     fits_of,
     group_name,
     layer_of,
@@ -43,7 +42,6 @@ __all__ = [
     "at_seed",
     "check_dataset",
     "declared",
-    "fit_attributes",
     "fits_of",
     "group_name",
     "layer_of",

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-SPLITS = ("train", "val")
-METHODS = ("single", "combined")
-SEGMENT, CLASSIFY, LAYER = "segment", "classify", "layer"
-TASKS = (SEGMENT, CLASSIFY)
+from net2vec.vocabulary import METHODS as METHODS
+from net2vec.vocabulary import SPLITS as SPLITS
+from net2vec.vocabulary import TASKS as TASKS
+
+SEGMENT, CLASSIFY = TASKS
+LAYER = "layer"
 SEED_PREFIX = "seed_"
 
 SCORE_NAME = {SEGMENT: "set IoU", CLASSIFY: "accuracy"}

@@ -13,6 +13,7 @@ from net2vec.errors import ResultsError
 from net2vec.results.arrays import check_dataset, other_version
 from net2vec.results.schema import LAYER, SEGMENT, TASKS
 from net2vec.results.seeds import at_seed, without_unused
+from net2vec.vocabulary import FITS
 
 SCORE_COLUMNS = (
     "network", "layer", "task", "concept", "category", "method", "filters", "best_filter",
@@ -21,16 +22,14 @@ SCORE_COLUMNS = (
 SKIPPED_COLUMNS = ("network", "layer", "task", "concept", "filters", "reason")
 
 # Of runs of before a fit's title was stored with it.
-_FIRST_FIT = "paper"
-_KNOWN_FITS: Mapping[str, Mapping[str, Any]] = {
-    "paper": {"fit_title": "paper’s training", "has_start": 1},
-    "converged": {"fit_title": "converged fit", "has_start": 0},
-}
+_FIRST_FIT = next(iter(FITS))
 
 
-def fit_attributes(fit: str) -> dict[str, Any]:
-    """What is known of a fit by its name: its attributes `fit`, `fit_title` and `has_start`."""
-    return {"fit": fit, **_KNOWN_FITS.get(fit, {"fit_title": fit, "has_start": 0})}
+def _fit_attributes(fit: str) -> dict[str, Any]:
+    """The attributes `fit`, `fit_title` and `has_start` of runs that do not store all of them."""
+    known = FITS.get(fit)
+    title, has_start = (known.title, known.has_start) if known else (fit, False)
+    return {"fit": fit, "fit_title": title, "has_start": int(has_start)}
 
 
 def results_tree(
@@ -148,7 +147,7 @@ def task_of(
         path = f"{path}/{fit}"
     found = _dataset(tree, path, task)
     # Older runs say less of a fit.
-    found = found.assign_attrs({**fit_attributes(fit or fits[0]), "task": task, **found.attrs})
+    found = found.assign_attrs({**_fit_attributes(fit or fits[0]), "task": task, **found.attrs})
     return found if seed is None else at_seed(found, seed)
 
 
