@@ -82,21 +82,22 @@ def test_the_page_of_the_format_is_up_to_date():
 @pytest.mark.parametrize("task", ["segment", "classify", "layer"])
 def test_results_without_a_required_array_are_refused_in_one_line(folder, tmp_path, task):
     path = "/blocks.6" if task == "layer" else f"/blocks.6/{task}"
-    arrays = results.declared(task).values()
-
-    def read(run):
-        return run.layer("blocks.6") if task == "layer" else run.arrays("blocks.6", task=task)
-
-    for array in [each for each in arrays if task in each.required and not each.coordinate]:
-
-        def change(at, dataset, name=array.name):
-            return dataset.drop_vars(name) if at == path else dataset
-
-        run = rewritten(folder, tmp_path / array.name, change)
+    run = open_run(folder)
+    whole = run.layer("blocks.6") if task == "layer" else run.arrays("blocks.6", task=task)
+    declared = results.declared(task).values()
+    required = [one.name for one in declared if task in one.required and not one.coordinate]
+    for name in required:
         with pytest.raises(ResultsError, match="made by another version") as error:
-            read(open_run(run))
-        assert f"{path[1:]} lacks {array.name};" in str(error.value)
+            results.check_dataset(whole.drop_vars(name), task, path[1:])
+        assert f"{path[1:]} lacks {name};" in str(error.value)
         assert "\n" not in str(error.value)
+
+    def change(at, dataset):
+        return dataset.drop_vars(required[0]) if at == path else dataset
+
+    damaged = open_run(rewritten(folder, tmp_path / "run", change))
+    with pytest.raises(ResultsError, match="made by another version"):
+        damaged.layer("blocks.6") if task == "layer" else damaged.arrays("blocks.6", task=task)
 
 
 def test_results_of_another_shape_are_refused_at_the_command_line(folder, tmp_path, capsys):

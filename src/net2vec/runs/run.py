@@ -14,7 +14,8 @@ import xarray as xr
 from net2vec.analysis.filters import concepts_of_filter
 from net2vec.errors import ResultsError
 from net2vec.runs.data import RunData, Shared
-from net2vec.runs.registry import TABLES
+from net2vec.runs.fits import fit_tables
+from net2vec.runs.registry import FIT_TABLES, TABLES
 from net2vec.runs.tables import make_tables
 
 if TYPE_CHECKING:  # they load PyTorch, which no question about results needs
@@ -69,11 +70,16 @@ class Run(RunData):
     def table(self, name: str) -> pd.DataFrame:
         """One of the run's tables, as `RUN/tables` has them: `intervals`, `evidence`, ...
 
+        Those of `FIT_TABLES` compare the run's first fit with its others.
+
         Raises:
-            ResultsError: if there is no such table.
+            ResultsError: if there is no such table, or too few fits to compare.
         """
+        if name in FIT_TABLES and len(self.fits) > 1:
+            return fit_tables(self)[name]
         if name not in TABLES:
-            raise ResultsError(f"no table {name!r}; there are {', '.join(TABLES)}")
+            known = [*TABLES, *(FIT_TABLES if len(self.fits) > 1 else ())]
+            raise ResultsError(f"no table {name!r}; there are {', '.join(known)}")
         return make_tables(self, [name])[name]
 
     def segment(
