@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Net2VecError", "Run", "Space", "analyze", "open_run"]
 
-# Whoever imports a part of the package should not wait for all of it.
+# Importing a part of the package must not load all of it.
 _HOMES = {
     "Net2VecError": "net2vec.errors",
     "Run": "net2vec.runs",

@@ -188,8 +188,8 @@ def _imagined_pixels(
 ) -> Float[np.ndarray, "draw both"]:
     """Pixels of imaginary images: each method's mean union, all or nothing of which is found."""
     parts = []
-    # One method at a time in the place of the combination: the last bits of a product hang on its
-    # shape, and what is known of a method does not hang on which others there are.
+    # One method at a time in the column of the combination: the last bits of a product depend on
+    # its shape, and the interval of a method must not depend on which others there are.
     for method in range(1, len(size)):
         two = size[[0, method]]
         parts.append(

@@ -174,7 +174,7 @@ def network_from_module(
     """
     if isinstance(module, torch.jit.ScriptModule):
         raise NetworkError(
-            "layers of TorchScript cannot be looked at: give the module that it was made from, or "
+            "layers of TorchScript cannot be recorded: give the module that it was made from, or "
             "a program of torch.export (.pt2)"
         )
     # A module of torch.compile skips hooks; the original module is an attribute of it.

@@ -30,7 +30,7 @@ def run_demo(out: Path, *, workers: int | None = None, progress: Progress | None
     Args:
         out: holds `trained`, `random` and `report` afterwards.
         workers: threads or processes; the numbers do not depend on it.
-        progress: told of stages.
+        progress: reports the stages to the user.
 
     Returns:
         The page of the report.

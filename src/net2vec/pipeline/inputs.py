@@ -29,7 +29,7 @@ from net2vec.prediction import GIVEN
 from net2vec.recording.feeding import image_batches
 from net2vec.results import group_name
 
-# Statistics hang on the size of batches a little: they must not move with that of the pass.
+# Statistics depend a little on the batch size: they must not change with that of the pass.
 _BATCH_NORM_IMAGES, _BATCH_NORM_BATCH = 512, 16
 
 

@@ -48,7 +48,7 @@ def probe_many(
         runs: settings by name; a run's folder is `out/NAME`.
         out: holds the runs and `report` afterwards.
         workers: threads or processes.
-        progress: told of stages.
+        progress: reports the stages to the user.
 
     Returns:
         What became of every run, and the page of the report if any run is finished.

@@ -74,7 +74,7 @@ def record(
             loaded, an interrupted one continued. Its name must identify all other arguments.
         progress: called with the number of images done since the last call.
         waiting: called at the end with the share of time in which the network had no images.
-        say: told of what is kept in the folder but damaged, and therefore made again.
+        say: reports files of the folder that are damaged and therefore made again.
         executor: maps the recorder over shards, to which network and dataset are sent; by default
             all images are one shard, recorded by this process. The result is the same.
         shard_images: images of a shard of the executor, rounded up to whole batches.

@@ -86,7 +86,7 @@ _copied_on_write: Any = indexing.CopyOnWriteArray
 
 
 class _Text(xr.backends.BackendArray):
-    """Text that is read when it is looked at, as an array of objects."""
+    """Text that is read on access, as an array of objects."""
 
     def __init__(self, variable: xr.Variable) -> None:
         self.variable = variable

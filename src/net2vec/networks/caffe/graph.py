@@ -154,7 +154,7 @@ def _input_blob(net: Any, layers: Sequence[CaffeLayer]) -> tuple[str, Shape]:
 def _steps(layers: Sequence[CaffeLayer]) -> list[_Step]:
     """Put layers that work in place to the layer whose result they work on."""
     steps: list[_Step] = []
-    writer: dict[str, int] = {}  # of each blob that nobody has read yet
+    writer: dict[str, int] = {}  # of each blob that no layer has read yet
     for layer in layers:
         place = writer.get(layer.bottoms[0]) if layer.bottoms else None
         if layer.bottoms == layer.tops and len(layer.tops) == 1 and place is not None:

@@ -1,4 +1,4 @@
-"""What becomes of single filters: who shares them, how they are weighted (Fig. 5 and 9)."""
+"""Single filters: how many concepts share them and their weights (Fig. 5 and 9)."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def _named(study: Study) -> list[tuple[str, Run]]:
 
 
 def _by_run(study: Study, told: Mapping[str, Mapping[str, Any]], key: str) -> Table:
-    """What is told of each run, a column a run, without what no run has."""
+    """The setup of each run, a column a run, without rows that are empty for all."""
     frame = pd.DataFrame(told, columns=study.labels).dropna(how="all")
     frame = frame.rename_axis(key).reset_index()
     form = "seconds" if key == "stage" else "text"

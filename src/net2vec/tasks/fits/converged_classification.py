@@ -179,7 +179,7 @@ class _Learner:
         at = inputs.new_zeros(len(self.held), FOLDS, inputs.shape[1])
         start = at[:, 0].clone()
         least = [math.inf] * len(self.held)
-        # What cannot be held out is not looked at: it keeps the strongest.
+        # A concept without images to hold out keeps the strongest.
         looking = [place for place, held in enumerate(self.held) if held.folds > 1]
         for number, l2 in enumerate(STRENGTHS):
             lost = self._held_out_losses(looking, l2, at)
@@ -289,7 +289,7 @@ def _round_up_size(count: int, step: int) -> int:
 
 def _strengths(l2: Float[Tensor, "problem"], variables: int) -> Float[Tensor, "problem variable"]:
     """The L2 term of every variable; none for a bias, the last."""
-    # Who is there only to fill up a block has none, and is at its optimum with any.
+    # Problems that only pad a block have none, and are at their optimum with any.
     strength = torch.where(l2 > 0, l2, 1.0)[:, None].repeat(1, variables)
     strength[:, -1] = 0
     return strength

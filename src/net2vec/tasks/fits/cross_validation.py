@@ -109,7 +109,7 @@ class Folded:
         learned = (fold >= 0)[:, None] & ~held_out & (number < folds[:, None, None])
         each = positive[:, None].repeat(1, FOLDS, 1)
         judged = balanced(positive, fold >= 0)[:, None] * held_out
-        # Who takes all images shares their matrix with the others.
+        # Concepts that take all images share one matrix.
         seen = inputs[None] if everywhere else inputs[image]
         return cls(Presence.of(seen, each, balanced(each, learned)), judged, fold, folds)
 
