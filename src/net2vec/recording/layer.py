@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Integer
+from torch import Tensor
 
 from net2vec.core.devices import policy_of
 from net2vec.core.storage import Say, load_arrays, log, save_arrays
@@ -51,6 +52,16 @@ class LayerRecording:
             return np.full(self.filters, np.nan)
         positions = (len(self.starts) - 1) * self.grid[0] * self.grid[1]
         return np.bincount(self.filter, minlength=self.filters) / positions
+
+    def features(self, device: torch.device | str = "cpu") -> Float[Tensor, "image filter"]:
+        """The spatial means, where they are learned from.
+
+        Args:
+            device: where they should be.
+        """
+        # Another process may see them as a read-only mapping, which PyTorch warns of.
+        means = self.means if self.means.flags.writeable else self.means.copy()
+        return torch.from_numpy(means).to(device)
 
     def maps(
         self, images: Int[np.ndarray, "image"], device: torch.device | str = "cpu"

@@ -87,13 +87,13 @@ class Fit(ABC):
         return {"fit": self.name, **vars(self)}
 
     def cost(self, task: str, sizes: Sequence[int]) -> int:
-        """How many fits a concept takes; decides whether processes are worth their start.
+        """How many fits of many short calls a concept takes, for which processes pay; 0 for none.
 
         Args:
             task: `segment` or `classify`.
             sizes: numbers of filters to learn again with.
         """
-        return 2 * (1 + len(sizes))
+        return 2 * (1 + len(sizes)) if task == "segment" else 0
 
     def groups(
         self, data: FitData, task: str, work: Mapping[Item, int]

@@ -53,7 +53,7 @@ def standardise(
 ) -> Standardised:
     """The features of a layer as they are learned on: made once for all concepts."""
     train = torch.from_numpy(np.flatnonzero(annotations.is_train))
-    return Standardised.of(torch.from_numpy(recording.means)[train].to(device))
+    return Standardised.of(recording.features()[train].to(device))
 
 
 def classify_converged(
@@ -96,7 +96,7 @@ def classify_converged(
     smaller = learner.learn(kept)
     weight = torch.cat([full.weight[:, None], smaller.weight], 1).float()
     bias = torch.cat([full.bias[:, None], smaller.bias], 1).float()
-    means = torch.from_numpy(recording.means).to(device)
+    means = recording.features(device)
     return [
         ClassifiedConcept.of(
             means,

@@ -45,7 +45,7 @@ def classify_concepts(
     """
     seeds = [seed] * len(names) if isinstance(seed, int) else seed
     filters = recording.filters
-    features = torch.from_numpy(recording.means).to(device)
+    features = recording.features(device)
     sizes = [1, *subset_sizes]
     draws = [sample.draws for sample in samples]
 
