@@ -169,7 +169,15 @@ def test_apply_refuses_eps_and_pipes_in_one_line(place, tmp_path, capsys, name):
     ):
         if not faulty.exists():
             os.mkfifo(faulty)
-        arguments = (place / "run", "--concept", "red", "--out", tmp_path / "out", faulty)
+        arguments = (
+            place / "run",
+            "--trust",
+            "--concept",
+            "red",
+            "--out",
+            tmp_path / "out",
+            faulty,
+        )
         assert call("apply", *arguments) == 2
         out, err = capsys.readouterr()
         assert (out, len(err.strip().splitlines())) == ("", 1)
@@ -180,7 +188,7 @@ def test_apply_refuses_eps_and_pipes_in_one_line(place, tmp_path, capsys, name):
 def test_an_eps_that_is_open_already_is_not_loaded(place, tmp_path):
     path = tmp_path / "x.jpg"
     path.write_bytes(EPS)
-    run = net2vec.open_run(place / "run")
+    run = net2vec.open_run(place / "run", trust=True)
     for ask in (run.segment, run.classify):
         with (
             Image.open(path) as image,
@@ -194,7 +202,10 @@ def test_a_report_draws_no_eps(place, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("net2vec.data.files.READ_BYTES", 0)
     for path in (place / "data" / "images").glob("????.png"):
         write_eps(path)
-    assert call("report", place / "run", "--out", tmp_path / "page", "--concept", "red") == 0
+    assert (
+        call("report", place / "run", "--trust", "--out", tmp_path / "page", "--concept", "red")
+        == 0
+    )
     told = " ".join(capsys.readouterr().err.split())
     assert "no pictures in the report: " in told
     assert "not an image that can be decoded" in told

@@ -144,7 +144,7 @@ def test_questions_to_a_run(run, capsys):
 
 @pytest.mark.usefixtures("unpainted")
 def test_a_report_can_be_made_again(run, tmp_path, capsys):
-    assert call("report", run, "--out", tmp_path / "page") == 0
+    assert call("report", run, "--trust", "--out", tmp_path / "page") == 0
     assert (tmp_path / "page" / "index.html").is_file()
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from net2vec.cli.display import TerminalProgress, show_table
-from net2vec.cli.options import AsJson, Device, Fit, Layer, RunFolder
+from net2vec.cli.options import AsJson, Device, Fit, Layer, RunFolder, Trust
 
 
 def apply(
@@ -24,6 +24,7 @@ def apply(
     fit: Fit = None,
     out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = Path("applied"),
     device: Device = "auto",
+    trust: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Find concepts in images of your own: probabilities, masks and overlays as PNG files."""
@@ -33,7 +34,7 @@ def apply(
     from net2vec.runs import open_run
     from net2vec.runs.apply import open_predictor
 
-    opened = open_run(run)
+    opened = open_run(run, trust=trust)
     found = gather_images(images)
     for image in found:
         image.check()

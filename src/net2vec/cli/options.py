@@ -17,6 +17,12 @@ Layer = Annotated[str | None, typer.Option(help="A layer.", show_default="the ru
 Task = Annotated[str, typer.Option(metavar="segment|classify", help="Task of the vectors.")]
 Fit = Annotated[str | None, typer.Option(help="A fit of the run.", show_default="the run's first")]
 Count = Annotated[int, typer.Option("-n", min=1, help="Rows to show.")]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="Run the code of the run's network, if it is a function in Python."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 Sources = Annotated[

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from net2vec.cli.display import TerminalProgress
+from net2vec.cli.options import Trust
 from net2vec.cli.settings import RUN, read_subsets, with_settings
 from net2vec.config import FITTING, MACHINE, Settings
 from net2vec.errors import ConfigError, Net2VecError
@@ -144,6 +145,7 @@ def report(
             help="Layer of these concepts and filters.", show_default="the first run's last"
         ),
     ] = None,
+    trust: Trust = False,
 ) -> None:
     """Make the report of one run again, or of several side by side."""
     from net2vec.pipeline import write_report
@@ -152,6 +154,12 @@ def report(
         out = runs[0] / "report" if len(runs) == 1 else Path("report")
     with TerminalProgress() as progress:
         page = write_report(
-            runs, out, concepts=concept or (), filters=filter_ or (), layer=layer, progress=progress
+            runs,
+            out,
+            concepts=concept or (),
+            filters=filter_ or (),
+            layer=layer,
+            trust=trust,
+            progress=progress,
         )
     typer.echo(page.resolve())

@@ -77,7 +77,7 @@ def probe_many(
     finished = [outcome.folder for outcome in outcomes if outcome.error is None]
     if not finished:
         return outcomes, None
-    page = write_report(finished, out / "report", progress=progress)
+    page = write_report(finished, out / "report", trust=True, progress=progress)
     return outcomes, page
 
 

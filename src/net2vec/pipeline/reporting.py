@@ -32,6 +32,7 @@ from net2vec.pipeline.inputs import (
 )
 from net2vec.pipeline.progress import Advance, Progress, SilentProgress
 from net2vec.prediction import Encoding, ForwardPass, NewImage, predict, restore_batch_norm
+from net2vec.prediction.network import refuse_code
 from net2vec.report import (
     ActiveImage,
     DecileExhibit,
@@ -62,6 +63,7 @@ def write_report(
     layer: str | None = None,
     network: Network | None = None,
     dataset: ProbeDataset | None = None,
+    trust: bool = False,
     progress: Progress | None = None,
 ) -> Path:
     """Write the report of one run, or of several side by side, and return its page.
@@ -78,6 +80,7 @@ def write_report(
         layer: where these are looked for; by default the last that was segmented with.
         network: the first run's network as it was probed, where it is there already.
         dataset: likewise.
+        trust: whether code that the first run names may be run for its pictures.
         progress: told what is missing.
 
     Raises:
@@ -95,7 +98,7 @@ def write_report(
     ious: list[pd.DataFrame] = []
     if asked or found or chosen:
         try:
-            viewer = _Viewer.of(run, folders[0], network, dataset, progress.say)
+            viewer = _Viewer.of(run, folders[0], network, dataset, trust, progress.say)
             with repeatable(viewer.inputs.device):
                 ious = [viewer.individual_ious(layer, index, found[index]) for index in found]
                 shown = [plan_filter(run, layer, *item) for item in zip(found, ious, strict=True)]
@@ -135,9 +138,12 @@ class _Viewer:
         folder: Path,
         network: Network | None,
         dataset: ProbeDataset | None,
+        trust: bool,
         say: Say,
     ) -> _Viewer:
         settings = Settings.from_toml(folder / SETTINGS)
+        if network is None:
+            refuse_code(settings.network, folder, trust=trust)
         inputs = open_inputs(settings, network, dataset)
         if run.provenance.get("data", {}).get("digest") != inputs.dataset.digest:
             raise DataError(

@@ -98,7 +98,14 @@ def probe(
         )
         if report and not has_report(out):
             known = None if estimated else network
-            write_report([out], out / "report", network=known, dataset=dataset, progress=progress)
+            write_report(
+                [out],
+                out / "report",
+                network=known,
+                dataset=dataset,
+                trust=True,
+                progress=progress,
+            )
         return out
     inputs = open_inputs(settings, network, dataset)
     claim(out, settings)

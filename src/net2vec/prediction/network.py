@@ -21,6 +21,7 @@ from net2vec.networks import (
     batch_norm_statistics,
     load_network,
     network_from_module,
+    network_source,
     with_batch_norm_statistics,
 )
 
@@ -68,6 +69,8 @@ def open_network(
     provenance: Mapping[str, Any],
     given: nn.Module | Network | None = None,
     transform: Transform | None = None,
+    *,
+    trust: bool = False,
 ) -> Network:
     """The network that a run probed: loaded again by its name, or the one that is given.
 
@@ -77,15 +80,18 @@ def open_network(
         provenance: the run's; it holds the digests that are checked.
         given: the network itself, where the run was made with one given in Python.
         transform: its preprocessing, likewise.
+        trust: whether code that the run names may be run.
 
     Raises:
-        NetworkError: if it cannot be had, or is not the network that was probed.
+        NetworkError: if it cannot be had, would run code of an untrusted run, or is not the network
+            that was probed.
         ResultsError: if the run does not say what it probed.
     """
     probed = provenance.get("network", {})
     if "digest" not in probed:
         raise ResultsError(f"{folder} does not say which network it probed; make the run again")
-    network = _load(folder, settings) if given is None else _wrap(given, transform, probed)
+    wrapped = None if given is None else _wrap(given, transform, probed)
+    network = wrapped or _load(folder, settings, trust)
     if (folder / BATCH_NORM).is_file():
         network = restore_batch_norm(network, folder)
     if network.digest != probed["digest"]:
@@ -104,7 +110,26 @@ def open_network(
     return network
 
 
-def _load(folder: Path, settings: Mapping[str, Any]) -> Network:
+def refuse_code(name: str, folder: Path, *, trust: bool) -> None:
+    """Refuse the network of a run whose name leads to code, unless the run is trusted.
+
+    Args:
+        name: the network's, as `run.toml` has it.
+        folder: the run's, for the message.
+        trust: whether the user trusts the run.
+
+    Raises:
+        NetworkError: if the name leads to code and the run is not trusted.
+    """
+    source = network_source(name)
+    if source is not None and source.runs_code and not trust:
+        raise NetworkError(
+            f"{folder} names the network {name}, whose code would run on this machine: if you "
+            f"trust this run, say so with --trust (in Python trust=True)"
+        )
+
+
+def _load(folder: Path, settings: Mapping[str, Any], trust: bool) -> Network:
     name = settings.get("network")
     if name is None:
         raise ResultsError(f"{folder} has no run.toml that names its network; pass the network")
@@ -113,6 +138,7 @@ def _load(folder: Path, settings: Mapping[str, Any]) -> Network:
             f"the network of {folder} was given in Python ({name}); use the run in Python and pass "
             f"the module as network="
         )
+    refuse_code(str(name), folder, trust=trust)
     return load_network(
         str(name), weights=settings.get("weights"), seed=int(settings.get("seed", 0))
     )

@@ -126,7 +126,9 @@ def open_network(
     if network is not None:
         return prediction.open_network(*source, network, transform)
     if run.shared.network is None:
-        run.shared.network = prediction.open_network(*source, *run.shared.given)
+        run.shared.network = prediction.open_network(
+            *source, *run.shared.given, trust=run.shared.trust
+        )
     return run.shared.network
 
 

@@ -39,12 +39,14 @@ class Shared:
         given: the network that was probed and its preprocessing, where the run was opened with
             them.
         network: the network, once it has been opened.
+        trust: whether code that the run names may be run.
         tables: tables by fit, seed and name.
         arrays: results by layer, task, fit and seed.
     """
 
     given: tuple[nn.Module | Network | None, Transform | None] = (None, None)
     network: Network | None = None
+    trust: bool = False
     tables: dict[tuple[str, int | None, str], pd.DataFrame] = field(default_factory=dict)
     arrays: dict[tuple[str, str, str, int | None], xr.Dataset] = field(default_factory=dict)
 

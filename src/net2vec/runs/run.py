@@ -30,6 +30,7 @@ def open_run(
     *,
     network: nn.Module | Network | None = None,
     transform: Transform | None = None,
+    trust: bool = False,
 ) -> Run:
     """Open the folder of a finished run; its arrays are read when they are used.
 
@@ -38,11 +39,13 @@ def open_run(
         network: the module, or `net2vec.networks.Network`, that was probed. It is needed for
             predictions by a run whose network was given in Python, and used for these alone.
         transform: the preprocessing of that module.
+        trust: whether predictions may run the code of a network that the run names as a function
+            in a file or module. Reading results never runs code.
 
     Raises:
         ResultsError: if the folder is no finished run, or one of its files cannot be read.
     """
-    return Run(Path(path), shared=Shared(given=(network, transform)))
+    return Run(Path(path), shared=Shared(given=(network, transform), trust=trust))
 
 
 class Run(RunData):

@@ -54,11 +54,14 @@ class NetworkSource(ABC):
             are listed.
         install: how to install what it imports, where that is an extra.
         has_random: whether a network can be had with random weights and without a download.
+        runs_code: whether a name leads to code that is not part of an installed library. A run
+            of somebody else that names such a network is opened only if the user trusts it.
     """
 
     usage: str = ""
     install: str = ""
     has_random: bool = True
+    runs_code: bool = False
 
     @abstractmethod
     def recognises(self, name: str) -> bool:

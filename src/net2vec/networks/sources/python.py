@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -24,6 +25,7 @@ class PythonFunctions(NetworkSource):
 
     usage = "package.module:function and file.py:function"
     has_random = False
+    runs_code = True
 
     def recognises(self, name: str) -> bool:
         """Whether the name has a colon with something behind it."""
@@ -78,14 +80,17 @@ def draw_parameters(module: nn.Module) -> None:
 
 def _call(name: str) -> Any:
     place, _, function_name = name.rpartition(":")
-    module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
-    function: Callable[[], Any] | None = getattr(module, function_name, None)
-    if not callable(function):
-        raise NetworkError(f"{place} has no function {function_name!r}")
-    try:
-        made = function()
-    except Exception as error:
-        raise NetworkError(f"{name} failed: {error!r}") from error
+    is_file = place.endswith(".py")
+    # The function may import what lies beside its file as well.
+    with _importable(Path(place).resolve()) if is_file else nullcontext():
+        module = _import_file(Path(place)) if is_file else _import_module(place)
+        function: Callable[[], Any] | None = getattr(module, function_name, None)
+        if not callable(function):
+            raise NetworkError(f"{place} has no function {function_name!r}")
+        try:
+            made = function()
+        except (Exception, SystemExit) as error:  # sys.exit(0) would end as a success
+            raise NetworkError(f"{name} failed: {error!r}") from error
     if not isinstance(made, (nn.Module, Network)):
         raise NetworkError(f"{name} must return a torch module, not a {type(made).__name__}")
     return made
@@ -94,10 +99,31 @@ def _call(name: str) -> Any:
 def _import_module(place: str) -> Any:
     try:
         return importlib.import_module(place)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         beside = Path(f"{place}.py")
         hint = f"; for the file here write {beside}:FUNCTION" if beside.is_file() else ""
         raise NetworkError(f"cannot import {place}: {error!r}{hint}") from error
+
+
+@contextmanager
+def _importable(file: Path) -> Iterator[None]:
+    """Let a file import the modules beside it, as it can where Python runs it.
+
+    They are forgotten afterwards: a file of another folder must not get these by the same name.
+    Packages stay, since parts of them may be imported later by their full names.
+    """
+    before = set(sys.modules)
+    sys.path.insert(0, str(file.parent))
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # the file may have changed the path itself
+            sys.path.remove(str(file.parent))
+        for name in set(sys.modules) - before:
+            module = sys.modules[name]
+            found = Path(getattr(module, "__file__", None) or "/").resolve()
+            if found.parent == file.parent and found != file and not hasattr(module, "__path__"):
+                del sys.modules[name]
 
 
 def _import_file(path: Path) -> Any:
@@ -112,7 +138,7 @@ def _import_file(path: Path) -> Any:
     sys.modules[name] = module  # dataclasses and pickle look modules up there
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise NetworkError(f"cannot import {path}: {error!r}") from error
     return module
