@@ -53,6 +53,18 @@ def test_a_caffe_network_takes_its_weights_from_a_state_dict_too(tmp_path):
     assert again.digest == network.digest
 
 
+def test_the_prototxt_that_is_named_is_used_whatever_lies_beside_the_weights(tmp_path):
+    def text(pad):
+        return data(32) + conv("conv", "data", 4, 3, pad=pad)
+
+    weights = draw_weights(CaffeNetwork(read_definition(write_network(tmp_path, text(0), {})[0])))
+    _, model = write_network(tmp_path, text(0), weights)
+    named, _ = write_network(tmp_path, text(1), {}, stem="mine")
+    assert model.with_suffix(".prototxt").is_file()
+    network = load_network(str(named), weights=str(model))
+    assert {info.shape for info in list_layers(network)} == {(4, 32, 32)}  # without pad, 30
+
+
 def test_a_network_of_the_table_follows_the_prototxt_beside_its_weights(tmp_path):
     _, model, _ = _write(tmp_path, "weakly_audio")
     network = load_network("alexnet_audio", weights=str(model))

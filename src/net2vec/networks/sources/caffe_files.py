@@ -33,7 +33,9 @@ class CaffeFiles(NetworkSource):
     def load(self, name: str, weights: str | None, seed: int) -> Network:
         """Build the network that the file describes."""
         path = Path(name)
-        architecture = CaffeArchitecture(path.name, lambda: read_definition(path), source=path.name)
+        architecture = CaffeArchitecture(
+            path.name, lambda: read_definition(path), follow_weights=False, source=path.name
+        )
         return build_network(path.name, architecture, weights, seed)
 
 
@@ -51,6 +53,7 @@ class CaffeArchitecture:
         name: str,
         definition: Callable[[], Any],
         *,
+        follow_weights: bool = True,
         addresses: Sequence[str] = (),
         mean: Triple = CAFFE_MEAN,
         licence: str = "unknown",
@@ -60,8 +63,9 @@ class CaffeArchitecture:
 
         Args:
             name: the network's name.
-            definition: makes the message that describes the network, for weights that come
-                without a prototxt.
+            definition: makes the message that describes the network.
+            follow_weights: whether a prototxt beside a caffemodel, under the same name, is used
+                instead of `definition`. False where the user named the prototxt.
             addresses: where prototxt and caffemodel are published; may be empty.
             mean: what the network subtracts from the pixels, BGR.
             licence: the terms of the weights.
@@ -72,6 +76,7 @@ class CaffeArchitecture:
         self.licence = licence
         self.published = tuple({PurePosixPath(address).stem: None for address in addresses})
         self._definition, self._addresses, self._mean = definition, addresses, mean
+        self._follow_weights = follow_weights
 
     def untrained(self) -> nn.Module:
         """The module with fresh weights, drawn from torch's global generator."""
@@ -80,12 +85,12 @@ class CaffeArchitecture:
     def from_file(self, path: Path) -> nn.Module:
         """The module with the weights in a file.
 
-        A `.caffemodel` belongs to a prototxt: the one beside it, if there is one under the same
-        name, else the network's own.
+        The architecture is that of the prototxt beside a `.caffemodel`, if there is one under the
+        same name and `follow_weights` allows it, else the network's own.
         """
         beside = path.with_suffix(".prototxt")
-        own = beside.is_file() and path.suffix == ".caffemodel"
-        module = CaffeNetwork(read_definition(beside) if own else self._definition())
+        follow = self._follow_weights and path.suffix == ".caffemodel" and beside.is_file()
+        module = CaffeNetwork(read_definition(beside) if follow else self._definition())
         if path.suffix == ".caffemodel":
             module.load_caffemodel(path)
         else:
