@@ -1,8 +1,11 @@
 import io
 import pickle
+import re
 import struct
 import zipfile
+from argparse import Namespace
 from collections import OrderedDict
+from pathlib import Path
 
 import pytest
 import torch
@@ -40,6 +43,10 @@ def _inside(state):
         lambda state: {f"_orig_mod.{key}": value for key, value in state.items()},
         lambda state: {"state_dict": _prefixed(state), "epoch": 90, "arch": "alexnet"},
         lambda state: {"model": {"state_dict": dict(state)}},
+        lambda state: {"model": state, "args": Namespace(lr=0.1)},
+        lambda state: {"params": {"lr": 0.1}, "ema_state_dict": state},
+        lambda state: {"params": state, "params_ema": {key: 0 * state[key] for key in state}},
+        lambda state: {"teacher": state, "optimizer": {"state": {0: {"step": torch.ones(1)}}}},
         lambda state: {f"backbone.{key}": value for key, value in state.items()},
         lambda state: {
             "state_dict": {f"model.{key}": value for key, value in _prefixed(state).items()}
@@ -211,6 +218,48 @@ def test_pickled_objects_are_refused_with_the_way_out(tmp_path, thing, zipped):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "state"),
+    [
+        (lambda module: module, "c.state_dict()"),
+        (
+            lambda module: {"model": module.state_dict(), "args": {"out": Path("x")}},
+            "c['model']",
+        ),
+        (lambda module: {"model": module}, "c['model'].state_dict()"),
+    ],
+)
+def test_the_way_to_convert_pickled_objects_works(tmp_path, monkeypatch, content, state):
+    monkeypatch.chdir(tmp_path)
+    source, target = _module(1), _module(2)
+    torch.save(content(source), tmp_path / "model.pth")
+    with pytest.raises(NetworkError) as caught:
+        read_state_dict(tmp_path / "model.pth")
+    message = str(caught.value)
+    assert state in message
+    code = re.search(r"c = torch\.load.*'weights\.pth'\)", message)[0]
+    exec(code.replace("STATE", state), {"torch": torch})
+    load_checkpoint(target, tmp_path / "weights.pth")
+    assert _equal(source, target)
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        (("student", "teacher"), "2 networks, student and teacher"),
+        (("encoder", "decoder"), "tensors in encoder, decoder"),
+    ],
+)
+def test_where_the_weights_are_unclear_the_keys_are_listed(tmp_path, monkeypatch, keys, told):
+    monkeypatch.chdir(tmp_path)
+    states = [_module(seed).state_dict() for seed in (1, 2)]
+    torch.save(dict(zip(keys, states, strict=True)) | {"epoch": 3}, tmp_path / "model.pth")
+    with pytest.raises(NetworkError, match=told) as caught:
+        read_state_dict(tmp_path / "model.pth")
+    exec(re.search(r"torch\.save\(.*", str(caught.value))[0], {"torch": torch})
+    assert torch.equal(read_state_dict(tmp_path / "weights.pth")["0.bias"], states[0]["0.bias"])
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_programs_are_told_from_checkpoints(tmp_path):
     module, batch = nn.Linear(2, 2), torch.zeros(3, 2)
@@ -256,7 +305,11 @@ def test_broken_files_are_told_in_one_line(tmp_path):
 def test_files_without_weights_are_told(tmp_path):
     torch.save([1, 2], tmp_path / "list.pth")
     torch.save({"epoch": 3}, tmp_path / "none.pth")
+    endless = {"epoch": 3}
+    endless["model"] = endless
+    torch.save(endless, tmp_path / "endless.pth")
     with pytest.raises(NetworkError, match="holds a list, not a state dict"):
         read_state_dict(tmp_path / "list.pth")
-    with pytest.raises(NetworkError, match="holds no weights"):
-        read_state_dict(tmp_path / "none.pth")
+    for name in ("none.pth", "endless.pth"):
+        with pytest.raises(NetworkError, match="holds no weights"):
+            read_state_dict(tmp_path / name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,17 @@ from torch import Tensor, nn
 
 from net2vec.errors import NetworkError
 
-# What trainers put around a state dict.
-_WRAPPINGS = ("state_dict", "model", "model_state_dict", "model_state", "net")
+# What trainers put around a state dict; the first of these that holds tensors is taken.
+_WRAPPINGS = ("state_dict", "model", "model_state_dict", "model_state", "net", "network", "params")
+# Averages over training, and the networks of a distillation: taken where there is only one.
+_OTHER_NETWORKS = (
+    *("ema_state_dict", "state_dict_ema", "model_ema", "params_ema", "ema", "student", "teacher"),
+)
 # What data-parallel training and compilation put into its keys.
 _TRANSPARENT = ("module", "_orig_mod")
 _SHOWN = 8
+# So deep at most are wrappings in each other; a damaged file may hold a dictionary in itself.
+_LEVELS = 4
 # Of batch normalisation; files may lack it.
 _COUNT = "num_batches_tracked"
 
@@ -31,16 +39,25 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     or one inside a larger checkpoint.
 
     Raises:
-        NetworkError: if the file is missing or damaged, holds pickled objects, or no weights.
+        NetworkError: if the file is missing or damaged, holds pickled objects, no weights, or
+            several networks.
     """
     if not path.is_file():
         raise NetworkError(f"there is no weights file {path}")
     content = _load_safetensors(path) if path.suffix == ".safetensors" else _load_pickle(path)
-    while isinstance(content, Mapping):
-        inner = next((content[key] for key in _WRAPPINGS if _is_mapping(content, key)), None)
-        if inner is None:
+    for _ in range(_LEVELS):
+        if not isinstance(content, Mapping):
             break
-        content = inner
+        inner = [key for key in _WRAPPINGS if _holds_tensors(content.get(key))][:1]
+        inner = inner or [key for key in _OTHER_NETWORKS if _holds_tensors(content.get(key))]
+        if len(inner) > 1:
+            raise NetworkError(
+                f"{path} holds {len(inner)} networks, {' and '.join(inner)}: "
+                + _way_to_save(path, inner[0])
+            )
+        if not inner:
+            break
+        content = content[inner[0]]
     if not isinstance(content, Mapping):
         raise NetworkError(f"{path} holds a {type(content).__name__}, not a state dict")
     tensors = {
@@ -49,7 +66,13 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         if isinstance(key, str) and isinstance(value, Tensor)
     }
     if not tensors:
-        raise NetworkError(f"{path} holds no weights: no key of it is a tensor")
+        inside = [str(key) for key, value in content.items() if _holds_tensors(value)]
+        if not inside:
+            raise NetworkError(f"{path} holds no weights: no key of it is a tensor")
+        raise NetworkError(
+            f"{path} holds no weights under a usual key; there are tensors in "
+            f"{', '.join(inside[:_SHOWN])}: {_way_to_save(path, inside[0])}"
+        )
     return tensors
 
 
@@ -155,15 +178,20 @@ def _load_pickle(path: Path) -> Any:
             f"torch.save(torch.jit.load('{path.name}').state_dict(), 'weights.pth')"
         )
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        # Trainers keep their options in a Namespace, which has attributes and no code.
+        with torch.serialization.safe_globals([Namespace]):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         # Damage and refusal end in the same error; only the latter names a global.
         if "GLOBAL" not in str(error):
             raise NetworkError(f"{path} is damaged or no PyTorch checkpoint") from error
+        named = re.search(r"GLOBAL (\S+) was not", str(error))
         raise NetworkError(
-            f"{path} holds pickled objects, which could run any code and are not loaded; if you "
-            f"trust it, convert it once with torch.save(torch.load('{path.name}', "
-            f"weights_only=False).state_dict(), 'weights.pth')"
+            f"{path} holds pickled objects{f' ({named[1]})' if named else ''}, which could run any "
+            f"code and are not loaded; if you trust it, convert it once: "
+            f"c = torch.load('{path.name}', weights_only=False); torch.save(STATE, 'weights.pth'), "
+            f"where STATE is c.state_dict() of a module, c['model'] of a dictionary with a state "
+            f"dict, c['model'].state_dict() of one with a module"
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError) as error:
         raise NetworkError(f"{path} is damaged or no PyTorch checkpoint") from error
@@ -179,8 +207,24 @@ def _is_program(path: Path) -> bool:
     return any(name in ("constants.pkl", "archive_format") for name in inside)
 
 
-def _is_mapping(content: Mapping[Any, Any], key: str) -> bool:
-    return isinstance(content.get(key), Mapping)
+def _holds_tensors(content: Any, levels: int = _LEVELS) -> bool:
+    """Whether it is a dictionary with tensors in it, or in a dictionary of it, by names."""
+    return (
+        levels > 0
+        and isinstance(content, Mapping)
+        and any(
+            isinstance(key, str)
+            and (isinstance(value, Tensor) or _holds_tensors(value, levels - 1))
+            for key, value in content.items()
+        )
+    )
+
+
+def _way_to_save(path: Path, key: str) -> str:
+    return (
+        f"save the one you mean, for instance torch.save(torch.load('{path.name}')[{key!r}], "
+        f"'weights.pth')"
+    )
 
 
 def _listing(what: str, keys: Iterable[str]) -> str:
