@@ -7,7 +7,13 @@ import torch
 from torch import nn
 
 from net2vec.errors import NetworkError
-from net2vec.networks import Preprocessing, list_layers, load_network, network_from_module
+from net2vec.networks import (
+    Preprocessing,
+    list_layers,
+    load_network,
+    network_from_module,
+    run_layers,
+)
 from net2vec.networks.network import module_digest
 
 
@@ -79,6 +85,23 @@ def test_a_users_module_is_taken_as_it_is():
 def test_a_compiled_module_is_the_module_that_was_compiled():
     module = _small()
     assert network_from_module(torch.compile(module), size=16).module is module
+
+
+def test_a_module_that_compiled_itself_runs_uncompiled_and_stays_compiled():
+    def backend(graph, inputs):
+        raise AssertionError("compiled")
+
+    plain, module = _small(), _small()
+    module.compile(backend=backend)
+    module[0].compile(backend=backend)
+    calls = [part._compiled_call_impl for part in module.modules()]
+    one, other = (network_from_module(part, size=16) for part in (plain, module))
+    assert list_layers(one) == list_layers(other)
+    assert one.digest == other.digest
+    images = torch.rand(2, 3, 16, 16)
+    outputs = [run_layers(network, images, ["0", "2"]) for network in (one, other)]
+    assert all(torch.equal(outputs[0][layer], outputs[1][layer]) for layer in ("0", "2"))
+    assert [part._compiled_call_impl for part in module.modules()] == calls
 
 
 @pytest.mark.filterwarnings("ignore")

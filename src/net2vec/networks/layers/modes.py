@@ -14,18 +14,27 @@ from torch import Tensor, nn
 def evaluating(module: nn.Module) -> Iterator[None]:
     """Evaluation mode and no gradients inside; each submodule's own mode is restored after.
 
+    A module that `nn.Module.compile` has compiled runs uncompiled inside: compiled code is made
+    anew for every set of hooks, and may leave them out.
+
     Also in `torch.inference_mode`, whose tensors have no version counter and cannot be changed in
     other threads.
     """
     training = [part for part in module.modules() if part.training]
+    calls = [(part, part._compiled_call_impl) for part in module.modules()]
+    compiled = [(part, call) for part, call in calls if call is not None]
     try:
         for part in training:
             part.training = False
+        for part, _ in compiled:
+            part._compiled_call_impl = None
         with torch.inference_mode(False), torch.no_grad(), _full_precision():
             yield
     finally:
         for part in training:
             part.training = True
+        for part, call in compiled:
+            part._compiled_call_impl = call
 
 
 @contextmanager
