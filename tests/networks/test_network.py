@@ -111,6 +111,13 @@ def test_torchscript_is_refused():
         network_from_module(traced)
 
 
+def test_parameters_without_values_are_told():
+    module = _small()
+    module[1] = nn.BatchNorm2d(2, device="meta")
+    with pytest.raises(NetworkError, match="without values"):
+        network_from_module(module)
+
+
 def test_a_copy_does_not_keep_the_old_digest():
     network = network_from_module(_small(), size=8)
     before = network.digest

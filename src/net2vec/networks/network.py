@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
+from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
@@ -170,12 +171,18 @@ def network_from_module(
             number that the module has as an attribute.
 
     Raises:
-        NetworkError: if the transform does not do what it must, or the module is TorchScript.
+        NetworkError: if the transform does not do what it must, or the module is TorchScript or
+            has parameters without values (on the meta device).
     """
     if isinstance(module, torch.jit.ScriptModule):
         raise NetworkError(
             "layers of TorchScript cannot be recorded: give the module that it was made from, or "
             "a program of torch.export (.pt2)"
+        )
+    if any(tensor.is_meta for tensor in chain(module.parameters(), module.buffers())):
+        raise NetworkError(
+            f"{type(module).__name__} has parameters without values (the meta device): build it "
+            f"on the CPU, with its weights"
         )
     # A module of torch.compile skips hooks; the original module is an attribute of it.
     module = getattr(module, "_orig_mod", module)

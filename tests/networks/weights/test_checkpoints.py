@@ -195,6 +195,17 @@ def test_what_does_not_fit_is_listed_and_nothing_is_loaded(tmp_path):
     assert _equal(target, _module(2))
 
 
+def test_weights_without_values_are_told_and_nothing_is_loaded(tmp_path):
+    state = _module(1).state_dict()
+    state["1.weight"] = state["1.weight"].to("meta")
+    torch.save(state, tmp_path / "w.pth")
+    target = _module(2)
+    with pytest.raises(NetworkError, match="without values") as caught:
+        load_checkpoint(target, tmp_path / "w.pth")
+    assert "\n" not in str(caught.value)
+    assert _equal(target, _module(2))
+
+
 def test_ignored_keys_may_be_there(tmp_path):
     state = dict(_module(1).state_dict()) | {"aux1.conv.weight": torch.zeros(1)}
     torch.save(state, tmp_path / "w.pth")

@@ -137,6 +137,11 @@ def fit_state_dict(
             f"the weights of {origin} do not fit {type(module).__name__}: "
             + "; ".join(fault for fault in faults if fault)
         )
+    if any(tensor.is_meta for tensor in given.values()):
+        raise NetworkError(
+            f"{origin} holds shapes without values (the meta device): save the state dict of a "
+            f"network that has its weights"
+        )
     module.load_state_dict(given)
 
 
