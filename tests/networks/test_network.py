@@ -107,7 +107,7 @@ def test_a_module_that_compiled_itself_runs_uncompiled_and_stays_compiled():
 @pytest.mark.filterwarnings("ignore")
 def test_torchscript_is_refused():
     traced = torch.jit.trace(_small(), torch.zeros(1, 3, 16, 16))
-    with pytest.raises(NetworkError, match="layers of TorchScript cannot be looked at"):
+    with pytest.raises(NetworkError, match="layers of TorchScript cannot be recorded"):
         network_from_module(traced)
 
 

@@ -121,7 +121,8 @@ def refuse_code(name: str, folder: Path, *, trust: bool) -> None:
     Raises:
         NetworkError: if the name leads to code and the run is not trusted.
     """
-    source = network_source(name)
+    # A network given in Python is not loaded by its name.
+    source = None if name.startswith(GIVEN) else network_source(name)
     if source is not None and source.runs_code and not trust:
         raise NetworkError(
             f"{folder} names the network {name}, whose code would run on this machine: if you "
