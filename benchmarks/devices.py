@@ -18,7 +18,7 @@ import torch
 import probes
 from measure import threads, timed
 from net2vec.core.devices import repeatable
-from net2vec.core.executors import ThreadExecutor
+from net2vec.core.executors import ThreadExecutor, map_items
 from net2vec.recording import record
 from net2vec.recording.feeding import image_batches
 from net2vec.tasks.choice import choose_concepts
@@ -73,7 +73,7 @@ def _compare(images: int, workers: int) -> None:
                 recording, annotations, label, best_filter=0, subset_sizes=(), device=device
             )
 
-        found = dict(ThreadExecutor(workers).map(one, dict.fromkeys(few, 1)))
+        found = dict(map_items(ThreadExecutor(workers), one, dict.fromkeys(few, 1)))
         return [found[label] for label in few]
 
     def classify(device: str) -> list[Any]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from net2vec.core.devices import repeatable
-from net2vec.core.executors import ThreadExecutor
+from net2vec.core.executors import ThreadExecutor, map_items
 from net2vec.data.annotations import compile_annotations
 from net2vec.kernels.geometry.strips import Strips
 from net2vec.kernels.sgd.logistic import Draws, fit_logistic
@@ -107,7 +107,7 @@ def learn(task, recording, annotations, labels, device):
             )
         return segment_converged(recording, annotations, label, **settings)
 
-    found = dict(ThreadExecutor(4).map(one, dict.fromkeys(labels, 1)))
+    found = dict(map_items(ThreadExecutor(4), one, dict.fromkeys(labels, 1)))
     return [found[label] for label in labels]
 
 
@@ -244,7 +244,9 @@ def test_classification_learns_the_same_bits_in_any_company(threads):
 
     everyone = list(range(len(draws)))
     weight, other_bias = learn(everyone)
-    alone = dict(ThreadExecutor(threads).map(lambda i: learn([i]), dict.fromkeys(everyone, 1)))
+    alone = dict(
+        map_items(ThreadExecutor(threads), lambda i: learn([i]), dict.fromkeys(everyone, 1))
+    )
     assert all(torch.equal(alone[i][0][0], weight[i]) for i in everyone)
     assert all(torch.equal(alone[i][1][0], other_bias[i]) for i in everyone)
     torch.testing.assert_close(weight, learn(everyone, "cpu")[0], rtol=1e-4, atol=1e-5)

@@ -10,7 +10,7 @@ import torch
 import plain
 import probes
 from measure import Line, alternate, threads
-from net2vec.core.executors import ThreadExecutor
+from net2vec.core.executors import ThreadExecutor, map_items
 from net2vec.kernels.geometry.strips import Strips
 from net2vec.kernels.sgd.segmentation import SegmentationProblem, fit_segmentation
 from net2vec.tasks.fits.paper_segmentation import segment_concept
@@ -55,7 +55,9 @@ def learning(*, small: bool, pairs: int) -> list[Line]:
             found = alternate(
                 lambda concepts=concepts: [
                     w
-                    for _, w in ThreadExecutor(len(concepts)).map(ours, dict.fromkeys(concepts, 1))
+                    for _, w in map_items(
+                        ThreadExecutor(len(concepts)), ours, dict.fromkeys(concepts, 1)
+                    )
                 ],
                 lambda concepts=concepts: [theirs() for _ in concepts],
                 pairs,

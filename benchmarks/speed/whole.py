@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 import probes
 from measure import Line, alternate, threads, timed
-from net2vec.core.executors import ProcessExecutor, ThreadExecutor, pack_by_cost
+from net2vec.core.executors import ProcessExecutor, ThreadExecutor, map_items, pack_by_cost
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.sgd.logistic import concepts_in_block
 from net2vec.recording import LayerRecording, record
@@ -51,7 +51,9 @@ def everything_after(
     # As a run does, but for two workers: processes that have to be started are no steady ratio.
     executor = ProcessExecutor if device == "cpu" and workers > 2 else ThreadExecutor
     seconds["segment"], _ = timed(
-        lambda: _drain(executor(workers).map(segment, groups), "segment", len(groups), progress)
+        lambda: _drain(
+            map_items(executor(workers), segment, groups), "segment", len(groups), progress
+        )
     )
     chosen = choose_concepts(annotations, "classify").labels
     chosen.sort(key=lambda label: -len(annotations.pairs(label, train=True)))
@@ -76,7 +78,7 @@ def everything_after(
 
     seconds["classify"], _ = timed(
         lambda: _drain(
-            ThreadExecutor(workers).map(classify, dict.fromkeys(blocks, 1)),
+            map_items(ThreadExecutor(workers), classify, dict.fromkeys(blocks, 1)),
             "classify",
             len(blocks),
             progress,

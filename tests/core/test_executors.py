@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 
-from net2vec.core.executors import ProcessExecutor, ThreadExecutor, choose_executor, pack_by_cost
+from net2vec.core.executors import (
+    ProcessExecutor,
+    ThreadExecutor,
+    choose_executor,
+    map_items,
+    pack_by_cost,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +29,7 @@ def _two_threads():
 
 
 def in_threads(workers, function, items):
-    return ThreadExecutor(workers).map(function, dict.fromkeys(items, 1))
+    return map_items(ThreadExecutor(workers), function, dict.fromkeys(items, 1))
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
@@ -92,7 +99,7 @@ def test_processes_give_what_threads_give():
 
     assert values.nbytes > 1 << 20
     items = [3, 700, 90, 41]
-    found = dict(ProcessExecutor(2).map(work, dict.fromkeys(items, 1)))
+    found = dict(map_items(ProcessExecutor(2), work, dict.fromkeys(items, 1)))
     assert found == dict(in_threads(1, work, items))
     assert {threads for threads, _ in found.values()} == {1}
 
@@ -102,7 +109,7 @@ def test_a_fault_in_a_process_is_raised_here():
         return 1 // item
 
     with pytest.raises(ZeroDivisionError):
-        list(ProcessExecutor(2).map(work, {1: 1, 0: 1}))
+        list(map_items(ProcessExecutor(2), work, {1: 1, 0: 1}))
 
 
 def test_groups_are_the_longest_first_and_not_too_large():
@@ -114,7 +121,7 @@ def test_groups_are_the_longest_first_and_not_too_large():
 
 def test_the_most_expensive_items_are_started_first():
     begun = []
-    list(ThreadExecutor(1).map(begun.append, {"a": 1, "b": 5, "c": 1, "d": 9}))
+    list(map_items(ThreadExecutor(1), begun.append, {"a": 1, "b": 5, "c": 1, "d": 9}))
     assert begun == ["d", "b", "a", "c"]
 
 
@@ -125,3 +132,29 @@ def test_processes_are_chosen_for_long_work_of_many_short_calls_on_a_cpu():
     assert choose_executor(2, fits=4, work=1000) == ThreadExecutor(2)  # not worth their start
     assert choose_executor(8, on_gpu=True, fits=4, work=5000) == ThreadExecutor(3)
     assert choose_executor(8, work=10**9) == ThreadExecutor(4)
+
+
+class OneAfterTheOther:
+    """An executor of somebody else, who knows nothing of PyTorch's threads."""
+
+    def map(self, function, items):
+        for item in items:
+            yield item, function(item)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_an_executor_of_others_gives_the_same_bits(own):
+    def work(seed: int) -> tuple[int, torch.Tensor]:
+        values = torch.randn(300, 301, generator=torch.Generator().manual_seed(seed))
+        return torch.get_num_threads(), (values @ values.T).softmax(1).sum(0)
+
+    expected = dict(in_threads(2, work, range(4)))
+    with ThreadPoolExecutor(2) as pool:
+        found = dict(
+            map_items(OneAfterTheOther() if own else pool, work, dict.fromkeys(range(4), 1))
+        )
+    assert found.keys() == expected.keys()
+    for seed, (threads, values) in found.items():
+        assert threads == 1
+        assert torch.equal(values, expected[seed][1])
+    assert torch.get_num_threads() == 2

@@ -73,7 +73,8 @@ def evidence_summary(table: pd.DataFrame, *, rate: float = RATE) -> pd.DataFrame
     """How many concepts a layer encodes.
 
     Args:
-        table: of `weigh_evidence`, with any further columns that identify a fit, such as `layer`.
+        table: of `weigh_evidence`, with any further columns that
+            tell groups apart, such as `layer`.
         rate: as it was for `weigh_evidence`.
 
     Returns:

@@ -11,9 +11,7 @@ import pandas as pd
 from net2vec.analysis.fit_subsets import ALL, BY_WEIGHT, compare_rules, drops, fit_curves
 from net2vec.analysis.fits import compare_fits, pair_fits, sharing_of_fits
 from net2vec.analysis.sufficiency import PATH
-from net2vec.results import LAYER_TASK, RunTable
-
-_FIT = ["network", *LAYER_TASK]
+from net2vec.results import LAYER_TASK, SCORE_GROUP, RunTable
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class FitPair:
     def concepts(self) -> pd.DataFrame:
         """The columns of `pair_fits` and of `pair_vectors`, a row a concept."""
         pairs = pair_fits(self.scores, self.first, self.second)
-        return pairs.merge(self.vectors, on=[*_FIT, "concept"], validate="one_to_one")
+        return pairs.merge(self.vectors, on=[*SCORE_GROUP, "concept"], validate="one_to_one")
 
     @cached_property
     def curves(self) -> pd.DataFrame:
@@ -64,7 +62,7 @@ class FitPair:
         """
         names = (self.first, self.second)
         shared = sharing_of_fits(self.concepts, *names)
-        table = compare_fits(self.concepts, *names).merge(shared, on=_FIT)
+        table = compare_fits(self.concepts, *names).merge(shared, on=SCORE_GROUP)
         overall = self.drops[self.drops["category"] == ALL]
         for name, fit, rule in (
             (f"drop_{self.first}", self.first, BY_WEIGHT),
@@ -72,10 +70,10 @@ class FitPair:
             ("drop_path", self.second, PATH),
         ):
             one = overall[(overall["fit"] == fit) & (overall["rule"] == rule)]
-            one = one[[*_FIT, "drop"]].rename(columns={"drop": name})
-            table = table.merge(one, on=_FIT, how="left")
-        gain = self.rules.groupby(_FIT, sort=False)["difference"].mean().rename("path_gain")
-        return table.merge(gain.reset_index(), on=_FIT, how="left")
+            one = one[[*SCORE_GROUP, "drop"]].rename(columns={"drop": name})
+            table = table.merge(one, on=SCORE_GROUP, how="left")
+        gain = self.rules.groupby(SCORE_GROUP, sort=False)["difference"].mean().rename("path_gain")
+        return table.merge(gain.reset_index(), on=SCORE_GROUP, how="left")
 
 
 # In columns and values, {first} and {second} stand for the names of the fits. Values are those that

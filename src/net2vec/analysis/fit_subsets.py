@@ -9,14 +9,12 @@ import pandas as pd
 from net2vec.analysis.statistics import summarize
 from net2vec.analysis.subsets import fitted_points
 from net2vec.analysis.sufficiency import COMBINED, PATH, SUBSET
-from net2vec.results import LAYER_TASK
+from net2vec.results import SCORE_GROUP
 
 ALL = "all concepts"
 """Stands for all categories together."""
 BY_WEIGHT = "weight"
 """A subset of the filters with the largest absolute weights."""
-
-_FIT = ["network", *LAYER_TASK]
 
 
 def fit_curves(scores: pd.DataFrame, fits: Sequence[str]) -> pd.DataFrame:
@@ -33,7 +31,7 @@ def fit_curves(scores: pd.DataFrame, fits: Sequence[str]) -> pd.DataFrame:
         point of both.
     """
     points = _curve_points(scores, fits)
-    by = [*_FIT, "category", "fit", "rule", "filters"]
+    by = [*SCORE_GROUP, "category", "fit", "rule", "filters"]
     return summarize(points, by, "val").sort_values(
         by, kind="stable", ignore_index=True, key=_order(fits[0])
     )
@@ -56,7 +54,7 @@ def drops(scores: pd.DataFrame, fits: Sequence[str]) -> pd.DataFrame:
         concepts.
     """
     points = _curve_points(scores, fits)
-    curve = [*_FIT, "category", "fit", "rule"]
+    curve = [*SCORE_GROUP, "category", "fit", "rule"]
     rows = []
     for key, group in points.groupby(curve, sort=False):
         wide = group.pivot_table(index="concept", columns="filters", values="val").dropna()
@@ -86,22 +84,24 @@ def compare_rules(scores: pd.DataFrame, fit: str) -> pd.DataFrame:
     """
     chosen = scores[(scores["fit"] == fit) & scores["method"].isin([PATH, SUBSET])]
     columns = [
-        *_FIT, "filters", "weight", "path", "difference", "stderr", "better", "worse", "n",
+        *SCORE_GROUP, "filters", "weight", "path", "difference", "stderr", "better", "worse", "n",
     ]  # fmt: skip
     if not chosen["method"].eq(PATH).any():
         return pd.DataFrame(columns=columns)
-    by = [*_FIT, "concept", "filters"]
+    by = [*SCORE_GROUP, "concept", "filters"]
     wide = chosen.pivot_table(index=by, columns="method", values="val", sort=False).dropna()
     gain = wide[PATH] - wide[SUBSET]
     values = wide.rename(columns={SUBSET: BY_WEIGHT}).assign(
         gain=gain, better=100.0 * (gain > 0), worse=100.0 * (gain < 0)
     )
-    groups = values.groupby([*_FIT, "filters"], sort=False)
+    groups = values.groupby([*SCORE_GROUP, "filters"], sort=False)
     table = groups[[BY_WEIGHT, PATH, "better", "worse"]].mean()
     table["difference"], table["stderr"] = groups["gain"].mean(), groups["gain"].sem()
     table["n"] = groups.size()
     table = table.reset_index()[columns].rename_axis(columns=None)
-    return table.sort_values([*_FIT, "filters"], kind="stable", ignore_index=True, key=_order(fit))
+    return table.sort_values(
+        [*SCORE_GROUP, "filters"], kind="stable", ignore_index=True, key=_order(fit)
+    )
 
 
 def _curve_points(scores: pd.DataFrame, fits: Sequence[str]) -> pd.DataFrame:
@@ -111,7 +111,9 @@ def _curve_points(scores: pd.DataFrame, fits: Sequence[str]) -> pd.DataFrame:
         mine = scores[scores["fit"] == fit]
         parts.append(fitted_points(mine).assign(rule=BY_WEIGHT))
         path = mine[mine["method"] == PATH]
-        full = mine[mine["method"] == COMBINED].merge(path[_FIT].drop_duplicates(), on=_FIT)
+        full = mine[mine["method"] == COMBINED].merge(
+            path[SCORE_GROUP].drop_duplicates(), on=SCORE_GROUP
+        )
         parts.append(pd.concat([path, full]).assign(rule=PATH))
     points = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     return pd.concat([points.assign(category=ALL), points], ignore_index=True)
@@ -124,7 +126,7 @@ def _order(fit: str) -> Callable[[pd.Series], pd.Series]:
     def key(column: pd.Series) -> pd.Series:
         if column.name in first:
             return column.where(column != first[str(column.name)], "")
-        if column.name in _FIT:
+        if column.name in SCORE_GROUP:
             return pd.Series(pd.factorize(column)[0], index=column.index)
         return column
 

@@ -24,15 +24,14 @@ from net2vec.analysis.steadiness import (
     unit_vectors,
 )
 from net2vec.analysis.sufficiency import COMBINED, SINGLE, as_good, by_concept
-from net2vec.results import LAYER_TASK
+from net2vec.results import SCORE_GROUP
 
 WELL_TRAINED = 50
 """Training images from which on a low score is not for want of images."""
 WORSE = 0.01
 """A score that is lower by more than this is called worse."""
 
-_FIT = ["network", *LAYER_TASK]
-_KEY = [*_FIT, "concept"]
+_KEY = [*SCORE_GROUP, "concept"]
 
 
 def pair_fits(scores: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
@@ -107,7 +106,7 @@ def compare_fits(pairs: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
         f"failures_{second}": failed_too,
         "failures_both": failed & failed_too,
     }
-    groups = pairs[_FIT].assign(**means, **counts).groupby(_FIT, sort=False)
+    groups = pairs[SCORE_GROUP].assign(**means, **counts).groupby(SCORE_GROUP, sort=False)
     table = groups[list(means)].mean().join(groups[list(counts)].sum().astype(int))
     table.insert(2, "ratio", table[second] / table[first].where(table[first] > 0))
     table.insert(4, "trained", table.pop("trained"))
@@ -186,7 +185,7 @@ def sharing_of_fits(
     """
     fits = (first, second)
     rows: list[dict[str, Any]] = []
-    for key, group in concepts.groupby(_FIT, sort=False):
+    for key, group in concepts.groupby(SCORE_GROUP, sort=False):
         count = len(group)
         used, sd = used_by_chance(count, int(group["filters"].iloc[0]))
         category = group.set_index("concept")["category"]
@@ -194,7 +193,7 @@ def sharing_of_fits(
         same_filter = group[f"filter_{first}"] == group[f"filter_{second}"]
         rows.append(
             {
-                **{name: str(value) for name, value in zip(_FIT, key, strict=True)},
+                **{name: str(value) for name, value in zip(SCORE_GROUP, key, strict=True)},
                 **{f"shared_{fit}": count / group[f"filter_{fit}"].nunique() for fit in fits},
                 "shared_by_chance": count / used,
                 "shared_limit": count / max(1.0, used - 2 * sd),

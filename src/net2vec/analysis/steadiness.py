@@ -52,7 +52,8 @@ def mean_steadiness(table: pd.DataFrame) -> pd.DataFrame:
     """Means over the concepts of a layer and task.
 
     Args:
-        table: of `seed_steadiness`, with any further columns that identify a fit, such as `layer`.
+        table: of `seed_steadiness`, with any further columns that
+            tell groups apart, such as `layer`.
 
     Returns:
         Those columns, then `cosine, overlap, by_chance, score_sd, concepts, seeds`; `by_chance` is

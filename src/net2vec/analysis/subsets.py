@@ -8,11 +8,9 @@ import pandas as pd
 
 from net2vec.analysis.statistics import summarize
 from net2vec.analysis.sufficiency import COMBINED, SINGLE, SUBSET
-from net2vec.results import LAYER_TASK, RunTable
+from net2vec.results import LAYER_TASK, SCORE_GROUP, RunTable
 
 FRACTIONS = (0.8, 0.9)
-
-_FIT = ["network", *LAYER_TASK]
 
 
 def subset_curve(scores: pd.DataFrame) -> pd.DataFrame:
@@ -29,8 +27,10 @@ def subset_curve(scores: pd.DataFrame) -> pd.DataFrame:
         `network, layer, task, category, filters, mean, stderr, n`, by growing `filters`, for the
         layers and tasks for which subsets were fitted.
     """
-    curve = summarize(fitted_points(scores), [*_FIT, "category", "filters"], "val")
-    return curve.sort_values([*_FIT, "category", "filters"], kind="stable", ignore_index=True)
+    curve = summarize(fitted_points(scores), [*SCORE_GROUP, "category", "filters"], "val")
+    return curve.sort_values(
+        [*SCORE_GROUP, "category", "filters"], kind="stable", ignore_index=True
+    )
 
 
 def filters_needed(scores: pd.DataFrame, fractions: Sequence[float] = FRACTIONS) -> pd.DataFrame:
@@ -44,7 +44,7 @@ def filters_needed(scores: pd.DataFrame, fractions: Sequence[float] = FRACTIONS)
         `network, layer, task, concept, fraction, filters`, for the layers and tasks for which
         subsets were fitted. `filters` is missing where all filters score 0: any number is as good.
     """
-    key = [*_FIT, "concept"]
+    key = [*SCORE_GROUP, "concept"]
     points = fitted_points(scores)
     full = points.loc[points["method"] == COMBINED, [*key, "val"]]
     points = points.merge(full.rename(columns={"val": "full"}), on=key, validate="many_to_one")
@@ -65,9 +65,9 @@ def fitted_points(scores: pd.DataFrame) -> pd.DataFrame:
         scores: rows of `scores.csv`, of one fit.
     """
     method = scores["method"]
-    fitted = scores.loc[method == SUBSET, _FIT].drop_duplicates()
+    fitted = scores.loc[method == SUBSET, SCORE_GROUP].drop_duplicates()
     first = (method == SINGLE) & (scores["task"] == "classify")
-    points = scores[method.isin([SUBSET, COMBINED]) | first].merge(fitted, on=_FIT)
+    points = scores[method.isin([SUBSET, COMBINED]) | first].merge(fitted, on=SCORE_GROUP)
     return points.sort_values("filters", kind="stable")
 
 

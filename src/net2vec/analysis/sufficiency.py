@@ -6,15 +6,13 @@ import numpy as np
 import pandas as pd
 
 from net2vec.analysis.statistics import bootstrap_mean, share_interval, standard_error, summarize
-from net2vec.results import LAYER_TASK, RunTable
+from net2vec.results import LAYER_TASK, SCORE_GROUP, RunTable
 
 SINGLE, COMBINED, SUBSET, PATH = "single", "combined", "subset", "path"
 DIFFERENCE = "difference"
 """The method of the rows that hold combined less single."""
 LEAST_SINGLE = 0.005
 """The score that a single filter must exceed for a ratio to it to be taken (sec. 4.3)."""
-
-_FIT = ["network", *LAYER_TASK]
 
 
 def by_category(scores: pd.DataFrame) -> pd.DataFrame:
@@ -27,7 +25,7 @@ def by_category(scores: pd.DataFrame) -> pd.DataFrame:
         `network, layer, task, method, category, mean, stderr, n`; `n` counts concepts.
     """
     both = scores[scores["method"].isin([SINGLE, COMBINED])]
-    return summarize(both, [*_FIT, "method", "category"], "val")
+    return summarize(both, [*SCORE_GROUP, "method", "category"], "val")
 
 
 def by_concept(scores: pd.DataFrame) -> pd.DataFrame:
@@ -40,7 +38,7 @@ def by_concept(scores: pd.DataFrame) -> pd.DataFrame:
         `network, layer, task, concept, category, single, combined, n_train, concept_size`, one row
         a fit for which both methods have a score. `concept_size` is a share of the image.
     """
-    key = [*_FIT, "concept"]
+    key = [*SCORE_GROUP, "concept"]
     combined = scores[scores["method"] == COMBINED].rename(columns={"val": COMBINED})
     single = scores.loc[scores["method"] == SINGLE, [*key, "val"]].rename(columns={"val": SINGLE})
     paired = combined.merge(single, on=key, validate="one_to_one")
@@ -70,8 +68,8 @@ def combined_vs_single(concepts: pd.DataFrame) -> pd.DataFrame:
         `network, layer, task, percent, n`; `n` counts concepts.
     """
     wins = concepts.assign(percent=100.0 * as_good(concepts[COMBINED], concepts[SINGLE]))
-    return summarize(wins, _FIT, "percent").rename(columns={"mean": "percent"})[
-        [*_FIT, "percent", "n"]
+    return summarize(wins, SCORE_GROUP, "percent").rename(columns={"mean": "percent"})[
+        [*SCORE_GROUP, "percent", "n"]
     ]
 
 
@@ -93,7 +91,7 @@ def compare_methods(concepts: pd.DataFrame) -> pd.DataFrame:
         "ratio": _ratio(concepts),
     }
     rows = []
-    for fit, group in concepts.groupby(_FIT, sort=False):
+    for fit, group in concepts.groupby(SCORE_GROUP, sort=False):
         for statistic, values in observed.items():
             here = values[group.index].dropna().to_numpy(dtype=float)
             if statistic == "percent":
@@ -104,7 +102,9 @@ def compare_methods(concepts: pd.DataFrame) -> pd.DataFrame:
             mean = float(here.mean()) if len(here) else float("nan")
             error = standard_error(here)
             rows.append((*fit, statistic, mean, error, low, high, len(here)))
-    return pd.DataFrame(rows, columns=[*_FIT, "statistic", "value", "stderr", "low", "high", "n"])
+    return pd.DataFrame(
+        rows, columns=[*SCORE_GROUP, "statistic", "value", "stderr", "low", "high", "n"]
+    )
 
 
 def improvement(concepts: pd.DataFrame) -> pd.DataFrame:
@@ -118,8 +118,8 @@ def improvement(concepts: pd.DataFrame) -> pd.DataFrame:
         more than 0.005: below it a ratio only shows how bad the single filter is.
     """
     ratios = concepts.assign(ratio=_ratio(concepts))
-    table = summarize(ratios, _FIT, "ratio").rename(columns={"mean": "mean_ratio"})
-    return table[[*_FIT, "mean_ratio", "n"]]
+    table = summarize(ratios, SCORE_GROUP, "ratio").rename(columns={"mean": "mean_ratio"})
+    return table[[*SCORE_GROUP, "mean_ratio", "n"]]
 
 
 def failures(concepts: pd.DataFrame) -> pd.DataFrame:
@@ -133,8 +133,8 @@ def failures(concepts: pd.DataFrame) -> pd.DataFrame:
         concept_size`; a negative `difference` is a failure of the combination.
     """
     gained = concepts.assign(difference=concepts[COMBINED] - concepts[SINGLE])
-    columns = [*_FIT, "concept", "category", SINGLE, COMBINED, "difference"]
-    order = gained.groupby(_FIT, sort=False).ngroup()
+    columns = [*SCORE_GROUP, "concept", "category", SINGLE, COMBINED, "difference"]
+    order = gained.groupby(SCORE_GROUP, sort=False).ngroup()
     ranked = gained.assign(order=order).sort_values(["order", "difference"], kind="stable")
     return ranked[[*columns, "n_train", "concept_size"]].reset_index(drop=True)
 
@@ -154,7 +154,7 @@ def score_columns(scores: pd.DataFrame) -> pd.DataFrame:
         These rows and, with method `difference`, combined less single; `value` and `score` both
         hold the validation score.
     """
-    key = [*_FIT, "concept"]
+    key = [*SCORE_GROUP, "concept"]
     single = scores.loc[scores["method"] == SINGLE, [*key, "val"]]
     gained = scores[scores["method"] == COMBINED].merge(single, on=key, suffixes=("", "_single"))
     gained = gained.assign(method=DIFFERENCE, val=gained["val"] - gained["val_single"])

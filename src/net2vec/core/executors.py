@@ -1,17 +1,17 @@
 """One contract for all heavy work: a function mapped over items, in threads or in processes.
 
 An item is a pure function of its inputs, so that every executor gives the same bits. Functions and
-items can be pickled; the parent process alone stores results. Inside an item PyTorch runs on one
-thread, whatever the number of workers: the order of its sums, and so the last bit of a result,
-never depends on it.
+items can be pickled; the parent process alone stores results. `map_items` is how the package runs
+work: inside an item PyTorch runs on one thread, whatever the executor and the number of workers, so
+that the order of its sums, and with it the last bit of a result, never depends on them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent import futures
 from dataclasses import dataclass
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 from joblib import Parallel, delayed, parallel_config
@@ -35,12 +35,47 @@ class Executor(Protocol):
     ) -> Generator[tuple[Item, Result], None, None]:
         """Yield items with their results, in the order in which they are ready.
 
+        Closing the generator cancels what has not been started.
+
         Args:
-            function: computes the result of an item; it can be pickled, and so can the items.
-            items: the cost of each item in any unit; the most expensive are started first, so that
-                no worker is left with a long one at the end.
+            function: computes the result of an item; it can be pickled, and so can the items. It
+                may hold large arrays: an executor should send it to each worker once, or share
+                its memory.
+            items: the cost of each item in any unit, in the order in which to start them.
         """
         ...
+
+
+AnyExecutor = Executor | futures.Executor
+"""What `map_items` takes."""
+
+
+def map_items(
+    executor: AnyExecutor,
+    function: Callable[[Item], Result],
+    items: Mapping[Item, float],
+) -> Generator[tuple[Item, Result], None, None]:
+    """Run a function on items, the most expensive first so that no worker ends with a long one.
+
+    Args:
+        executor: one of this module, any object with such a `map`, or one of `concurrent.futures`.
+        function: computes the result of an item.
+        items: the cost of each item in any unit.
+
+    Yields:
+        Items with their results, in the order in which they are ready.
+    """
+    ordered = {item: items[item] for item in _most_expensive_first(items)}
+    alone = _OnOneThread(function)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # what new threads begin with
+    try:
+        if isinstance(executor, futures.Executor):
+            yield from _submit(executor, alone, ordered)
+        else:
+            yield from executor.map(alone, ordered)
+    finally:
+        torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)
@@ -53,18 +88,11 @@ class ThreadExecutor:
         self, function: Callable[[Item], Result], items: Mapping[Item, float]
     ) -> Generator[tuple[Item, Result], None, None]:
         """See `Executor.map`."""
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # what new threads begin with
-        pool = ThreadPoolExecutor(self.workers, initializer=torch.set_num_threads, initargs=(1,))
+        pool = futures.ThreadPoolExecutor(self.workers)
         try:
-            futures: dict[Future[Result], Item] = {
-                pool.submit(function, item): item for item in _most_expensive_first(items)
-            }
-            for future in as_completed(futures):
-                yield futures.pop(future), future.result()
+            yield from _submit(pool, function, items)
         finally:
             pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)
@@ -83,9 +111,7 @@ class ProcessExecutor:
         """See `Executor.map`."""
         give_back_freed_memory()
         with parallel_config("loky", n_jobs=self.workers, inner_max_num_threads=1):
-            tasks = (
-                delayed(_on_one_thread)(function, item) for item in _most_expensive_first(items)
-            )
+            tasks = (delayed(_with_item)(function, item) for item in items)
             yield from Parallel(return_as="generator_unordered", batch_size=1)(tasks)
 
 
@@ -131,11 +157,33 @@ def pack_in_order(items: Mapping[Item, int], limit: int) -> list[list[Item]]:
     return groups
 
 
+@dataclass(frozen=True)
+class _OnOneThread(Generic[Item, Result]):
+    """Calls a function with PyTorch on one thread."""
+
+    function: Callable[[Item], Result]
+
+    def __call__(self, item: Item) -> Result:
+        torch.set_num_threads(1)
+        return self.function(item)
+
+
+def _submit(
+    pool: futures.Executor, function: Callable[[Item], Result], items: Mapping[Item, float]
+) -> Generator[tuple[Item, Result], None, None]:
+    submitted = {pool.submit(function, item): item for item in items}
+    try:
+        for future in futures.as_completed(submitted):
+            yield submitted.pop(future), future.result()
+    finally:
+        for future in submitted:
+            future.cancel()
+
+
 def _most_expensive_first(items: Mapping[Item, float]) -> list[Item]:
     return sorted(items, key=lambda item: -items[item])
 
 
-def _on_one_thread(function: Callable[[Item], Result], item: Item) -> tuple[Item, Result]:
-    torch.set_num_threads(1)
+def _with_item(function: Callable[[Item], Result], item: Item) -> tuple[Item, Result]:
     keep_freed_memory()  # the process is ours
     return item, function(item)

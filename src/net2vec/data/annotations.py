@@ -19,7 +19,7 @@ from typing import BinaryIO
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
-from net2vec.core.executors import Executor, ThreadExecutor
+from net2vec.core.executors import AnyExecutor, ThreadExecutor, map_items
 from net2vec.core.storage import (
     Say,
     load_arrays,
@@ -105,7 +105,7 @@ def compile_annotations(
     workers: int = 2,
     progress: Callable[[int], object] = lambda images: None,
     say: Say = log,
-    executor: Executor | None = None,
+    executor: AnyExecutor | None = None,
 ) -> Annotations:
     """Compile a dataset's annotations, or load them from `store`.
 
@@ -164,14 +164,14 @@ def _compile(
     dataset: ProbeDataset,
     size: tuple[int, int],
     folder: Path,
-    executor: Executor,
+    executor: AnyExecutor,
     progress: Callable[[int], object],
     say: Say,
 ) -> None:
     everything = range(len(dataset.images))
     shards = [everything[first : first + _SHARD] for first in everything[::_SHARD]]
     compiler = _ShardCompiler(dataset, size, folder)
-    with closing(executor.map(compiler, {shard: float(len(shard)) for shard in shards})) as done:
+    with closing(map_items(executor, compiler, {shard: len(shard) for shard in shards})) as done:
         for shard, damaged in done:
             progress(len(shard))
             for line in damaged:

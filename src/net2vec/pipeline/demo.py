@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from net2vec.config import ClassifySettings, SegmentSettings, Settings
-from net2vec.core.executors import ProcessExecutor
+from net2vec.core.executors import ProcessExecutor, map_items
 from net2vec.data import open_dataset
 from net2vec.pipeline.inputs import default_workers
 from net2vec.pipeline.progress import Progress, SilentProgress
@@ -77,7 +77,7 @@ def _write_reports(runs: Sequence[Path], out: Path, workers: int, progress: Prog
     pages = [(tuple(runs), out)]
     pages += [((run,), run / "report") for run in runs if not has_report(run)]
     advance = progress.stage("reports", len(pages))
-    for _ in ProcessExecutor(workers).map(_write_report, dict.fromkeys(pages, 1)):
+    for _ in map_items(ProcessExecutor(workers), _write_report, dict.fromkeys(pages, 1)):
         advance(1)
     return out / "index.html"
 

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from net2vec.config import Settings
-from net2vec.core.executors import Executor
+from net2vec.core.executors import AnyExecutor
 from net2vec.data import ProbeDataset
 from net2vec.errors import ConfigError
 from net2vec.networks import Network, device_restored, network_from_module
@@ -31,7 +31,7 @@ def analyze(
     name: str | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
-    executor: Executor | None = None,
+    executor: AnyExecutor | None = None,
     **settings: Any,
 ) -> Run:
     """Probe a network given in Python: all of `net2vec run`, ending with an open run.

@@ -16,7 +16,7 @@ from net2vec.analysis import LEAST_NULLS
 from net2vec.config import Settings
 from net2vec.core.cache import digest_of
 from net2vec.core.devices import repeatable
-from net2vec.core.executors import Executor
+from net2vec.core.executors import AnyExecutor
 from net2vec.core.storage import cache_folder, load_tensors, save_tensors
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
@@ -64,7 +64,7 @@ def probe(
     workers: int | None = None,
     progress: Progress | None = None,
     report: bool = True,
-    executor: Executor | None = None,
+    executor: AnyExecutor | None = None,
 ) -> Path:
     """Make a run, continue an interrupted one, or find it finished.
 
@@ -140,7 +140,7 @@ class _Run:
         out: Path,
         workers: int,
         progress: Progress,
-        executor: Executor | None,
+        executor: AnyExecutor | None,
     ) -> None:
         self.settings = settings
         self.inputs = inputs

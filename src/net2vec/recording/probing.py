@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from net2vec.core.devices import policy_of
-from net2vec.core.executors import Executor
+from net2vec.core.executors import AnyExecutor, map_items
 from net2vec.core.storage import Say, load_tensors, log, remove, save_tensors
 from net2vec.data.protocol import ProbeDataset
 from net2vec.networks import Network, parallel_replicas
@@ -54,7 +54,7 @@ def record(
     progress: Callable[[int], object] = lambda images: None,
     waiting: Callable[[float], object] = lambda share: None,
     say: Say = log,
-    executor: Executor | None = None,
+    executor: AnyExecutor | None = None,
     shard_images: int | None = None,
 ) -> dict[str, LayerRecording]:
     """Probe a network: one pass over all images of a dataset, both splits.
@@ -90,7 +90,9 @@ def record(
     recorder = ShardRecorder(
         network, dataset, tuple(layers), quantile, batch, device, mixed_precision, ranks, workers
     )
-    size = -(-(shard_images or _SHARD_BATCHES * batch) // batch) * batch if executor else 0
+    size = (
+        -(-(shard_images or _SHARD_BATCHES * batch) // batch) * batch if executor is not None else 0
+    )
     state = _State(folder, size)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -219,7 +221,7 @@ def _record_here(
 def _record_shards(
     recorder: ShardRecorder,
     state: _State,
-    executor: Executor,
+    executor: AnyExecutor,
     waiting: Callable[[float], object],
 ) -> Generator[int, None, None]:
     """Record shards by an executor and merge them; yields numbers of images done."""
@@ -231,7 +233,7 @@ def _record_shards(
     shards = [range(total)[first : first + state.shard] for first in range(0, total, state.shard)]
     items = {shard: float(len(shard)) for shard in shards if shard[0] not in state.done}
     shares = []
-    with closing(executor.map(recorder, items)) as results:
+    with closing(map_items(executor, recorder, items)) as results:
         for shard, (streams, waited) in results:
             for name, stream in streams.items():
                 if name in state.streams:

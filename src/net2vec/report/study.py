@@ -24,7 +24,7 @@ _PERMUTATIONS = 99
 
 
 @dataclass(frozen=True)
-class FitPair:
+class ComparedFits:
     """Two fits of a run; columns of tables of fits are named after them, as `combined_NAME`."""
 
     reference: str
@@ -89,11 +89,11 @@ class Study:
         return list(dict.fromkeys(layer for run in self.runs for layer in run.layers))
 
     @cached_property
-    def pairs(self) -> tuple[FitPair, ...]:
+    def pairs(self) -> tuple[ComparedFits, ...]:
         """The subject's first fit beside each of the others."""
         reference, *others = self.run.fits
         return tuple(
-            FitPair(reference, other, self.titles[reference], self.titles[other])
+            ComparedFits(reference, other, self.titles[reference], self.titles[other])
             for other in others
             if other in self.fits.get("fits", ())
         )

@@ -14,7 +14,7 @@ from net2vec.results.files import (
     save_text,
     save_tree,
 )
-from net2vec.results.run_table import LAYER_TASK, RunTable
+from net2vec.results.run_table import LAYER_TASK, SCORE_GROUP, RunTable
 from net2vec.results.schema import METHODS, SCHEMA, SPLITS, StoredArray, declared
 from net2vec.results.seeds import at_seed, seeds_in
 from net2vec.results.tree import (
@@ -35,6 +35,7 @@ __all__ = [
     "METHODS",
     "SCHEMA",
     "SCORE_COLUMNS",
+    "SCORE_GROUP",
     "SKIPPED_COLUMNS",
     "SPLITS",
     "RunTable",

@@ -10,6 +10,8 @@ import pandas as pd
 
 LAYER_TASK = ("layer", "task")
 """The columns with which most tables begin, after `network`."""
+SCORE_GROUP = ["network", *LAYER_TASK]
+"""The columns that say which scores are compared with each other."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from net2vec.core.devices import policy_of
-from net2vec.core.executors import Executor
+from net2vec.core.executors import AnyExecutor, map_items
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.backends.base import BYTE
 from net2vec.kernels.geometry.maps import SparseMaps
@@ -56,7 +56,7 @@ def count_single_filters(
     labels: Sequence[int],
     *,
     device: torch.device | str = "cpu",
-    executor: Executor | None = None,
+    executor: AnyExecutor | None = None,
     progress: Callable[[int], object] = lambda images: None,
 ) -> SingleCounts:
     """Overlap of every filter with every concept, summed over shards of images.
@@ -73,7 +73,10 @@ def count_single_filters(
     counter = _ShardCounter(recording, annotations, tuple(labels), torch.device(device))
     shards = counter.shards()
     total = torch.zeros(2, 2, len(labels), recording.filters, dtype=torch.int64)
-    results = executor.map(counter, shards) if executor else ((x, counter(x)) for x in shards)
+    if executor is None:
+        results = ((shard, counter(shard)) for shard in shards)
+    else:
+        results = map_items(executor, counter, shards)
     with closing(results):
         for shard, counts in results:
             total += counts

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from net2vec.core.executors import ThreadExecutor
+from net2vec.core.executors import ThreadExecutor, map_items
 from net2vec.tasks.fits import converged_classification as module
 from net2vec.tasks.fits.converged_classification import (
     STRENGTHS,
@@ -207,7 +207,9 @@ def test_no_bit_hangs_on_the_concepts_beside_their_order_or_the_workers(case, fo
         ["noise", "rare", "clear", "once", "blurred"],
         ["half", "clear"],
     ]
-    for names, again in ThreadExecutor(2).map(case.classify, dict.fromkeys(map(tuple, orders), 1)):
+    for names, again in map_items(
+        ThreadExecutor(2), case.classify, dict.fromkeys(map(tuple, orders), 1)
+    ):
         assert tuple(again) == names
         for name, one in again.items():
             same(one, found[name])

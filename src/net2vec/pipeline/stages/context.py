@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from net2vec.config import Settings
 from net2vec.core.cache import ItemCache, digest_of
 from net2vec.core.devices import policy_of
-from net2vec.core.executors import Executor, choose_executor
+from net2vec.core.executors import AnyExecutor, choose_executor, map_items
 from net2vec.data.annotations import Annotations, annotations_digest
 from net2vec.pipeline.folder import CACHE
 from net2vec.pipeline.inputs import Inputs, probe_batch
@@ -50,7 +50,7 @@ class LayerContext:
     workers: int
     progress: Progress
     ledger: Ledger
-    executor: Executor | None = None
+    executor: AnyExecutor | None = None
 
     def fits(self) -> list[Fit]:
         """The fits of the run, in the order of its settings."""
@@ -119,11 +119,11 @@ class LayerContext:
         if done:
             advance(done)
         on_gpu = policy_of(self.inputs.device).is_gpu
-        executor = self.executor or choose_executor(
-            self.workers, on_gpu=on_gpu, fits=fits, work=cost
-        )
+        executor = self.executor
+        if executor is None:
+            executor = choose_executor(self.workers, on_gpu=on_gpu, fits=fits, work=cost)
         found = {}
-        with self.ledger.stage(stage), closing(executor.map(function, items)) as results:
+        with self.ledger.stage(stage), closing(map_items(executor, function, items)) as results:
             for item, result in results:
                 keep(item, result)
                 found[item] = result

@@ -129,8 +129,8 @@ class FitStage:
 
     def _cache(self, fit: Fit, seed: int, sizes: Sequence[int], **parts: str) -> ItemCache:
         task, layer = self.task.name, self.data.recording.layer
-        how = fit.cache_key(task)
-        return self.context.cache(task, layer, seed=seed, sizes=list(sizes), **how, **parts)
+        key = fit.cache_key(task)
+        return self.context.cache(task, layer, seed=seed, sizes=list(sizes), fit=key, **parts)
 
 
 @dataclass(frozen=True)

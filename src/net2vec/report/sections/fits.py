@@ -27,7 +27,7 @@ from net2vec.report.figures import (
 )
 from net2vec.report.labels import FINDING_TITLE, MARK
 from net2vec.report.sections.verdicts import is_clear, verdicts
-from net2vec.report.study import FitPair, Study
+from net2vec.report.study import ComparedFits, Study
 
 _CONCEPTS = 6
 
@@ -40,7 +40,7 @@ def fits_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None
     return Facts(layer_of=study.layer_of, pairs=pairs)
 
 
-def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: FitPair) -> Facts:
+def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: ComparedFits) -> Facts:
     fits = study.last(tables["fits"])
     concepts = study.last(tables["fits_by_concept"])
     mine = tables["fits_by_concept"].query("network == @study.label")
@@ -118,7 +118,7 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: FitPair)
     )  # fmt: skip
 
 
-def _both(pair: FitPair, key: str, form: str, heading: str) -> tuple[Column, Column]:
+def _both(pair: ComparedFits, key: str, form: str, heading: str) -> tuple[Column, Column]:
     """A column of each fit."""
     first, second = (
         Column(key.format(fit), form, f"{heading}{title}") for fit, title in pair.titles.items()
@@ -126,11 +126,11 @@ def _both(pair: FitPair, key: str, form: str, heading: str) -> tuple[Column, Col
     return first, second
 
 
-def _of_pair(rows: pd.DataFrame, pair: FitPair) -> pd.DataFrame:
+def _of_pair(rows: pd.DataFrame, pair: ComparedFits) -> pd.DataFrame:
     return rows[rows["fit"].isin(pair.names)]
 
 
-def _verdicts(fits: pd.DataFrame, lost: pd.DataFrame, pair: FitPair) -> Table:
+def _verdicts(fits: pd.DataFrame, lost: pd.DataFrame, pair: ComparedFits) -> Table:
     found = verdicts(fits.iloc[0], lost, pair.reference, pair.other)
     told = found["category"].where(found["category"].eq(""), ": " + found["category"])
     return Table(
@@ -147,7 +147,7 @@ def _verdicts(fits: pd.DataFrame, lost: pd.DataFrame, pair: FitPair) -> Table:
     )
 
 
-def _table_one(study: Study, fits: pd.DataFrame, pair: FitPair) -> Table:
+def _table_one(study: Study, fits: pd.DataFrame, pair: ComparedFits) -> Table:
     """Table 1 of all runs; a run without the second fit has a gap."""
     reference, other = pair.names
     alone = study.tables["combined_vs_single"]
@@ -172,7 +172,9 @@ def _table_one(study: Study, fits: pd.DataFrame, pair: FitPair) -> Table:
     )
 
 
-def _failures(study: Study, fits: pd.DataFrame, concepts: pd.DataFrame, pair: FitPair) -> Table:
+def _failures(
+    study: Study, fits: pd.DataFrame, concepts: pd.DataFrame, pair: ComparedFits
+) -> Table:
     """Concepts that lose by the combination, against the single filter of the first fit."""
     reference, other = pair.names
     lost = concepts[concepts[f"combined_{reference}"] < concepts[f"single_{reference}"]]
@@ -200,7 +202,7 @@ def _failures(study: Study, fits: pd.DataFrame, concepts: pd.DataFrame, pair: Fi
     )
 
 
-def _falling(lost: pd.DataFrame, pair: FitPair) -> Table:
+def _falling(lost: pd.DataFrame, pair: ComparedFits) -> Table:
     """The categories whose mean clearly drops after its optimum, of subsets by weight."""
     rows = lost[lost["rule"].eq("weight") & lost["category"].ne(ALL)]
     rows = rows[[is_clear(row) for _, row in rows.iterrows()]] if len(rows) else rows
@@ -211,7 +213,7 @@ def _falling(lost: pd.DataFrame, pair: FitPair) -> Table:
     )
 
 
-def _rules(rules: pd.DataFrame, pair: FitPair) -> Table:
+def _rules(rules: pd.DataFrame, pair: ComparedFits) -> Table:
     """Subsets of the same fit and size, chosen by weight and by an L1 path."""
     if "fit" in rules:
         rules = _of_pair(rules, pair).assign(fit=lambda rows: rows["fit"].map(pair.titles))
@@ -229,7 +231,7 @@ def _rules(rules: pd.DataFrame, pair: FitPair) -> Table:
     )
 
 
-def _vectors(fits: pd.DataFrame, pair: FitPair) -> Table:
+def _vectors(fits: pd.DataFrame, pair: ComparedFits) -> Table:
     """Whether vectors and neighbours are the same, and whether neighbours are alike."""
     names = [f"category_{fit}" for fit in pair.names]
     # Of one category, or of one each, the nearest concept could not be of another.
@@ -251,7 +253,7 @@ def _vectors(fits: pd.DataFrame, pair: FitPair) -> Table:
     )
 
 
-def _cards(study: Study, nearest: pd.DataFrame, pair: FitPair) -> tuple[NeighbourCard, ...]:
+def _cards(study: Study, nearest: pd.DataFrame, pair: ComparedFits) -> tuple[NeighbourCard, ...]:
     nearest = nearest[nearest["layer"] == nearest["task"].map(study.layer_of)]
     if nearest.empty:
         return ()

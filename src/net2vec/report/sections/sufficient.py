@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from net2vec.analysis import shares_differ
+from net2vec.analysis.sufficiency import as_good
 from net2vec.report.content import Column, Facts, Table, by_task, columns
 from net2vec.report.figures import draw_by_category, draw_failures
 from net2vec.report.labels import TASK_TITLE
@@ -105,8 +106,8 @@ def compare_sizes(rows: pd.DataFrame) -> tuple[Table | None, float | None]:
     small = rows["concept_size"] < _SMALL
     if not 0 < small.sum() < len(rows):
         return None, None
-    as_good = rows["combined"] >= rows["single"]
-    wins, others = ((int(as_good[there].sum()), int(there.sum())) for there in (small, ~small))
+    wins_of = as_good(rows["combined"], rows["single"])
+    wins, others = ((int(wins_of[there].sum()), int(there.sum())) for there in (small, ~small))
     limit = f"{100 * _SMALL:.0f} %"
     frame = pd.DataFrame(
         [(group, n, won, won / n) for group, (won, n) in ((f"< {limit}", wins),

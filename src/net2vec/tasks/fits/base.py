@@ -45,15 +45,22 @@ class FitData:
     annotations: Annotations
     dataset: str
     device: torch.device
-    _derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    _derived: dict[tuple[str, str], Any] = field(default_factory=dict, init=False, repr=False)
     _lock: Any = field(default_factory=Lock, init=False, repr=False)
 
-    def derived(self, name: str, make: Callable[[], Value]) -> Value:
-        """What a fit computes from the layer once for all concepts, computed at the first call."""
+    def derived(self, fit: Fit, name: str, make: Callable[[], Value]) -> Value:
+        """A value that a fit computes once for all concepts of the layer.
+
+        Args:
+            fit: the fit; the names of other fits are others.
+            name: of the value.
+            make: computes it at the first call.
+        """
+        key = (fit.name, name)
         with self._lock:
-            if name not in self._derived:
-                self._derived[name] = make()
-            value: Value = self._derived[name]
+            if key not in self._derived:
+                self._derived[key] = make()
+            value: Value = self._derived[key]
             return value
 
     def __reduce__(self) -> tuple[type[FitData], tuple[Any, ...]]:
@@ -67,11 +74,14 @@ class Fit(ABC):
         name: in settings, tables and files.
         title: in reports.
         has_start: whether learning starts from a random vector, so that seeds make a difference.
+        version: to be raised whenever the code changes the fit's results, so that those that are
+            cached by an earlier version are not used.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     has_start: ClassVar[bool] = False
+    version: ClassVar[int] = 1
 
     @classmethod
     def from_training(cls, trainings: Mapping[str, Training]) -> Fit:
@@ -84,7 +94,7 @@ class Fit(ABC):
 
     def cache_key(self, task: str) -> dict[str, object]:
         """All that the fit's results depend on besides the layer, the concept and the seed."""
-        return {"fit": self.name, **vars(self)}
+        return {"fit": self.name, "version": self.version, "settings": vars(self)}
 
     def cost(self, task: str, sizes: Sequence[int]) -> int:
         """How many fits of many short calls a concept takes, for which processes pay; 0 for none.

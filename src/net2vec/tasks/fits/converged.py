@@ -59,7 +59,7 @@ class ConvergedFit(Fit):
         """See `Fit.classify`."""
         recording, device = data.recording, data.device
         features = data.derived(
-            "standardised", lambda: standardise(recording, data.annotations, device)
+            self, "standardised", lambda: standardise(recording, data.annotations, device)
         )
         found: list[ClassifiedConcept] = []
         for some in by_annotations(concepts):

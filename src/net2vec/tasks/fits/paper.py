@@ -51,7 +51,7 @@ class PaperFit(Fit):
     def cache_key(self, task: str) -> dict[str, object]:
         """See `Fit.cache_key`."""
         training = self.segmentation if task == "segment" else self.classification
-        return {"training": vars(training)}
+        return {"fit": self.name, "version": self.version, "training": vars(training)}
 
     def cost(self, task: str, sizes: Sequence[int]) -> int:
         """See `Fit.cost`."""
