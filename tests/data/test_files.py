@@ -34,11 +34,18 @@ def test_names_that_leave_the_folder_are_refused(tmp_path, name):
     assert inside(tmp_path, "a/b.png") == tmp_path / "a" / "b.png"
 
 
-def test_splits_are_read_off_folders():
-    assert split_in_path("images/Training/a.jpg") == "train"
-    assert split_in_path("validation/a.jpg") == "val"
-    assert split_in_path("test/a.jpg") == "test"
-    assert split_in_path("trains/a.jpg") is None
+@pytest.mark.parametrize(
+    ("split", "names"),
+    {
+        "train": ("train", "Training", "train2017", "train_set", "trainingset", "train-images"),
+        "val": ("val", "valid", "validation", "val2017", "val_set", "dev", "validation_set_2"),
+        "test": ("test", "testing", "test2015", "test_set"),
+        None: ("trains", "valley", "2017", "set", "trainannot", "devices", "tester", "contest"),
+    }.items(),
+)
+def test_splits_are_read_off_folders(split, names):
+    for name in names:
+        assert split_in_path(f"images/{name}/a.jpg") == split, name
 
 
 def test_files_are_listed_in_order_without_hidden_ones(put, tmp_path):

@@ -51,6 +51,16 @@ def test_a_name_that_begins_with_a_number_is_a_name(put):
     assert read_class_names(put("classes.txt", "2 wheels\nroad")) == {0: "2 wheels", 1: "road"}
 
 
+def test_labelme_counts_from_minus_one(put):
+    path = put("labels.txt", "__ignore__\n_background_\ncat\ndog\n")
+    assert read_class_names(path) == {0: "_background_", 1: "cat", 2: "dog"}
+
+
+def test_comments_are_no_classes(put):
+    path = put("classes.txt", "# the classes\nsky\n  # more\nroad\n")
+    assert read_class_names(path) == {0: "sky", 1: "road"}
+
+
 def test_the_table_of_scene_parsing(put):
     rows = ["Idx Ratio Train Val Stuff Name", "1 0.1 11 2 1 wall", "2 0.1 9 1 1 building,edifice"]
     text = "\n".join(row.replace(" ", "\t") for row in rows)
@@ -60,7 +70,10 @@ def test_the_table_of_scene_parsing(put):
 def test_lists_without_sense_are_refused(put, tmp_path):
     with pytest.raises(DataError, match=r"classes\.txt: the value 3 is named twice"):
         read_class_names(put("classes.txt", "3 cat\n3 dog"))
-    for text, line in (("1 red\n2 blue\n4\n", "line 3"), ("# classes\n1 red\n2 blue", "line 1")):
+    for text, line in (
+        ("1 red\n2 blue\n4\n", "line 3"),
+        ("# classes\n1 red\n2 blue\nno", "line 4"),
+    ):
         with pytest.raises(DataError, match=f"{line}: wanted a number and a name"):
             read_class_names(put("classes.txt", text))
     with pytest.raises(DataError, match="empty"):

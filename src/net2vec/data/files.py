@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,10 +25,15 @@ READ_BYTES = 512 << 20
 """Size in bytes of all images and masks up to which a digest reads them."""
 
 _SPLIT_NAMES = {
-    **dict.fromkeys(("train", "training"), TRAIN),
-    **dict.fromkeys(("val", "valid", "validation"), VAL),
+    **dict.fromkeys(("train", "training", "trn"), TRAIN),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), VAL),
     **dict.fromkeys(("test", "testing"), TEST),
 }
+# As in `train2017`, `train_set`, `trainingset`, `val-images` and `train1`.
+_SPLIT_NAME = re.compile(
+    rf"({'|'.join(sorted(_SPLIT_NAMES, key=len, reverse=True))})"
+    r"(?:[-_ ]?(?:set|split|images|imgs))?[-_ ]?\d*"
+)
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -52,9 +58,15 @@ def hashed_split(name: str) -> str:
 
 
 def split_in_path(name: str) -> str | None:
-    """The split in the name of a folder on a path: "train", "val" or "test"; None if none."""
-    splits = (_SPLIT_NAMES.get(part.lower()) for part in PurePosixPath(name).parts)
-    return next((split for split in splits if split), None)
+    """The split in the name of a folder on a path: "train", "val" or "test"; None if none.
+
+    All readers recognise splits by this function. A name may also hold a year or a number, and the
+    words set, split or images (`train2017`, `val_set`).
+    """
+    for part in PurePosixPath(name).parts:
+        if match := _SPLIT_NAME.fullmatch(part.lower()):
+            return _SPLIT_NAMES[match[1]]
+    return None
 
 
 def inner_folders(folder: Path) -> dict[str, Path]:

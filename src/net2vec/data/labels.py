@@ -15,6 +15,8 @@ VOID_NAMES = frozenset(
 )
 """Names, in lower case, that datasets use for pixels without annotation."""
 
+# In its lists of classes this first line stands for the value -1.
+_LABELME_FIRST = "__ignore__"
 _NUMBERED = re.compile(r"(\d+)[\s:,;=]+(\S.*)")
 
 
@@ -49,35 +51,40 @@ def first_synonym(names: str) -> str:
 def read_class_names(path: Path) -> dict[int, str]:
     """Reads class names by pixel value of indexed masks.
 
-    Three forms are accepted: a name a line, counted from 0; a number and a name a line (`7 road`,
-    `7: road`); and the tab-separated table of ADE20K scene parsing (`objectInfo150.txt`), with the
-    first synonym of each name.
+    Three forms are accepted: a name a line, counted from 0, or from -1 where the first one is
+    labelme's `__ignore__`; a number and a name a line (`7 road`, `7: road`); and the tab-separated
+    table of ADE20K scene parsing (`objectInfo150.txt`), with the first synonym of each name. Lines
+    that begin with `#` are comments.
 
     Raises:
         DataError: if the file cannot be read, is empty, names a value twice, or has numbers on most
             but not all lines.
     """
-    lines = read_lines(path)
-    if not lines:
+    lines = {
+        number: line.strip()
+        for number, line in enumerate(read_lines(path), start=1)
+        if not line.lstrip().startswith("#")
+    }
+    names = list(lines.values())
+    if not any(names):
         raise DataError(f"{path}: empty; wanted the name of a class on every line")
-    if lines[0].split("\t")[0] == "Idx":
-        rows = [line.split("\t") for line in lines[1:]]
+    if names[0].split("\t")[0] == "Idx":
+        rows = [name.split("\t") for name in names[1:]]
         return {int(row[0]): first_synonym(row[-1]) for row in rows if row[0].strip().isdecimal()}
-    lines = [line.strip() for line in lines]
-    matches = [match for line in lines if (match := _NUMBERED.fullmatch(line))]
-    if 2 * len(matches) <= len(lines):
-        return dict(enumerate(lines))
-    for number, line in enumerate(lines, start=1):
-        if not _NUMBERED.fullmatch(line):
+    matches = {number: _NUMBERED.fullmatch(line) for number, line in lines.items()}
+    if 2 * sum(match is not None for match in matches.values()) <= len(lines):
+        return dict(enumerate(names[1:] if names[0] == _LABELME_FIRST else names))
+    found: dict[int, str] = {}
+    for number, match in matches.items():
+        if match is None:
             raise DataError(
-                f"{path}, line {number}: wanted a number and a name as on most lines, got {line!r}"
+                f"{path}, line {number}: wanted a number and a name as on most lines, got "
+                f"{lines[number]!r}"
             )
-    names: dict[int, str] = {}
-    for match in matches:
-        if (value := int(match[1])) in names:
+        if (value := int(match[1])) in found:
             raise DataError(f"{path}: the value {value} is named twice")
-        names[value] = match[2]
-    return names
+        found[value] = match[2]
+    return found
 
 
 def read_synonyms(path: Path) -> dict[str, str]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -53,6 +55,42 @@ def test_voc_with_lists_published_names_and_unlisted_images(put, gray, tmp_path)
     }
     assert len(dataset.labels) == 21
     assert names_at(dataset, 0) == [["", "car"], ["person", ""]]
+
+
+def test_published_splits_with_a_year_are_those_of_the_folders(put, gray, tmp_path):
+    for split, name in (("train2017", "a"), ("val2017", "b")):
+        put(f"images/{split}/{name}.jpg", gray)
+        put(f"masks/{split}/{name}.png", values([1, 1], [1, 1]))
+    put("classes.txt", "void\ncat\n")
+    dataset = MaskDataset(tmp_path)
+    assert dict(zip(dataset.images, dataset.splits, strict=True)) == {
+        "images/train2017/a.jpg": "train",
+        "images/val2017/b.jpg": "val",
+    }
+
+
+def test_stems_on_lists_may_have_spaces_and_dots(put, gray, tmp_path):
+    stems = ("my frame 0", "frame.0001", "frame.0002", "plain")
+    for stem in stems:
+        put(f"images/{stem}.jpg", gray)
+        put(f"masks/{stem}.png", values([1, 1], [1, 1]))
+    put("classes.txt", "void\ncat\n")
+    put("ImageSets/train.txt", "my frame 0\nframe.0001\n")
+    put("ImageSets/val.txt", "images/frame.0002.jpg masks/frame.0002.png\nplain 1\n")
+    dataset = MaskDataset(tmp_path)
+    found = {
+        Path(image).stem: split for image, split in zip(dataset.images, dataset.splits, strict=True)
+    }
+    assert found == dict(zip(stems, ("train", "train", "val", "val"), strict=True))
+    assert list(dataset.faults()) == []
+
+
+def test_lists_that_fit_no_file_are_shown_beside_one(put, gray, tmp_path):
+    put("images/a.jpg", gray)
+    put("masks/a.png", values([1, 1], [1, 1]))
+    put("ImageSets/train.txt", "frame_a\n")
+    with pytest.raises(DataError, match=r"has 'frame_a', an image is images/a\.jpg"):
+        MaskDataset(tmp_path)
 
 
 def test_without_lists_the_name_decides(put, gray, tmp_path):

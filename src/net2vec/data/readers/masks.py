@@ -76,14 +76,16 @@ class MaskDataset(Reader):
         self._folders = folder_pairs(self.folder)
         for pair in self._folders:
             self._pair(pair.images, pair.masks)
-        self._lists = SplitLists.read(self.folder)
+        files = (*self._masks, *self._lone_images, *self._lone_masks)
+        self._stems = {Path(file).stem for file in files}
+        self._lists = SplitLists.read(self.folder, self._stems)
         splits = {image: self._split(image) for image in self._masks}
         self.images = tuple(image for image in sorted(splits) if splits[image] in SPLITS)
         if not self.images:
             raise DataError(f"{self.folder}: {self._why_none()}")
         self.splits = tuple(splits[image] or "" for image in self.images)
-        files = (self.folder / name for name in NAME_FILES)
-        self._names_file = next((path for path in files if path.is_file()), None)
+        named = (self.folder / name for name in NAME_FILES)
+        self._names_file = next((path for path in named if path.is_file()), None)
         self._names = self._class_names()
         self.labels, numbers = number_names(self._names.values())
         # 0 and the void values mean "not annotated" unless they have a name.
@@ -120,8 +122,7 @@ class MaskDataset(Reader):
             for file in files:
                 if self._split(file) in SPLITS:
                     yield f"{self.folder / file}: has no {partner} of the same name"
-        known = {*self._masks, *self._lone_images, *self._lone_masks}
-        yield from self._lists.faults({Path(file).stem for file in known})
+        yield from self._lists.faults(self._stems)
 
     def why_empty(self) -> str:
         """That all masks are 0, or that a void value could be given a name; else empty."""
@@ -169,7 +170,10 @@ class MaskDataset(Reader):
     def _why_none(self) -> str:
         """Why there is no image to use, with examples of names that do not match."""
         if self._masks:
-            return "no image that has a mask is for training or validation"
+            none = "no image that has a mask is for training or validation"
+            listed = next((name for names in self._lists.names.values() for name in names), None)
+            example = f"; a list in ImageSets has {listed!r}, an image is {next(iter(self._masks))}"
+            return none + (example if listed else "")
         lone = [*self._lone_images[:1], *self._lone_masks[:1]]
         return f"no image has a mask of the same name; there are {' and '.join(lone)}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from net2vec.data.files import inner_folders, read_lines, split_in_path
 from net2vec.data.protocol import SPLITS
@@ -26,8 +26,12 @@ class SplitLists:
     splits: dict[str, str]
 
     @classmethod
-    def read(cls, folder: Path) -> SplitLists:
+    def read(cls, folder: Path, known: Collection[str]) -> SplitLists:
         """Reads the lists of one folder in `ImageSets`, preferably of `Segmentation`.
+
+        Args:
+            folder: the dataset's.
+            known: stems of its images and masks; they decide what of a line is the stem.
 
         Raises:
             DataError: if a list cannot be read.
@@ -39,7 +43,7 @@ class SplitLists:
             key=lambda path: ("Segmentation" not in path.parts, path),
         )
         names = {
-            path: [Path(line.split()[0]).stem for line in read_lines(path) if line.strip()]
+            path: [_stem(line.strip(), known) for line in read_lines(path) if line.strip()]
             for path in lists
             if path.parent == lists[0].parent
         }
@@ -62,3 +66,17 @@ class SplitLists:
                     yield f"{path}: {stem} is in {other.name} as well, and counted there"
                 elif self.splits[stem] in SPLITS and stem not in known:
                     yield f"{path}: {stem} has neither image nor mask"
+
+
+def _stem(line: str, known: Collection[str]) -> str:
+    """The stem that a line names: `a`, `a.jpg` or `dir/a.jpg`, alone or before other words.
+
+    Stems may hold spaces and dots, so that the longest form that names a file is meant; of a line
+    that names none, all of it.
+    """
+    for text in (line, line.split()[0]):
+        name = PurePosixPath(text).name
+        for stem in (name, PurePosixPath(name).stem):
+            if stem in known:
+                return stem
+    return line

@@ -24,7 +24,7 @@ from net2vec.data.left_out import LeftOut, count_left_out
 from net2vec.data.protocol import Annotation, Plane
 from net2vec.data.readers.base import Reader
 from net2vec.data.readers.coco.documents import Document
-from net2vec.data.readers.coco.locating import Locator, without_year
+from net2vec.data.readers.coco.locating import Locator
 from net2vec.errors import DataError
 
 _SNIFFED_BYTES = 1 << 16
@@ -78,7 +78,7 @@ class CocoDataset(Reader):
             for image_id, file_name in document.image_names.items():
                 name = located(file_name, document.path)
                 self._check_same(name, document, file_name)
-                if split := split_in_path(without_year(name)) or document.split:
+                if split := split_in_path(name) or document.split:
                     splits[name] = split
                 splits.setdefault(name, hashed_split(name))
                 self._regions[name].append((document, image_id))

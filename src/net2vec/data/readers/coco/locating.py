@@ -42,7 +42,7 @@ class Locator:
         split, words = split_of(document), _words(document.stem)
         for matches in (
             lambda path: path == beside,
-            lambda path: split is not None and split == split_in_path(without_year(path)),
+            lambda path: split is not None and split == split_in_path(path),
             lambda path: any(words & _words(part) for part in PurePosixPath(path).parent.parts),
         ):
             found = [path for path in found if matches(path)] or found
@@ -56,14 +56,9 @@ class Locator:
 
 def split_of(document: Path) -> str | None:
     """The split in the name of a JSON file or of its folder."""
-    words = without_year(document.stem).split("_")
-    return split_in_path("/".join([*words, without_year(document.parent.name)]))
-
-
-def without_year(name: str) -> str:
-    """A path or name without digits: `val` for `val2017`."""
-    return "".join(letter for letter in name if not letter.isdecimal())
+    return split_in_path("/".join([*document.stem.split("_"), document.parent.name]))
 
 
 def _words(name: str) -> set[str]:
-    return set(without_year(name).split("_")) - {""}
+    without_digits = "".join(letter for letter in name if not letter.isdecimal())
+    return set(without_digits.split("_")) - {""}
