@@ -176,6 +176,14 @@ def test_a_folder_that_is_no_run_is_refused_and_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
+@pytest.mark.parametrize("left", [".run.toml.123-456.tmp", "cache"])
+def test_a_folder_with_leftovers_of_a_killed_run_is_taken(run, tmp_path, left):
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / left).mkdir() if left == "cache" else (out / left).write_text("half")
+    assert read(make(out)) == read(run)
+
+
 def test_changed_images_are_computed_again_not_read_from_the_cache(tmp_path):
     folder = write_small_folder(tmp_path / "data")
     out = tmp_path / "run"
@@ -253,3 +261,14 @@ def test_provenance_tells_what_was_used(run):
 def read(run: net2vec.Run) -> tuple[bytes, bytes]:
     assert len(load_table(run.path / "scores.csv")) > 0
     return (run.path / "scores.csv").read_bytes(), (run.path / "skipped.csv").read_bytes()
+
+
+def test_an_old_report_never_stands_beside_more_results(tmp_path):
+    out = tmp_path / "run"
+    make(out)
+    (out / "report").mkdir()
+    (out / "report" / "index.html").write_text("of fewer results")
+    make(out)  # finished: nothing changes
+    assert (out / "report" / "index.html").is_file()
+    make(out, nulls=1)  # as if it were killed before its report is written
+    assert not (out / "report").exists()

@@ -1,7 +1,7 @@
-"""Files that are there whole or not at all, and cached ones, which are made again if damaged.
+"""Files that are written completely or not at all, and cached files, made again if damaged.
 
 A cached file ends with a checksum of all before it. Formats with a directory of their own (`.npz`,
-`.npy`, PyTorch's) do not mind these bytes, so that others can read the files as they are.
+`.npy`, PyTorch's) ignore these bytes, so that other programs can read the files as they are.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import shutil
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -25,22 +26,33 @@ Say = Callable[[str], object]
 
 _CHECKSUM = b"net2vec crc "
 _BLOCK = 1 << 20
-# File systems write many files to disk in about the time of one, if they are asked side by side.
-_SIDE_BY_SIDE = 16
+# File systems flush many files in about the time of one, if the calls run in parallel.
+_FLUSH_THREADS = 16
+
+
+_TEMPORARY = re.compile(r"\..+\.\d+-\d+\.(tmp|old)")
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file or folder has a name under which `replacing` writes."""
+    return _TEMPORARY.fullmatch(path.name) is not None
 
 
 @contextmanager
 def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
-    """A name beside `path` to write a file or folder under, which takes its place at the end.
+    """Write a file or folder under a temporary name beside `path`, and rename it at the end.
 
-    No reader ever meets half a file: after an error or an interruption, what was there still is.
+    No reader sees a partial file: after an error or an interruption the old one is still there.
 
     Args:
-        path: what to replace, or to make.
-        lasting: whether that also holds after a power failure: what was written reaches the disk
-            before it takes its place, and the new name before this returns.
+        path: the file or folder to replace or to create.
+        lasting: whether that also holds after a power failure: the contents reach the disk before
+            the rename, and the new name before this returns.
+
+    Yields:
+        The temporary name.
     """
-    # What a link leads to is replaced, not the link, and `.` has a name of its own.
+    # A symbolic link stays, and its target is replaced; `.` is resolved to a name.
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     # Threads may write the same.
@@ -65,15 +77,15 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
 
 
 def log(text: str) -> None:
-    """Tell those who follow the program's log, for want of a progress to tell."""
+    """Report by the log `net2vec`, where there is no progress display to report to."""
     logging.getLogger("net2vec").info(text)
 
 
 @contextmanager
 def replacing_cached(path: Path) -> Iterator[Path]:
-    """As `replacing`, for a file that can be made again: a checksum is added to what is written.
+    """As `replacing`, for a file that can be made again: a checksum is appended to it.
 
-    After a power failure the newest files may be damaged, which `read_cached` finds out.
+    After a power failure the newest files may be damaged, which `read_cached` detects.
     """
     with replacing(path, lasting=False) as temporary:
         yield temporary
@@ -84,12 +96,12 @@ def replacing_cached(path: Path) -> Iterator[Path]:
 
 
 def read_cached(path: Path, read: Callable[[BinaryIO], Found], say: Say = log) -> Found | None:
-    """What a cached file holds; None, for it to be made again, if that cannot be had.
+    """Read a cached file; None if it is missing, damaged or cannot be used, and must be made again.
 
     Args:
         path: a file that `replacing_cached` has written.
-        read: is given the file, whose checksum is right; fails if another version wrote it.
-        say: told of a file that is there but of no use.
+        read: reads the open file, whose checksum is right; fails if another version wrote it.
+        say: reports a file that exists but cannot be used.
     """
     try:
         with path.open("rb") as file:
@@ -118,12 +130,12 @@ def save_arrays(path: Path, **arrays: Any) -> None:
 def load_arrays(
     path: Path, make: Callable[[dict[str, np.ndarray]], Found], say: Say = log
 ) -> Found | None:
-    """Read what `save_arrays` has written; None, for it to be made again, if that cannot be had.
+    """Read a file of `save_arrays`; None if it must be made again, see `read_cached`.
 
     Args:
         path: the file.
-        make: makes of the arrays what is wanted; fails if these are not the ones it wants.
-        say: told of a file that is there but of no use.
+        make: converts the arrays; fails if they are not the expected ones.
+        say: reports a file that exists but cannot be used.
     """
 
     def read(file: BinaryIO) -> Found:
@@ -151,7 +163,7 @@ def load_tensors(
 
 
 def cache_folder() -> Path:
-    """Where all runs keep what they share and can make again: `NET2VEC_CACHE` if that is set."""
+    """The folder of cached files that all runs share: `NET2VEC_CACHE` if that is set."""
     named = os.environ.get("NET2VEC_CACHE")
     if named:
         return Path(named).expanduser()
@@ -161,7 +173,7 @@ def cache_folder() -> Path:
 
 
 def _checksum(file: BinaryIO, size: int) -> bytes:
-    """What a cached file of so many bytes before it ends with."""
+    """The last bytes of a cached file: a tag and the CRC-32 of its first `size` bytes."""
     value = zlib.crc32(b"")
     while size > 0 and (block := file.read(min(size, _BLOCK))):
         value = zlib.crc32(block, value)
@@ -170,10 +182,10 @@ def _checksum(file: BinaryIO, size: int) -> bytes:
 
 
 def _write_out(path: Path) -> None:
-    """Have the disk hold a file, or a folder with all that is in it.
+    """Flush a file, or a folder with all its contents, to the disk.
 
     Raises:
-        OSError: it does not, for instance as it is full.
+        OSError: if that fails, for instance since the disk is full.
     """
     if not path.is_dir():
         _write_out_file(path)
@@ -182,7 +194,7 @@ def _write_out(path: Path) -> None:
     for place, inner, names in os.walk(path):
         folders += [Path(place, name) for name in inner]
         files += [Path(place, name) for name in names]
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+    with ThreadPoolExecutor(_FLUSH_THREADS) as pool:
         for work, paths in ((_write_out_file, files), (_write_out_folder, folders)):
             for _ in pool.map(work, paths):
                 pass
@@ -191,7 +203,7 @@ def _write_out(path: Path) -> None:
 def _write_out_file(path: Path) -> None:
     if path.is_symlink():
         return
-    # Windows wants a file that may be written to; elsewhere a file may be for reading alone.
+    # Windows flushes only files that are open for writing; elsewhere a file may be read-only.
     descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -204,7 +216,7 @@ def _write_out_file(path: Path) -> None:
 
 
 def _write_out_folder(path: Path) -> None:
-    """Have the disk hold the names in a folder, where a folder can be asked for that."""
+    """Flush the names in a folder to the disk, where the system supports that."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:  # on Windows
@@ -218,7 +230,7 @@ def _write_out_folder(path: Path) -> None:
 
 
 def _exchange(path: Path, temporary: Path, before: Path) -> None:
-    """Put what is new in the place of what cannot be renamed over: either is a folder."""
+    """Replace `path` by `temporary` where one of them is a folder, which no rename overwrites."""
     try:
         path.replace(before)
         temporary.replace(path)

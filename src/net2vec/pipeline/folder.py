@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from net2vec.config import Settings, differences, may_follow
+from net2vec.core.storage import is_temporary
 from net2vec.errors import ConfigError
 from net2vec.results import save_text
 
@@ -48,7 +49,9 @@ def claim(folder: Path, settings: Settings) -> None:
                 f"here); choose another --out"
             )
         return
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and any(
+        path.name != CACHE and not is_temporary(path) for path in folder.iterdir()
+    ):
         raise ConfigError(
             f"{folder} is not empty and holds no run; choose an --out that is new or empty"
         )
@@ -61,5 +64,6 @@ def release(folder: Path) -> None:
         return
     kept = [path for path in (folder / CACHE).rglob("*") if path.is_file()]
     if all(path.name in (LEDGER, STATISTICS) for path in kept):
-        shutil.rmtree(folder / CACHE, ignore_errors=True)
+        # In this order: `claim` takes a folder with a cache alone, not one with other settings.
         (folder / SETTINGS).unlink(missing_ok=True)
+        shutil.rmtree(folder / CACHE, ignore_errors=True)

@@ -17,7 +17,7 @@ from net2vec.config import Settings
 from net2vec.core.cache import digest_of
 from net2vec.core.devices import repeatable
 from net2vec.core.executors import AnyExecutor
-from net2vec.core.storage import cache_folder, load_tensors, save_tensors
+from net2vec.core.storage import cache_folder, load_tensors, remove, save_tensors
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
 from net2vec.errors import DataError, Net2VecError, NetworkError
@@ -313,6 +313,8 @@ class _Run:
         begun: datetime,
     ) -> None:
         network, dataset = self.inputs.network, self.inputs.dataset
+        # A report of fewer results must not stand beside these, should this be interrupted.
+        remove(self.out / "report")
         with self.ledger.stage("results"):
             tree = results.results_tree(
                 network=network.name, layers=layers, attrs={"data": dataset.name}
