@@ -43,3 +43,9 @@ def test_a_fit_of_an_installed_package_is_known_by_its_entry_point(tmp_path, mon
 
 def test_names_of_published_datasets_are_those_that_can_be_fetched():
     assert tuple(PUBLICATIONS) == vocabulary.PUBLISHED_DATASETS
+
+
+@pytest.mark.parametrize("name", vocabulary.FITS)
+def test_the_table_of_fits_says_what_their_classes_say(name):
+    entry, fit = vocabulary.FITS[name], vocabulary.load_fit(name)
+    assert (fit.name, fit.title, fit.has_start) == (name, entry.title, entry.has_start)

@@ -1,4 +1,4 @@
-"""What can go wrong on the user's side, in one line: what came, what was wanted, what to do."""
+"""Errors of the user's input. Their message is one line: what came, what was wanted, what to do."""
 
 
 class Net2VecError(Exception):

@@ -310,7 +310,7 @@ def _methods(arrays: xr.Dataset) -> list[tuple[str, int]]:
 
 
 def _rules(arrays: xr.Dataset, name: str) -> list[str]:
-    """By which rules filters were chosen whose counts by image are there."""
+    """The rules of choosing filters for which counts by image are stored."""
     return [rule for rule in (SUBSET, PATH) if f"{rule}_{name}" in arrays]
 
 

@@ -1,1 +1,1 @@
-"""What every part of the package stands on: devices, storage, memory, executors."""
+"""Foundations of the package: devices, storage, memory, executors, declared fields."""

@@ -47,7 +47,7 @@ class Executor(Protocol):
 
 
 AnyExecutor = Executor | futures.Executor
-"""What `map_items` takes."""
+"""The executors that `map_items` takes."""
 
 
 def map_items(

@@ -28,10 +28,10 @@ from net2vec.core.storage import (
     replacing_cached,
     save_arrays,
 )
-from net2vec.data.checked import annotation_of, check_index
-from net2vec.data.images import resize_labels
+from net2vec.data.annotation_shards import AnnotationShard, ShardCompiler
+from net2vec.data.checked import check_index
 from net2vec.data.locks import locked_folder
-from net2vec.data.protocol import TRAIN, Annotation, ProbeDataset
+from net2vec.data.protocol import TRAIN, ProbeDataset
 from net2vec.errors import DataError
 
 _FORMAT = 2
@@ -147,19 +147,6 @@ def annotations_digest(dataset: ProbeDataset, size: tuple[int, int]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-@dataclass(frozen=True)
-class _Shard:
-    """Labels and masks of some consecutive images."""
-
-    image: Int[np.ndarray, "pair"]
-    label: Int[np.ndarray, "pair"]
-    area: Int[np.ndarray, "pair"]
-    whole: Bool[np.ndarray, "pair"]
-    masks: UInt8[np.ndarray, "row byte"]
-    has_pixels: Bool[np.ndarray, "label"]
-    coverage: Int[np.ndarray, "label category"]
-
-
 def _compile(
     dataset: ProbeDataset,
     size: tuple[int, int],
@@ -170,14 +157,14 @@ def _compile(
 ) -> None:
     everything = range(len(dataset.images))
     shards = [everything[first : first + _SHARD] for first in everything[::_SHARD]]
-    compiler = _ShardCompiler(dataset, size, folder)
+    compiler = ShardCompiler(dataset, size, folder)
     with closing(map_items(executor, compiler, {shard: len(shard) for shard in shards})) as done:
         for shard, damaged in done:
             progress(len(shard))
             for line in damaged:
                 say(line)
 
-    def read(shard: range) -> _Shard:
+    def read(shard: range) -> AnnotationShard:
         found = compiler.read(shard, say)
         if found is None:  # damaged since
             compiler(shard)
@@ -195,98 +182,8 @@ def _compile(
         compiler.path(shard).unlink(missing_ok=True)
 
 
-@dataclass(frozen=True)
-class _ShardCompiler:
-    """Compiles a shard of images into a file; can be pickled if the dataset can."""
-
-    dataset: ProbeDataset
-    size: tuple[int, int]
-    folder: Path
-
-    def path(self, images: range) -> Path:
-        """The file of a shard."""
-        return self.folder / f"shard-{images.start:08d}.npz"
-
-    def read(self, images: range, say: Say) -> _Shard | None:
-        """The shard in the file, as an interrupted pass may have left it; None if unusable."""
-        return load_arrays(self.path(images), lambda arrays: _Shard(**arrays), say)
-
-    def __call__(self, images: range) -> list[str]:
-        """Write the file, unless it can be read; return a line about a damaged one."""
-        damaged: list[str] = []
-        if self.read(images, damaged.append) is None:
-            save_arrays(self.path(images), **vars(_read_shard(self.dataset, self.size, images)))
-        return damaged
-
-
-def _read_shard(dataset: ProbeDataset, size: tuple[int, int], shard: range) -> _Shard:
-    categories = {name: number for number, name in enumerate(dataset.categories)}
-    coverage = np.zeros((len(dataset.labels), len(categories)), dtype=np.int64)
-    has_pixels = np.zeros(len(dataset.labels), dtype=bool)
-    images: list[int] = []
-    labels: list[int] = []
-    areas: list[int] = []
-    whole: list[bool] = []
-    packed: list[UInt8[np.ndarray, "byte"]] = []
-    pixels = size[0] * size[1]
-    for index in shard:
-        masks = unite(annotation_of(dataset, index), size, categories, coverage, has_pixels)
-        for label in sorted(masks):
-            mask = masks[label]
-            images.append(index)
-            labels.append(label)
-            whole.append(mask is None)
-            areas.append(pixels if mask is None else int(mask.sum()))
-            if mask is not None:
-                packed.append(np.packbits(mask.ravel(), bitorder="little"))
-    return _Shard(
-        np.array(images, dtype=np.int32),
-        np.array(labels, dtype=np.int32),
-        np.array(areas, dtype=np.int32),
-        np.array(whole, dtype=bool),
-        np.stack(packed) if packed else np.zeros((0, -(-pixels // 8)), dtype=np.uint8),
-        has_pixels,
-        coverage,
-    )
-
-
-def unite(
-    annotation: Annotation,
-    size: tuple[int, int],
-    categories: dict[str, int],
-    coverage: Int[np.ndarray, "label category"],
-    has_pixels: Bool[np.ndarray, "label"],
-) -> dict[int, Bool[np.ndarray, "y x"] | None]:
-    """The mask of every label in an image; None where it holds for the whole image.
-
-    Adds to `coverage` the pixels of each label in each category: those of all its planes together,
-    all pixels for an image-level label. Marks in `has_pixels` the labels of planes.
-    """
-    seen: dict[tuple[int, int], Bool[np.ndarray, "y x"]] = {}
-    for plane in annotation.planes:
-        labels = resize_labels(plane.labels, size)
-        category = categories[plane.category]
-        present: list[int] = (np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1).tolist()
-        has_pixels[present] = True
-        for label in present:
-            here = labels == label
-            known = seen.get((label, category))
-            seen[label, category] = here if known is None else known | here
-    whole = {(label, categories[name]) for name, label in annotation.image_labels}
-    masks: dict[int, Bool[np.ndarray, "y x"] | None] = {}
-    for (label, category), mask in seen.items():
-        if (label, category) not in whole:
-            coverage[label, category] += int(mask.sum())
-        known = masks.get(label)
-        masks[label] = mask if known is None else known | mask
-    for label, category in whole:
-        coverage[label, category] += size[0] * size[1]
-        masks[label] = None
-    return masks
-
-
 def _merge(
-    shards: Callable[[], Iterator[_Shard]],
+    shards: Callable[[], Iterator[AnnotationShard]],
     folder: Path,
     size: tuple[int, int],
     labels: int,

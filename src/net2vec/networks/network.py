@@ -29,7 +29,7 @@ from net2vec.networks.preprocessing import (
 )
 
 AS_GIVEN = "as given in Python"
-"""What `weights` says of a module of which nothing else is known."""
+"""The text of `Network.weights` for a module whose weights have no other description."""
 
 # Their version, which a run's provenance contains, stands for the code of their classes.
 _VERSIONED_PACKAGES = ("torch", "torchvision", "timm", "net2vec")

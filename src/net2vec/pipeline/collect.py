@@ -43,7 +43,7 @@ def layer_results(recording: LayerRecording, inputs: Inputs, layer: str) -> xr.D
 
 @dataclass(frozen=True)
 class NullDraws:
-    """What was learned on shuffled annotations.
+    """The results of fits on shuffled annotations.
 
     Attributes:
         score: validation scores.
@@ -131,7 +131,9 @@ def _joined(
 
 
 def _of_seeds(array: results.StoredArray, seeded: Sequence[Any]) -> np.ndarray:
-    """The values with every seed; along `method` of the combination, as one filter has no seed."""
+    """The values with every seed. Along `method` only the combination is kept: the single filter is
+    the same with every seed.
+    """
     if "method" in array.dims:
         combined = results.METHODS.index("combined")
         seeded = [each.take(combined, axis=array.dims.index("method")) for each in seeded]

@@ -110,7 +110,7 @@ def _module_network(
 
 
 def _dataset_name(dataset: ProbeDataset) -> str:
-    """What stands in the settings for a dataset given in Python.
+    """The name in the settings of a dataset given in Python.
 
     Raises:
         ConfigError: it lacks what a probe dataset offers.

@@ -35,7 +35,7 @@ _BATCH_NORM_IMAGES, _BATCH_NORM_BATCH = 512, 16
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a run looks at, and with what.
+    """The network, dataset and layers of a run.
 
     Attributes:
         network: the network.
@@ -52,7 +52,7 @@ class Inputs:
     device: torch.device
 
     def info(self, layer: str) -> LayerInfo:
-        """What is known of a layer before it is recorded."""
+        """Properties of a layer that are known before it is recorded."""
         known = {info.path: info for info in list_layers(self.network, decided=self.layers)}
         return known.get(layer) or known[layer.partition("#")[0]]
 

@@ -22,7 +22,7 @@ _TAKEN = (".", "..", "report")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one run among several.
+    """The outcome of one run among several.
 
     Attributes:
         name: of its folder.

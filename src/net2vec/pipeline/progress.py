@@ -1,4 +1,4 @@
-"""What long work says while it runs, and what it has cost once it is done."""
+"""Reports of long work while it runs, and records of what it has cost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Advance = Callable[[int], object]
 
 @runtime_checkable
 class Progress(Protocol):
-    """Told of stages; shows them, or not."""
+    """Displays stages."""
 
     def stage(self, name: str, total: int) -> Advance:
         """A stage of `total` steps begins; the returned function is called with steps done."""

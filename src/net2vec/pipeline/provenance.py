@@ -1,4 +1,4 @@
-"""What a run tells of itself: when, where, with what, and at what cost."""
+"""The provenance of a run: date, machine, inputs, versions and cost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PACKAGES = ("net2vec", "torch", "torchvision", "timm", "numpy", "xarray", "zarr
 def provenance(
     inputs: Inputs, annotations: Annotations, workers: int, ledger: Ledger, begun: datetime
 ) -> dict[str, Any]:
-    """What `provenance.json` holds.
+    """The contents of `provenance.json`.
 
     Args:
         inputs: the network as it was probed, and the dataset.

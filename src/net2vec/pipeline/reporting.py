@@ -250,7 +250,7 @@ class _Viewer:
     def _look(
         self, names: Sequence[str], layers: Sequence[str]
     ) -> Iterator[tuple[str, dict[str, Float[Tensor, "filter y x"]]]]:
-        """What the network makes of some images, on the CPU, one image after the other."""
+        """The outputs of the network on some images, on the CPU, one image after the other."""
         batch = self.forward.batch
         for first in range(0, len(names), batch):
             images = [

@@ -1,4 +1,4 @@
-"""What templates show: drawings, tables, cards and pictures, as values without prose."""
+"""The values that templates show: drawings, tables, cards and pictures, without prose."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class Tile:
 
 
 class Facts(SimpleNamespace):
-    """What a template knows as `facts`: numbers, names, tables and drawings, nothing of prose."""
+    """The variable `facts` of a template: numbers, names, tables and drawings, without prose."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ RULE_TITLE = {"weight": "largest weights", "path": "L1 path"}
 
 
 class Verdict(StrEnum):
-    """What two fits together say of a finding."""
+    """The conclusion about a finding from two fits."""
 
     HOLDS = "holds"
     RESTS = "depends on the fit"

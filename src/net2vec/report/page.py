@@ -23,7 +23,7 @@ from net2vec.report.figures.style import LIGHT, THEMES, repaint_svg, svg_of
 from net2vec.report.formats import cosine_text, format_cell, percent, plain_cell, score_text
 
 _GENERATOR = '<meta name="generator" content="net2vec">'
-"""What marks a page as ours; it stands in the template."""
+"""The mark by which a page of this package is recognised; it is part of the template."""
 _PIXELS_PER_INCH = 96
 _LOADER: BaseLoader = PackageLoader("net2vec.report", "templates")
 

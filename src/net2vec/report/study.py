@@ -1,4 +1,4 @@
-"""What all sections of a report share: the runs, their names and the tables made of them."""
+"""The runs of a report, their names, and the tables made from them, for all sections."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ class Study:
 
     @cached_property
     def labels(self) -> list[str]:
-        """What each run is called."""
+        """The name of each run."""
         return unique_labels(list(self.runs))
 
     @property
     def label(self) -> str:
-        """What the subject is called."""
+        """The name of the subject."""
         return self.labels[0]
 
     @cached_property
@@ -100,7 +100,7 @@ class Study:
 
     @cached_property
     def titles(self) -> Mapping[str, str]:
-        """What the fits of all runs are called."""
+        """The titles of the fits of all runs."""
         return {fit: run.fit_title(fit) for run in reversed(self.runs) for fit in run.fits}
 
     @cached_property
@@ -183,7 +183,7 @@ class Study:
         return rows[~rows["concept"].isin(self.run.hardly_moved(self.layer_of[task], task=task))]
 
     def series(self, rows: pd.DataFrame) -> pd.Series:
-        """What rows are of, where several are shown: the run, and the fit of the column `fit`."""
+        """The name of the line of a row: its run, where there are several, and its fit."""
         parts = [rows["network"].astype(str)] if len(self.runs) > 1 else []
         if "fit" in rows:
             parts.append(rows["fit"].map(self.titles))

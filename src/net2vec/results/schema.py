@@ -211,7 +211,7 @@ SCHEMA: tuple[StoredArray, ...] = (
         seed_free=_S,
     ),
     StoredArray(
-        "l2", ("concept",), "strength of the L2 term, chosen by cross-validation", seed_free=TASKS
+        "l2", ("concept",), "strength of the L2 term", seed_free=TASKS
     ),
     StoredArray(
         "start_distance", ("concept",),

@@ -76,7 +76,7 @@ def tasks_of(tree: xr.DataTree, layer: str) -> list[str]:
 
 
 def layer_of(tree: xr.DataTree, layer: str) -> xr.Dataset:
-    """What the recording says of a layer.
+    """The arrays of a layer's recording.
 
     Raises:
         ResultsError: the run has no such layer, or its results are of another version.
@@ -93,7 +93,7 @@ def _require_layer(tree: xr.DataTree, layer: str) -> None:
 
 
 def fits_of(tree: xr.DataTree) -> tuple[str, ...]:
-    """The fits that a run has, the first first; a run of before there were several has one."""
+    """The fits of a run in order. Runs of versions with a single fit have that one."""
     if "fits" in tree.attrs:
         return tuple(_names(tree.attrs["fits"])) or (_FIRST_FIT,)
     for layer in layers_of(tree):

@@ -90,7 +90,7 @@ class RunData:
 
     @property
     def fits(self) -> tuple[str, ...]:
-        """The fits that there are here: of a run all, the first first; of a view its own."""
+        """The fits of a run in order; for a view, its own fit alone."""
         return results.fits_of(self.tree) if self._viewed is None else (self.fit,)
 
     def fit_title(self, fit: str | None = None) -> str:

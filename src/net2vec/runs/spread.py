@@ -22,8 +22,8 @@ def spread(
         values: columns whose spread is wanted.
 
     Returns:
-        The table with a column `NAME_sd` (ddof 1) for every value, missing where a row is not
-        there, or has no value, with every seed: a neighbour of some seeds is steady in none.
+        The table with a column `NAME_sd` (ddof 1) for every value. It is missing unless the row
+        exists and has a value with every seed.
     """
     columns = {name: f"{name}_sd" for name in values}
     filled = [each[[*keys, *values]] for each in seeds if len(each)]

@@ -1,1 +1,1 @@
-"""What a layer can do with a concept: segment it, or tell whether it is there."""
+"""The tasks on a layer: segment a concept, or classify whether an image contains it."""

@@ -12,7 +12,7 @@ from net2vec.data.annotations import Annotations
 
 @dataclass(frozen=True)
 class Skipped:
-    """What is left out: a concept (`filters` None), or a subset size (`concept` empty)."""
+    """A concept (`filters` None) or a subset size (`concept` empty) that is left out."""
 
     concept: str
     filters: int | None

@@ -1,4 +1,4 @@
-"""What is learned of a concept: vectors, scores, and counts by image."""
+"""Results of learning a concept: vectors, scores, and counts by image."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Segmentation:
 
 @dataclass(frozen=True)
 class SegmentedConcept:
-    """What was learned of one concept on one layer.
+    """The results of one concept on one layer.
 
     A pixel is predicted where w . up(B) + bias > cut.
 
@@ -144,7 +144,7 @@ class SegmentedConcept:
         )
 
     def of_another_seed(self) -> SegmentedConcept:
-        """What is kept of a fit with another seed than the run's own.
+        """The part that is stored for another seed than the run's own.
 
         Counts of subsets by image are left out: they may be most of it.
         """
@@ -154,7 +154,7 @@ class SegmentedConcept:
 
 @dataclass(frozen=True)
 class ClassifiedConcept:
-    """What was learned of one concept on one layer.
+    """The results of one concept on one layer.
 
     Attributes:
         weight, bias: the concept's vector (w) and bias (b).
@@ -249,7 +249,7 @@ class ClassifiedConcept:
         )
 
     def of_another_seed(self) -> ClassifiedConcept:
-        """What is kept of a fit with another seed than the run's own: all."""
+        """The part that is stored for another seed than the run's own: all of it."""
         return self
 
 

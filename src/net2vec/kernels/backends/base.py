@@ -35,7 +35,7 @@ class SparseMatrix(ABC):
 
 
 class Backend(ABC):
-    """What a CPU and a GPU compute in different ways."""
+    """Operations that are computed in different ways on a CPU and on a GPU."""
 
     # Bits and masks
 
@@ -154,7 +154,7 @@ class Backend(ABC):
         reduce: Float[Tensor, "strip 2 row"],
         by_pixel: Float[Tensor, "strip row column"],
     ) -> Float[Tensor, "strip_2 column"]:
-        """What the pixels of each strip give to its two grid rows."""
+        """The gradient of each strip's two grid rows, from that of its pixels."""
 
     @abstractmethod
     def corner_weights(self, reduce: Float[Tensor, "2 2 node"]) -> Float[Tensor, "..."]:
@@ -168,7 +168,7 @@ class Backend(ABC):
     def reduce_nodes(
         self, weights: Float[Tensor, "..."], values: Float[Tensor, "row column square"]
     ) -> Float[Tensor, "2 2 square"]:
-        """What the nodes of each square give to its four corners."""
+        """The gradient of each square's four corners, from that of its nodes."""
 
 
 def flat(values: Shaped[Tensor, "n *shape"]) -> Shaped[Tensor, "n number"]:

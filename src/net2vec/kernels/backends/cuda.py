@@ -109,7 +109,7 @@ class CudaBackend(Backend):
 
     def corner_sum(self, corner: Tensor, cells: int) -> IndexedSum:
         index = torch.arange(corner.numel(), device=corner.device).view(corner.shape)
-        # Of cells that are no such corner, what the last square gives: nothing.
+        # Cells that are no corner of a square read the last square, which is padding and gives 0.
         source = index[:, -1:].repeat(1, cells).flatten()
         row = torch.arange(0, 4 * cells, cells, device=corner.device)[:, None]
         source[(corner + row).flatten()] = index.flatten()

@@ -48,11 +48,11 @@ def entry_order(
     """
     at = torch.zeros_like(scale)
     penalised = at.shape[1] - free
-    reach = _SAFETY_FACTOR * _largest_curvature(gradient, scale)[:, None]
+    lipschitz = _SAFETY_FACTOR * _largest_curvature(gradient, scale)[:, None]
     if free:
-        shrink = torch.full_like(scale, torch.inf)
-        shrink[:, penalised:] = 0
-        at = _descend(gradient, at, scale, shrink, reach)
+        threshold = torch.full_like(scale, torch.inf)
+        threshold[:, penalised:] = 0
+        at = _fista(gradient, at, scale, threshold, lipschitz)
     slope = gradient(at) * (scale > 0)
     strength = slope[:, :penalised].abs().amax(1, keepdim=True)
     # The strength at which each variable entered, the number of strengths if never; ties by size.
@@ -60,9 +60,9 @@ def entry_order(
     size = slope[:, :penalised].abs()
     for step in range(_MAX_STRENGTHS):
         strength = strength * fall
-        shrink = strength * scale / reach
-        shrink[:, penalised:] = 0
-        at = _descend(gradient, at, scale, shrink, reach)
+        threshold = strength * scale / lipschitz
+        threshold[:, penalised:] = 0
+        at = _fista(gradient, at, scale, threshold, lipschitz)
         fresh = (entered == _MAX_STRENGTHS) & (at[:, :penalised] != 0)
         entered[fresh] = step
         size = torch.where(fresh, at[:, :penalised].abs(), size)
@@ -76,33 +76,42 @@ def entry_order(
     return torch.gather(by_size, 1, by_time)
 
 
-def _descend(
+def _fista(
     gradient: Gradient,
     start: Float[Tensor, "problem variable"],
     scale: Float[Tensor, "problem variable"],
-    shrink: Float[Tensor, "problem variable"],
-    reach: Float[Tensor, "problem 1"],
+    threshold: Float[Tensor, "problem variable"],
+    lipschitz: Float[Tensor, "problem 1"],
 ) -> Float[Tensor, "problem variable"]:
-    """Proximal steps at one strength; `shrink` is in scaled variables."""
-    last = ahead = start / torch.where(scale > 0, scale, 1.0)
-    pace = torch.ones_like(reach)
-    done = torch.zeros_like(reach, dtype=torch.bool)
+    """Accelerated proximal gradient steps at one L1 strength, restarted where they turn back.
+
+    Source: Beck and Teboulle 2009, with the adaptive restart of O'Donoghue and Candes 2015.
+
+    Args:
+        gradient: of the smooth part of the loss, in unscaled variables.
+        start: where to begin, in unscaled variables.
+        scale: unscaled variables are scaled ones times this.
+        threshold: of the soft threshold, in scaled variables.
+        lipschitz: a bound on the curvature of the smooth part, in scaled variables.
+    """
+    x = y = start / torch.where(scale > 0, scale, 1.0)
+    t = torch.ones_like(lipschitz)
+    done = torch.zeros_like(lipschitz, dtype=torch.bool)
     for _ in range(_MAX_ROUNDS):
-        moved = ahead - gradient(ahead * scale) * scale / reach
-        found = moved.sign() * (moved.abs() - shrink).clamp(min=0)
-        # Where the step turns back against the momentum, that begins again.
-        back = ((ahead - found) * (found - last)).sum(1, keepdim=True) > 0
-        faster = (1 + (1 + 4 * pace**2).sqrt()) / 2
-        push = torch.where(back, 0.0, (pace - 1) / faster)
-        pace = torch.where(back, 1.0, faster)
-        ahead = found + push * (found - last)
-        change = (found - last).norm(dim=1, keepdim=True)
+        moved = y - gradient(y * scale) * scale / lipschitz
+        found = moved.sign() * (moved.abs() - threshold).clamp(min=0)
+        restart = ((y - found) * (found - x)).sum(1, keepdim=True) > 0
+        next_t = (1 + (1 + 4 * t**2).sqrt()) / 2
+        momentum = torch.where(restart, 0.0, (t - 1) / next_t)
+        t = torch.where(restart, 1.0, next_t)
+        y = found + momentum * (found - x)
+        change = (found - x).norm(dim=1, keepdim=True)
         # Solved problems stay where they are.
-        last = torch.where(done, last, found)
+        x = torch.where(done, x, found)
         done = done | (change <= _TOLERANCE * found.norm(dim=1, keepdim=True))
         if bool(done.all()):
             break
-    return last * scale
+    return x * scale
 
 
 def _largest_curvature(

@@ -143,7 +143,8 @@ class Samples:
     Attributes:
         down, across: weight of the farther cell at every sample along a side, top to bottom and
             left to right; pixels lie differently in every square.
-        reduce: the weights of both cells, twice; empty for pixels, as are the next two.
+        reduce: the weights of both cells at every node along a side, repeated for the CPU's batched
+            product. For pixels this, `by_row` and `by_column` are empty.
         by_row: the polynomials of the nodes at the rows of every strip.
         by_column: the same at the columns of every window, 0 at those of other windows.
         whole: the sums of a mask of all pixels.

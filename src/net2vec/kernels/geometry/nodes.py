@@ -37,7 +37,7 @@ _HEADROOM = 2.0
 Response = Callable[[Tensor, Tensor], Tensor]
 
 
-def slope_of_likeness(z: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"]) -> Tensor:
+def slope_without_log(z: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"]) -> Tensor:
     """Target p (1 - p): the derivative of the paper's loss, which has no logarithm."""
     value = z.sigmoid_()
     # In one pass over memory.
@@ -46,7 +46,7 @@ def slope_of_likeness(z: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"
 
 
 def weighted_probability(z: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"]) -> Tensor:
-    """Target p: what a log loss pushes down; what it pulls up does not depend on z."""
+    """Target p: the part of the slope of a log loss that depends on z."""
     return z.sigmoid_().mul_(target)
 
 
@@ -136,7 +136,7 @@ class NodeBlock:
         sums: MaskSums,
         index: BlockIndex,
         *,
-        response: Response = slope_of_likeness,
+        response: Response = slope_without_log,
         near: Float[Tensor, "filter"] | None = None,
     ) -> None:
         self._grid, self._sums, self._index, self._response = sums.grid, sums, index, response

@@ -112,7 +112,7 @@ class CaffeNetwork(nn.Module):
         return result
 
     def extra_repr(self) -> str:
-        """What each submodule reads, which belongs to the architecture."""
+        """The inputs of each submodule, which are part of the architecture."""
         return "\n".join(f"{step.path}: {', '.join(step.reads)}" for step in self._steps)
 
     def load_caffemodel(self, path: Path) -> None:
@@ -195,7 +195,7 @@ def _build(step: _Step, shapes: dict[str, Shape]) -> nn.Module:
 
 
 def _output_shapes(module: nn.Module, shapes: Sequence[Shape]) -> list[Shape]:
-    """What the module would give, found without computing it."""
+    """The output of the module on the meta device: its shape, without computing it."""
     weights = {
         name: torch.empty_like(tensor, device="meta")
         for name, tensor in (*module.named_parameters(), *module.named_buffers())

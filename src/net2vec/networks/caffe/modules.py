@@ -1,4 +1,4 @@
-"""What each type of Caffe layer computes, as a module.
+"""Caffe layers as modules, one for each type.
 
 Where PyTorch has the same computation under other settings, its module is taken; the classes here
 fill the gaps.

@@ -18,7 +18,7 @@ from net2vec.networks.network import Network
 from net2vec.networks.preprocessing import Preprocessing
 
 RANDOM = "random"
-"""What `weights` says for weights that are drawn afresh."""
+"""The value of `weights` that asks for random weights."""
 
 _WEIGHTS_SUFFIXES = (".pth", ".pt", ".tar", ".pkl", ".bin", ".ckpt", ".safetensors", ".caffemodel")
 
@@ -183,7 +183,7 @@ def build_network(
 
 
 def describe_weights(weights: str, seed: int) -> str:
-    """What `Network.weights` says of random weights, or of those in a file."""
+    """The text of `Network.weights` for random weights, or for weights in a file."""
     return f"random (seed {seed})" if weights == RANDOM else f"file:{Path(weights).name}"
 
 

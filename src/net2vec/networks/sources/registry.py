@@ -58,7 +58,7 @@ class InstalledSource(NetworkSource):
         return network
 
     def entries(self) -> Mapping[str, Entry]:
-        """What the source lists; of a broken one, a line that says why it is."""
+        """The networks that the source lists; for a broken source, one line with the reason."""
         try:
             return dict(self._source().entries())
         except Exception as error:

@@ -101,7 +101,7 @@ class PlacesAlexNet:
         return self.from_file(path)
 
     def preprocessing(self, module: nn.Module, weights: str | None) -> Preprocessing:
-        """What it was trained on, at the size of an AlexNet's probes."""
+        """The preprocessing of its training, at the input size of AlexNet."""
         return imagenet_preprocessing(227)
 
 

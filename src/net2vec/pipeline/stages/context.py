@@ -1,4 +1,4 @@
-"""What the stages on all layers of a run have in common."""
+"""The context that the stages on all layers of a run share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class LayerContext:
-    """What the stages on all layers of a run have in common.
+    """The context that the stages on all layers of a run share.
 
     Attributes:
         settings: the run's settings.
@@ -70,7 +70,7 @@ class LayerContext:
         return [load_fit(name).from_training(trainings) for name in self.settings.fits]
 
     def fit_data(self, recording: LayerRecording) -> FitData:
-        """What the fits of a layer learn from."""
+        """The data that the fits of a layer learn from."""
         inputs = self.inputs
         return FitData(recording, self.annotations, inputs.dataset.digest, inputs.device)
 
@@ -111,8 +111,7 @@ class LayerContext:
             items: with their cost: the remaining time is estimated by it.
             done: cost of the items of this stage that were computed before.
             keep: called with every item and its result in this process.
-            fits: how many fits a unit of cost is; 0 where the function should not be sent to other
-                processes.
+            fits: see `Fit.cost`; 0 keeps the function in this process.
         """
         cost = sum(items.values())
         advance = self.progress.stage(title, done + cost)

@@ -51,7 +51,7 @@ class FitStage:
         return self._learn(f"{self.task.name} {fit.name} seeds", title, fit, seeds)
 
     def fit_nulls(self, fit: Fit) -> NullDraws:
-        """What a fit learns on shuffled annotations; see `Task.null_methods` for the methods."""
+        """The results of a fit on shuffled annotations; see `Task.null_methods` for the methods."""
         context, task, draws = self.context, self.task, self.context.settings.nulls
         cache = self._cache(fit, context.settings.seed, (), null="fit")
         none = NullFits(

@@ -1,4 +1,4 @@
-"""What figures share: names of scores and methods, grids of panels, short names, free labels."""
+"""Parts of several figures: names of scores and methods, grids of panels, free labels."""
 
 from __future__ import annotations
 

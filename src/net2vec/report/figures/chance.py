@@ -15,7 +15,7 @@ from net2vec.report.labels import METHOD_TITLE, SCORE_TITLE
 
 
 def draw_differences(intervals: pd.DataFrame, theme: Theme, *, task: str) -> Figure:
-    """What all filters add to the best one, concept by concept, with intervals, from the least.
+    """Score of all filters less that of the best one, by concept, with intervals, ascending.
 
     Args:
         intervals: rows of `intervals` of one network, fit and layer.

@@ -1,4 +1,4 @@
-"""What becomes of single concepts: gains, filters needed, individual IoU (sec. 4.1, Fig. 7)."""
+"""Single concepts: gains, filters needed, individual IoU (sec. 4.1, Fig. 7)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BINS = 20
 
 
 def draw_failures(failures: pd.DataFrame, theme: Theme, *, task: str) -> Figure:
-    """What all filters add to the best one, against training images and size (sec. 4.1).
+    """Score of all filters less that of the best, against training images and size (sec. 4.1).
 
     Args:
         failures: rows of `failures` of one network and layer.

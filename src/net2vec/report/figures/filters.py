@@ -104,7 +104,7 @@ def draw_weights(weights: pd.DataFrame, theme: Theme) -> Figure:
 
 
 def draw_contribution(contribution: pd.DataFrame, theme: Theme) -> Figure:
-    """What a concept's first filters contribute, in the mean over concepts (sec. 5.2).
+    """The contributions of a concept's first filters, mean over concepts (sec. 5.2).
 
     Args:
         contribution: rows of `contribution` of one network and layer.

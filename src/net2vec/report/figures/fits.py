@@ -174,7 +174,7 @@ def draw_fit_sharing(
 def draw_fit_failures(
     concepts: pd.DataFrame, theme: Theme, *, task: str, fits: Mapping[str, str]
 ) -> Figure:
-    """What all filters of either fit add to the reference's best one, by concept (sec. 4.1).
+    """Score of all filters, of either fit, less that of the reference's best one (sec. 4.1).
 
     Args:
         concepts: rows of `fits_by_concept` of one network and layer.

@@ -31,7 +31,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, eq=False)
 class FitData:
-    """What all concepts of a layer are learned from; it can be sent to another process.
+    """The data that all concepts of a layer are learned from; it can be sent to another process.
 
     Attributes:
         recording: the layer.
@@ -85,10 +85,10 @@ class Fit(ABC):
 
     @classmethod
     def from_training(cls, trainings: Mapping[str, Training]) -> Fit:
-        """The fit with the settings of a run.
+        """The fit of a run. Fields that are not set from `trainings` keep their defaults.
 
         Args:
-            trainings: by task, the settings of SGD; most fits have no use for them.
+            trainings: by task, the settings of SGD; most fits ignore them.
         """
         return cls()
 
@@ -97,7 +97,9 @@ class Fit(ABC):
         return {"fit": self.name, "version": self.version, "settings": vars(self)}
 
     def cost(self, task: str, sizes: Sequence[int]) -> int:
-        """How many fits of many short calls a concept takes, for which processes pay; 0 for none.
+        """The number of fits a concept takes, if they consist of many short calls; else 0.
+
+        Threads serialise short calls, so that processes are used where there is enough of them.
 
         Args:
             task: `segment` or `classify`.
