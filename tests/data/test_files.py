@@ -159,3 +159,14 @@ def test_threads_keep_the_order_and_stop_at_an_error():
     with pytest.raises(ZeroDivisionError):
         list(in_threads(work, range(100_000), 1))
     assert len(seen) < 100_000
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_digest_opens_nothing_outside_the_folder(tmp_path, absolute):
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(b"one")
+    (tmp_path / "data").mkdir()
+    name = str(secret) if absolute else "../secret.png"
+    one = digest_files(tmp_path / "data", (), [name])
+    secret.write_bytes(b"another")
+    assert digest_files(tmp_path / "data", (), [name]) == one

@@ -123,7 +123,8 @@ def digest_files(
     Args:
         root: the folder that names are relative to.
         tables: names of files whose contents are always included.
-        files: names of images and masks; missing ones are included as missing.
+        files: names of images and masks; those that are missing or leave the folder are included as
+            missing.
         settings: other values to include, by their `repr`.
 
     Returns:
@@ -133,7 +134,7 @@ def digest_files(
         DataError: if a file exists but cannot be read.
     """
     state = hashlib.sha256(repr(settings).encode())
-    heavy = {name: _size(f"{root}/{name}") for name in files}
+    heavy = {name: _size(root, name) for name in files}
     for name, size in heavy.items():
         state.update(f"{name}\0{size}\n".encode())
     read = [] if sum(heavy.values()) > READ_BYTES else [n for n, size in heavy.items() if size > 0]
@@ -147,10 +148,13 @@ def digest_files(
     return state.hexdigest()
 
 
-def _size(path: str) -> int:
+def _size(root: Path, name: str) -> int:
+    """Size in bytes of a file; -1 if it is missing, not regular, or not named below the folder."""
     # With Path objects this would be several times slower, for up to 300,000 files.
+    if name.startswith("/") or ".." in name.split("/"):
+        return -1  # never opened; reading the image refuses it
     try:
-        status = os.stat(path)  # noqa: PTH116
+        status = os.stat(f"{root}/{name}")  # noqa: PTH116
         return status.st_size if stat.S_ISREG(status.st_mode) else -1
     except (OSError, ValueError):  # missing, or a name that no file can have
         return -1
