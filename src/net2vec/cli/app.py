@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import signal
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import current_thread, main_thread
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -70,8 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Of a damaged image Pillow says more, in lines of its own, than the one that is printed of it.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    signals: list[int] = []
     try:
-        code = app(sys.argv[1:] if arguments is None else list(arguments), standalone_mode=False)
+        with _interrupted_by_signals() as signals:
+            code = app(given, standalone_mode=False)
         if code == _INTERRUPTED:  # newer versions of typer return it
             raise KeyboardInterrupt
     except Net2VecError as error:
@@ -83,7 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         hint = f" (see `{_command(error)} --help`)" if isinstance(error, _UsageError) else ""
         _fail(f"{error.format_message()}{hint}", 2)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted; the same command again goes on where it was", _INTERRUPTED)
+        code = 128 + signals[0] if signals else _INTERRUPTED
+        _fail("interrupted; the same command again goes on where it was", code)
     except BrokenPipeError:  # the reader of the output has closed it
         sys.stderr.close()
         sys.exit(0)
@@ -97,10 +105,42 @@ def main(arguments: Sequence[str] | None = None) -> None:
             2,
         )
     except OSError as error:  # a path that cannot be made or written, a full disk
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _fail(
+                f"{error.strerror}: make room where the run or the cache (NET2VEC_CACHE) is; the "
+                f"same command again goes on where it was",
+                2,
+            )
         if error.strerror is None or error.filename is None:
             raise
         _fail(f"{error.filename}: {error.strerror}; choose another place, or make room there", 2)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def _interrupted_by_signals() -> Iterator[list[int]]:
+    """Let the signals of batch systems and closed terminals interrupt as Ctrl-C does.
+
+    Yields:
+        The numbers of the signals that came.
+    """
+    received: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    before = {}
+    if current_thread() is main_thread():  # others cannot set handlers
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+                before[number] = signal.signal(number, interrupt)
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _command(error: BaseException) -> str:

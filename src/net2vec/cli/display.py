@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -14,8 +16,15 @@ if TYPE_CHECKING:
     from net2vec.pipeline.progress import Advance
 
 
+# Seconds until the first line of a stage where there is no terminal, and between lines.
+_FIRST_LINE, _BETWEEN_LINES = 10.0, 60.0
+
+
 class TerminalProgress:
-    """Stages as bars with the remaining time; nothing where the output is no terminal."""
+    """Stages as bars with the remaining time, or a line now and then where there is no terminal.
+
+    The lines are for the logs of batch jobs: at most one a minute over all stages.
+    """
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -28,6 +37,7 @@ class TerminalProgress:
         )
 
         self._console = Console(stderr=True)
+        self._next_line = time.monotonic() + _FIRST_LINE
         self._bars = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -48,8 +58,30 @@ class TerminalProgress:
 
     def stage(self, name: str, total: int) -> Advance:
         """Begin a stage of `total` steps."""
+        if not self._console.is_terminal:
+            return self._lines(name, total)
         task = self._bars.add_task(name, total=total)
         return lambda steps: self._bars.advance(task, steps)
+
+    def _lines(self, name: str, total: int) -> Advance:
+        begun, lock = time.monotonic(), Lock()
+        done = 0
+
+        def advance(steps: int) -> None:
+            nonlocal done
+            with lock:
+                done += steps
+                now = time.monotonic()
+                if now < self._next_line or not 0 < done < total:
+                    return
+                self._next_line = now + _BETWEEN_LINES
+            elapsed = now - begun
+            left = elapsed / done * (total - done)
+            self.say(
+                f"{name}: {done / total:.0%}, {elapsed:.0f} s elapsed, about {left:.0f} s left"
+            )
+
+        return advance
 
     def counted_stage(self, name: str) -> Callable[[int, int], object]:
         """Begin a stage whose total is given with every step."""
