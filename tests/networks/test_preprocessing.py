@@ -52,9 +52,9 @@ def test_unit_scale_is_what_torchvision_documents():
 def test_a_dictionary_of_plain_values_restores_it():
     original = Preprocessing(227, (1.0, 2.0, 3.0), (4.0, 5.0, 6.0), "BGR")
     assert Preprocessing.from_dict(original.to_dict()) == original
-    with pytest.raises(NetworkError, match="size, mean, std"):
+    with pytest.raises(NetworkError, match="size, mean and std"):
         Preprocessing.from_dict({"size": 3})
-    with pytest.raises(NetworkError, match="three numbers"):
+    with pytest.raises(NetworkError, match="BGR needs 3 values"):
         Preprocessing.from_dict(original.to_dict() | {"mean": [1, 2]})
 
 
@@ -63,12 +63,22 @@ def test_a_dictionary_of_plain_values_restores_it():
     [
         ({"size": 0}, "at least 1 pixel, got 0"),
         ({"std": (1.0, 0.0, 1.0)}, "std of a channel"),
-        ({"channels": "GBR"}, "RGB or BGR, got 'GBR'"),
+        ({"channels": "GBR"}, "RGB or BGR, .*, got 'GBR'"),
     ],
 )
 def test_settings_out_of_range_are_refused(fields, message):
     with pytest.raises(NetworkError, match=message):
         Preprocessing.from_dict(Preprocessing(2, (0.0,) * 3, (1.0,) * 3).to_dict() | fields)
+
+
+def test_one_channel_is_the_brightness_that_pillow_makes():
+    image = Image.fromarray(np.random.default_rng(1).integers(0, 256, (9, 7, 3), dtype=np.uint8))
+    grey = Preprocessing(5, mean=(10.0,), std=(2.0,), channels="L")
+    wanted = (np.array(image.convert("L").resize((5, 5), Image.Resampling.BILINEAR)) - 10.0) / 2
+    torch.testing.assert_close(grey(image), torch.from_numpy(wanted).float()[None])
+    assert (grey.channel_count, Preprocessing.from_dict(grey.to_dict())) == (1, grey)
+    own = CustomPreprocessing.wrap(lambda image: squash(16, transforms.Grayscale())(image))
+    assert own.channel_count == own.to_dict()["channel_count"] == 1
 
 
 def test_a_custom_transform_tells_its_size_and_sees_rgb():

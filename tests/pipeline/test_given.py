@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from PIL import Image, ImageOps
+from torch import nn
 
 import net2vec
 from net2vec.config import Settings
@@ -43,6 +44,14 @@ def test_a_concept_that_is_not_there_is_refused_with_those_like_it(tmp_path, ask
     with pytest.raises(ConfigError) as error:
         make(tmp_path / "run", data=data, concepts=(asked,))
     assert str(error.value) == f"squares has no concept {asked!r}; {hint}"
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_network_that_looks_at_the_whole_batch_is_refused_before_a_run_begins(tmp_path):
+    convolution, norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False)
+    module = nn.Sequential(convolution, norm, nn.ReLU())
+    with pytest.raises(NetworkError, match="gives other values for an image alone"):
+        net2vec.analyze(module, small_dataset(), tmp_path / "run", transform=squash)
     assert not (tmp_path / "run").exists()
 
 

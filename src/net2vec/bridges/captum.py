@@ -323,9 +323,8 @@ def _spread(
     The mean over places is linear: its gradient at any output, times w, is the spread vector.
     """
     network = predictor.forward.network
-    side = network.preprocessing.size
     # A bare module's output comes as it is, before it is made a grid.
-    raw = run_layers(network.module, torch.zeros(1, 3, side, side), [encoding.layer])
+    raw = run_layers(network.module, torch.zeros(1, *network.input_shape), [encoding.layer])
     output = raw[encoding.layer].cpu().requires_grad_()
     grid = network.to_grid(encoding.layer, output)
     means = grid.flatten(2).mean(2) if grid.ndim == 4 else grid

@@ -7,6 +7,7 @@ from net2vec.networks.batch_norm import (
 )
 from net2vec.networks.layers.capture import capture_outputs, run_layers
 from net2vec.networks.layers.grids import to_grid
+from net2vec.networks.layers.independence import refuse_dependence
 from net2vec.networks.layers.listing import LayerInfo, list_layers
 from net2vec.networks.layers.modes import device_restored, evaluating
 from net2vec.networks.layers.parallel import parallel_replicas
@@ -35,6 +36,7 @@ __all__ = [
     "network_from_module",
     "network_source",
     "parallel_replicas",
+    "refuse_dependence",
     "resolve_layers",
     "run_layers",
     "to_grid",

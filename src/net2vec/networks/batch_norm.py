@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from net2vec.errors import NetworkError
-from net2vec.networks.layers.modes import evaluating, parameter_device
+from net2vec.networks.layers.modes import evaluating, network_input
 from net2vec.networks.network import Network
 
 
 def estimate_batch_norm(
-    network: Network, batches: Iterable[Float[Tensor, "image 3 size size"]]
+    network: Network, batches: Iterable[Float[Tensor, "image channel row column"]]
 ) -> Network:
     """A copy of a network with batch-norm statistics of given images.
 
@@ -35,7 +35,6 @@ def estimate_batch_norm(
     module = deepcopy(network.module)
     norms = list(_norms(module).values())
     momenta = [norm.momentum for norm in norms]
-    device = parameter_device(module)
     images = 0
     with evaluating(module):
         for norm in norms:
@@ -43,7 +42,7 @@ def estimate_batch_norm(
             norm.momentum = None  # torch's name for a cumulative average
             norm.training = True
         for batch in batches:
-            module(batch.to(device))
+            module(network_input(module, batch))
             images += len(batch)
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

@@ -92,13 +92,18 @@ class Network:
         _add_tensor(state.update, self.preprocessing(sample_picture()))
         return state.hexdigest()
 
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Channels, rows and columns of what the module takes."""
+        fed = self.preprocessing
+        return (fed.channel_count, fed.size, fed.size)
+
     @cached_property
     def trace(self) -> Trace:
         """Every output of a dry pass over grey images (zeros after preprocessing)."""
         # Two, so that an output without a row for each image differs from one with.
         images = fixed_batch_of(self.module) or 2
-        size = self.preprocessing.size
-        return trace_outputs(self.module, torch.zeros(images, 3, size, size))
+        return trace_outputs(self.module, torch.zeros(images, *self.input_shape))
 
     @cached_property
     def layouts(self) -> LayoutDecisions:
@@ -117,7 +122,7 @@ class Network:
         else:
             found = (self.trace.find(*split_call(layer)) for layer in layers)
             outputs = (output for output in found if output is not None)
-        self.layouts.decide(outputs, self.module, self.preprocessing.size)
+        self.layouts.decide(outputs, self.module, self.input_shape)
 
     def to_grid(self, layer: str, output: Tensor) -> Tensor:
         """A layer's output as (image, channel, y, x) or (image, channel).
@@ -160,9 +165,10 @@ def network_from_module(
     The module is used in place, neither copied nor changed.
 
     Args:
-        module: takes float batches of shape (image, 3, size, size).
-        transform: from a Pillow image to a float tensor of shape (3, size, size); it must squash
-            the whole image, not crop it. Without it, the usual ImageNet normalisation.
+        module: takes float batches of shape (image, channel, size, size).
+        transform: from a Pillow image to a float tensor of shape (channel, size, size); it must
+            squash the whole image, not crop it. Without it, colours with the usual ImageNet
+            normalisation.
         name: what to call the network; without it, the name of the module's class.
         layers: module paths to probe by default.
         aliases: other names of layers, each with its module path.

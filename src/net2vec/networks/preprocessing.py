@@ -38,19 +38,27 @@ class Preprocessing:
         mean: subtracted from each channel, in pixel values (0 to 255), in the order of
             `channels`.
         std: divisor of each channel, in pixel values.
-        channels: the order in which the network takes the colours, "RGB" or "BGR".
+        channels: the order in which the network takes the colours, "RGB" or "BGR", or "L" for one
+            channel of brightness, as Pillow weighs the colours.
     """
 
     size: int
-    mean: Triple
-    std: Triple
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     channels: str = "RGB"
 
     def __post_init__(self) -> None:
         if self.size < 1:
             raise NetworkError(f"the size of the input must be at least 1 pixel, got {self.size}")
-        if self.channels not in ("RGB", "BGR"):
-            raise NetworkError(f"the channel order must be RGB or BGR, got {self.channels!r}")
+        if self.channels not in ("RGB", "BGR", "L"):
+            raise NetworkError(
+                f"the channel order must be RGB or BGR, or L for brightness, got {self.channels!r}"
+            )
+        if {len(self.mean), len(self.std)} != {self.channel_count}:
+            raise NetworkError(
+                f"{self.channels} needs {self.channel_count} values of mean and std each, "
+                f"got {self.mean} and {self.std}"
+            )
         if 0 in self.std:
             raise NetworkError(f"the std of a channel must not be 0, got {self.std}")
 
@@ -59,13 +67,20 @@ class Preprocessing:
         """The same from a mean and std of pixels scaled to [0, 1], as most libraries give them."""
         return cls(size, _times_255(mean), _times_255(std))
 
-    def __call__(self, image: Image.Image) -> Float[Tensor, "3 size size"]:
+    @property
+    def channel_count(self) -> int:
+        """How many channels the network takes."""
+        return 1 if self.channels == "L" else 3
+
+    def __call__(self, image: Image.Image) -> Float[Tensor, "channel size size"]:
         """The input of the network for an image of any size and mode.
 
         The resampling is Pillow's bilinear filter, which antialiases when it shrinks.
         """
-        square = image.convert("RGB").resize((self.size, self.size), Image.Resampling.BILINEAR)
-        pixels = torch.from_numpy(np.array(square, dtype=np.float32)).permute(2, 0, 1)
+        mode = "L" if self.channels == "L" else "RGB"
+        square = image.convert(mode).resize((self.size, self.size), Image.Resampling.BILINEAR)
+        values = np.array(square, dtype=np.float32).reshape(self.size, self.size, -1)
+        pixels = torch.from_numpy(values).permute(2, 0, 1)
         if self.channels == "BGR":
             pixels = pixels.flip(0)
         mean, std = torch.tensor(self.mean), torch.tensor(self.std)
@@ -93,11 +108,12 @@ class Preprocessing:
             NetworkError: if a key is missing or unknown, or a value is out of its range.
         """
         try:
-            return cls(**{**values, "mean": _triple(values["mean"]), "std": _triple(values["std"])})
+            mean, std = (tuple(float(one) for one in values[key]) for key in ("mean", "std"))
+            return cls(**{**values, "mean": mean, "std": std})
         except (KeyError, TypeError, ValueError) as error:
             raise NetworkError(
-                f"a preprocessing needs size, mean, std (three numbers each) and channels, "
-                f"got {dict(values)}"
+                f"a preprocessing needs size, mean and std (a number for each channel) and "
+                f"channels, got {dict(values)}"
             ) from error
 
 
@@ -106,20 +122,22 @@ class CustomPreprocessing:
     """A transform given in Python in the place of `Preprocessing`.
 
     Attributes:
-        transform: takes a Pillow image in mode RGB, gives a float tensor of shape (3, size, size).
-            Its output must show the whole image, squashed to the square, as the masks do.
+        transform: takes a Pillow image in mode RGB, gives a float tensor of shape (channel, size,
+            size). Its output must show the whole image, squashed to the square, as the masks do.
         size: side of the square in pixels.
+        channel_count: how many channels the transform gives.
     """
 
     transform: Callable[[Image.Image], Any]
     size: int
+    channel_count: int = 3
 
     @classmethod
     def wrap(cls, transform: Callable[[Image.Image], Any]) -> CustomPreprocessing:
         """Find the size by trying the transform on a sample picture.
 
         Raises:
-            NetworkError: if the transform fails, gives no square of three channels, gives different
+            NetworkError: if the transform fails, gives no square of channels, gives different
                 values when it is asked twice, or shows something else than the whole picture.
         """
         try:
@@ -130,12 +148,12 @@ class CustomPreprocessing:
             ) from error
         if not isinstance(first, Tensor) or not first.is_floating_point():
             raise NetworkError(
-                f"the transform must give a float tensor of shape (3, size, size), "
+                f"the transform must give a float tensor of shape (channels, size, size), "
                 f"not {getattr(first, 'dtype', type(first).__name__)}"
             )
-        if first.ndim != 3 or first.shape[0] != 3 or first.shape[1] != first.shape[2]:
+        if first.ndim != 3 or first.shape[1] != first.shape[2]:
             raise NetworkError(
-                f"the transform must give a tensor of shape (3, size, size), not "
+                f"the transform must give a tensor of shape (channels, size, size), not "
                 f"{tuple(first.shape)}: squash the whole image to a square, without cropping"
             )
         if not bool(torch.isfinite(first).all()):
@@ -149,9 +167,9 @@ class CustomPreprocessing:
             )
         if first.shape[1] >= _MIN_SIDE:
             _refuse_other_geometry(transform, int(first.shape[1]))
-        return cls(transform, int(first.shape[1]))
+        return cls(transform, int(first.shape[1]), len(first))
 
-    def __call__(self, image: Image.Image) -> Float[Tensor, "3 size size"]:
+    def __call__(self, image: Image.Image) -> Float[Tensor, "channel size size"]:
         """The input of the network for an image of any size and mode."""
         fed: Tensor = self.transform(image.convert("RGB"))
         return fed
@@ -167,7 +185,11 @@ class CustomPreprocessing:
         # The default repr of an object has only its address.
         if not hasattr(self.transform, "__qualname__") and " at 0x" not in described:
             description = described
-        return {"size": self.size, "transform": description}
+        return {
+            "size": self.size,
+            "transform": description,
+            "channel_count": self.channel_count,
+        }
 
 
 def imagenet_preprocessing(size: int = 224) -> Preprocessing:

@@ -21,6 +21,7 @@ from net2vec.networks import (
     estimate_batch_norm,
     list_layers,
     load_network,
+    refuse_dependence,
     resolve_layers,
     usual_batch,
 )
@@ -82,6 +83,7 @@ def open_inputs(
             )
         network = load_network(settings.network, weights=settings.weights, seed=settings.seed)
     layers = resolve_layers(network, settings.layers or None)
+    refuse_dependence(network, layers)
     groups = [group_name(layer) for layer in layers]
     if len(set(groups)) < len(groups):
         raise NetworkError(f"layers {', '.join(layers)} would share a group of results.zarr")

@@ -57,23 +57,23 @@ class NewImage:
         return upright_rgb(self.source, self.name)
 
     def network_input(self, network: Network) -> tuple[Tensor, tuple[int, int]]:
-        """The network's input [3, size, size], and the image's own height and width.
+        """The network's input [channel, size, size], and the image's own height and width.
 
         Raises:
             DataError: if it cannot be read, or is a tensor of another shape or not finite.
         """
-        side = network.preprocessing.size
+        shape = network.input_shape
         if not isinstance(self.source, Tensor):
             picture = self.picture()
             return network.preprocessing(picture), (picture.height, picture.width)
-        if self.source.shape != (3, side, side) or not self.source.is_floating_point():
+        if self.source.shape != shape or not self.source.is_floating_point():
             raise DataError(
-                f"{self.name}: a tensor must be of floats, of shape (3, {side}, {side}) and "
+                f"{self.name}: a tensor must be of floats, of shape {shape} and "
                 f"preprocessed; got {tuple(self.source.shape)} of {self.source.dtype}"
             )
         if not bool(torch.isfinite(self.source).all()):
             raise DataError(f"{self.name}: the tensor has values that are NaN or infinite")
-        return self.source.float().cpu(), (side, side)
+        return self.source.float().cpu(), (shape[1], shape[2])
 
 
 def gather_images(images: object) -> list[NewImage]:

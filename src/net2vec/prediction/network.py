@@ -159,7 +159,8 @@ def _wrap(
     if "mean" in described:
         return network_from_module(given, Preprocessing.from_dict(described), name=name)
     bare = network_from_module(given, name=name)
-    own = CustomPreprocessing(_no_transform, int(described.get("size", bare.preprocessing.size)))
+    size = int(described.get("size", bare.preprocessing.size))
+    own = CustomPreprocessing(_no_transform, size, int(described.get("channel_count", 3)))
     return replace(bare, preprocessing=own)
 
 

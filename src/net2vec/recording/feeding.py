@@ -27,7 +27,7 @@ def image_batches(
     workers: int = 2,
     *,
     pinned: bool = False,
-) -> Generator[tuple[Sequence[int], Float[Tensor, "image 3 size size"]]]:
+) -> Generator[tuple[Sequence[int], Float[Tensor, "image channel row column"]]]:
     """Batches of preprocessed images of a dataset, decoded ahead by threads.
 
     Args:
@@ -78,13 +78,13 @@ class _BatchBuffer:
         self._creating = Lock()
 
     @property
-    def images(self) -> Float[Tensor, "image 3 size size"]:
+    def images(self) -> Float[Tensor, "image channel row column"]:
         """The batch, after all images were put."""
         if self._buffer is None:
             raise ValueError("no image was put into the batch")
         return self._buffer
 
-    def put(self, image: Float[Tensor, "3 size size"], row: int) -> None:
+    def put(self, image: Float[Tensor, "channel row column"], row: int) -> None:
         """Copy an image into the batch."""
         with self._creating:
             if self._buffer is None:

@@ -23,9 +23,11 @@ from net2vec.errors import NetworkError
 from net2vec.networks.layers.modes import (
     evaluating,
     fixed_batch_of,
+    network_input,
     parameter_device,
     portions,
 )
+from net2vec.networks.layers.outputs import main_tensor, usable_tensor
 from net2vec.networks.layers.tracing import split_call
 from net2vec.networks.network import Network
 
@@ -53,7 +55,7 @@ def capture_outputs(module: nn.Module, layers: Sequence[str]) -> Iterator[dict[s
 
 def run_layers(
     network: Network | nn.Module,
-    batch: Float[Tensor, "image 3 size size"],
+    batch: Float[Tensor, "image channel row column"],
     layers: Sequence[str],
     *,
     mixed_precision: bool = False,
@@ -90,7 +92,7 @@ def run_layers(
         evaluating(module),
         torch.autocast(device.type, enabled=mixed_precision),
     ):
-        for portion in portions(batch.to(device), fixed_batch_of(module)):
+        for portion in portions(network_input(module, batch), fixed_batch_of(module)):
             with suppress(_Stop):
                 module(portion)
             found.append(dict(outputs))
@@ -155,7 +157,7 @@ def output_callback(
         first_image, end = first, first + len(batch)
         seen.clear()
         with torch.no_grad(), torch.autocast(device.type, enabled=mixed_precision):
-            for portion in portions(batch.to(device, non_blocking=True), fixed):
+            for portion in portions(network_input(module, batch), fixed):
                 with suppress(_Stop):
                     module(portion)
                 first_image += len(portion)
@@ -224,7 +226,8 @@ def _hooked(
             calls[path] += 1
             for layer, call in wanted[path]:
                 if call in (None, calls[path]):
-                    callback(layer, _tensor(path, result))
+                    with torch.inference_mode(False), torch.no_grad():
+                        callback(layer, _tensor(path, result))
             if (path, calls[path]) == stop_at:
                 raise _Stop
 
@@ -276,8 +279,9 @@ def _submodule(module: nn.Module, path: str) -> nn.Module:
 
 
 def _tensor(path: str, result: Any) -> Tensor:
-    if not isinstance(result, Tensor):
+    tensor = main_tensor(result)
+    if tensor is None:
         raise NetworkError(
             f"layer {path} returns a {type(result).__name__}, not a tensor; take a layer inside it"
         )
-    return result
+    return usable_tensor(tensor)

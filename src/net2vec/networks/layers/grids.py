@@ -18,15 +18,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from math import isqrt
+from math import isqrt, prod
 
 import torch
 from jaxtyping import Int, Shaped
-from torch import Tensor
+from torch import Tensor, nn
 
 Shape = tuple[int, ...]
 
 CHANNELS_FIRST, CHANNELS_LAST, TOKENS = "channels first", "channels last", "tokens"
+
+# Each a vector or rows of them; a class embedding may be a bare vector.
+_PREFIX_PARAMETERS = (
+    *("cls_token", "class_token", "class_embedding", "dist_token", "distillation_token"),
+    *("reg_token", "register_tokens", "storage_tokens"),
+)
 
 
 @dataclass(frozen=True)
@@ -134,15 +140,21 @@ def to_grid(output: Tensor, prefix_tokens: int = 0, *, layout: Layout | None = N
     return tokens.reshape(len(output), tokens.shape[1], found.side, found.side)
 
 
-def prefix_tokens_of(module: object) -> int:
+def prefix_tokens_of(module: nn.Module) -> int:
     """How many tokens a transformer puts before those of places, as far as it says so.
 
-    timm's transformers count them; torchvision's have the class token alone.
+    timm's transformers count them. Of others the parameters are counted that are known to become
+    such tokens, as they are called in torchvision, transformers, open_clip and the repositories of
+    DINOv2 and DINOv3.
     """
     count = getattr(module, "num_prefix_tokens", None)
     if isinstance(count, int):
         return count
-    return int(isinstance(getattr(module, "class_token", None), Tensor))
+    return sum(
+        prod(parameter.shape[:-1])
+        for name, parameter in module.named_parameters()
+        if name.rpartition(".")[2] in _PREFIX_PARAMETERS
+    )
 
 
 @cache

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from net2vec.networks.layers.grids import TOKENS, Layout, Shape, layouts_of, probed_shape
-from net2vec.networks.layers.modes import evaluating, fixed_batch_of, parameter_device, portions
+from net2vec.networks.layers.modes import evaluating, fixed_batch_of, network_input, portions
+from net2vec.networks.layers.outputs import main_tensor
 from net2vec.networks.layers.tracing import Output, Trace
 
 # A layout agrees if its share of comparisons is above the first threshold. The second one holds
@@ -66,18 +67,20 @@ class LayoutDecisions:
         self._agreeing: dict[int, list[Layout]] = {}  # of each tensor that was decided
         self._follows_nothing: set[int] = set()
 
-    def decide(self, outputs: Iterable[Output], module: nn.Module, size: int) -> None:
+    def decide(
+        self, outputs: Iterable[Output], module: nn.Module, input_shape: tuple[int, int, int]
+    ) -> None:
         """Decide the layouts of outputs that were not decided before.
 
         Args:
             outputs: of the trace.
             module: the network, which is left as it was found.
-            size: side of its input in pixels.
+            input_shape: channels, rows and columns of its input.
         """
         outputs = list(outputs)
-        self._measure(outputs, module, size)
+        self._measure(outputs, module, input_shape)
         containers = (around for output in outputs for around in self._containers(output))
-        self._measure(containers, module, size)
+        self._measure(containers, module, input_shape)
 
     def layout(self, output: Output) -> Layout | None:
         """The decided layout of an output, or the usual one of its shape if none was decided yet.
@@ -126,7 +129,9 @@ class LayoutDecisions:
             if around is not None and (around.shape or ())[:1] == shape[:1]:
                 yield around
 
-    def _measure(self, outputs: Iterable[Output], module: nn.Module, size: int) -> None:
+    def _measure(
+        self, outputs: Iterable[Output], module: nn.Module, input_shape: tuple[int, int, int]
+    ) -> None:
         """Run the network for those outputs whose layout is open and not decided."""
         asked = {
             first.tensor: possible
@@ -148,7 +153,7 @@ class LayoutDecisions:
                     for tensor, possible in asked.items()
                     if any(layout.side == side for layout in possible)
                 }
-                _score_layouts(module, _Mosaics.of(side, size, images), calls)
+                _score_layouts(module, _Mosaics.of(side, input_shape, images), calls)
             for tensor, found in scores.items():
                 if images == _IMAGES:
                     self._agreeing[tensor] = [lay for lay, one in found.items() if one.agrees(lay)]
@@ -192,24 +197,25 @@ class _Mosaics:
     """Images for grids of one side, and the comparisons to make.
 
     Attributes:
-        images: (image, 3, size, size).
+        images: (image, channel, row, column).
         places: numbers of the places that are compared, in rows.
         codes: all codes that there are, once each, 1 or -1 for each image.
         compared: number of the code of each place's own square, and then of others'.
     """
 
-    images: Float[Tensor, "image 3 size size"]
+    images: Float[Tensor, "image channel row column"]
     places: Int[Tensor, "place"]
     codes: Float[Tensor, "code image"]
     compared: Int[Tensor, "place square"]
 
     @classmethod
-    def of(cls, side: int, size: int, count: int) -> _Mosaics:
-        """Draw `count` images of `size` pixels for grids of side `side`."""
+    def of(cls, side: int, input_shape: tuple[int, int, int], count: int) -> _Mosaics:
+        """Draw `count` images of a shape for grids of side `side`."""
+        channels, *size = input_shape
         generator = torch.Generator().manual_seed(side)
         # Colour and texture: some filters give nothing on an even square.
         coarse, fine = (
-            _enlarged(torch.randn(2, 3, squares, squares, generator=generator), size)
+            _enlarged(torch.randn(2, channels, squares, squares, generator=generator), size)
             for squares in (side, 4 * side)
         )
         squares = side * side
@@ -280,7 +286,7 @@ def _score_layouts(module: nn.Module, mosaics: _Mosaics, calls: Mapping[_Call, _
         mosaics: for one side.
         calls: for each module path and call the layouts in question, and where to put their scores.
     """
-    batches = portions(mosaics.images.to(parameter_device(module)), fixed_batch_of(module))
+    batches = portions(network_input(module, mosaics.images), fixed_batch_of(module))
     parts: defaultdict[tuple[_Call, str], list[Tensor]] = defaultdict(list)
     count: Counter[str] = Counter()
     waiting: set[_Call] = set()
@@ -291,10 +297,11 @@ def _score_layouts(module: nn.Module, mosaics: _Mosaics, calls: Mapping[_Call, _
             call = (path, count[path])
             layouts, scores = calls.get(call, ((), {}))
             # An output without a row for each image only happened to have as many in the dry pass.
-            if isinstance(result, Tensor) and len(result) == len(batches[0]):
+            tensor = main_tensor(result)
+            if tensor is not None and len(tensor) == len(batches[0]):
                 for kind, group in groupby(layouts, key=lambda layout: layout.kind):
                     of_kind, vectors = list(group), parts[call, kind]
-                    vectors.append(mosaics.vectors(result, of_kind))
+                    vectors.append(mosaics.vectors(tensor, of_kind))
                     if len(vectors) == len(batches):
                         found = torch.cat(vectors)[: len(mosaics.images)]
                         scores.update(zip(of_kind, mosaics.scores(found, of_kind), strict=True))
@@ -317,5 +324,5 @@ def _score_layouts(module: nn.Module, mosaics: _Mosaics, calls: Mapping[_Call, _
                 module(batch)
 
 
-def _enlarged(grid: Tensor, size: int) -> Tensor:
-    return interpolate(grid, size=(size, size), mode="nearest")
+def _enlarged(grid: Tensor, size: Sequence[int]) -> Tensor:
+    return interpolate(grid, size=tuple(size), mode="nearest")

@@ -112,17 +112,30 @@ def default_layers(network: Network) -> tuple[str, ...]:
 
     Networks that normalise layers (transformers, ConvNeXt) have their activations in the middle
     of blocks that add to a common stream: there it is the blocks, and of a stack of blocks with
-    one size of grid, four, evenly spaced and with the last.
+    one size of grid, four, evenly spaced and with the last. Where the blocks of such a network put
+    out tokens that make no grid there is none: layers before them would be a poor choice.
     """
     decided: tuple[str, ...] | None = ()
     for rounds in range(_MAX_ROUNDS + 1):
         listed = list_layers(network, decided=decided)
-        chosen = _choose(listed)
+        chosen = () if blocks_without_grid(network, listed) else _choose(listed)
         # Only the layers that are chosen need to be decided, unless some of them turn out unfit.
         if decided is None or set(chosen) <= set(decided):
             break
         decided = None if rounds == _MAX_ROUNDS - 1 else (*decided, *chosen)
     return chosen
+
+
+def blocks_without_grid(network: Network, listed: Sequence[LayerInfo]) -> list[LayerInfo]:
+    """The blocks of a network that normalises layers, if they put out tokens and none a grid."""
+    if not any("LayerNorm" in info.kind for info in listed):
+        return []
+    if _blocks([info for info in listed if info.is_grid]):
+        return []
+    outputs = {info.path: network.trace.find(info.path) for info in listed if not info.shape}
+    return _blocks(
+        [info for info in listed if (out := outputs.get(info.path)) and len(out.shape or ()) == 2]
+    )
 
 
 def _choose(listed: Sequence[LayerInfo]) -> tuple[str, ...]:

@@ -9,6 +9,9 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
+# Others, such as float8, are for keeping weights.
+_COMPUTED_TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
@@ -62,6 +65,17 @@ def parameter_device(module: nn.Module) -> torch.device:
     """Where the module's parameters or buffers are; the CPU for a module without any."""
     first = next(chain(module.parameters(), module.buffers()), None)
     return torch.device("cpu") if first is None else first.device
+
+
+def network_input(module: nn.Module, batch: Tensor) -> Tensor:
+    """A batch on the module's device and in its precision."""
+    return batch.to(parameter_device(module), network_precision(module), non_blocking=True)
+
+
+def network_precision(module: nn.Module) -> torch.dtype:
+    """The type of the module's first float parameter; single precision for one without any."""
+    every = chain(module.parameters(), module.buffers())
+    return next((part.dtype for part in every if part.dtype in _COMPUTED_TYPES), torch.float32)
 
 
 def fixed_batch_of(module: nn.Module) -> int | None:

@@ -43,7 +43,7 @@ class ReplicaPool:
         self._busy = 0.0
 
     def run(
-        self, batches: Iterable[tuple[Sequence[int], Float[Tensor, "image 3 size size"]]]
+        self, batches: Iterable[tuple[Sequence[int], Float[Tensor, "image channel row column"]]]
     ) -> Iterator[int]:
         """Run batches, and yield the number of images of each finished one, in order.
 

@@ -7,7 +7,12 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from net2vec.errors import NetworkError
-from net2vec.networks.layers.listing import LayerInfo, default_layers, list_layers
+from net2vec.networks.layers.listing import (
+    LayerInfo,
+    blocks_without_grid,
+    default_layers,
+    list_layers,
+)
 from net2vec.networks.layers.tracing import split_call
 from net2vec.networks.network import Network
 
@@ -31,15 +36,19 @@ def resolve_layers(network: Network, patterns: Sequence[str] | None = None) -> t
     """
     defaults = network.layers or default_layers(network)
     listed = list_layers(network, decided=())
+    if not patterns and not defaults and (blocks := blocks_without_grid(network, listed)):
+        _check(network, blocks[-1], None)
     infos = {info.path: info for info in listed}
     aliases = {alias: info.path for info in listed for alias in info.aliases if alias not in infos}
-    if not defaults:
+    if not patterns and not defaults:
         raise NetworkError(f"{network.name} has no layer with a grid to probe")
 
     chosen: dict[str, None] = {}  # in the order of the patterns
     named: list[str] = []
     for pattern in patterns or defaults:
         if pattern == LAST and LAST not in infos:
+            if not defaults:
+                raise NetworkError(f"{network.name} has no layer by default; name one")
             pattern = defaults[-1]
         if "*" in pattern or "?" in pattern:
             chosen |= dict.fromkeys(_matching(network, pattern, infos, aliases))
@@ -55,7 +64,7 @@ def resolve_layers(network: Network, patterns: Sequence[str] | None = None) -> t
     infos = {info.path: info for info in list_layers(network, decided=decided)}
     for layer in named:
         path, call = split_call(layer)
-        _check(infos[path], call)
+        _check(network, infos[path], call)
     order = {(out.path, out.call): place for place, out in enumerate(network.trace.outputs)}
 
     def place(layer: str) -> int:
@@ -80,19 +89,32 @@ def _matching(
     return found
 
 
-def _check(info: LayerInfo, call: int | None) -> None:
+def _check(network: Network, info: LayerInfo, call: int | None) -> None:
     if info.refused:
         raise NetworkError(f"layer {info.path} ({info.kind}) {info.refused}")
     if info.shape is None:
         raise NetworkError(
             f"layer {info.path} ({info.kind}) has no grid of channels that could be probed; "
-            f"take a layer inside or after it"
+            f"take a layer inside or after it{_prefix_hint(network, info)}"
         )
     if call is not None and not 1 <= call <= info.calls:
         raise NetworkError(
             f"layer {info.path} has no call {call}: calls in a pass are counted from 1, and it has "
             f"{info.calls}"
         )
+
+
+def _prefix_hint(network: Network, info: LayerInfo) -> str:
+    """How to say which of an output's tokens stand for no place, where it may have tokens."""
+    output = network.trace.find(info.path)
+    if output is None or len(output.shape or ()) != 2:
+        return ""
+    shape = " x ".join(map(str, output.shape or ()))
+    known = f", beside the {network.prefix_tokens} that are known" if network.prefix_tokens else ""
+    return (
+        f"; if its {shape} are tokens, of which some in front stand for no place{known}, give "
+        f"their number: network_from_module(module, prefix_tokens=...)"
+    )
 
 
 def _unknown(network: Network, name: str, names: Sequence[str]) -> str:

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from net2vec.errors import NetworkError
-from net2vec.networks.layers.modes import evaluating, parameter_device
+from net2vec.networks.layers.modes import evaluating, network_input
+from net2vec.networks.layers.outputs import main_tensor
 
 _IN_PLACE_TOO = (
     *("relu", "relu6", "leaky_relu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "mish"),
@@ -40,6 +41,8 @@ _KEEPING = frozenset(
     }
 )
 
+_IN_PLACE_OPERATORS = ("__iadd__", "__isub__", "__imul__", "__itruediv__", "__setitem__")
+
 
 @dataclass(frozen=True)
 class Output:
@@ -49,8 +52,8 @@ class Output:
         path: the module's path.
         call: which of the module's calls in the pass it is of, from 1.
         kind: the module's class.
-        shape: the output's shape without the batch; None where it is not a single float tensor
-            with a row for each image (windows of images, for instance, are rows of their own).
+        shape: the output's shape without the batch; None where it stands for no float tensor with
+            a row for each image (windows of images, for instance, are rows of their own).
         activation: whether it comes straight from an activation function.
         tensor: number of the tensor, the same for outputs that are one unchanged tensor.
     """
@@ -96,7 +99,7 @@ class Trace:
         return outputs
 
 
-def trace_outputs(module: nn.Module, batch: Float[Tensor, "image 3 size size"]) -> Trace:
+def trace_outputs(module: nn.Module, batch: Float[Tensor, "image channel row column"]) -> Trace:
     """Run a module once and note what its submodules put out.
 
     Args:
@@ -114,21 +117,22 @@ def trace_outputs(module: nn.Module, batch: Float[Tensor, "image 3 size size"]) 
     def note(path: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(part: nn.Module, _: Any, result: Any) -> None:
             calls[path] += 1
+            tensor = main_tensor(result)
             usable = (
-                isinstance(result, Tensor)
-                and result.is_floating_point()
-                and result.ndim > 1
-                and len(result) == len(batch)
-                and not watch.is_weighting(result)
+                tensor is not None
+                and tensor.is_floating_point()
+                and tensor.ndim > 1
+                and len(tensor) == len(batch)
+                and not watch.is_weighting(tensor)
             )
             outputs.append(
                 Output(
                     path=path,
                     call=calls[path],
                     kind=str(part._get_name()),  # type: ignore[no-untyped-call]
-                    shape=tuple(result.shape[1:]) if usable else None,
-                    activation=usable and watch.is_activated(result),
-                    tensor=returned.number(result),
+                    shape=tuple(tensor.shape[1:]) if tensor is not None and usable else None,
+                    activation=tensor is not None and usable and watch.is_activated(tensor),
+                    tensor=returned.number(tensor),
                 )
             )
 
@@ -141,11 +145,12 @@ def trace_outputs(module: nn.Module, batch: Float[Tensor, "image 3 size size"]) 
         stack.enter_context(evaluating(module))
         stack.enter_context(watch)
         try:
-            module(batch.to(parameter_device(module)))
+            module(network_input(module, batch))
         except Exception as error:
             reason = str(error).partition("\n")[0] or repr(error)
             raise NetworkError(
                 f"{type(module).__name__} fails on an input of shape {tuple(batch.shape)}: {reason}"
+                f"{_input_hint(module, batch.shape[1])}"
             ) from error
     return Trace(tuple(outputs), _duplicates(module))
 
@@ -170,7 +175,7 @@ class _TensorTable:
     def __contains__(self, tensor: Tensor) -> bool:
         """Whether the tensor was numbered and not changed since."""
         known = self._tensors.get(id(tensor)) is tensor
-        return known and self._states[id(tensor)][1] == tensor._version
+        return known and self._states[id(tensor)][1] == _version(tensor)
 
     def number(self, value: Any) -> int:
         """The number of a tensor; a new one if it is new or was changed, and of anything else."""
@@ -179,8 +184,12 @@ class _TensorTable:
             if not isinstance(value, Tensor):
                 return self._count
             self._tensors[id(value)] = value
-            self._states[id(value)] = (self._count, value._version)
+            self._states[id(value)] = (self._count, _version(value))
         return self._states[id(value)][0]
+
+    def forget(self, tensor: Tensor) -> None:
+        """Take a tensor for one that was changed."""
+        self._tensors.pop(id(tensor), None)
 
 
 class _ActivationWatch(TorchFunctionMode):
@@ -210,6 +219,9 @@ class _ActivationWatch(TorchFunctionMode):
         name = getattr(func, "__name__", "").partition(".")[0]
         activated = name in _ACTIVATIONS or (name in _KEEPING and self._all_activated(args))
         result = func(*args, **(kwargs or {}))
+        # In inference mode a tensor does not count its changes.
+        if _changes_in_place(name) and isinstance(args[0], Tensor) and args[0].is_inference():
+            self._activated.forget(args[0])
         if activated and isinstance(result, Tensor):
             self._activated.number(result)
         if name == "softmax" and result.ndim == 4:
@@ -222,6 +234,35 @@ class _ActivationWatch(TorchFunctionMode):
         return bool(tensors) and all(
             isinstance(tensor, Tensor) and self.is_activated(tensor) for tensor in tensors
         )
+
+
+def _input_hint(module: nn.Module, channels: int) -> str:
+    """What to do about a module that takes something else than images of so many channels."""
+    if any(hasattr(module, tower) for tower in ("vision_model", "visual")):
+        return "; give the part of it that takes images, vision_model or visual"
+    wanted = next((n for p in module.modules() if (n := getattr(p, "in_channels", None))), channels)
+    if wanted == channels:
+        return ""
+    made = (
+        "Preprocessing(SIZE, mean=(127.5,), std=(127.5,), channels='L')"
+        if wanted == 1
+        else ("TRANSFORM")
+    )
+    return (
+        f"; it takes {wanted} channels: say how they are made of an image, "
+        f"network_from_module(module, {made})"
+    )
+
+
+def _changes_in_place(function: str) -> bool:
+    return function in _IN_PLACE_OPERATORS or (
+        function.endswith("_") and not function.endswith("__")
+    )
+
+
+def _version(tensor: Tensor) -> int:
+    """How often a tensor was changed in place; 0 in inference mode, where nobody counts."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def _duplicates(module: nn.Module) -> dict[str, str]:

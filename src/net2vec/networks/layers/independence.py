@@ -1,0 +1,70 @@
+"""Whether a layer's output for an image depends on that image alone.
+
+A network that is random, keeps state from one pass to the next or looks at a whole batch gives
+other numbers with other batches or in another order. Two images are passed together, and then the
+first of them alone: where its output is another, a pass that repeats the first one tells why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from net2vec.errors import NetworkError
+from net2vec.networks.layers.capture import run_layers
+from net2vec.networks.layers.modes import network_precision
+from net2vec.networks.network import Network
+
+# Root mean square of a difference by that of the outputs. Rounding alone, which depends on the
+# number of images, is about the precision's step; a random unit in ten thousand is above these.
+_MAX_DIFFERENCE = {torch.float16: 0.05, torch.bfloat16: 0.2}
+_MAX_DIFFERENCE_SINGLE = 1e-3
+# Coarse noise passes through layers that average fine noise away.
+_CELLS = 8
+
+
+def refuse_dependence(network: Network, layers: Sequence[str]) -> None:
+    """See to it that layers put out the same for an image in any batch, each time.
+
+    Two passes, of two images and of one, up to the last of the layers.
+
+    Args:
+        network: is left as it was found.
+        layers: module paths, or calls of them (`path#2`).
+
+    Raises:
+        NetworkError: if a layer is random, keeps state between passes or depends on the batch.
+    """
+    channels, *size = network.input_shape
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(2, channels, _CELLS, _CELLS, generator=generator)
+    images = interpolate(noise, size=tuple(size), mode="nearest")
+    together = run_layers(network, images, layers)
+    alone = run_layers(network, images[:1], layers)
+    limit = _MAX_DIFFERENCE.get(network_precision(network.module), _MAX_DIFFERENCE_SINGLE)
+    differing = [name for name in layers if _difference(together[name][:1], alone[name]) > limit]
+    if not differing:
+        return
+    again = run_layers(network, images, layers)
+    layer = differing[0]
+    if _difference(together[layer], again[layer]) > limit:
+        raise NetworkError(
+            f"layer {layer} of {network.name} gives other values for the same images each time: "
+            f"the network is random or keeps state from pass to pass; dropout and noise must obey "
+            f"evaluation mode (F.dropout(x, p, self.training)), or take a layer before them"
+        )
+    raise NetworkError(
+        f"layer {layer} of {network.name} gives other values for an image alone than beside "
+        f"another one: the network looks at the whole batch; batch norm must have its statistics "
+        f"(track_running_stats=True), or take a layer before it"
+    )
+
+
+def _difference(one: Tensor, other: Tensor) -> float:
+    scale = one.double().square().mean().sqrt()
+    moved = (one.double() - other.double()).square().mean().sqrt()
+    # Values that are not finite are refused where they are recorded.
+    return float(torch.nan_to_num(moved / scale)) if bool(scale > 0) else float(moved > 0)
