@@ -16,9 +16,10 @@ def load_network(name: str, *, weights: str | None = None, seed: int = 0) -> Net
     """Build a network with its weights, in evaluation mode.
 
     Args:
-        name: a name of `available_networks`, `torchvision:NAME`, `timm:NAME`, a Caffe
-            `deploy.prototxt`, an exported program (`.pt2`), `package.module:function` or
-            `file.py:function`, which return a module, or a name of an installed source.
+        name: a name of `available_networks`, `torchvision:NAME`, `timm:NAME`, `hf:ORG/NAME`,
+            `open_clip:NAME`, a Caffe `deploy.prototxt`, an exported program (`.pt2`),
+            `package.module:function` or `file.py:function`, which return a module, or a name of an
+            installed source.
         weights: a file of weights; "random"; the name of published weights (`IMAGENET1K_V2`); or
             None for the default published weights, or for those that a function or program
             has. Published weights may be downloaded, nothing else is.

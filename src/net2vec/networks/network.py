@@ -32,7 +32,7 @@ AS_GIVEN = "as given in Python"
 """The text of `Network.weights` for a module whose weights have no other description."""
 
 # Their version, which a run's provenance contains, stands for the code of their classes.
-_VERSIONED_PACKAGES = ("torch", "torchvision", "timm", "net2vec")
+_VERSIONED_PACKAGES = ("torch", "torchvision", "timm", "transformers", "open_clip", "net2vec")
 
 
 def usual_batch(device: torch.device | str) -> int:

@@ -21,6 +21,7 @@ from net2vec.networks import (
     estimate_batch_norm,
     list_layers,
     load_network,
+    network_source,
     refuse_dependence,
     resolve_layers,
     usual_batch,
@@ -158,14 +159,10 @@ def absolute(settings: Settings) -> Settings:
     weights, network = settings.weights, settings.network
     if weights is not None and Path(weights).expanduser().is_file():
         weights = resolve(weights)
-    path, colon, function = network.rpartition(":")
-    if colon and path.endswith(".py"):
-        network = f"{resolve(path)}:{function}"
-    elif network.endswith((".prototxt", ".pt2")):
-        network = resolve(network)
+    source = network_source(network)
     return replace(
         settings,
-        network=network,
+        network=source.absolute(network) if source is not None else network,
         weights=weights,
         data=tuple(resolve(name) if name != "diorama" else name for name in settings.data),
         synonyms=resolve(settings.synonyms) if settings.synonyms else None,

@@ -20,7 +20,10 @@ from net2vec.pipeline.inputs import Inputs
 from net2vec.pipeline.progress import Ledger
 from net2vec.results import load_json
 
-_PACKAGES = ("net2vec", "torch", "torchvision", "timm", "numpy", "xarray", "zarr", "pillow")
+_PACKAGES = (
+    *("net2vec", "torch", "torchvision", "timm", "transformers", "open_clip_torch"),
+    *("numpy", "xarray", "zarr", "pillow"),
+)
 
 
 def provenance(

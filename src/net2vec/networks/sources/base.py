@@ -85,6 +85,10 @@ class NetworkSource(ABC):
             ImportError: if a package is not installed.
         """
 
+    def absolute(self, name: str) -> str:
+        """The name as it holds from any working directory, where it names a file or folder."""
+        return name
+
     def entries(self) -> Mapping[str, Entry]:
         """The networks to list, by name; none where there are too many."""
         return {}
@@ -187,11 +191,19 @@ def describe_weights(weights: str, seed: int) -> str:
     return f"random (seed {seed})" if weights == RANDOM else f"file:{Path(weights).name}"
 
 
-def unknown_model(library: str, name: str, known: list[str]) -> NetworkError:
-    """The error for a library that has no such classifier."""
+def absolute_path(name: str) -> str:
+    """The absolute path of a file or folder; what does not exist stays as it is."""
+    path = Path(name).expanduser()
+    return str(path.resolve()) if path.exists() else name
+
+
+def unknown_model(
+    library: str, name: str, known: list[str], kind: str = "classifier"
+) -> NetworkError:
+    """The error for a library that has no such network."""
     close = get_close_matches(name, known, n=5, cutoff=0.5)
     hint = f"did you mean {', '.join(close)}?" if close else "see its list of models"
-    return NetworkError(f"{library} has no classifier {name!r}; {hint}")
+    return NetworkError(f"{library} has no {kind} {name!r}; {hint}")
 
 
 def _is_file(weights: str, published: tuple[str, ...]) -> bool:

@@ -13,7 +13,7 @@ from net2vec.networks.caffe.graph import CaffeNetwork
 from net2vec.networks.caffe.messages import read_definition
 from net2vec.networks.network import Network
 from net2vec.networks.preprocessing import Preprocessing, Triple
-from net2vec.networks.sources.base import NetworkSource, build_network
+from net2vec.networks.sources.base import NetworkSource, absolute_path, build_network
 from net2vec.networks.weights.checkpoints import load_checkpoint
 from net2vec.networks.weights.downloads import fetch_files
 
@@ -29,6 +29,10 @@ class CaffeFiles(NetworkSource):
     def recognises(self, name: str) -> bool:
         """Whether the name ends in `.prototxt`."""
         return name.endswith(".prototxt")
+
+    def absolute(self, name: str) -> str:
+        """The absolute path of the file."""
+        return absolute_path(name)
 
     def load(self, name: str, weights: str | None, seed: int) -> Network:
         """Build the network that the file describes."""

@@ -21,7 +21,7 @@ from torch import Tensor, fx, nn
 from net2vec.errors import NetworkError
 from net2vec.networks.network import Network
 from net2vec.networks.preprocessing import imagenet_preprocessing
-from net2vec.networks.sources.base import NetworkSource
+from net2vec.networks.sources.base import NetworkSource, absolute_path
 from net2vec.networks.weights.downloads import first_line
 
 # What torch would run while it loads a program: pickled objects, scripts, compiled libraries.
@@ -51,6 +51,10 @@ class ExportedPrograms(NetworkSource):
     def recognises(self, name: str) -> bool:
         """Whether the name ends in `.pt2`."""
         return name.endswith(".pt2")
+
+    def absolute(self, name: str) -> str:
+        """The absolute path of the file."""
+        return absolute_path(name)
 
     def load(self, name: str, weights: str | None, seed: int) -> Network:
         """Load a program.

@@ -16,7 +16,12 @@ from torch import nn
 
 from net2vec.errors import NetworkError
 from net2vec.networks.network import AS_GIVEN, Network, network_from_module
-from net2vec.networks.sources.base import RANDOM, NetworkSource, describe_weights
+from net2vec.networks.sources.base import (
+    RANDOM,
+    NetworkSource,
+    absolute_path,
+    describe_weights,
+)
 from net2vec.networks.weights.checkpoints import load_checkpoint
 
 
@@ -30,6 +35,11 @@ class PythonFunctions(NetworkSource):
     def recognises(self, name: str) -> bool:
         """Whether the name has a colon with something behind it."""
         return bool(name.partition(":")[2])
+
+    def absolute(self, name: str) -> str:
+        """The name with the absolute path of its file, if it names one."""
+        path, _, function = name.rpartition(":")
+        return f"{absolute_path(path)}:{function}" if path.endswith(".py") else name
 
     def load(self, name: str, weights: str | None, seed: int) -> Network:
         """Call a function.

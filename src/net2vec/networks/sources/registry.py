@@ -21,6 +21,8 @@ _SOURCES = (
     "zoo:NetworkZoo",
     "torchvision_models:TorchvisionModels",
     "timm_models:TimmModels",
+    "transformers_models:TransformersModels",
+    "open_clip_models:OpenClipModels",
     "caffe_files:CaffeFiles",
     "exported:ExportedPrograms",
     "python:PythonFunctions",  # the last one: it takes any name with a colon
@@ -95,8 +97,9 @@ def network_sources() -> tuple[NetworkSource, ...]:
 def available_networks() -> Mapping[str, Entry]:
     """The networks that have a name of their own, by name.
 
-    Besides these, `load_network` takes `torchvision:NAME`, `timm:NAME`, a `deploy.prototxt`, an
-    exported program (`.pt2`), `package.module:function` and `file.py:function`.
+    Besides these, `load_network` takes `torchvision:NAME`, `timm:NAME`, `hf:ORG/NAME`,
+    `open_clip:NAME`, a `deploy.prototxt`, an exported program (`.pt2`), `package.module:function`
+    and `file.py:function`.
     """
     listed = {
         name: entry for source in network_sources() for name, entry in source.entries().items()

@@ -1,10 +1,11 @@
-"""Classifiers of timm: `timm:NAME`.
+"""Networks of timm: `timm:NAME`, `timm:hf-hub:ORG/NAME`, `timm:local-dir:FOLDER`.
 
 The library is imported when a network of it is asked for; that takes seconds.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,21 @@ from torch import nn
 from net2vec.errors import NetworkError
 from net2vec.networks.network import Network
 from net2vec.networks.preprocessing import Preprocessing
-from net2vec.networks.sources.base import NetworkSource, build_network, unknown_model
+from net2vec.networks.sources.base import (
+    NetworkSource,
+    absolute_path,
+    build_network,
+    unknown_model,
+)
 from net2vec.networks.sources.torchvision_models import load_classifier
 from net2vec.networks.weights.downloads import first_line
+from net2vec.networks.weights.hub import Repository, open_folder, open_repository
+
+_HUB, _FOLDER = "timm:hf-hub:", "timm:local-dir:"
 
 
 class TimmModels(NetworkSource):
-    """All classifiers of timm."""
+    """All classifiers of timm, and networks that it saved on the hub or in a folder."""
 
     usage = "timm:NAME"
 
@@ -27,10 +36,78 @@ class TimmModels(NetworkSource):
         """Whether the name begins with `timm:`."""
         return name.startswith("timm:")
 
+    def absolute(self, name: str) -> str:
+        """The name with the absolute path of its folder, if it names one."""
+        folder = name.removeprefix(_FOLDER)
+        return f"{_FOLDER}{absolute_path(folder)}" if folder != name else name
+
     def load(self, name: str, weights: str | None, seed: int) -> Network:
-        """Build a classifier."""
+        """Build a network."""
+        if name.startswith((_HUB, _FOLDER)):
+            open_it, prefix = (
+                (open_repository, _HUB) if name.startswith(_HUB) else (open_folder, _FOLDER)
+            )
+            repository = open_it(name, name.removeprefix(prefix))
+            saved = SavedTimmNetwork(repository)
+            return build_network(repository.network_name(prefix), saved, weights, seed)
         architecture = TimmArchitecture(name.partition(":")[2])
         return build_network(name, architecture, weights, seed)
+
+
+class SavedTimmNetwork:
+    """A network that timm saved in a repository of the hub or in a folder."""
+
+    def __init__(self, repository: Repository) -> None:
+        import timm
+
+        self._timm, self._repository = timm, repository
+        held = repository.config()
+        if "architecture" not in held:
+            where = repository.name or f"./{repository.folder.name}"
+            other = f": name it hf:{where}" if "model_type" in held else ""
+            raise NetworkError(f"{repository.label} is none of timm's networks{other}")
+        if not timm.is_model(held["architecture"]):
+            raise unknown_model("timm", str(held["architecture"]), timm.list_models())
+        self.published = (repository.published,)
+
+    @property
+    def source(self) -> str:
+        """Where the architecture comes from."""
+        return self._repository.source
+
+    @property
+    def licence(self) -> str:
+        """The terms of the published weights."""
+        return self._repository.licence
+
+    def untrained(self) -> nn.Module:
+        """The module with fresh weights, drawn from torch's global generator."""
+        return self._create(pretrained=False)
+
+    def from_file(self, path: Path) -> nn.Module:
+        """The module with the weights in a file."""
+        return load_classifier(self.untrained(), path)
+
+    def from_published(self, weights: str) -> nn.Module:
+        """The module with the repository's weights."""
+        self._repository.fetch_weights()
+        return self._create(pretrained=True)
+
+    def preprocessing(self, module: nn.Module, weights: str | None) -> Preprocessing:
+        """The preprocessing that the network's configuration states."""
+        config: Any = module.pretrained_cfg
+        return _preprocessing(self.source, config)
+
+    def _create(self, *, pretrained: bool) -> nn.Module:
+        try:
+            module: nn.Module = self._timm.create_model(
+                f"local-dir:{self._repository.folder}", pretrained=pretrained
+            )
+        except Exception as error:  # timm has no family of errors for damaged files
+            raise NetworkError(
+                f"{self._repository.label} cannot be loaded: {first_line(error)}"
+            ) from error
+        return module
 
 
 class TimmArchitecture:
@@ -83,14 +160,25 @@ class TimmArchitecture:
 
     def preprocessing(self, module: nn.Module, weights: str | None) -> Preprocessing:
         """The preprocessing that the network expects."""
-        config = self._config(weights or self._default)
-        _, height, width = config.input_size
-        if height != width:
-            raise NetworkError(f"{self.source} takes {height} x {width} images, not a square")
-        return Preprocessing.from_unit_scale(height, tuple(config.mean), tuple(config.std))
+        return _preprocessing(self.source, vars(self._config(weights or self._default)))
 
     def _full(self, tag: str) -> str:
         return f"{self.name}.{tag}" if tag else self.name
 
     def _config(self, tag: str) -> Any:
         return self._timm.get_pretrained_cfg(self._full(tag))
+
+
+def _preprocessing(source: str, config: Mapping[str, Any]) -> Preprocessing:
+    channels, height, width = config["input_size"]
+    if height != width:
+        raise NetworkError(f"{source} takes {height} x {width} images, not a square")
+    if channels not in (1, 3):
+        raise NetworkError(f"{source} takes {channels} channels, not an image")
+    mean, std = (tuple(255 * one for one in config[key]) for key in ("mean", "std"))
+    if channels == 1 and len(mean) > 1:
+        raise NetworkError(
+            f"{source} takes one channel, but its configuration has a mean of three; load it in a "
+            f"function of your own with Preprocessing(..., channels='L'), named file.py:function"
+        )
+    return Preprocessing(height, mean, std, "L" if channels == 1 else "RGB")

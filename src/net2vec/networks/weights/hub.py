@@ -1,0 +1,197 @@
+"""Repositories of the Hugging Face hub, and folders in the layout of one."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from net2vec.errors import NetworkError
+from net2vec.networks.weights.downloads import first_line
+
+_REPOSITORY = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+_CONFIG = "config.json"
+# In the order in which they are looked for; an index lists the files that weights are split into.
+_WEIGHTS = (
+    *("model.safetensors", "model.safetensors.index.json"),
+    *("pytorch_model.bin", "pytorch_model.bin.index.json"),
+)
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository at one revision, or a local folder.
+
+    Attributes:
+        label: how the user names it, with the prefix of its source.
+        folder: where its files are, or are downloaded to.
+        name: ORG/NAME on the hub; empty for a local folder.
+        revision: digest of the commit; empty for a local folder.
+    """
+
+    label: str
+    folder: Path
+    name: str = ""
+    revision: str = ""
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, in words, without the place of a folder on this machine."""
+        if self.name:
+            return f"huggingface.co/{self.name}@{self.revision}"
+        return f"the folder {self.folder.resolve().name}"
+
+    @property
+    def published(self) -> str:
+        """The name of its weights, for `Network.weights`."""
+        return f"revision {self.revision}" if self.name else "as in the folder"
+
+    def network_name(self, prefix: str) -> str:
+        """What to call its network: the label, or the name of the folder behind a prefix."""
+        return self.label if self.name else f"{prefix}{self.folder.resolve().name}"
+
+    def find(self, file: str) -> Path | None:
+        """A file of it, downloaded unless it is there; None if it has no such file.
+
+        Raises:
+            NetworkError: if the download fails.
+        """
+        if not self.name:
+            path = self.folder / file
+            return path if path.is_file() else None
+        from huggingface_hub.errors import EntryNotFoundError
+
+        try:
+            return _download(self.label, self.name, file, self.revision)
+        except EntryNotFoundError:  # on the hub, or in the cache of a machine that is offline
+            return None
+
+    def config(self) -> dict[str, Any]:
+        """What `config.json` holds.
+
+        Raises:
+            NetworkError: if there is none, or it is damaged.
+        """
+        path = self.find(_CONFIG)
+        if path is None:
+            raise NetworkError(f"{self.label}: {self.folder} has no {_CONFIG}, so it is no network")
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise NetworkError(f"{path} cannot be read as JSON: {first_line(error)}") from error
+        if not isinstance(found, dict):
+            raise NetworkError(f"{path} must be a JSON object, not a {type(found).__name__}")
+        return found
+
+    def fetch_weights(self) -> None:
+        """Have its weights in the folder, and the model card, which names the licence.
+
+        Raises:
+            NetworkError: if it has none, or the download fails.
+        """
+        found = next(filter(None, (self.find(file) for file in _WEIGHTS)), None)
+        if found is None:
+            raise NetworkError(
+                f"{self.label} has no weights under a usual name ({', '.join(_WEIGHTS)})"
+                + ("; offline only what is in the cache is found" if self.name else "")
+            )
+        if found.suffix == ".json":
+            parts = json.loads(found.read_text(encoding="utf-8")).get("weight_map", {})
+            missing = [part for part in sorted(set(parts.values())) if self.find(part) is None]
+            if missing:
+                raise NetworkError(f"{self.label} lacks files of its weights: {', '.join(missing)}")
+
+    @property
+    def licence(self) -> str:
+        """The terms that the model card states."""
+        card = self.find("README.md")
+        text = card.read_text(encoding="utf-8", errors="replace") if card else ""
+        found = re.search(r"^license:[ \t]*(\S+)", text.partition("\n---")[0], re.MULTILINE)
+        return found[1] if found else f"see {self.label}"
+
+
+def open_repository(label: str, name: str) -> Repository:
+    """A repository of the hub, of which only `config.json` is downloaded.
+
+    Args:
+        label: the network's whole name, for messages.
+        name: ORG/NAME, or ORG/NAME@REVISION with a branch, tag or commit.
+
+    Raises:
+        NetworkError: if it cannot be had.
+    """
+    match = _REPOSITORY.fullmatch(name)
+    if match is None:
+        raise NetworkError(
+            f"{label}: a repository of the hub is named ORG/NAME or ORG/NAME@REVISION"
+        )
+    from huggingface_hub.errors import EntryNotFoundError
+
+    try:
+        config = _download(label, match["name"], _CONFIG, match["revision"])
+    except EntryNotFoundError as error:
+        raise NetworkError(_refusal(label, match["name"], error)) from error
+    # A file's folder in the cache is called as the commit that it is of.
+    return Repository(label, config.parent, match["name"], config.parent.name)
+
+
+def open_folder(label: str, folder: str) -> Repository:
+    """A local folder in a repository's layout.
+
+    Raises:
+        NetworkError: if there is no such folder.
+    """
+    path = Path(folder).expanduser()
+    if not path.is_dir():
+        raise NetworkError(f"{label}: there is no folder {path}")
+    return Repository(label, path)
+
+
+def names_folder(name: str) -> bool:
+    """Whether a name is written as a path, not as ORG/NAME: `./x`, `../x`, `~/x`, `/x`, `a/b/c`."""
+    return name.startswith((".", "~", "/")) or _REPOSITORY.fullmatch(name) is None
+
+
+def _download(label: str, name: str, file: str, revision: str | None) -> Path:
+    """A file in the hub's cache.
+
+    Raises:
+        EntryNotFoundError: the repository has no such file, or this machine is offline and has not.
+        NetworkError: any other reason.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(name, file, revision=revision or None))
+    except EntryNotFoundError:
+        raise
+    except Exception as error:  # every layer of a download has errors of its own
+        raise NetworkError(_refusal(label, name, error)) from error
+
+
+def _refusal(label: str, name: str, error: Exception) -> str:
+    from huggingface_hub import errors
+
+    address = f"https://huggingface.co/{name}"
+    otherwise = (
+        f"download it by other means (hf download {name} --local-dir FOLDER) and name the folder"
+    )
+    if isinstance(error, errors.GatedRepoError):
+        return (
+            f"{label} is gated: accept its terms at {address} and log in (hf auth login), or "
+            f"{otherwise}"
+        )
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return (
+            f"{label}: the hub has no repository {name}, or it is private and needs hf auth login"
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return f"{label}: {address} has no such revision; a branch, tag or commit is wanted"
+    if isinstance(error, (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled)):
+        return f"{label} is not in this machine's cache, and the hub cannot be reached: {otherwise}"
+    if isinstance(error, errors.EntryNotFoundError):
+        return f"{label}: {address} has no {_CONFIG}, so it is no network"
+    return f"cannot download {label}: {first_line(error)}; {otherwise}"
