@@ -108,8 +108,8 @@ class Settings:
 
     network: str = declare(
         "Network to probe: a name from `net2vec networks`, torchvision:NAME, timm:NAME, "
-        "package.module:function, file.py:function or a .pt2 file; several are probed one after "
-        "the other",
+        "hf:ORG/NAME, open_clip:NAME, package.module:function, file.py:function or a .pt2 file; "
+        "several are probed one after the other",
         PROBE,
         unit="name",
         repeated=True,

@@ -17,11 +17,13 @@ from net2vec.errors import NetworkError
 from net2vec.networks.network import Network
 from net2vec.networks.preprocessing import Preprocessing
 from net2vec.networks.sources.base import NetworkSource, build_network, unknown_model
-from net2vec.networks.weights.checkpoints import load_checkpoint
+from net2vec.networks.weights.checkpoints import fit_state_dict, read_state_dict
 from net2vec.networks.weights.downloads import first_line
 
 _PREFIX = "open_clip:"
 _QUICK = "quick_gelu"
+# The image tower in the keys of a whole model, and what data-parallel training puts before it.
+_TOWER, _OUTSIDE = "visual.", ("", "module.")
 
 
 class OpenClipModels(NetworkSource):
@@ -93,8 +95,11 @@ class OpenClipArchitecture:
 
     def from_file(self, path: Path) -> nn.Module:
         """The module with the weights in a file, of the image tower or of the whole model."""
-        module = self._create(None)
-        load_checkpoint(module, path)
+        module, state = self._create(None), read_state_dict(path)
+        # A whole model's text tower has keys like those that an image tower has alone.
+        split = {key.partition(_TOWER): tensor for key, tensor in state.items() if _TOWER in key}
+        tower = {key: tensor for (before, _, key), tensor in split.items() if before in _OUTSIDE}
+        fit_state_dict(module, tower or state, str(path))
         return module
 
     def from_published(self, weights: str) -> nn.Module:
