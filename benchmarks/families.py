@@ -160,7 +160,9 @@ def judge(module: nn.Module, size: int) -> dict[str, int | str]:
             )
             one_place = wanted.shape[2:] == (1, 1)
             seen.add("right" if close or one_place else "wrong")
-        ranked = [verdict for verdict in ("wrong", "right", "refused", "no layer") if verdict in seen]
+        ranked = [
+            verdict for verdict in ("wrong", "right", "refused", "no layer") if verdict in seen
+        ]
         verdict = ranked[0] if ranked else "no layer"
         verdicts[verdict] += 1
     verdicts["layers"] = len(layers)
@@ -195,7 +197,13 @@ def main(chosen: list[str]) -> int:
             continue
         counts = "".join(
             f"{found[key]:{width}}"
-            for key, width in (("right", 6), ("refused", 8), ("no layer", 9), ("wrong", 6), ("layers", 7))
+            for key, width in (
+                ("right", 6),
+                ("refused", 8),
+                ("no layer", 9),
+                ("wrong", 6),
+                ("layers", 7),
+            )
         )
         seconds = time.perf_counter() - begun
         print(f"{family:26}{name:40}{size:5}{counts}{seconds:6.1f} {found['batch']}", flush=True)

@@ -132,12 +132,12 @@ class Network:
 
         Args:
             layer: a module path, or a call of it (`path#2`).
-            output: what the module returned, a row for each image.
+            output: what the module returned.
         """
         found = self.trace.find(*split_call(layer))
         if found is None or self.layouts.probed_shape(found) is None:
             return output
-        return to_grid(output, layout=self.layouts.layout(found))
+        return to_grid(found.image_rows(output), layout=self.layouts.layout(found))
 
     def changed(self, **fields: Any) -> Network:
         """A copy with other values of fields, which keeps what is known of the outputs.

@@ -102,3 +102,22 @@ def test_looking_costs_three_images_of_a_pass():
     refuse_dependence(network, ["last"])
     assert time.perf_counter() - begun < 1
     assert seen == [2, 1]
+
+
+def test_a_network_that_changes_its_input_is_taken_and_one_that_fails_on_one_image_is_told():
+    def in_place(_, maps):
+        return maps.mul_(2).sub_(1)
+
+    class _Normalising(_Net):
+        def forward(self, images):
+            images -= 0.5
+            return super().forward(images)
+
+    refuse_dependence(network_from_module(_Normalising(_Middle(in_place)), size=48), ["last"])
+
+    def squeezed(_, maps):
+        return maps.squeeze(0) if len(maps) > 1 else maps[1]
+
+    network = network_from_module(_Net(_Middle(squeezed)), size=48)
+    with pytest.raises(NetworkError, match=r"takes two images, but fails on one alone: .*index 1"):
+        refuse_dependence(network, ["last"])

@@ -9,6 +9,7 @@ from torch import nn
 from net2vec.errors import NetworkError
 from net2vec.networks import (
     Preprocessing,
+    capture_outputs,
     list_layers,
     network_from_module,
     resolve_layers,
@@ -156,3 +157,34 @@ def test_tokens_of_an_unknown_number_are_told_with_the_remedy_and_the_remedy_wor
     moved = network_from_module(_BlocksWithTail(0, 3), size=32, prefix_tokens=3)
     with pytest.raises(NetworkError, match="cannot be told"):
         resolve_layers(moved, ["blocks.3"])
+
+
+class _SequenceFirst(nn.Module):
+    """A transformer of torch's own, whose tokens come before the images."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.embed = nn.Conv2d(3, 16, 8, 8)
+        self.cls_token = nn.Parameter(torch.randn(16))
+        layer = nn.TransformerEncoderLayer(16, 2, 32)
+        self.encoder = nn.TransformerEncoder(layer, 4, enable_nested_tensor=False)
+
+    def forward(self, images):
+        tokens = self.embed(images).flatten(2).permute(2, 0, 1)
+        first = self.cls_token.expand(1, tokens.shape[1], -1)
+        return self.encoder(torch.cat([first, tokens]))[0]
+
+
+def test_tokens_may_come_before_the_images():
+    module = _SequenceFirst().eval()
+    network = network_from_module(module, size=40)
+    layers = tuple(f"encoder.layers.{place}" for place in range(4))
+    assert resolve_layers(network) == layers
+    for images in (torch.randn(3, 3, 40, 40), torch.randn(26, 3, 40, 40)):  # as many as tokens
+        found = run_layers(network, images, layers)
+        with torch.no_grad(), capture_outputs(module, layers) as raw:
+            module(images)
+        for layer in layers:
+            wanted = raw[layer][1:].permute(1, 2, 0).reshape(len(images), 16, 5, 5)
+            torch.testing.assert_close(found[layer], wanted)

@@ -98,7 +98,7 @@ def run_layers(
             found.append(dict(outputs))
     _refuse_missing(layers, found[0])
     return {
-        layer: _as_grid(torch.cat([part[layer] for part in found])[: len(batch)], layer, network)
+        layer: torch.cat([_as_grid(part[layer], layer, network) for part in found])[: len(batch)]
         for layer in layers
     }
 
@@ -150,7 +150,7 @@ def output_callback(
     def pass_on(layer: str, output: Tensor) -> None:
         seen.add(layer)
         with torch.autocast(device.type, enabled=False):
-            callback(layer, _as_grid(output[: end - first_image], layer, network), first_image)
+            callback(layer, _as_grid(output, layer, network)[: end - first_image], first_image)
 
     def run(batch: Tensor, first: int) -> None:
         nonlocal first_image, end

@@ -17,6 +17,7 @@ from net2vec.errors import NetworkError
 from net2vec.networks.layers.capture import run_layers
 from net2vec.networks.layers.modes import network_precision
 from net2vec.networks.network import Network
+from net2vec.networks.weights.downloads import first_line
 
 # Root mean square of a difference by that of the outputs. Rounding alone, which depends on the
 # number of images, is about the precision's step; a random unit in ten thousand is above these.
@@ -42,13 +43,27 @@ def refuse_dependence(network: Network, layers: Sequence[str]) -> None:
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(2, channels, _CELLS, _CELLS, generator=generator)
     images = interpolate(noise, size=tuple(size), mode="nearest")
-    together = run_layers(network, images, layers)
-    alone = run_layers(network, images[:1], layers)
+    # Copies, since a network may change its input in place.
+    together = run_layers(network, images.clone(), layers)
+    try:
+        alone = run_layers(network, images[:1].clone(), layers)
+    except NetworkError:
+        raise
+    except Exception as error:
+        raise NetworkError(
+            f"{network.name} takes two images, but fails on one alone: {first_line(error)}; it "
+            f"must take any number of images"
+        ) from error
     limit = _MAX_DIFFERENCE.get(network_precision(network.module), _MAX_DIFFERENCE_SINGLE)
-    differing = [name for name in layers if _difference(together[name][:1], alone[name]) > limit]
+    differing = [
+        name
+        for name in layers
+        if alone[name].shape != together[name][:1].shape
+        or _difference(together[name][:1], alone[name]) > limit
+    ]
     if not differing:
         return
-    again = run_layers(network, images, layers)
+    again = run_layers(network, images.clone(), layers)
     layer = differing[0]
     if _difference(together[layer], again[layer]) > limit:
         raise NetworkError(

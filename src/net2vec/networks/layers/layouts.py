@@ -149,6 +149,7 @@ class LayoutDecisions:
                     (self._first[tensor].path, self._first[tensor].call): (
                         [layout for layout in possible if layout.side == side],
                         scores[tensor],
+                        self._first[tensor],
                     )
                     for tensor, possible in asked.items()
                     if any(layout.side == side for layout in possible)
@@ -275,7 +276,7 @@ class _Done(Exception):  # noqa: N818 - a signal to leave the pass, not an error
 
 
 _Call = tuple[str, int]
-_Asked = tuple[Sequence[Layout], dict[Layout, _Score]]
+_Asked = tuple[Sequence[Layout], dict[Layout, _Score], Output]
 
 
 def _score_layouts(module: nn.Module, mosaics: _Mosaics, calls: Mapping[_Call, _Asked]) -> None:
@@ -284,7 +285,8 @@ def _score_layouts(module: nn.Module, mosaics: _Mosaics, calls: Mapping[_Call, _
     Args:
         module: the network.
         mosaics: for one side.
-        calls: for each module path and call the layouts in question, and where to put their scores.
+        calls: for each module path and call the layouts in question, where to put their scores, and
+            the output in the trace.
     """
     batches = portions(network_input(module, mosaics.images), fixed_batch_of(module))
     parts: defaultdict[tuple[_Call, str], list[Tensor]] = defaultdict(list)
@@ -295,13 +297,14 @@ def _score_layouts(module: nn.Module, mosaics: _Mosaics, calls: Mapping[_Call, _
         def hook(_: nn.Module, __: Any, result: Any) -> None:
             count[path] += 1
             call = (path, count[path])
-            layouts, scores = calls.get(call, ((), {}))
-            # An output without a row for each image only happened to have as many in the dry pass.
+            layouts, scores, output = calls.get(call, ((), {}, None))
             tensor = main_tensor(result)
-            if tensor is not None and len(tensor) == len(batches[0]):
+            rows = tensor if tensor is None or output is None else output.image_rows(tensor)
+            # An output without a row for each image only happened to have as many in the dry pass.
+            if rows is not None and len(rows) == len(batches[0]):
                 for kind, group in groupby(layouts, key=lambda layout: layout.kind):
                     of_kind, vectors = list(group), parts[call, kind]
-                    vectors.append(mosaics.vectors(tensor, of_kind))
+                    vectors.append(mosaics.vectors(rows, of_kind))
                     if len(vectors) == len(batches):
                         found = torch.cat(vectors)[: len(mosaics.images)]
                         scores.update(zip(of_kind, mosaics.scores(found, of_kind), strict=True))

@@ -56,6 +56,8 @@ class Output:
             a row for each image (windows of images, for instance, are rows of their own).
         activation: whether it comes straight from an activation function.
         tensor: number of the tensor, the same for outputs that are one unchanged tensor.
+        image_axis: which axis of the output has the images: the first, or the second of (token,
+            image, channel), as in `nn.TransformerEncoder` without `batch_first`.
     """
 
     path: str
@@ -64,6 +66,11 @@ class Output:
     shape: tuple[int, ...] | None
     activation: bool
     tensor: int = 0
+    image_axis: int = 0
+
+    def image_rows(self, tensor: Tensor) -> Tensor:
+        """The output with a row for each image."""
+        return tensor.movedim(self.image_axis, 0)
 
 
 @dataclass(frozen=True)
@@ -118,21 +125,21 @@ def trace_outputs(module: nn.Module, batch: Float[Tensor, "image channel row col
         def hook(part: nn.Module, _: Any, result: Any) -> None:
             calls[path] += 1
             tensor = main_tensor(result)
-            usable = (
-                tensor is not None
-                and tensor.is_floating_point()
-                and tensor.ndim > 1
-                and len(tensor) == len(batch)
-                and not watch.is_weighting(tensor)
-            )
+            axis = None
+            if tensor is not None and not watch.is_weighting(tensor):
+                axis = _image_axis(tensor, len(batch))
+            shape = None
+            if tensor is not None and axis is not None:
+                shape = (*tensor.shape[:axis], *tensor.shape[axis + 1 :])
             outputs.append(
                 Output(
                     path=path,
                     call=calls[path],
                     kind=str(part._get_name()),  # type: ignore[no-untyped-call]
-                    shape=tuple(tensor.shape[1:]) if tensor is not None and usable else None,
-                    activation=tensor is not None and usable and watch.is_activated(tensor),
+                    shape=shape,
+                    activation=tensor is not None and bool(shape) and watch.is_activated(tensor),
                     tensor=returned.number(tensor),
+                    image_axis=axis or 0,
                 )
             )
 
@@ -153,6 +160,15 @@ def trace_outputs(module: nn.Module, batch: Float[Tensor, "image channel row col
                 f"{_input_hint(module, batch.shape[1])}"
             ) from error
     return Trace(tuple(outputs), _duplicates(module))
+
+
+def _image_axis(tensor: Tensor, images: int) -> int | None:
+    """The axis of an output that has the images, None if it has no row for each of them."""
+    if not tensor.is_floating_point() or tensor.ndim < 2:
+        return None
+    if len(tensor) == images:
+        return 0
+    return 1 if tensor.ndim == 3 and tensor.shape[1] == images else None
 
 
 def split_call(layer: str) -> tuple[str, int | None]:
