@@ -39,6 +39,8 @@ _SMALL = (*_SMALL, "b0", "_n", "18", "lite", "mini", "small", "050", "_s", "26",
 _MAX_PARAMETERS = 100_000_000
 _MAX_TRIES = 12
 _SIZES = (128, 160, 192, 224, 256)
+# Of a map: the first that holds for one of the modules with its values.
+_VERDICTS = ("wrong", "right", "refused", "no layer")
 
 
 def families() -> dict[str, list[str]]:
@@ -144,7 +146,7 @@ def judge(module: nn.Module, size: int) -> dict[str, int | str]:
     """How many of timm's maps are a layer's grid, are refused, are no layer, or are wrong."""
     network = network_from_module(module, size=size)
     layers = resolve_layers(network)
-    verdicts: dict[str, int | str] = dict.fromkeys(("right", "refused", "no layer", "wrong"), 0)
+    verdicts: dict[str, int | str] = dict.fromkeys(_VERDICTS, 0)
     images = torch.randn(1, 3, size, size)
     for wanted, paths in same_values(module, images):
         infos = {info.path: info for info in list_layers(network, decided=paths)}
@@ -160,11 +162,8 @@ def judge(module: nn.Module, size: int) -> dict[str, int | str]:
             )
             one_place = wanted.shape[2:] == (1, 1)
             seen.add("right" if close or one_place else "wrong")
-        ranked = [
-            verdict for verdict in ("wrong", "right", "refused", "no layer") if verdict in seen
-        ]
-        verdict = ranked[0] if ranked else "no layer"
-        verdicts[verdict] += 1
+        verdict = next((one for one in _VERDICTS if one in seen), "no layer")
+        verdicts[verdict] = int(verdicts[verdict]) + 1
     verdicts["layers"] = len(layers)
     try:
         refuse_dependence(network, layers)
@@ -177,8 +176,8 @@ def judge(module: nn.Module, size: int) -> dict[str, int | str]:
 def main(chosen: list[str]) -> int:
     """Print the table; 1 if something is wrong."""
     warnings.simplefilter("ignore")
-    print(f"{'family':26}{'model':40}{'side':>5}{'right':>6}{'refused':>8}{'no layer':>9}{'wrong':>6}"
-          f"{'layers':>7}{'s':>6}")  # fmt: skip
+    heading = "".join(f"{key:>{len(key) + 2}}" for key in (*_VERDICTS, "layers"))
+    print(f"{'family':26}{'model':40}{'side':>5}{heading}{'s':>6}")
     bad, total = [], defaultdict(int)
     for family, names in families().items():
         if chosen and family not in chosen:
@@ -195,20 +194,11 @@ def main(chosen: list[str]) -> int:
             print(f"{family:26}{name:40}{size:5} {error}", flush=True)
             bad.append(family)
             continue
-        counts = "".join(
-            f"{found[key]:{width}}"
-            for key, width in (
-                ("right", 6),
-                ("refused", 8),
-                ("no layer", 9),
-                ("wrong", 6),
-                ("layers", 7),
-            )
-        )
+        counts = "".join(f"{found[key]:{len(key) + 2}}" for key in (*_VERDICTS, "layers"))
         seconds = time.perf_counter() - begun
         print(f"{family:26}{name:40}{size:5}{counts}{seconds:6.1f} {found['batch']}", flush=True)
         total["families"] += 1
-        for key in ("right", "refused", "no layer", "wrong"):
+        for key in _VERDICTS:
             total[key] += int(found[key])
         if found["wrong"] or found["batch"]:
             bad.append(family)
