@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from net2vec.core import storage
+from net2vec.core import locks, storage
 from net2vec.core.storage import (
     cache_folder,
     load_arrays,
@@ -14,6 +14,7 @@ from net2vec.core.storage import (
     replacing,
     save_arrays,
     save_tensors,
+    writing_into,
 )
 
 from builders_cached import DAMAGES, remove
@@ -201,3 +202,53 @@ def test_what_another_version_has_kept_is_told_and_not_used(tmp_path):
     said: list[str] = []
     assert load_arrays(tmp_path / "it", lambda arrays: arrays["b"], said.append) is None
     assert len(said) == 1
+
+
+needs_locks = pytest.mark.skipif(locks.fcntl is None, reason="folders cannot be locked here")
+
+
+@needs_locks
+@pytest.mark.parametrize("folder", [False, True])
+def test_what_a_killed_process_has_left_of_a_name_is_removed_with_the_next_write(tmp_path, folder):
+    for name in (".it.123-456.tmp", ".it.123-456.old", ".other.123-456.tmp", ".it.txt"):
+        write(tmp_path / name, "left", folder)
+    write(tmp_path / "it", "new", folder=False)
+    there = {path.name for path in tmp_path.iterdir()}
+    assert there == {"it", ".other.123-456.tmp", ".it.txt"}
+
+
+@needs_locks
+def test_unfinished_files_of_a_living_process_are_left_alone(tmp_path):
+    left = tmp_path / ".it.123-456.tmp"
+    left.touch()
+    with replacing(tmp_path / "other") as temporary:  # somebody writes in the folder
+        write(tmp_path / "it", "new", folder=False)
+        with writing_into(tmp_path):
+            assert left.exists()
+        temporary.touch()
+    write(tmp_path / "it", "new", folder=False)
+    assert not left.exists()
+
+
+@needs_locks
+def test_a_folder_whose_exchange_was_cut_short_is_found_again(tmp_path):
+    write(tmp_path / ".it.123-456.old", "old", folder=True)
+
+    def break_off():
+        with replacing(tmp_path / "it"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        break_off()
+    assert content(tmp_path / "it") == "old"
+
+
+@needs_locks
+def test_leftovers_are_removed_from_a_folder_and_those_in_it(tmp_path):
+    for name in ("a/.b.npz.1-2.tmp", ".c.1-2.tmp", "a/b.npz", "a/.hidden"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    with writing_into(tmp_path):
+        there = {path.name for path in tmp_path.rglob("*")}
+        assert there == {"a", "b.npz", ".hidden"}

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from net2vec.core import locks
 from net2vec.data import annotations as module
-from net2vec.data import locks
 from net2vec.data.annotations import Annotations, annotations_digest, compile_annotations
 from net2vec.data.protocol import Annotation, Plane
 from net2vec.errors import DataError

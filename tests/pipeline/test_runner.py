@@ -10,6 +10,7 @@ import xarray as xr
 from PIL import Image, ImageOps
 
 import net2vec
+from net2vec import results
 from net2vec.core import executors
 from net2vec.errors import ConfigError, DataError
 from net2vec.pipeline import write_report
@@ -263,12 +264,44 @@ def read(run: net2vec.Run) -> tuple[bytes, bytes]:
     return (run.path / "scores.csv").read_bytes(), (run.path / "skipped.csv").read_bytes()
 
 
-def test_an_old_report_never_stands_beside_more_results(tmp_path):
+def test_results_report_and_tables_are_exchanged_together(tmp_path, monkeypatch):
     out = tmp_path / "run"
     make(out)
     (out / "report").mkdir()
     (out / "report" / "index.html").write_text("of fewer results")
-    make(out)  # finished: nothing changes
-    assert (out / "report" / "index.html").is_file()
-    make(out, nulls=1)  # as if it were killed before its report is written
-    assert not (out / "report").exists()
+
+    def killed(folders, page, **_):
+        raise KeyboardInterrupt
+
+    def written(folders, page, **_):
+        page.mkdir()
+        (page / "index.html").write_text(f"{net2vec.open_run(folders[0]).settings['nulls']} nulls")
+
+    before = read(net2vec.open_run(out))
+    monkeypatch.setattr("net2vec.pipeline.runner.write_report", killed)
+    with pytest.raises(KeyboardInterrupt):
+        make(out, nulls=1)
+    assert read(net2vec.open_run(out)) == before
+    assert net2vec.open_run(out).settings["nulls"] == 0
+    assert (out / "report" / "index.html").read_text() == "of fewer results"
+    monkeypatch.setattr("net2vec.pipeline.runner.write_report", written)
+    run = make(out, nulls=1)
+    assert run.settings["nulls"] == run.arrays().sizes["null"] == 1
+    assert (out / "report" / "index.html").read_text() == "1 nulls"
+
+
+def test_every_part_of_a_run_is_known_to_the_exchange(run):
+    assert {path.name for path in run.path.iterdir()} <= {*results.PARTS, "cache"}
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_what_killed_runs_have_left_is_removed_by_the_next(tmp_path, finished):
+    out = tmp_path / "run"
+    make(out)
+    if not finished:
+        (out / "provenance.json").unlink()
+    left = [out / name for name in (".update.1-2.tmp", ".report.1-2.tmp", "cache/.a.npz.1-2.tmp")]
+    for path in left:
+        path.touch()
+    make(out)
+    assert not [path for path in left if path.exists()]

@@ -7,6 +7,7 @@ A cached file ends with a checksum of all before it. Formats with a directory of
 from __future__ import annotations
 
 import errno
+import glob
 import logging
 import os
 import re
@@ -14,12 +15,15 @@ import shutil
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from threading import get_ident
 from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
+
+from net2vec.core.locks import occupied_folder
 
 Found = TypeVar("Found")
 Say = Callable[[str], object]
@@ -43,6 +47,8 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
     """Write a file or folder under a temporary name beside `path`, and rename it at the end.
 
     No reader sees a partial file: after an error or an interruption the old one is still there.
+    What killed processes have left of the same name is removed, unless another process writes into
+    the same folder.
 
     Args:
         path: the file or folder to replace or to create.
@@ -59,21 +65,56 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
     temporary, before = (
         path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.{end}") for end in ("tmp", "old")
     )
-    remove(temporary)
-    remove(before)
-    try:
-        yield temporary
-        if lasting:
-            _write_out(temporary)
-        if path.is_dir() or (path.exists() and temporary.is_dir()):
-            _exchange(path, temporary, before)
-        else:
-            temporary.replace(path)
-        if lasting:
-            _write_out_folder(path.parent)
-    finally:
+    occupied = occupied_folder(path.parent, partial(_remove_leftovers_of, path))
+    with occupied if lasting else nullcontext():
         remove(temporary)
         remove(before)
+        try:
+            yield temporary
+            if lasting:
+                _write_out(temporary)
+            if path.is_dir() or (path.exists() and temporary.is_dir()):
+                _exchange(path, temporary, before)
+            else:
+                temporary.replace(path)
+            if lasting:
+                flush_folder(path.parent)
+        finally:
+            remove(temporary)
+            remove(before)
+
+
+@contextmanager
+def writing_into(folder: Path) -> Iterator[None]:
+    """Hold a folder in which files are replaced; remove leftovers of killed processes from it.
+
+    Nothing is removed if another process holds the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with occupied_folder(folder, partial(remove_leftovers, folder)):
+        yield
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes have left in a folder and those in it.
+
+    No process must be writing there.
+    """
+    for path in [path for path in folder.rglob(".*") if is_temporary(path)]:
+        with suppress(OSError):  # of another user, or removed with the folder that it was in
+            remove(path)
+
+
+def _remove_leftovers_of(path: Path) -> None:
+    """Remove leftovers of writing `path`; put an old folder back whose exchange was cut short."""
+    for left in path.parent.glob(f"{glob.escape(f'.{path.name}.')}*"):
+        if not is_temporary(left):
+            continue
+        with suppress(OSError):
+            if left.suffix == ".old" and not path.exists():
+                left.replace(path)
+            else:
+                remove(left)
 
 
 def log(text: str) -> None:
@@ -195,7 +236,7 @@ def _write_out(path: Path) -> None:
         folders += [Path(place, name) for name in inner]
         files += [Path(place, name) for name in names]
     with ThreadPoolExecutor(_FLUSH_THREADS) as pool:
-        for work, paths in ((_write_out_file, files), (_write_out_folder, folders)):
+        for work, paths in ((_write_out_file, files), (flush_folder, folders)):
             for _ in pool.map(work, paths):
                 pass
 
@@ -215,7 +256,7 @@ def _write_out_file(path: Path) -> None:
         os.close(descriptor)
 
 
-def _write_out_folder(path: Path) -> None:
+def flush_folder(path: Path) -> None:
     """Flush the names in a folder to the disk, where the system supports that."""
     try:
         descriptor = os.open(path, os.O_RDONLY)

@@ -20,17 +20,18 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from net2vec.core.executors import AnyExecutor, ThreadExecutor, map_items
+from net2vec.core.locks import locked_folder
 from net2vec.core.storage import (
     Say,
     load_arrays,
     log,
     read_cached,
+    remove_leftovers,
     replacing_cached,
     save_arrays,
 )
 from net2vec.data.annotation_shards import AnnotationShard, ShardCompiler
 from net2vec.data.checked import check_index
-from net2vec.data.locks import locked_folder
 from net2vec.data.protocol import TRAIN, ProbeDataset
 from net2vec.errors import DataError
 
@@ -132,6 +133,7 @@ def compile_annotations(
         # The previous holder of the lock may have compiled everything.
         found = _load(dataset, size, folder, say)
         if found is None:
+            remove_leftovers(folder)  # whoever writes here holds the lock
             _compile(dataset, size, place, executor or ThreadExecutor(workers), progress, say)
             for name in (_MASKS, _PAIRS):  # in this order: with the pairs it is complete
                 (place / name).replace(folder / name)

@@ -17,7 +17,7 @@ from net2vec.config import Settings
 from net2vec.core.cache import digest_of
 from net2vec.core.devices import repeatable
 from net2vec.core.executors import AnyExecutor
-from net2vec.core.storage import cache_folder, load_tensors, remove, save_tensors
+from net2vec.core.storage import cache_folder, load_tensors, save_tensors, writing_into
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
 from net2vec.errors import DataError, Net2VecError, NetworkError
@@ -87,6 +87,9 @@ def probe(
     """
     settings = absolute(settings)
     progress = progress or SilentProgress()
+    if out.is_dir():
+        with writing_into(out):  # removes what killed runs have left
+            results.settle(out)
     if is_finished(out):
         claim(out, settings)
     if is_made(out, settings):
@@ -112,15 +115,21 @@ def probe(
     if is_finished(out):
         estimated = wants_batch_norm(settings, inputs.network)
         refuse_other_inputs(out, inputs.network, inputs.dataset, weights=not estimated)
-    run = _Run(settings, inputs, out, workers or default_workers(), progress, executor)
+    # To what is there already, results and report are added at once.
+    reported = report and is_finished(out)
+    run = _Run(settings, inputs, out, workers or default_workers(), progress, executor, reported)
     try:
         # Tensors of a caller's inference mode could not be written to by other threads.
-        with torch.inference_mode(False), repeatable(inputs.device):
+        with (
+            writing_into(out),
+            torch.inference_mode(False),
+            repeatable(inputs.device),
+        ):
             probed = run.make()
     except Net2VecError:
         release(out)
         raise
-    if report:
+    if report and not reported:
         write_report(
             [out], out / "report", network=probed.network, dataset=probed.dataset, progress=progress
         )
@@ -141,6 +150,7 @@ class _Run:
         workers: int,
         progress: Progress,
         executor: AnyExecutor | None,
+        report: bool,
     ) -> None:
         self.settings = settings
         self.inputs = inputs
@@ -148,6 +158,7 @@ class _Run:
         self.workers = workers
         self.progress = progress
         self.executor = executor
+        self.report = report
         self.ledger = Ledger(out / CACHE / LEDGER, say=progress.say)
         self.skipped: list[tuple[str, str, Skipped]] = []
 
@@ -313,24 +324,26 @@ class _Run:
         begun: datetime,
     ) -> None:
         network, dataset = self.inputs.network, self.inputs.dataset
-        # A report of fewer results must not stand beside these, should this be interrupted.
-        remove(self.out / "report")
-        with self.ledger.stage("results"):
-            tree = results.results_tree(
-                network=network.name, layers=layers, attrs={"data": dataset.name}
-            )
-            results.save_tree(tree, self.out / "results.zarr")
-            results.save_table(results.scores_table(tree), self.out / "scores.csv")
-            rows = [
-                (network.name, layer, task, item.concept, item.filters, item.reason)
-                for layer, task, item in self.skipped
-            ]
-            skipped = pd.DataFrame(rows, columns=list(results.SKIPPED_COLUMNS))
-            skipped["filters"] = skipped["filters"].astype("Int64")
-            results.save_table(skipped, self.out / "skipped.csv")
-            if wants_batch_norm(self.settings, network):
-                save_batch_norm(network, self.out)
-        # What was added to a finished run is told last: until here it was that run.
-        results.save_text(self.settings.to_toml(), self.out / SETTINGS)
-        told = provenance(self.inputs, annotations, self.workers, self.ledger, begun)
-        results.save_json(told, self.out / PROVENANCE)
+        with results.exchanging(self.out, lambda: claim(self.out, self.settings)) as out:
+            with self.ledger.stage("results"):
+                tree = results.results_tree(
+                    network=network.name, layers=layers, attrs={"data": dataset.name}
+                )
+                results.save_tree(tree, out / "results.zarr")
+                results.save_table(results.scores_table(tree), out / "scores.csv")
+                rows = [
+                    (network.name, layer, task, item.concept, item.filters, item.reason)
+                    for layer, task, item in self.skipped
+                ]
+                skipped = pd.DataFrame(rows, columns=list(results.SKIPPED_COLUMNS))
+                skipped["filters"] = skipped["filters"].astype("Int64")
+                results.save_table(skipped, out / "skipped.csv")
+                if wants_batch_norm(self.settings, network):
+                    save_batch_norm(network, out)
+            results.save_text(self.settings.to_toml(), out / SETTINGS)
+            told = provenance(self.inputs, annotations, self.workers, self.ledger, begun)
+            results.save_json(told, out / PROVENANCE)
+            if self.report:
+                write_report(
+                    [out], out / "report", network=network, dataset=dataset, progress=self.progress
+                )

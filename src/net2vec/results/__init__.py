@@ -29,10 +29,12 @@ from net2vec.results.tree import (
     task_of,
     tasks_of,
 )
+from net2vec.results.update import PARTS, exchanging, settle
 
 __all__ = [
     "LAYER_TASK",
     "METHODS",
+    "PARTS",
     "SCHEMA",
     "SCORE_COLUMNS",
     "SCORE_GROUP",
@@ -43,6 +45,7 @@ __all__ = [
     "at_seed",
     "check_dataset",
     "declared",
+    "exchanging",
     "fits_of",
     "group_name",
     "layer_of",
@@ -58,6 +61,7 @@ __all__ = [
     "save_tree",
     "scores_table",
     "seeds_in",
+    "settle",
     "task_of",
     "tasks_of",
 ]

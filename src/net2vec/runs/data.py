@@ -74,7 +74,10 @@ class RunData:
         shared: Shared | None = None,
     ) -> None:
         self.path = path
-        self.tree = results.load_tree(path / "results.zarr") if tree is None else tree
+        if tree is None:
+            results.settle(path)
+            tree = results.load_tree(path / "results.zarr")
+        self.tree = tree
         self._viewed = fit
         self.fit = results.fits_of(self.tree)[0] if fit is None else fit
         self.seed = seed

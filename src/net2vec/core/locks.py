@@ -1,11 +1,11 @@
-"""Locks on folders, so that one process at a time writes into them."""
+"""Locks on folders, held by one process that writes there, or by all that have unfinished files."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 try:
@@ -34,13 +34,34 @@ def locked_folder(folder: Path) -> Iterator[Path]:
         os.close(descriptor)  # this unlocks it, as the end of the process does
 
 
+@contextmanager
+def occupied_folder(folder: Path, clean: Callable[[], object]) -> Iterator[None]:
+    """Share a lock on a folder in which this process has unfinished files.
+
+    Args:
+        folder: must exist.
+        clean: called first if nobody else occupies the folder: whatever is unfinished in it was
+            left by a killed process. Not called where folders cannot be locked.
+    """
+    descriptor = _open(folder)
+    if descriptor is None:
+        yield
+        return
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            clean()
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _lock(folder: Path) -> int | None:
     """Waits for the lock; None if the folder cannot be locked."""
-    if fcntl is None:
-        return None
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
+    descriptor = _open(folder)
+    if descriptor is None:
         return None
     try:
         # The folder itself is locked, as a lock file could not be removed without a race.
@@ -51,3 +72,13 @@ def _lock(folder: Path) -> int | None:
             return None
         raise
     return descriptor
+
+
+def _open(folder: Path) -> int | None:
+    """A descriptor of the folder, to be locked; None if that is not supported."""
+    if fcntl is None:
+        return None
+    try:
+        return os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from net2vec.data import locks
-from net2vec.data.locks import locked_folder
+from net2vec.core import locks
+from net2vec.core.locks import locked_folder
 
 
 def test_what_is_left_there_is_found_again(tmp_path):
