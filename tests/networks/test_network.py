@@ -14,7 +14,7 @@ from net2vec.networks import (
     network_from_module,
     run_layers,
 )
-from net2vec.networks.network import module_digest
+from net2vec.networks.digest import module_digest
 
 
 def _small():

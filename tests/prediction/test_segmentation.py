@@ -117,7 +117,7 @@ def test_several_layers_are_served_by_one_pass(run, paths):
     module = small_network()
     module[0].register_forward_hook(lambda *_: passes.append(1))
     network = network_from_module(module, squash)
-    _ = network.trace
+    _ = network.trace, network.digest
     passes.clear()
     both = run.segment(paths[:5], ["red", "square"], layer=list(LAYERS), network=network)
     assert len(passes) == 1

@@ -5,6 +5,7 @@ from net2vec.networks.batch_norm import (
     estimate_batch_norm,
     with_batch_norm_statistics,
 )
+from net2vec.networks.digest import DIGEST_VERSION
 from net2vec.networks.layers.capture import capture_outputs, run_layers
 from net2vec.networks.layers.grids import to_grid
 from net2vec.networks.layers.independence import refuse_dependence
@@ -19,6 +20,7 @@ from net2vec.networks.sources.base import Entry, NetworkSource
 from net2vec.networks.sources.registry import available_networks, network_source
 
 __all__ = [
+    "DIGEST_VERSION",
     "CustomPreprocessing",
     "Entry",
     "LayerInfo",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from net2vec.core.devices import policy_of
 from net2vec.errors import NetworkError
+from net2vec.networks.digest import digest_network, tensor_digest
 from net2vec.networks.layers.grids import prefix_tokens_of, to_grid
 from net2vec.networks.layers.layouts import LayoutDecisions
 from net2vec.networks.layers.modes import fixed_batch_of
@@ -30,9 +30,6 @@ from net2vec.networks.preprocessing import (
 
 AS_GIVEN = "as given in Python"
 """The text of `Network.weights` for a module whose weights have no other description."""
-
-# Their version, which a run's provenance contains, stands for the code of their classes.
-_VERSIONED_PACKAGES = ("torch", "torchvision", "timm", "transformers", "open_clip", "net2vec")
 
 
 def usual_batch(device: torch.device | str) -> int:
@@ -71,15 +68,21 @@ class Network:
 
     @cached_property
     def digest(self) -> str:
-        """Hexadecimal digest of the architecture and of every parameter and buffer.
+        """Hexadecimal digest of all that can change what the layers put out; see `networks.digest`.
 
         It holds the number of prefix tokens, which decides what a layer's grid is.
-
-        The architecture enters as the name, class and settings of every module and the source of
-        classes that do not belong to a versioned library, so that an edited `forward` is noticed.
         """
-        text = f"{module_digest(self.module)} {self.prefix_tokens}"
+        text = f"{self._module_digest[0]} {self.prefix_tokens}"
         return blake2b(text.encode(), digest_size=16).hexdigest()
+
+    @property
+    def uncovered(self) -> str:
+        """Changes of the network that its digest may not notice, for a message; usually empty."""
+        return self._module_digest[1]
+
+    @cached_property
+    def _module_digest(self) -> tuple[str, str]:
+        return digest_network(self.module, self.input_shape)
 
     @cached_property
     def input_digest(self) -> str:
@@ -88,9 +91,7 @@ class Network:
         It differs between any two transforms that treat images differently, also between custom
         ones of the same name.
         """
-        state = blake2b(digest_size=16)
-        _add_tensor(state.update, self.preprocessing(sample_picture()))
-        return state.hexdigest()
+        return tensor_digest(self.preprocessing(sample_picture()))
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -209,38 +210,3 @@ def network_from_module(
         source=f"{type(module).__module__}.{type(module).__qualname__}",
         prefix_tokens=prefix_tokens_of(module) if prefix_tokens is None else prefix_tokens,
     )
-
-
-def module_digest(module: nn.Module) -> str:
-    """Hexadecimal digest of a module's architecture, parameters and buffers, in name order."""
-    state = blake2b(digest_size=16)
-    for name, part in sorted(module.named_modules(remove_duplicate=False)):
-        kind = type(part)
-        source = _own_source(kind)
-        # The place of a custom class does not matter: its file may be moved, or imported.
-        whose = kind.__qualname__ if source else f"{kind.__module__}.{kind.__qualname__}"
-        state.update(f"{name}\0{whose}\0{part.extra_repr()}\0{source}".encode())
-    tensors = [
-        *module.named_parameters(remove_duplicate=False),
-        *module.named_buffers(remove_duplicate=False),
-    ]
-    for name, tensor in sorted(tensors, key=lambda item: item[0]):
-        state.update(f"{name}\0".encode())
-        _add_tensor(state.update, tensor)
-    return state.hexdigest()
-
-
-def _own_source(kind: type[nn.Module]) -> str:
-    if kind.__module__.partition(".")[0] in _VERSIONED_PACKAGES:
-        return ""
-    try:
-        return inspect.getsource(kind)
-    except (OSError, TypeError):  # typed in at a prompt, or made at run time
-        return ""
-
-
-def _add_tensor(update: Callable[[bytes | memoryview], None], tensor: Tensor) -> None:
-    update(f"{tensor.dtype}{tuple(tensor.shape)}\0".encode())
-    # As raw bytes, since numpy has no bfloat16.
-    flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-    update(flat.numpy().data)

@@ -14,7 +14,7 @@ from net2vec.data.annotations import Annotations
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.views import count_sources, sources_as_json
 from net2vec.errors import ConfigError
-from net2vec.networks import Network
+from net2vec.networks import DIGEST_VERSION, Network
 from net2vec.pipeline.folder import PROVENANCE
 from net2vec.pipeline.inputs import Inputs
 from net2vec.pipeline.progress import Ledger
@@ -61,6 +61,7 @@ def provenance(
             "licence": network.licence,
             "preprocessing": network.preprocessing.to_dict(),
             "digest": network.digest,
+            "digest_version": DIGEST_VERSION,
             "input_digest": network.input_digest,
         },
         "data": {

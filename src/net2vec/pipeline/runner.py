@@ -111,6 +111,11 @@ def probe(
             )
         return out
     inputs = open_inputs(settings, network, dataset)
+    if inputs.network.uncovered:
+        progress.say(
+            f"{inputs.network.uncovered} would go unnoticed when this run is continued or its "
+            f"vectors are used: after one choose another --out"
+        )
     claim(out, settings)
     if is_finished(out):
         estimated = wants_batch_norm(settings, inputs.network)

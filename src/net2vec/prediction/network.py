@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from net2vec.core.storage import replacing
 from net2vec.errors import NetworkError, ResultsError
 from net2vec.networks import (
+    DIGEST_VERSION,
     CustomPreprocessing,
     Network,
     Preprocessing,
@@ -172,6 +173,8 @@ def _no_transform(image: Image.Image) -> Tensor:
 
 
 def _advice(probed: Mapping[str, Any], folder: Path) -> str:
+    if probed.get("digest_version") != DIGEST_VERSION:
+        return "the run was made by a version whose digests cover less or more: make it again"
     estimated = "batch norm from" in str(probed.get("weights"))
     if estimated and not (folder / BATCH_NORM).is_file():
         return f"its batch-norm statistics are not kept in {BATCH_NORM}: make the run again"

@@ -229,7 +229,7 @@ def test_weights_may_be_stored_as_inputs_by_outputs(tmp_path):
 
 
 def test_the_digest_knows_who_reads_what():
-    from net2vec.networks.network import module_digest
+    from net2vec.networks.digest import module_digest
 
     def digest(bottom):
         torch.manual_seed(0)

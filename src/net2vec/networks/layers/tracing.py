@@ -153,7 +153,7 @@ def trace_outputs(module: nn.Module, batch: Float[Tensor, "image channel row col
         stack.enter_context(watch)
         try:
             module(network_input(module, batch))
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # sys.exit(0) would end as a success
             reason = str(error).partition("\n")[0] or repr(error)
             raise NetworkError(
                 f"{type(module).__name__} fails on an input of shape {tuple(batch.shape)}: {reason}"
