@@ -213,6 +213,34 @@ class Settings:
         unit="name",
         unset="as the layout says",
     )
+    reader: str | None = declare(
+        "Layout of the dataset, where it is not clear: masks, classes, COCO, ADE20K or Broden",
+        PROBE,
+        default=None,
+        unit="name",
+        unset="as the folder shows",
+    )
+    dataset: str | None = declare(
+        "Description of the dataset, as dataset.toml in its folder",
+        PROBE,
+        default=None,
+        unit="file",
+        is_path=True,
+    )
+    split: str | None = declare(
+        "Folder whose images validate, or draw, draw=SHARE, draw=SHARE,SEED to draw validation "
+        "images from those that train",
+        PROBE,
+        default=None,
+        unit="folder",
+        unset="as the layout says",
+    )
+    skip_missing: bool = declare(
+        "Leave out images that an index names and that are not there",
+        PROBE,
+        default=False,
+        negation="no_skip_missing",
+    )
     synonyms: str | None = declare(
         "File of labels that mean the same", PROBE, default=None, unit="file", is_path=True
     )
@@ -270,6 +298,8 @@ class Settings:
             raise ConfigError(f"{path}: no such file of settings") from error
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path} cannot be read as TOML: {error}") from error
+        except RecursionError:
+            raise ConfigError(f"{path} cannot be read as TOML: it is nested too deeply") from None
         return cls.from_dict(values, str(path))
 
     @classmethod

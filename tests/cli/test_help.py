@@ -21,6 +21,7 @@ HEAVY = {
 COMMANDS = {
     "demo", "run", "report", "scores", "nearest", "solve", "filter", "compare", "export", "apply",
     "networks", "layers", "data info", "data render", "data convert", "data fetch", "data check",
+    "data describe",
 }  # fmt: skip
 EVERY_HELP = f"""
 import contextlib, io, json, sys, typer

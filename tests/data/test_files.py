@@ -7,12 +7,11 @@ import pytest
 from net2vec.data.files import (
     digest_files,
     folder_in_one_stroke,
-    hashed_split,
     in_threads,
     inside,
     list_files,
-    split_in_path,
 )
+from net2vec.data.splits import hashed_split, split_in_path
 from net2vec.errors import DataError
 
 

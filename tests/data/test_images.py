@@ -111,7 +111,9 @@ def test_indexed_masks_give_numbers_not_colours(put):
     deep = np.array([[300, 65535]], np.uint16)
     assert read_indexed_mask(put("deep.png", deep)).tolist() == [[300, 65535]]
     with pytest.raises(DataError, match=r"rgb\.png: pixels of kind RGB; a mask of class numbers"):
-        read_indexed_mask(put("rgb.png", Image.new("RGB", (2, 2))))
+        read_indexed_mask(put("rgb.png", Image.new("RGB", (2, 2), (1, 2, 3))))
+    equal = np.repeat(values[..., None], 3, axis=-1)
+    assert read_indexed_mask(put("equal.png", equal)).tolist() == values.tolist()
 
 
 def grey_png(bits: int, rows: list[list[int]]) -> bytes:

@@ -14,7 +14,7 @@ import pytest
 from net2vec.cli import main
 from net2vec.data import open_dataset, open_datasets, registry
 from net2vec.data.protocol import Annotation, Plane, ProbeDataset
-from net2vec.data.readers import MaskDataset, Reader
+from net2vec.data.readers import Evidence, MaskDataset, Reader
 from net2vec.data.tools import find_faults
 from net2vec.errors import DataError
 
@@ -29,13 +29,14 @@ class QuadrantReader(Reader):
     splits = ("train", "val")
     digest = "quadrants"
 
-    def __init__(self, folder, category=None):
+    def __init__(self, folder):
         super().__init__(folder)
         self.images = (self.folder / "quadrants.txt").read_text().split()
 
     @classmethod
-    def recognises(cls, folder):
-        return (folder / "quadrants.txt").is_file()
+    def examine(cls, folder):
+        found = ["quadrants.txt"] if (folder / "quadrants.txt").is_file() else []
+        return Evidence(tuple(found))
 
     def annotation(self, index):
         return Annotation((Plane("part", np.array([[1, 1], [0, 0]])),))
@@ -110,7 +111,7 @@ def test_its_marks_are_named_where_no_layout_is_recognised(install, tmp_path):
         ("json:dumps", "got <function dumps.*>, wanted a subclass of net2vec.data.readers.Reader"),
         (
             "quadrants_package:UnfinishedReader",
-            "the class lacks marks, annotation, digest, recognises",
+            "the class lacks marks, annotation, digest, examine",
         ),
     ],
 )

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from net2vec.cli.display import TerminalProgress, show_lines, show_table
-from net2vec.cli.options import AsJson, Category, Colors, Ignore, Sources, Synonyms
+from net2vec.cli.options import (
+    AsJson,
+    Category,
+    Colors,
+    Dataset,
+    Ignore,
+    Reader,
+    SkipMissing,
+    Sources,
+    Split,
+    Synonyms,
+)
 from net2vec.errors import ConfigError
 from net2vec.vocabulary import PUBLISHED_DATASETS
 
@@ -28,6 +39,10 @@ data_app = typer.Typer(help="Look into probe datasets, make and check them.", no
 def info(
     data: Sources,
     category: Category = None,
+    reader: Reader = None,
+    dataset: Dataset = None,
+    split: Split = None,
+    skip_missing: SkipMissing = False,
     synonyms: Synonyms = None,
     ignore: Ignore = None,
     colors: Colors = False,
@@ -35,30 +50,40 @@ def info(
     n: Annotated[int, typer.Option("-n", min=0, help="Concepts to list of each category.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Count a dataset: concepts by category, images by split, sizes, what would be left out."""
+    """Show what a dataset is taken for, its concepts, splits and sizes, what would be left out."""
     import pandas as pd
 
     from net2vec.core.storage import cache_folder
     from net2vec.data import open_datasets
     from net2vec.data.annotations import compile_annotations
-    from net2vec.data.optional import left_out_of
+    from net2vec.data.left_out import LeftOut
+    from net2vec.data.opening import split_fault
+    from net2vec.data.optional import left_out_of, missing_of, taken_of
     from net2vec.data.tools import survey_dataset
     from net2vec.pipeline import default_workers
     from net2vec.tasks.choice import choose_concepts
 
-    dataset = open_datasets(
-        data, category=category, synonyms=synonyms, ignore=ignore or (), colors=colors
+    opened = open_datasets(
+        data,
+        category=category,
+        reader=reader,
+        dataset=dataset,
+        split=split,
+        skip_missing=skip_missing,
+        synonyms=synonyms,
+        ignore=ignore or (),
+        colors=colors,
     )
     with TerminalProgress() as progress:
         annotations = compile_annotations(
-            dataset,
+            opened,
             (mask_size, mask_size),
             cache_folder() / "annotations",
             workers=default_workers(),
-            progress=progress.stage("reading annotations", len(dataset.images)),
+            progress=progress.stage("reading annotations", len(opened.images)),
             say=progress.say,
         )
-    survey = survey_dataset(dataset, annotations)
+    survey = survey_dataset(opened, annotations)
     left_out = pd.DataFrame(
         [
             {"task": task, "concept": item.concept, "reason": item.reason}
@@ -67,16 +92,32 @@ def info(
         ],
         columns=["task", "concept", "reason"],
     )
-    passed_over = left_out_of(dataset)
+    passed_over, missing, taken = left_out_of(opened), missing_of(opened), taken_of(opened)
     if as_json:
         whole = {
             **survey.as_json(),
+            "taken": [{"what": what, "as": taken_as} for what, taken_as in taken],
+            "no_run": split_fault(opened),
+            "missing": [opened.images[index] for index in missing],
             "left_out": left_out.to_dict(orient="records"),
             "passed_over": [asdict(item) for item in passed_over],
         }
         typer.echo(json.dumps(whole, ensure_ascii=False, indent=2))
         return
+    show_lines(taken)
     _show_survey(survey, n)
+    if fault := split_fault(opened):
+        show_lines([("no run", fault)])
+    if missing:
+        passed_over = [
+            *passed_over,
+            LeftOut(
+                "images",
+                "named by an index, but not there; a run needs --skip-missing",
+                len(missing),
+                opened.images[missing[0]],
+            ),
+        ]
     _show_left_out(left_out, passed_over)
 
 
@@ -158,6 +199,10 @@ def convert(
         float, typer.Option(min=0, help="Images' worth of pixels that a label must cover in all.")
     ] = 0.5,
     category: Category = None,
+    reader: Reader = None,
+    dataset: Dataset = None,
+    split: Split = None,
+    skip_missing: SkipMissing = False,
     synonyms: Synonyms = None,
     ignore: Ignore = None,
     colors: Colors = False,
@@ -170,20 +215,28 @@ def convert(
     if len(data) < 2:
         raise ConfigError("name one or more datasets, and then the folder to write")
     *sources, out = data
-    dataset = open_datasets(
-        sources, category=category, synonyms=synonyms, ignore=ignore or (), colors=colors
+    opened = open_datasets(
+        sources,
+        category=category,
+        reader=reader,
+        dataset=dataset,
+        split=split,
+        skip_missing=skip_missing,
+        synonyms=synonyms,
+        ignore=ignore or (),
+        colors=colors,
     )
     passes = 2 if min_frequency > 0 or min_coverage > 0 else 1
     with TerminalProgress() as progress:
         converted = convert_dataset(
-            dataset,
+            opened,
             out,
             size=size,
             mask_size=mask_size,
             min_frequency=min_frequency,
             min_coverage=min_coverage,
             workers=default_workers(),
-            progress=progress.stage("converting", passes * len(dataset.images)),
+            progress=progress.stage("converting", passes * len(opened.images)),
         )
         if converted.left_out:
             progress.say(
@@ -223,9 +276,31 @@ def fetch(
     typer.echo(fetched.folder.resolve())
 
 
+@data_app.command("describe")
+def describe(
+    data: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a dataset.")],
+    out: Annotated[
+        str | None, typer.Argument(metavar="[-]", help="- prints the description.")
+    ] = None,
+) -> None:
+    """Write FOLDER/dataset.toml, a first description from what is seen, to be corrected."""
+    from net2vec.data.tools import describe_folder, write_description
+
+    if out not in (None, "-"):
+        raise ConfigError(f"got {out!r}; the description goes into the folder, or with - to here")
+    if out == "-":
+        typer.echo(describe_folder(data)[1], nl=False)
+    else:
+        typer.echo(write_description(data))
+
+
 @data_app.command("check")
 def check(
     data: Annotated[str, typer.Argument(metavar="DATA", help="diorama, or a folder.")],
+    category: Category = None,
+    reader: Reader = None,
+    dataset: Dataset = None,
+    split: Split = None,
 ) -> None:
     """Read everything and list every fault with file and reason; exit code 1 if there is any."""
     from net2vec.data.tools import check_dataset
@@ -233,8 +308,16 @@ def check(
 
     with TerminalProgress() as progress:
         checked = check_dataset(
-            data, workers=default_workers(), progress=progress.counted_stage("reading")
+            data,
+            workers=default_workers(),
+            progress=progress.counted_stage("reading"),
+            category=category,
+            reader=reader,
+            dataset=dataset,
+            split=split,
         )
+        for what, note in checked.notes:
+            progress.say(f"{what}: {note}")
         for item in checked.left_out:
             progress.say(
                 f"left out ({item.what}, {item.reason}): {item.count}, such as {item.example}"

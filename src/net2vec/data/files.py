@@ -1,10 +1,9 @@
-"""Files of datasets: names, splits, digests, and output folders that appear at once."""
+"""Files of datasets: names, links, digests, and output folders that appear at once."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,60 +12,67 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from net2vec.core.storage import replacing
-from net2vec.data.protocol import TRAIN, VAL
 from net2vec.errors import DataError
 
 _Result = TypeVar("_Result")
 
-TRAIN_SHARE = 0.7
-TEST = "test"
+FOLLOW_LINKS = "NET2VEC_FOLLOW_LINKS"
+"""Environment variable by which users allow links that leave a dataset."""
 
 READ_BYTES = 512 << 20
 """Size in bytes of all images and masks up to which a digest reads them."""
 
-_SPLIT_NAMES = {
-    **dict.fromkeys(("train", "training", "trn"), TRAIN),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), VAL),
-    **dict.fromkeys(("test", "testing"), TEST),
-}
-# As in `train2017`, `train_set`, `trainingset`, `val-images` and `train1`.
-_SPLIT_NAME = re.compile(
-    rf"({'|'.join(sorted(_SPLIT_NAMES, key=len, reverse=True))})"
-    r"(?:[-_ ]?(?:set|split|images|imgs))?[-_ ]?\d*"
-)
 
-
-def inside(folder: Path, name: str) -> Path:
+def inside(folder: Path, name: str, within: Path | None = None) -> Path:
     """The path of a file that an index names relative to `folder`.
 
+    Args:
+        folder: the folder.
+        name: the name.
+        within: the dataset's folder, if `folder` is one in it; links must not leave it.
+
     Raises:
-        DataError: if the name is absolute or leaves the folder.
+        DataError: if the name is absolute, leaves the folder or is a link that leaves the dataset.
     """
     relative = PurePosixPath(name)
     if not name or relative.is_absolute() or ".." in relative.parts or set("\\\0") & set(name):
         raise DataError(f"{folder}: {name!r} does not name a file inside this folder")
+    refuse_links_out(within or folder, folder / relative)
     return folder / relative
 
 
-def hashed_split(name: str) -> str:
-    """Assigns an image to "train" (70 %) or "val" (30 %) by a hash of its name alone.
+def is_there(folder: Path, name: str) -> bool:
+    """Whether a name that an index gives, of any length and form, is a file below `folder`."""
+    return _size(folder, name) >= 0
 
-    The split of an image therefore does not depend on the order or presence of other images.
+
+def refuse_links_out(dataset: Path, path: Path) -> None:
+    """Checks that a path does not leave its dataset by a link; nothing is opened.
+
+    Whoever made a dataset could otherwise have any file of the reader's machine shown, hashed or
+    copied. With the variable `NET2VEC_FOLLOW_LINKS` set, links may lead anywhere.
+
+    Raises:
+        DataError: if it does.
     """
-    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
-    return TRAIN if number < TRAIN_SHARE * 2**64 else VAL
+    root, target = os.path.realpath(dataset), os.path.realpath(path)
+    if not f"{target}/".startswith(f"{root.rstrip('/')}/") and not os.environ.get(FOLLOW_LINKS):
+        raise DataError(
+            f"{path}: a link out of the dataset, to {target}; copy what it leads to (cp -rL), or "
+            f"set {FOLLOW_LINKS}=1 if the links are your own"
+        )
 
 
-def split_in_path(name: str) -> str | None:
-    """The split in the name of a folder on a path: "train", "val" or "test"; None if none.
+def read_regular(path: Path) -> bytes:
+    """The bytes of a regular file; reading a pipe may never end.
 
-    All readers recognise splits by this function. A name may also hold a year or a number, and the
-    words set, split or images (`train2017`, `val_set`).
+    Raises:
+        OSError: if it cannot be read.
+        DataError: if it is not a regular file.
     """
-    for part in PurePosixPath(name).parts:
-        if match := _SPLIT_NAME.fullmatch(part.lower()):
-            return _SPLIT_NAMES[match[1]]
-    return None
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise DataError(f"{path}: not a regular file; wanted a file or a link to one")
+    return path.read_bytes()
 
 
 def inner_folders(folder: Path) -> dict[str, Path]:
@@ -78,42 +84,77 @@ def inner_folders(folder: Path) -> dict[str, Path]:
     return {name: named[name] for name in sorted(named)}
 
 
-def list_files(folder: Path, suffixes: Container[str]) -> list[str]:
+def list_files(folder: Path, suffixes: Container[str], *, within: Path | None = None) -> list[str]:
     """Sorted paths, relative to a folder, of the files under it with one of the suffixes.
+
+    A folder that can be reached in several ways, by links, is visited once, by a path without links
+    where there is one.
+
+    Args:
+        folder: the folder.
+        suffixes: in lower case, with the dot.
+        within: the dataset's folder, which no link may leave; by default links lead anywhere.
 
     Raises:
         OSError: if a folder cannot be listed.
+        DataError: if a link leaves `within`, or a name is not UTF-8.
     """
-
-    def raise_error(error: OSError) -> None:
-        raise error  # else `walk` skips the folder
-
-    found = []
-    for parent, inner, files in os.walk(folder, onerror=raise_error, followlinks=True):
-        inner[:] = [name for name in inner if not name.startswith(".")]
-        prefix = Path(parent).relative_to(folder)
-        found += [
-            (prefix / name).as_posix()
-            for name in files
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes  # noqa: PTH122
-        ]
+    found: list[str] = []
+    visited: set[tuple[int, int]] = set()
+    pending: list[str] = [""]
+    links: list[str] = []
+    if within is not None:
+        refuse_links_out(within, folder)
+    while pending or links:
+        prefix = pending.pop() if pending else links.pop(0)
+        status = os.stat(folder / prefix)  # noqa: PTH116
+        if (status.st_dev, status.st_ino) in visited:
+            continue
+        visited.add((status.st_dev, status.st_ino))
+        with os.scandir(folder / prefix) as entries:
+            listed = sorted((e for e in entries if e.name[0] != "."), key=lambda entry: entry.name)
+        for entry in listed:
+            is_folder = entry.is_dir()
+            if not is_folder and os.path.splitext(entry.name)[1].lower() not in suffixes:  # noqa: PTH122
+                continue
+            name = f"{prefix}/{entry.name}" if prefix else entry.name
+            refuse_undecoded(f"{folder}/{name}")
+            if entry.is_symlink() and within is not None:
+                refuse_links_out(within, folder / name)
+            (found if not is_folder else links if entry.is_symlink() else pending).append(name)
     return sorted(found)
+
+
+def refuse_undecoded(path: str) -> None:
+    """Checks that a path is UTF-8; others can be neither shown nor written to results.
+
+    Raises:
+        DataError: if it is not.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{ascii(path)[1:-1]}: its name is not UTF-8; rename it") from None
 
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file, without empty ones at its end.
 
     Raises:
-        DataError: if it is missing or not UTF-8.
+        DataError: if it is missing, not a regular file or not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8-sig").rstrip().splitlines()
+        return read_regular(path).decode("utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as fault:
         raise DataError(f"{path}: cannot be read as text ({fault})") from None
 
 
 def digest_files(
-    root: Path, tables: Iterable[str], files: Iterable[str], settings: object = None
+    root: Path,
+    tables: Iterable[str],
+    files: Iterable[str],
+    settings: object = None,
+    within: Path | None = None,
 ) -> str:
     """Digest of a dataset's files, independent of the folder's path.
 
@@ -126,6 +167,7 @@ def digest_files(
         files: names of images and masks; those that are missing or leave the folder are included as
             missing.
         settings: other values to include, by their `repr`.
+        within: the dataset's folder, if `root` is one in it; links must not leave it.
 
     Returns:
         Hexadecimal SHA-256.
@@ -138,9 +180,16 @@ def digest_files(
     for name, size in heavy.items():
         state.update(f"{name}\0{size}\n".encode())
     read = [] if sum(heavy.values()) > READ_BYTES else [n for n, size in heavy.items() if size > 0]
+    checked: set[Path] = set()
     for name in (*tables, *read):
+        path = root / name
         try:
-            content = (root / name).read_bytes()
+            # To resolve every path would take as long as to read a small image.
+            for one in (path.parent, *((path,) if path.is_symlink() else ())):
+                if one not in checked:
+                    refuse_links_out(within or root, one)
+                    checked.add(one)
+            content = read_regular(path)
         except OSError as error:
             reason = error.strerror or error
             raise DataError(f"{root / name}: cannot be read ({reason})") from None

@@ -8,19 +8,28 @@ import numpy as np
 from jaxtyping import Int, Integer, UInt8
 from PIL import Image, ImageOps
 
-from net2vec.data.image_files import open_image, refuse_unread_format
+from net2vec.data.image_files import IMAGE_FORMATS, open_image, refuse_unread_format
 from net2vec.errors import DataError
 
+_AVIF = frozenset({".avif"})
 IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".tif", ".tiff", ".webp"}
-)
+    {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".ppm", ".tif", ".tiff", ".webp"}
+) | (_AVIF if "AVIF" in IMAGE_FORMATS else frozenset())
+"""Suffixes of the images that are read."""
+
+UNREAD_SUFFIXES = (
+    frozenset({".heic", ".heif", ".jp2", ".jxl", ".svg", ".eps", ".dng", ".nef", ".cr2"}) | _AVIF
+) - IMAGE_SUFFIXES
+"""Suffixes of other images, which are counted where they are left out."""
 
 INDEX_MODES = frozenset({"P", "L", "1", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 """Pillow's modes of images with one number a pixel."""
 
 _DIRECT_MODES = frozenset({"RGB", "L", "1", "P", "CMYK", "YCbCr", "RGBX"})
 _ALPHA_MODES = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
+_ORIENTATION = 0x0112
 _GREY_STEPS = {"L;2": 85, "L;4": 17}
+_LOSSY_FORMATS = frozenset({"JPEG", "MPO", "AVIF"})
 _BACKGROUND = (255, 255, 255)
 
 
@@ -78,23 +87,55 @@ def read_image_size(path: Path) -> tuple[int, int]:
     """
     with open_image(path) as image:
         width, height = image.size
-        transposed = image.getexif().get(0x0112, 1) >= 5
+        # Damaged files have text or fractions here, which Pillow's transposition takes for upright.
+        transposed = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
     return (width, height) if transposed else (height, width)
 
 
 def read_indexed_mask(path: Path) -> Integer[np.ndarray, "y x"]:
-    """Decodes a mask of class numbers: palette or greyscale of 1 to 16 bits.
+    """Decodes a mask of class numbers: palette or greyscale of 1 to 16 bits, or RGB of equal parts.
 
     Raises:
-        DataError: if the file is missing, damaged, or holds colours instead of numbers.
+        DataError: if the file is missing, damaged, stored with losses, or holds colours instead of
+            numbers.
+    """
+    mask = read_mask(path, palettes=False)
+    if mask.ndim == 3:
+        raise DataError(
+            f"{path}: pixels of kind RGB; a mask of class numbers is a palette or greyscale image, "
+            "and one of colours needs a list of them, such as labelmap.txt"
+        )
+    return mask
+
+
+def read_mask(path: Path, *, palettes: bool) -> np.ndarray:
+    """Decodes a mask of class numbers or of colours.
+
+    Args:
+        path: palette or greyscale of 1 to 16 bits, or RGB.
+        palettes: whether images of one number a pixel, and RGB of three equal parts, are given as
+            colours too.
+
+    Returns:
+        Class numbers [y, x] or colours [y, x, 3].
+
+    Raises:
+        DataError: if the file is missing, damaged or stored with losses.
     """
     with open_image(path) as image:
+        if image.format in _LOSSY_FORMATS:
+            raise DataError(f"{path}: stored as {image.format}, which blurs masks; wanted PNG")
         stored = _stored_as(image)
         image.load()
+        if palettes and image.mode in ("P", "L", "1", "RGB", "RGBA", "PA", "LA"):
+            return np.asarray(image.convert("RGB"))
+        if image.mode in ("RGB", "RGBA", "LA"):
+            channels = np.asarray(image.convert("RGB"))
+            equal = (channels[..., :1] == channels).all()
+            return channels[..., 0].astype(np.int32) if equal else channels
         if image.mode not in INDEX_MODES:
             raise DataError(
-                f"{path}: pixels of kind {image.mode}; a mask of class numbers is a palette or "
-                "greyscale image"
+                f"{path}: pixels of kind {image.mode}; a mask is a palette, greyscale or RGB image"
             )
         values = np.asarray(image).astype(np.int32)
         # Pillow scales 2- and 4-bit greyscale to 0..255.

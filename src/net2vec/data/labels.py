@@ -15,6 +15,9 @@ VOID_NAMES = frozenset(
 )
 """Names, in lower case, that datasets use for pixels without annotation."""
 
+MAX_VALUE = 2**16 - 1
+"""The largest pixel value of a mask."""
+
 # In its lists of classes this first line stands for the value -1.
 _LABELME_FIRST = "__ignore__"
 _NUMBERED = re.compile(r"(\d+)[\s:,;=]+(\S.*)")
@@ -57,8 +60,8 @@ def read_class_names(path: Path) -> dict[int, str]:
     that begin with `#` are comments.
 
     Raises:
-        DataError: if the file cannot be read, is empty, names a value twice, or has numbers on most
-            but not all lines.
+        DataError: if the file cannot be read, is empty, names a value twice or one that no mask can
+            hold, or has numbers on most but not all lines.
     """
     lines = {
         number: line.strip()
@@ -70,7 +73,11 @@ def read_class_names(path: Path) -> dict[int, str]:
         raise DataError(f"{path}: empty; wanted the name of a class on every line")
     if names[0].split("\t")[0] == "Idx":
         rows = [name.split("\t") for name in names[1:]]
-        return {int(row[0]): first_synonym(row[-1]) for row in rows if row[0].strip().isdecimal()}
+        return {
+            _value(path, row[0].strip()): first_synonym(row[-1])
+            for row in rows
+            if row[0].strip().isdecimal()
+        }
     matches = {number: _NUMBERED.fullmatch(line) for number, line in lines.items()}
     if 2 * sum(match is not None for match in matches.values()) <= len(lines):
         return dict(enumerate(names[1:] if names[0] == _LABELME_FIRST else names))
@@ -81,10 +88,19 @@ def read_class_names(path: Path) -> dict[int, str]:
                 f"{path}, line {number}: wanted a number and a name as on most lines, got "
                 f"{lines[number]!r}"
             )
-        if (value := int(match[1])) in found:
+        if (value := _value(path, match[1])) in found:
             raise DataError(f"{path}: the value {value} is named twice")
         found[value] = match[2]
     return found
+
+
+def _value(path: Path, digits: str) -> int:
+    value = int(digits) if len(digits) <= 9 else MAX_VALUE + 1  # int() refuses the longest
+    if value > MAX_VALUE:
+        raise DataError(
+            f"{path}: names the value {digits[:20]}; pixels of masks are {MAX_VALUE} at most"
+        )
+    return value
 
 
 def read_synonyms(path: Path) -> dict[str, str]:

@@ -1,56 +1,72 @@
-"""Opens the datasets that a user names; recognises the layout of folders."""
+"""Opens the datasets that a user names."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from net2vec.data.files import split_in_path
+from net2vec.data.description import Description
+from net2vec.data.files import refuse_undecoded
 from net2vec.data.labels import concept_name, read_synonyms
-from net2vec.data.protocol import ProbeDataset
-from net2vec.data.readers import Reader
-from net2vec.data.readers.folders import class_root
-from net2vec.data.readers.mask_folders import unread_masks
-from net2vec.data.readers.masks_among_classes import why_not_classes
-from net2vec.data.registry import known_readers
+from net2vec.data.left_out import LeftOut
+from net2vec.data.optional import left_out_of
+from net2vec.data.protocol import TRAIN, VAL, ProbeDataset
+from net2vec.data.recognition import Recognised, recognise
+from net2vec.data.splits import SplitRule
 from net2vec.data.views import (
     JoinedDataset,
     RelabelledDataset,
+    ResplitDataset,
     check_label,
     with_colors,
     without_labels,
+    without_missing,
 )
 from net2vec.errors import DataError
 
 DIORAMA = "diorama"
 
 
-def open_dataset(source: str | Path, *, category: str | None = None) -> ProbeDataset:
-    """Opens `diorama`, or a folder whose layout is recognised, without reading its images.
+def open_dataset(
+    source: str | Path,
+    *,
+    category: str | None = None,
+    reader: str | None = None,
+    dataset: Description | Path | str | None = None,
+    split: str | None = None,
+) -> ProbeDataset:
+    """Opens `diorama` or a folder, without reading its images.
 
-    A folder that contains only one other folder stands for that one, as archives are unpacked.
+    A folder's layout is recognised or stated. A folder that contains only one other folder stands
+    for that one, as archives are unpacked.
 
     Args:
         source: `diorama` or a folder.
         category: category of the classes of indexed masks or class folders ("material", "scene",
             ...), if the layout does not determine it.
+        reader: name of the layout ("masks", "classes", "COCO", ...), where it is not clear.
+        dataset: a description of the dataset, or the file of one; by default `dataset.toml` in the
+            folder, if there is one. The other arguments override it.
+        split: the folder whose images validate, or "draw" (`net2vec.data.splits.SplitRule.parse`).
 
     Raises:
-        DataError: if there is no such folder, no reader recognises it, its index is invalid, or its
-            layout determines the categories and `category` is given.
+        DataError: if there is no such folder, no reader or more than one reads it whole, its index
+            or its description is invalid, or its layout leaves nothing open of what is given.
     """
-    dataset, took_category = _open(source, category)
-    if category is not None and not took_category:
-        raise DataError(f"{source}: it has categories of its own; leave out {category!r}")
-    return dataset
+    return open_datasets([source], category=category, reader=reader, dataset=dataset, split=split)
 
 
 def open_datasets(
     sources: Sequence[str | Path],
     *,
     category: str | None = None,
+    reader: str | None = None,
+    dataset: Description | Path | str | None = None,
+    split: str | None = None,
+    skip_missing: bool = False,
     synonyms: Path | None = None,
     ignore: Collection[str] = (),
     colors: bool = False,
@@ -60,22 +76,94 @@ def open_datasets(
     Args:
         sources: each as for `open_dataset`.
         category: as for `open_dataset`; applies to all sources that do not determine it.
+        reader: as for `open_dataset`, for one source alone.
+        dataset: likewise.
+        split: as for `open_dataset`, for every source.
+        skip_missing: whether to leave out images that an index names and that are not there.
         synonyms: a file of labels to merge (`net2vec.data.labels.read_synonyms`).
         ignore: labels to leave out, by their names after merging.
         colors: whether to add the colour category to sources without it.
 
     Raises:
-        DataError: if a source cannot be opened, all sources determine their categories and
-            `category` is given, or a label to replace or to ignore does not exist.
+        DataError: if a source cannot be opened, all sources determine what is given, or a label to
+            replace or to ignore does not exist.
     """
-    opened = [_open(source, category) for source in sources]
-    if category is not None and not any(took_category for _, took_category in opened):
-        raise DataError(f"every source has categories of its own; leave out {category!r}")
-    datasets = [with_colors(dataset) if colors else dataset for dataset, _ in opened]
-    dataset = datasets[0] if len(datasets) == 1 else JoinedDataset(datasets)
+    if (reader is not None or dataset is not None) and len(sources) > 1:
+        raise DataError("a reader or description is for one dataset; put a dataset.toml in each")
+    rule = SplitRule() if split is None else SplitRule.parse(split)
+    opened, open_fields = [], set[str]()
+    for source in sources:
+        if str(source) == DIORAMA:
+            from net2vec.data.diorama import Diorama
+
+            if reader is not None or dataset is not None:
+                raise DataError(f"{DIORAMA} is rendered; leave out the reader and description")
+            one: ProbeDataset = ResplitDataset(Diorama(), rule) if rule else Diorama()
+        else:
+            recognised = recognise_source(
+                source, category=category, reader=reader, dataset=dataset, split=split
+            )
+            open_fields |= recognised.reader.takes
+            with readable(recognised.folder):
+                one = recognised.open()
+            if recognised.stated.splits and "splits" not in recognised.reader.takes:
+                one = ResplitDataset(one, recognised.stated.splits)
+        one = without_missing(one) if skip_missing else one
+        opened.append(with_colors(one) if colors else one)
+    if category is not None and "category" not in open_fields:
+        where = f"{sources[0]}: it" if len(sources) == 1 else "every source"
+        raise DataError(f"{where} has categories of its own; leave out {category!r}")
+    joined = opened[0] if len(opened) == 1 else JoinedDataset(opened)
     if synonyms is not None:
-        dataset = with_synonyms(dataset, synonyms)
-    return without_labels(dataset, ignore)
+        joined = with_synonyms(joined, synonyms)
+    return without_labels(joined, ignore)
+
+
+def recognise_source(
+    source: str | Path,
+    *,
+    category: str | None = None,
+    reader: str | None = None,
+    dataset: Description | Path | str | None = None,
+    split: str | None = None,
+) -> Recognised:
+    """The reader of a folder with all that is stated of it.
+
+    Args:
+        source: the folder.
+        category: as for `open_dataset`; not used if the layout determines it.
+        reader: as for `open_dataset`.
+        dataset: likewise.
+        split: as for `open_dataset`.
+
+    Raises:
+        DataError: as `open_dataset`.
+    """
+    folder = existing_folder(source)
+    with readable(folder):
+        if isinstance(dataset, Path | str):
+            dataset = Description.read(Path(dataset).expanduser(), folder)
+        recognised = recognise(folder, dataset, reader)
+    stated = recognised.stated
+    if category is not None and "category" in recognised.reader.takes:
+        stated = replace(stated, category=category)
+    if split is not None:
+        stated = replace(stated, splits=SplitRule.parse(split))
+    return replace(recognised, stated=stated)
+
+
+def split_fault(dataset: ProbeDataset) -> str:
+    """What is wrong and what to do if no image trains or none validates; else empty."""
+    counts = {split: list(dataset.splits).count(split) for split in (TRAIN, VAL)}
+    if all(counts.values()) or not any(counts.values()):
+        return ""
+    out: list[LeftOut] = [item for item in left_out_of(dataset) if "testing" in item.reason]
+    left = "".join(f"; {i.count} are left out, {i.reason}, such as {i.example}" for i in out)
+    remedy = "--split FOLDER names the folder whose images validate"
+    if counts[TRAIN]:
+        remedy += ", --split draw draws them from those that train"
+        return f"no image validates, all {counts[TRAIN]} train{left}; {remedy}"
+    return f"no image trains, all {counts[VAL]} validate{left}; {remedy}"
 
 
 def with_synonyms(dataset: ProbeDataset, path: Path) -> ProbeDataset:
@@ -91,17 +179,18 @@ def with_synonyms(dataset: ProbeDataset, path: Path) -> ProbeDataset:
     return RelabelledDataset(dataset, changes)
 
 
-def _open(source: str | Path, category: str | None) -> tuple[ProbeDataset, bool]:
-    """A dataset, and whether its layout left the category to the user and `category` was used."""
-    if str(source) == DIORAMA:
-        from net2vec.data.diorama import Diorama
+def existing_folder(source: str | Path) -> Path:
+    """The folder of a dataset.
 
-        return Diorama(), False
-    with readable(Path(source)):
-        reader, folder = recognise(Path(source))
-        if category is None or not reader.takes_category:
-            return reader(folder), False
-        return reader(folder, category), True
+    Raises:
+        DataError: if there is none of this name; similar names are given. Also if its name is not
+            UTF-8, in which settings and results are written.
+    """
+    folder = Path(source).expanduser()
+    refuse_undecoded(str(folder))
+    if not folder.is_dir():
+        raise DataError(_no_such_folder(folder))
+    return folder
 
 
 @contextmanager
@@ -112,58 +201,6 @@ def readable(folder: Path) -> Iterator[None]:
     except OSError as error:
         path = error.filename or folder
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
-
-
-def recognise(folder: Path) -> tuple[type[Reader], Path]:
-    """The reader of a folder, and the folder within it that has the reader's layout.
-
-    Raises:
-        DataError: if there is no such folder, no reader recognises it, or it contains several
-            datasets.
-    """
-    folder = folder.expanduser()
-    if not folder.is_dir():
-        raise DataError(_no_such_folder(folder))
-    readers = known_readers()
-    found = _find_reader(folder, readers)
-    if found is not None and not found[0].is_fallback:
-        return found
-    # Class folders resemble nearly any collection of images, so other explanations come first.
-    outer = found[1] if found else folder
-    specific = [reader for reader in readers if not reader.is_fallback]
-    inner = [path for path in sorted(outer.iterdir()) if path.is_dir()]
-    datasets = [path.name for path in inner if _find_reader(path, specific)]
-    if datasets:
-        raise DataError(f"{outer}: holds datasets; name them each: {', '.join(datasets)}")
-    if found is None or class_root(outer) == outer:
-        for path in _only_folders(folder):
-            if reason := unread_masks(path, only_images=found is not None):
-                raise DataError(reason)
-    if found is None:
-        known = "; ".join(f"{reader.layout} ({reader.marks})" for reader in readers)
-        raise DataError(f"{folder}: no layout recognised; known are {known}")
-    if reason := why_not_classes(outer, class_root(outer)):
-        raise DataError(reason)
-    return found
-
-
-def _find_reader(folder: Path, readers: Sequence[type[Reader]]) -> tuple[type[Reader], Path] | None:
-    for reader in readers:
-        # From the innermost: a class folder within an outer folder is not named after the latter.
-        for path in reversed(_only_folders(folder)):
-            if reader.recognises(path):
-                return reader, path
-    return None
-
-
-def _only_folders(folder: Path) -> list[Path]:
-    """The folder, the only entry in it if that is a folder but not of a split, and so on."""
-    folders = [folder]
-    while True:
-        visible = [path for path in folders[-1].iterdir() if not path.name.startswith(".")]
-        if len(visible) != 1 or not visible[0].is_dir() or split_in_path(visible[0].name):
-            return folders
-        folders += visible
 
 
 def _no_such_folder(folder: Path) -> str:

@@ -36,3 +36,15 @@ def left_out_of(dataset: ProbeDataset) -> Sequence[LeftOut]:
 def layout_of(dataset: ProbeDataset) -> str:
     """`dataset.layout`: name of the layout that it was read from; default empty."""
     return str(getattr(dataset, "layout", ""))
+
+
+def taken_of(dataset: ProbeDataset) -> Sequence[tuple[str, str]]:
+    """What the folder and parts of it were taken for: `dataset.reading`, `taken` and `notes`."""
+    parts = (getattr(dataset, name, ()) for name in ("reading", "taken", "notes"))
+    return [pair for part in parts for pair in part]
+
+
+def missing_of(dataset: ProbeDataset) -> Sequence[int]:
+    """`dataset.missing`: images that an index names and that are not there; default none."""
+    missing: Sequence[int] = getattr(dataset, "missing", ())
+    return missing

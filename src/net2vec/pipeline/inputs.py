@@ -14,7 +14,8 @@ from torch import Tensor
 from net2vec.config import Settings
 from net2vec.core.devices import torch_device
 from net2vec.data import ProbeDataset, open_datasets
-from net2vec.errors import ConfigError, NetworkError
+from net2vec.data.opening import split_fault
+from net2vec.errors import ConfigError, DataError, NetworkError
 from net2vec.networks import (
     LayerInfo,
     Network,
@@ -96,7 +97,7 @@ def open_data(settings: Settings) -> ProbeDataset:
     """Open the dataset that settings name.
 
     Raises:
-        DataError: it cannot be opened.
+        DataError: it cannot be opened, or has no images to train or none to validate.
         ConfigError: it was given in Python.
     """
     for source in settings.data:
@@ -105,13 +106,20 @@ def open_data(settings: Settings) -> ProbeDataset:
                 f"the dataset of this run was given in Python ({source}); repeat it with "
                 f"net2vec.analyze"
             )
-    return open_datasets(
+    dataset = open_datasets(
         settings.data,
         category=settings.category,
+        reader=settings.reader,
+        dataset=settings.dataset,
+        split=settings.split,
+        skip_missing=settings.skip_missing,
         synonyms=Path(settings.synonyms) if settings.synonyms else None,
         ignore=settings.ignore,
         colors=settings.colors,
     )
+    if fault := split_fault(dataset):
+        raise DataError(f"{dataset.name}: {fault}")
+    return dataset
 
 
 def wants_batch_norm(settings: Settings, network: Network) -> bool:
@@ -166,6 +174,7 @@ def absolute(settings: Settings) -> Settings:
         weights=weights,
         data=tuple(resolve(name) if name != "diorama" else name for name in settings.data),
         synonyms=resolve(settings.synonyms) if settings.synonyms else None,
+        dataset=resolve(settings.dataset) if settings.dataset else None,
     )
 
 

@@ -93,6 +93,8 @@ def read_runs(path: Path) -> dict[str, Settings]:
         raise ConfigError(f"{path}: no such file of runs") from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read as TOML: {error}") from error
+    except RecursionError:
+        raise ConfigError(f"{path} cannot be read as TOML: it is nested too deeply") from None
     runs = values.pop("runs", None)
     if not isinstance(runs, dict) or not runs:
         raise ConfigError(f"{path} names no run; wanted is a table [runs.NAME] for each")
@@ -121,7 +123,8 @@ def name_runs(networks: Sequence[str], settings: Mapping[str, Any]) -> dict[str,
 
 def _data_key(settings: Settings) -> tuple[object, ...]:
     return (
-        settings.data, settings.category, settings.synonyms, settings.ignore, settings.colors
+        settings.data, settings.category, settings.reader, settings.dataset, settings.split,
+        settings.skip_missing, settings.synonyms, settings.ignore, settings.colors,
     )  # fmt: skip
 
 

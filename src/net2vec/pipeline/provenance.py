@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from net2vec.data.annotations import Annotations
+from net2vec.data.optional import taken_of
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.views import count_sources, sources_as_json
 from net2vec.errors import ConfigError
@@ -71,6 +72,7 @@ def provenance(
             "train_images": train,
             "val_images": len(dataset.images) - train,
             "mask_size": list(annotations.size),
+            "taken": [list(pair) for pair in taken_of(dataset) if pair[0] != "folder"],
             "sources": sources_as_json(sources) if len(sources.columns) > 1 else {},
         },
         "seconds": ledger.seconds,

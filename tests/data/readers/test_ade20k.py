@@ -44,7 +44,7 @@ def folder(put, gray, tmp_path):
 def test_objects_parts_and_scenes(folder):
     dataset = Ade20kDataset(folder)
     assert isinstance(dataset, ProbeDataset)
-    assert Ade20kDataset.recognises(folder)
+    assert Ade20kDataset.examine(folder).is_whole
     assert dataset.images == (f"{STREET}.jpg", f"{INN}.jpg")
     assert dataset.splits == ("train", "val")
     annotation = dataset.annotation(0)
@@ -76,11 +76,11 @@ def test_classes_of_one_first_synonym_are_one_label_and_dashes_none(folder):
 
 def test_the_folder_of_splits_can_be_named_as_well(folder):
     inner = folder / "images" / "ADE"
-    assert Ade20kDataset.recognises(inner)
+    assert Ade20kDataset.examine(inner).is_whole
     assert Ade20kDataset(inner).name == Ade20kDataset(folder).name == "ADE20K_2021_17_01"
     assert Ade20kDataset(inner).images == Ade20kDataset(folder).images
     assert Ade20kDataset(inner).digest == Ade20kDataset(folder).digest
-    assert not Ade20kDataset.recognises(folder.parent)
+    assert not Ade20kDataset.examine(folder.parent).found
 
 
 def test_digest_follows_names_and_masks(folder):

@@ -35,7 +35,7 @@ def instances(put, gray, tmp_path):
 def test_polygons_and_crowds_by_supercategory_in_planes(instances):
     dataset = CocoDataset(instances)
     assert isinstance(dataset, ProbeDataset)
-    assert CocoDataset.recognises(instances)
+    assert CocoDataset.examine(instances).is_whole
     assert (dataset.images, dataset.splits) == (("val2017/1.jpg",), ("val",))
     assert dataset.labels == ("", "person", "car", "bus")
     assert dataset.categories == ("person", "vehicle")

@@ -8,8 +8,8 @@ import re
 import numpy as np
 import pytest
 
-from net2vec.data.files import hashed_split
 from net2vec.data.readers import CocoDataset
+from net2vec.data.splits import hashed_split
 from net2vec.errors import DataError
 
 from builders_coco import box, document, maps, region

@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from net2vec.data.files import hashed_split
+from net2vec.data.description import Description
 from net2vec.data.left_out import LeftOut
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.readers import FolderDataset
+from net2vec.data.splits import hashed_split
 from net2vec.errors import DataError
 
 
@@ -31,7 +32,7 @@ def test_classes_hold_for_whole_images(fill):
     folder = fill("dog/1.jpg", "dog/2.png", "cat/1.jpg", "background/1.jpg")
     dataset = FolderDataset(folder)
     assert isinstance(dataset, ProbeDataset)
-    assert FolderDataset.recognises(folder)
+    assert FolderDataset.examine(folder).is_whole
     assert classes(dataset) == {
         "cat/1.jpg": [("object", "cat")],
         "dog/1.jpg": [("object", "dog")],
@@ -67,7 +68,7 @@ def test_split_folders_but_a_train_with_images_is_a_train(fill):
 
 def test_places_letters_kinds_and_scene_names(fill):
     folder = fill("b/beach/1.jpg", "i/inn/outdoor/1.jpg")
-    dataset = FolderDataset(folder, category="scene")
+    dataset = FolderDataset(folder, Description(category="scene"))
     assert dataset.labels == ("", "beach-s", "inn-outdoor-s")
     assert dataset.categories == ("scene",)
 
@@ -91,7 +92,10 @@ def test_synsets_get_their_first_name(fill, put, name):
 
 def test_digest_follows_classes_category_and_files(fill, put):
     folder = fill("dog/1.jpg", "cat/1.jpg")
-    digests = {FolderDataset(folder).digest, FolderDataset(folder, category="scene").digest}
+    digests = {
+        FolderDataset(folder).digest,
+        FolderDataset(folder, Description(category="scene")).digest,
+    }
     put("dog/1.jpg", np.zeros((40, 40), np.uint8))
     digests.add(FolderDataset(folder).digest)
     (folder / "cat").rename(folder / "cow")
@@ -101,6 +105,6 @@ def test_digest_follows_classes_category_and_files(fill, put):
 
 def test_images_without_folders_are_no_classes(fill):
     folder = fill("1.jpg", "train/dog/1.jpg")
-    assert not FolderDataset.recognises(folder)
+    assert not FolderDataset.examine(folder).found
     with pytest.raises(DataError, match="no images in folders"):
         FolderDataset(fill("flat/1.jpg") / "flat")

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from net2vec.data.files import hashed_split
+from net2vec.data.description import Description
 from net2vec.data.left_out import LeftOut
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.readers import MaskDataset
+from net2vec.data.splits import hashed_split
 from net2vec.data.tools import find_faults
 from net2vec.errors import DataError
 
@@ -30,7 +31,7 @@ def test_camvid_folders_beside_each_other(put, gray, tmp_path):
     put("classes.txt", "sky\nroad\nunlabelled\n")
     dataset = MaskDataset(tmp_path)
     assert isinstance(dataset, ProbeDataset)
-    assert MaskDataset.recognises(tmp_path)
+    assert MaskDataset.examine(tmp_path).is_whole
     assert dataset.images == ("train/a.jpg", "val/b.jpg")
     assert dataset.splits == ("train", "val")
     assert dataset.labels == ("", "sky", "road")
@@ -131,7 +132,7 @@ def test_folders_by_split_outside_and_another_category(put, gray, tmp_path):
         put(f"{split}/images/x.png", gray)
         put(f"{split}/masks/x.png", values([1]))
     put("classes.txt", "0: void\n1: brick")
-    dataset = MaskDataset(tmp_path, category="material")
+    dataset = MaskDataset(tmp_path, Description(category="material"))
     assert dataset.images == ("train/images/x.png", "valid/images/x.png")
     assert dataset.splits == ("train", "val")
     assert dataset.annotation(0).planes[0].category == "material"
@@ -141,7 +142,10 @@ def test_digest_follows_names_category_splits_and_files(put, gray, tmp_path):
     put("images/x.png", gray)
     mask = put("masks/x.png", values([1]))
     put("classes.txt", "void\nbrick")
-    digests = {MaskDataset(tmp_path).digest, MaskDataset(tmp_path, category="material").digest}
+    digests = {
+        MaskDataset(tmp_path).digest,
+        MaskDataset(tmp_path, Description(category="material")).digest,
+    }
     put("classes.txt", "void\nstone")
     digests.add(MaskDataset(tmp_path).digest)
     put(
@@ -291,4 +295,4 @@ def test_void_values_become_concepts_by_a_name(put, gray, tmp_path, void):
 def test_other_folders_are_not_taken_for_masks(put, gray, tmp_path):
     put("images/cat/x.png", gray)
     put("labels/labels.txt", "cat")
-    assert not MaskDataset.recognises(tmp_path)
+    assert not MaskDataset.examine(tmp_path).found

@@ -1,7 +1,7 @@
 """Readers of dataset layouts, one file or package each."""
 
 from net2vec.data.readers.ade20k import Ade20kDataset
-from net2vec.data.readers.base import Reader
+from net2vec.data.readers.base import Evidence, Reader
 from net2vec.data.readers.broden import BrodenDataset
 from net2vec.data.readers.coco import CocoDataset
 from net2vec.data.readers.folders import FolderDataset
@@ -14,13 +14,14 @@ READERS: tuple[type[Reader], ...] = (
     MaskDataset,
     FolderDataset,
 )
-"""The built-in readers, the most specific layouts first."""
+"""The built-in readers, class folders, a fallback, last."""
 
 __all__ = [
     "READERS",
     "Ade20kDataset",
     "BrodenDataset",
     "CocoDataset",
+    "Evidence",
     "FolderDataset",
     "MaskDataset",
     "Reader",

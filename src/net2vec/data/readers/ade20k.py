@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from net2vec.data.files import digest_files
+from net2vec.data.files import digest_files, inside, read_regular, refuse_links_out
 from net2vec.data.images import check_mask, read_color_mask
 from net2vec.data.labels import concept_name, first_synonym, number_names
 from net2vec.data.protocol import TRAIN, VAL, Annotation, Plane
-from net2vec.data.readers.base import Reader, label_table, look_up
+from net2vec.data.readers.base import Evidence, Reader, label_table, look_up
 from net2vec.errors import DataError
 
 OBJECT, PART, SCENE = "object", "part", "scene"
@@ -66,7 +66,9 @@ class Ade20kDataset(Reader):
                 self._levels[match[1]] = max(self._levels[match[1]], int(match[2]))
         class_names: dict[int, str] = {}
         for image in self.images:
-            class_names |= _class_names(self.root / f"{_stem(image)}.json")
+            path = self.root / f"{_stem(image)}.json"
+            refuse_links_out(self.folder, path)
+            class_names |= _class_names(path)
         scenes = {_scene(image) for image in self.images}
         names = [class_names[value] for value in sorted(class_names)]
         self.labels, self._numbers = number_names([*names, *sorted(scenes)])
@@ -74,17 +76,19 @@ class Ade20kDataset(Reader):
         self._table = label_table({0: 0} | numbers)
 
     @classmethod
-    def recognises(cls, folder: Path) -> bool:
-        """Whether the folder, or `images/ADE` in it, has the splits with `_seg.png` masks."""
-        splits = (_root(folder) / name for name in _SPLIT_FOLDERS)
-        return any(next(split.glob("*/*/*_seg.png"), None) is not None for split in splits)
+    def examine(cls, folder: Path) -> Evidence:
+        """The splits with `_seg.png` masks, here or in `images/ADE`."""
+        root = _root(folder)
+        masks = (next((root / name).glob("*/*/*_seg.png"), None) for name in _SPLIT_FOLDERS)
+        return Evidence(tuple(str(path.relative_to(folder)) for path in masks if path))
 
     @cached_property
     def digest(self) -> str:
         """Digest of JSON files, images and masks."""
         files = sorted(self._files)
         tables = [file for file in files if file.endswith(".json")]
-        return digest_files(self.root, tables, [f for f in files if not f.endswith(".json")])
+        others = [file for file in files if not file.endswith(".json")]
+        return digest_files(self.root, tables, others, within=self.folder)
 
     def annotation(self, index: int) -> Annotation:
         """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
@@ -104,13 +108,26 @@ class Ade20kDataset(Reader):
             if match and f"{match[1]}.jpg" not in self._files:
                 yield f"{self.root / file}: has no image {Path(match[1]).name}.jpg"
 
+    @property
+    def taken(self) -> list[tuple[str, str]]:
+        """The files of objects and parts, and the folders of scenes."""
+        return [
+            ("objects", "X_seg.png"),
+            ("parts", "X_parts_1.png, ..."),
+            (
+                "scenes",
+                f"folders in {' and '.join(sorted({i.split('/')[0] for i in self.images}))}",
+            ),
+        ]
+
     def _plane(self, category: str, file: str, size: tuple[int, int]) -> Plane:
-        channels = read_color_mask(self.root / file)
-        check_mask(self.root / file, channels, size)
+        path = inside(self.root, file, self.folder)
+        channels = read_color_mask(path)
+        check_mask(path, channels, size)
         values = channels[..., 0] // 10 * np.int32(256) + channels[..., 1]
         labels, unknown = look_up(self._table, values)
         if unknown is not None:
-            raise DataError(f"{self.root / file}: no JSON file names the class {unknown}")
+            raise DataError(f"{path}: no JSON file names the class {unknown}")
         return Plane(category, labels)
 
 
@@ -142,7 +159,7 @@ def _scene(image: str) -> str:
 def _class_names(path: Path) -> dict[int, str]:
     try:
         # Some files of the release contain Latin-1 in `raw_name`.
-        text = path.read_bytes().decode("utf-8", errors="replace")
+        text = read_regular(path).decode("utf-8", errors="replace")
         objects = json.loads(text)["annotation"]["object"]
         objects = [objects] if isinstance(objects, dict) else objects
         names = {
@@ -153,5 +170,7 @@ def _class_names(path: Path) -> dict[int, str]:
         return {value: name for value, name in names.items() if value}
     except FileNotFoundError:
         raise DataError(f"{path}: the file is missing") from None
+    except RecursionError:
+        raise DataError(f"{path}: not a description of ADE20K (nested too deeply)") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as fault:
         raise DataError(f"{path}: not a description of ADE20K ({fault!r})") from None

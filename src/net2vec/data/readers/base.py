@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,10 +13,30 @@ from jaxtyping import Int, Integer
 from PIL import Image
 
 from net2vec.data.checked import annotation_of, image_of
+from net2vec.data.description import Description
+from net2vec.data.files import refuse_links_out
 from net2vec.data.images import read_image, read_image_size
 from net2vec.data.left_out import LeftOut
 from net2vec.data.protocol import Annotation, ProbeDataset
 from net2vec.errors import DataError
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a reader found in a folder for and against being the one to read it.
+
+    Attributes:
+        found: files and folders of its layout, for messages; none if it is another layout.
+        against: why it would not read the whole folder as what it is.
+    """
+
+    found: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the reader can read the folder as far as it can tell."""
+        return bool(self.found) and not self.against
 
 
 class Reader(ABC):
@@ -27,23 +48,27 @@ class Reader(ABC):
 
     Args:
         folder: the dataset's.
-        category: category of the classes; passed only if `takes_category`.
+        stated: what the user states of it; passed only if the reader `takes` anything.
 
     Attributes:
         layout: name of the layout.
         marks: files or folders by which the layout is recognised, for messages.
-        takes_category: whether the layout leaves the category of its classes to the user.
+        takes: fields of `Description` that the reader asks for; others are refused.
         is_fallback: whether the reader recognises nearly any folder of images, so that all other
             readers take precedence over it.
         folder: the dataset's.
         root: the folder that the names in `images` are relative to.
         name, labels, categories, images, splits: as in `ProbeDataset`.
         left_out: images, annotations, ... of the folder that are not part of the dataset.
+        taken: what was taken for what, as pairs such as ("masks", "SegmentationClass").
+        notes: what of it may surprise, as such pairs.
+        reading: why the folder is read by this reader, as such pairs.
+        missing: indices of images that an index names and that are not in the folder.
     """
 
     layout: ClassVar[str]
     marks: ClassVar[str]
-    takes_category: ClassVar[bool] = False
+    takes: ClassVar[frozenset[str]] = frozenset()
     is_fallback: ClassVar[bool] = False
 
     labels: Sequence[str]
@@ -51,19 +76,22 @@ class Reader(ABC):
     images: Sequence[str]
     splits: Sequence[str]
 
-    def __init__(self, folder: Path | str, category: str | None = None) -> None:
+    def __init__(self, folder: Path | str, stated: Description | None = None) -> None:
         self.folder = self.root = Path(folder)
-        self.name = self.folder.resolve().name
+        self.stated = stated or Description()
+        self.reading: Sequence[tuple[str, str]] = ()
+        # A name that is not UTF-8 could not be printed.
+        self.name = self.folder.resolve().name.encode(errors="replace").decode()
 
     @classmethod
     @abstractmethod
-    def recognises(cls, folder: Path) -> bool:
-        """Whether a folder has this layout, judged by names and, for tables, their beginnings."""
+    def examine(cls, folder: Path) -> Evidence:
+        """Evidence for and against this layout, from names and, for tables, their content."""
 
     @classmethod
-    def open_for_check(cls, folder: Path) -> Reader:
+    def open_for_check(cls, folder: Path, stated: Description) -> Reader:
         """The dataset, where possible also one whose `faults` would make opening it fail."""
-        return cls(folder)
+        return cls(folder, stated) if cls.takes else cls(folder)
 
     @property
     @abstractmethod
@@ -76,15 +104,48 @@ class Reader(ABC):
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""
-        return read_image(self.root / self.images[index])
+        return read_image(self._image_path(index))
 
     def image_size(self, index: int) -> tuple[int, int]:
         """(height, width) of the image at `index`, from its header."""
-        return read_image_size(self.root / self.images[index])
+        return read_image_size(self._image_path(index))
+
+    def split_taken(self, drawn: int) -> tuple[str, str]:
+        """A pair of `taken`: where the splits are from, given how many images were drawn."""
+        rule = self.stated.splits
+        if rule.listed:
+            return "splits", "stated lists"
+        stated = f"stated: {', '.join(rule.val)} validates; " if rule.val else ""
+        if not drawn:
+            return "splits", f"{stated}by names of folders and lists"
+        how = "the rest trains" if rule.val else (
+            f"drawn by names, {rule.share:.0%} to validate, seed {rule.seed}"
+        )  # fmt: skip
+        return "splits", f"{stated}{how} ({drawn} of {len(self.images)} images)"
+
+    def _image_path(self, index: int) -> Path:
+        path = self.root / self.images[index]
+        refuse_links_out(self.folder, path)
+        return path
 
     @property
     def left_out(self) -> Sequence[LeftOut]:
         """Nothing, unless a subclass says otherwise."""
+        return ()
+
+    @property
+    def taken(self) -> Sequence[tuple[str, str]]:
+        """Nothing, unless a subclass says otherwise."""
+        return ()
+
+    @property
+    def notes(self) -> Sequence[tuple[str, str]]:
+        """Nothing, unless a subclass says otherwise."""
+        return ()
+
+    @property
+    def missing(self) -> Sequence[int]:
+        """Indices of images that an index names and that are not in the folder."""
         return ()
 
     def faults(self) -> Iterator[str]:

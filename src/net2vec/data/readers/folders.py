@@ -5,30 +5,36 @@ DTD (Cimpoi et al. 2014), Places and ImageNet have this layout.
 
 from __future__ import annotations
 
-import os
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from net2vec.data.files import digest_files, hashed_split, list_files, read_lines, split_in_path
-from net2vec.data.images import IMAGE_SUFFIXES
+from net2vec.data.description import Description
+from net2vec.data.files import digest_files, list_files, read_lines
+from net2vec.data.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from net2vec.data.labels import concept_name, first_synonym, number_names
 from net2vec.data.left_out import LeftOut, count_left_out
 from net2vec.data.protocol import SPLITS, Annotation
-from net2vec.data.readers.base import Reader
+from net2vec.data.readers.base import Evidence, Reader
+from net2vec.data.readers.mask_folders import unread_masks
+from net2vec.data.readers.masks_among_classes import why_not_classes
+from net2vec.data.splits import SplitRule, split_in_path
 from net2vec.errors import DataError
 
 SCENE = "scene"
+IMAGES = "images"
 _DTD_LABELS = Path("labels", "labels_joint_anno.txt")
 _CLASSLESS = "in no folder of a class"
 _VOID = "of a class that is called void"
 _TESTING = "of a split for testing"
+_UNREAD = "of a format that is not read"
 _SYNSET_FILES = ("LOC_synset_mapping.txt", "words.txt")
 
 
 def class_root(folder: Path) -> Path:
     """The folder that contains the classes or splits: `images`, if it exists."""
-    return folder / "images" if (folder / "images").is_dir() else folder
+    return folder / IMAGES if (folder / IMAGES).is_dir() else folder
 
 
 class FolderDataset(Reader):
@@ -42,31 +48,38 @@ class FolderDataset(Reader):
 
     Args:
         folder: the folder that contains the classes, the splits, or `images` with them.
-        category: category of the classes; by default "texture" for DTD and "object" for others.
+        stated: its category, by default "texture" for DTD and "object" for others, and splits.
             Names of scenes end in `-s`, as in Broden.
 
     Raises:
-        DataError: if there are no images in class folders.
+        DataError: if there are no images in class folders, or none of a split that is stated.
     """
 
     layout = "classes"
     marks = "class/image.jpg"
-    takes_category = True
+    takes = frozenset({"category", "splits"})
     is_fallback = True
 
-    def __init__(self, folder: Path | str, category: str | None = None) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path | str, stated: Description | None = None) -> None:
+        super().__init__(folder, stated)
         self.root = class_root(self.folder)
         joint = self.folder / _DTD_LABELS
         several = _joint_labels(joint) if joint.is_file() else {}
+        category, rule = self.stated.category, self.stated.splits
         self.categories = (category or ("texture" if joint.is_file() else "object"),)
         suffix = "-s" if category == SCENE else ""
         synonyms = _synsets(self.folder)
         self._unused: dict[str, list[str]] = {_CLASSLESS: [], _VOID: [], _TESTING: []}
         splits: dict[str, str] = {}
         classes: dict[str, list[str]] = {}
-        for image in list_files(self.root, IMAGE_SUFFIXES):
-            split, name = _split_and_class(image)
+        found = list_files(self.root, IMAGE_SUFFIXES | UNREAD_SUFFIXES, within=self.folder)
+        files = [file for file in found if PurePosixPath(file).suffix.lower() in IMAGE_SUFFIXES]
+        self._unread = sorted(set(found) - set(files))
+        drawn = 0
+        for image in files:
+            found_split, name = _split_and_class(image, rule)
+            split = found_split or rule.draw(image)
+            drawn += found_split is None
             names = (concept_name(synonyms.get(n, n)) for n in several.get(image, [name]))
             named = [name + suffix for name in names if name]
             if split in SPLITS and named:
@@ -76,33 +89,55 @@ class FolderDataset(Reader):
                 self._unused[reason].append(image)
         if not classes:
             raise DataError(f"{self.folder}: no images in folders named after classes")
+        rule.check_used(files, str(self.folder))
+        self._drawn = drawn
         self.images = tuple(classes)
         self.splits = tuple(splits.values())
         self.labels, numbers = number_names(sorted({n for ns in classes.values() for n in ns}))
         self._image_labels = [tuple(numbers[name] for name in names) for names in classes.values()]
 
     @classmethod
-    def recognises(cls, folder: Path) -> bool:
-        """Whether at least two class folders contain images."""
+    def examine(cls, folder: Path) -> Evidence:
+        """At least two class folders that contain images, and signs that they are no classes."""
         root = class_root(folder)
-        classes = set()
-        for path, _, files in os.walk(root, followlinks=True):
-            if any(Path(file).suffix.lower() in IMAGE_SUFFIXES for file in files):
-                classes.add(_split_and_class(f"{Path(path).relative_to(root).as_posix()}/image")[1])
-            if len(classes - {""}) > 1:
-                return True
-        return False
+        images = list_files(root, IMAGE_SUFFIXES, within=folder)
+        classes = sorted({_split_and_class(image, SplitRule())[1] for image in images} - {""})
+        if len(classes) < 2:
+            return Evidence()
+        more = ", ..." if len(classes) > 3 else ""
+        against = [why_not_classes(folder, root), unread_masks(folder) if root == folder else None]
+        found = f"{len(classes)} class folders: {', '.join(classes[:3])}{more}"
+        return Evidence((found,), tuple(filter(None, against)))
 
     @cached_property
     def digest(self) -> str:
         """Digest of the labels of all images, and of the images."""
         settings = (self.categories, self.labels, self.splits, self._image_labels)
-        return digest_files(self.root, (), self.images, settings)
+        return digest_files(self.root, (), self.images, settings, self.folder)
 
     @cached_property
     def left_out(self) -> Sequence[LeftOut]:
-        """Images in no class folder, of void classes or of a test split."""
-        return [*count_left_out("images", self._unused)]
+        """Images in no class folder, of void classes, of a test split or of an unread format."""
+        unread = {_UNREAD: self._unread}
+        return [*count_left_out("images", self._unused), *count_left_out("images", unread)]
+
+    @property
+    def taken(self) -> Sequence[tuple[str, str]]:
+        """The folder of the classes, and where the splits are from."""
+        classes = f"{len(self.labels) - 1} folders in {self.root.name}"
+        return [("classes", classes), self.split_taken(self._drawn)]
+
+    @cached_property
+    def notes(self) -> Sequence[tuple[str, str]]:
+        """Classes whose names differ in case alone."""
+        spelt: dict[str, list[str]] = defaultdict(list)
+        for name in self.labels[1:]:
+            spelt[name.lower()].append(name)
+        return [
+            ("two classes", f"{' and '.join(names)}, which differ in case alone")
+            for names in spelt.values()
+            if len(names) > 1
+        ]
 
     def annotation(self, index: int) -> Annotation:
         """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
@@ -111,16 +146,21 @@ class FolderDataset(Reader):
         return Annotation(image_labels=tuple(dict.fromkeys(pairs)))
 
 
-def _split_and_class(image: str) -> tuple[str, str]:
-    """The split and the class of an image, from its folders; an empty class if there are none."""
+def _split_and_class(image: str, rule: SplitRule) -> tuple[str | None, str]:
+    """The split and the class of an image, from its folders; None and empty if there are none."""
     parts = PurePosixPath(image).parent.parts
     # A folder `train` that directly contains images is a class: trains.
-    split = split_in_path(parts[0]) if len(parts) > 1 else None
-    if split is not None:
+    first = split_in_path(parts[0]) if len(parts) > 1 else None
+    stated = None if rule.listed else rule.stated(image)
+    split = rule.of(image if stated or rule.listed else parts[0] if first else "")
+    if first is not None:
         parts = parts[1:]
+    if stated:  # a stated folder is none of a class, wherever it is
+        named = {part.lower() for folder in (*rule.val, *rule.train) for part in folder.split("/")}
+        parts = tuple(part for part in parts if part.lower() not in named)
     if len(parts) > 1 and len(parts[0]) == 1:
         parts = parts[1:]
-    return split or hashed_split(image), "-".join(parts)
+    return split, "-".join(parts)
 
 
 def _synsets(folder: Path) -> dict[str, str]:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from net2vec.data.files import inner_folders, list_files, split_in_path
+from net2vec.data.files import inner_folders
 from net2vec.data.images import IMAGE_SUFFIXES
 from net2vec.data.protocol import SPLITS
+from net2vec.data.splits import split_in_path
 
 IMAGE_FOLDERS = (
     "images",
@@ -24,7 +25,7 @@ IMAGE_FOLDERS = (
     "rgb",
     "data",
 )
-"""Names of image folders, in lower case; the first that exists is used."""
+"""Names of image folders, in lower case."""
 
 MASK_FOLDERS = (
     "masks",
@@ -48,31 +49,24 @@ MASK_FOLDERS = (
     "gt",
     "ann_dir",  # mmsegmentation
 )
-"""Names of mask folders, in lower case; the first that contains masks is used."""
+"""Names of mask folders, in lower case."""
 
 MASK_SUFFIXES = frozenset({".png", ".bmp", ".gif", ".tif", ".tiff"})
 
-_MASK_ENDINGS = ("annot", "_annot", "_masks", "_labels")
-
-# Cityscapes: stems of an image and its mask end differently, and each image has masks of other
-# kinds than class numbers too.
-CITYSCAPES_IMAGE = "_leftImg8bit"
-_CITYSCAPES_MASK = "_gtFine_labelIds"
+_FOLDER_ENDINGS = ("annot", "_annot", "_masks", "_labels")
 
 
 @dataclass(frozen=True)
 class FolderPair:
-    """A folder of images and the folder of their masks.
+    """Folders of images and folders of their masks next to each other.
 
     Attributes:
-        images: the folder of images.
-        masks: the folder of masks that is read.
-        other_masks: other folders of masks of the same images, which are not read.
+        images: candidates for the folder of images, the most usual name first.
+        masks: likewise for the folder of masks.
     """
 
-    images: Path
-    masks: Path
-    other_masks: tuple[Path, ...] = ()
+    images: tuple[Path, ...]
+    masks: tuple[Path, ...]
 
 
 def folder_pairs(folder: Path) -> list[FolderPair]:
@@ -82,23 +76,12 @@ def folder_pairs(folder: Path) -> list[FolderPair]:
     for name, path in inner.items():
         if split_in_path(name) in SPLITS:
             pairs += _named_pair(path)
-            beside = (inner.get(name + ending) for ending in _MASK_ENDINGS)
-            pairs += [FolderPair(path, masks) for masks in beside if masks is not None]
+            beside = (inner.get(name + ending) for ending in _FOLDER_ENDINGS)
+            pairs += [FolderPair((path,), (masks,)) for masks in beside if masks is not None]
     return pairs
 
 
-def mask_files(masks: Path) -> dict[str, str]:
-    """Masks by the stem that they share with their image, relative to the folder of masks."""
-    files = {str(Path(file).with_suffix("")): file for file in list_files(masks, MASK_SUFFIXES)}
-    numbered = {
-        stem.removesuffix(_CITYSCAPES_MASK): file
-        for stem, file in files.items()
-        if stem.endswith(_CITYSCAPES_MASK)
-    }
-    return numbered or files
-
-
-def unread_masks(folder: Path, *, only_images: bool) -> str | None:
+def unread_masks(folder: Path, *, only_images: bool = True) -> str | None:
     """Why the mask folder of an image folder is not read as such; None if there is none.
 
     Args:
@@ -107,27 +90,24 @@ def unread_masks(folder: Path, *, only_images: bool) -> str | None:
     """
     splits = [path for name, path in inner_folders(folder).items() if split_in_path(name) in SPLITS]
     for parent in (folder, *splits):
-        inner = inner_folders(parent)
-        if not _named(inner, IMAGE_FOLDERS) or _named_pair(parent):
-            continue
-        for masks in _named(inner, MASK_FOLDERS):
-            kinds = sorted({path.suffix.lower() for path in masks.rglob("*") if path.suffix})
-            if not only_images or not IMAGE_SUFFIXES.isdisjoint(kinds):
-                held = f"{' and '.join(kinds)} files" if kinds else "no pictures"
-                return f"{masks}: holds {held}; masks are read from PNG"
+        for pair in _named_pair(parent):
+            held = [
+                {p.suffix.lower() for p in masks.rglob("*") if p.suffix} for masks in pair.masks
+            ]
+            if any(kinds & MASK_SUFFIXES for kinds in held):
+                continue
+            for masks, kinds in zip(pair.masks, held, strict=True):
+                if not only_images or kinds & IMAGE_SUFFIXES:
+                    listed = " and ".join(sorted(kinds))
+                    shown = f"{listed} files" if kinds else "no pictures"
+                    return f"{masks}: holds {shown}; masks are read from PNG"
     return None
 
 
 def _named_pair(folder: Path) -> list[FolderPair]:
     inner = inner_folders(folder)
-    images = _named(inner, IMAGE_FOLDERS)
-    masks = [path for path in _named(inner, MASK_FOLDERS) if mask_files(path)] if images else []
-    if not masks:
-        return []
-    filled = (path for path in images if len(images) == 1 or list_files(path, IMAGE_SUFFIXES))
-    chosen, *others = masks
-    apart = (path for path in others if path not in chosen.parents and chosen not in path.parents)
-    return [FolderPair(next(filled, images[0]), chosen, tuple(apart))]
+    images, masks = _named(inner, IMAGE_FOLDERS), _named(inner, MASK_FOLDERS)
+    return [FolderPair(tuple(images), tuple(masks))] if images and masks else []
 
 
 def _named(inner: Mapping[str, Path], names: Iterable[str]) -> list[Path]:

@@ -2,26 +2,30 @@
 
 An image and a mask of the same stem belong together. They are in two folders (`images` and `masks`,
 or other names in `net2vec.data.readers.mask_folders`), with or without folders of the splits around
-or inside them; or in `train` and `trainannot`. A text file names the pixel values
-(`net2vec.data.labels`).
+or inside them; in `train` and `trainannot`; or in one folder, as `0.jpg` and `0_mask.png`. A text
+file names the pixel values (`net2vec.data.labels`) or colours (`net2vec.data.color_lists`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from net2vec.data.files import TEST, digest_files, hashed_split, list_files, split_in_path
-from net2vec.data.images import IMAGE_SUFFIXES, check_mask, read_indexed_mask
+from net2vec.data.color_lists import Color, ColorTable, read_color_list, show
+from net2vec.data.description import DATASET_FILE, Description
+from net2vec.data.files import digest_files, refuse_links_out
+from net2vec.data.images import check_mask, read_mask
 from net2vec.data.labels import concept_name, number_names, read_class_names
 from net2vec.data.left_out import LeftOut, count_left_out
 from net2vec.data.protocol import SPLITS, Annotation, Plane
-from net2vec.data.readers.base import Reader, label_table, look_up
-from net2vec.data.readers.mask_folders import CITYSCAPES_IMAGE, folder_pairs, mask_files
+from net2vec.data.readers.base import Evidence, Reader, label_table, look_up
+from net2vec.data.readers.mask_folders import unread_masks
+from net2vec.data.readers.pairing import normal_stem, pair_found, pair_stated, why_no_pair
 from net2vec.data.readers.split_lists import SplitLists
+from net2vec.data.splits import TEST
 from net2vec.errors import DataError
 
 VOID_VALUES = (255, 65535)
@@ -29,6 +33,11 @@ VOID_VALUES = (255, 65535)
 
 NAME_FILES = ("classes.txt", "class_names.txt", "labels.txt", "names.txt", "objectInfo150.txt")
 """Files of class names; the first one that exists is read."""
+
+COLOR_FILES = ("labelmap.txt", "label_colors.txt", "class_dict.csv", "colors.txt", "colormap.txt")
+"""Files of colours by class; the first one that exists is read."""
+
+_BLACK = (0, 0, 0)
 
 _VOC = (
     "background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse "
@@ -49,7 +58,7 @@ _PUBLISHED_NAMES = {
 
 
 class MaskDataset(Reader):
-    """Images and masks of class numbers, all in one category.
+    """Images and masks of class numbers or colours, all in one category.
 
     Images without a mask and images of a test split are left out. The split is that of a folder on
     the image's path; else that of the lists in `ImageSets` (images in none of them are left out);
@@ -57,45 +66,63 @@ class MaskDataset(Reader):
 
     Args:
         folder: the folder that contains the folders of images and masks.
-        category: category of the classes; "object" by default.
+        stated: its category ("object" by default), images and masks, names or colours of classes,
+            void values and splits.
 
     Raises:
-        DataError: if no image has a mask, or the class names are unknown.
+        DataError: if no image has a mask, the class names are unknown, or no image is in a split
+            that is stated.
     """
 
     layout = "masks"
     marks = "folders images and masks"
-    takes_category = True
+    takes = frozenset(
+        ("category", "images", "masks", "image_suffix", "mask_suffix", "classes", "colors", "void")
+    ) | {"splits"}
 
-    def __init__(self, folder: Path | str, category: str | None = None) -> None:
-        super().__init__(folder)
-        self.categories = (category or "object",)
-        self._masks: dict[str, str] = {}
-        self._lone_images: list[str] = []
-        self._lone_masks: list[str] = []
-        self._folders = folder_pairs(self.folder)
-        for pair in self._folders:
-            self._pair(pair.images, pair.masks)
-        files = (*self._masks, *self._lone_images, *self._lone_masks)
-        self._stems = {Path(file).stem for file in files}
-        self._lists = SplitLists.read(self.folder, self._stems)
+    def __init__(self, folder: Path | str, stated: Description | None = None) -> None:
+        super().__init__(folder, stated)
+        self.categories = (self.stated.category or "object",)
+        self._rule = self.stated.splits
+        if self.stated.images:
+            pairing = pair_stated(self.folder, self.stated)
+        else:
+            pairing = pair_found(self.folder)
+        self._pairing, self._masks = pairing, pairing.masks
+        self._stems = {
+            PurePosixPath(normal_stem(file)).name
+            for file in (*self._masks, *pairing.lone_images, *pairing.lone_masks)
+        }
+        self._lists = SplitLists.read(self.folder, self._stems, self._rule)
         splits = {image: self._split(image) for image in self._masks}
         self.images = tuple(image for image in sorted(splits) if splits[image] in SPLITS)
         if not self.images:
             raise DataError(f"{self.folder}: {self._why_none()}")
+        self._rule.check_used((*self._masks, *self._list_names()), str(self.folder))
         self.splits = tuple(splits[image] or "" for image in self.images)
-        named = (self.folder / name for name in NAME_FILES)
-        self._names_file = next((path for path in named if path.is_file()), None)
-        self._names = self._class_names()
-        self.labels, numbers = number_names(self._names.values())
+        self._source = ""
+        self._names, colors = self._read_names()
+        self.labels, numbers = number_names([*self._names.values(), *map(concept_name, colors)])
         # 0 and the void values mean "not annotated" unless they have a name.
-        void = dict.fromkeys((0, *VOID_VALUES), 0)
-        self._table = label_table(void | {v: numbers[name] for v, name in self._names.items()})
+        usual, named = dict.fromkeys((0, *VOID_VALUES), 0), self._names.items()
+        values = {value: numbers[name] for value, name in named}
+        if self.stated.void is None:
+            self._table = label_table(usual | values)
+        else:
+            self._table = label_table({0: -1} | values | dict.fromkeys(self.stated.void, 0))
+        labels = {color: numbers[concept_name(name)] for name, color in colors.items()}
+        self._colors: dict[Color, int] = {_BLACK: 0} | labels
+        self._color_table = ColorTable(self._colors) if colors else None
 
     @classmethod
-    def recognises(cls, folder: Path) -> bool:
-        """Whether the folder has images and masks in folders of known names."""
-        return bool(folder_pairs(folder))
+    def examine(cls, folder: Path) -> Evidence:
+        """Images and masks in folders of known names, or beside each other."""
+        pairing = pair_found(folder)
+        found = [f"{images} with {masks}" for images, masks in pairing.folders]
+        if not found:
+            unread = unread_masks(folder, only_images=False)
+            return Evidence(against=(unread,) if unread else ())
+        return Evidence(tuple(found), tuple(pairing.against))
 
     @cached_property
     def digest(self) -> str:
@@ -103,60 +130,74 @@ class MaskDataset(Reader):
         files = (file for image in self.images for file in (image, self._masks[image]))
         # `labels` does not say which pixel value has which name.
         settings = (self.categories, self.labels, self.splits, self._table.tobytes())
-        return digest_files(self.folder, (), files, settings)
+        colored = (*settings, self._colors) if self._color_table else settings
+        return digest_files(self.folder, (), files, colored)
 
     def annotation(self, index: int) -> Annotation:
         """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
         path = self.folder / self._masks[self.images[index]]
-        values = read_indexed_mask(path)
-        labels, unknown = look_up(self._table, values)
+        refuse_links_out(self.folder, path)
+        mask = read_mask(path, palettes=self._color_table is not None and not self._names)
+        if mask.ndim == 2:
+            labels, value = look_up(self._table, mask)
+            unknown = None if value is None else f"value {value}"
+        elif self._color_table is not None:
+            labels, color = self._color_table.look_up(mask)
+            unknown = None if color is None else f"colour {show(color)}"
+        else:
+            raise DataError(
+                f"{path}: pixels of kind RGB; a mask of class numbers is a palette or greyscale "
+                f"image; for one of colours write {COLOR_FILES[0]}, a name and a colour a line, as "
+                f"in `road 128 64 128`"
+            )
         if unknown is not None:
-            source = self._names_file.name if self._names_file else "the published names"
-            raise DataError(f"{path}: the value {unknown} has no name in {source}")
-        check_mask(path, values, self.image_size(index))
+            raise DataError(f"{path}: the {unknown} has no name in {self._source}")
+        check_mask(path, mask, self.image_size(index))
         return Annotation((Plane(self.categories[0], labels),))
 
     def faults(self) -> Iterator[str]:
         """Images and masks without partner in the splits used, and lists with errors."""
-        for files, partner in ((self._lone_images, "mask"), (self._lone_masks, "image")):
+        lone = ((self._pairing.lone_images, "mask"), (self._pairing.lone_masks, "image"))
+        for files, partner in lone:
             for file in files:
                 if self._split(file) in SPLITS:
                     yield f"{self.folder / file}: has no {partner} of the same name"
-        yield from self._lists.faults(self._stems)
+        if not self._rule:
+            yield from self._lists.faults(self._stems)
 
     def why_empty(self) -> str:
         """That all masks are 0, or that a void value could be given a name; else empty."""
-        masks = (read_indexed_mask(self.folder / self._masks[image]) for image in self.images)
-        present = {int(value) for values in masks for value in np.unique(values)}
+        present: set[int] = set()
+        for image in self.images:
+            mask = read_mask(self.folder / self._masks[image], palettes=False)
+            present.update(np.unique(mask).tolist() if mask.ndim == 2 else ())
         for value in VOID_VALUES:
             if value in present and value not in self._names:
-                file = self._names_file.name if self._names_file else NAME_FILES[0]
+                is_file = self._names_file is not None
                 return (
-                    f"value {value} counts as void; name it in {file} to make it a concept, "
-                    f"each line with its number, as in `{value} cat`"
+                    f"value {value} counts as void; name it in "
+                    f"{self._source if is_file else NAME_FILES[0]} to make it a concept, each line "
+                    f"with its number, as in `{value} cat`"
                 )
         return "all masks are 0" if present == {0} else ""
 
     @cached_property
     def left_out(self) -> Sequence[LeftOut]:
         """Images without mask, of a test split or on no list; merged classes; unread folders."""
-        images = sorted([*self._masks, *self._lone_images])
+        lone = sorted(self._pairing.lone_images)
+        images = sorted([*self._masks, *lone])
         split = {image: self._split(image) for image in images}
         names = [name for name in self._names.values() if name]
         repeated = [name for place, name in enumerate(names) if name in names[:place]]
         reasons = {
-            "no mask of the same name": [
-                i for i in sorted(self._lone_images) if split[i] in SPLITS
-            ],
+            "no mask of the same name": [image for image in lone if split[image] in SPLITS],
             "of a split for testing": [i for i in images if split[i] == TEST],
             "on no list in ImageSets": [i for i in images if split[i] is None],
+            "of a format that is not read": self._pairing.unread,
         }
         # VOC, for example, comes with and without the additional masks of SBD.
         other_folders = {
-            f"masks are read from {self._relative(pair.masks)}": map(
-                self._relative, pair.other_masks
-            )
-            for pair in self._folders
+            f"masks are read from {masks}": others for masks, others in self._pairing.others.items()
         }
         return [
             *count_left_out("images", reasons),
@@ -164,8 +205,23 @@ class MaskDataset(Reader):
             *count_left_out("folders", other_folders),
         ]
 
-    def _relative(self, path: Path) -> str:
-        return path.relative_to(self.folder).as_posix()
+    @cached_property
+    def taken(self) -> Sequence[tuple[str, str]]:
+        """Folders of images and masks, names, void values and lists of splits."""
+        pairs = zip(*self._pairing.folders, strict=True)
+        images, masks = (", ".join(dict.fromkeys(names)) for names in pairs)
+        kind = "colours" if self._color_table and not self._names else "class numbers"
+        void = np.flatnonzero(self._table == 0).tolist()
+        lists = [path.relative_to(self.folder).as_posix() for path in self._lists.names]
+        drawn = 0 if self._lists else sum(self._rule.of(image) is None for image in self.images)
+        return [
+            ("images", images),
+            ("masks", f"{masks} ({kind})"),
+            ("names", f"{self._source} ({len(self.labels) - 1} concepts)"),
+            *([("void values", ", ".join(map(str, void)))] if kind == "class numbers" else []),
+            *([("lists", ", ".join(lists))] if lists and not self._rule.listed else []),
+            self.split_taken(drawn),
+        ]
 
     def _why_none(self) -> str:
         """Why there is no image to use, with examples of names that do not match."""
@@ -174,33 +230,85 @@ class MaskDataset(Reader):
             listed = next((name for names in self._lists.names.values() for name in names), None)
             example = f"; a list in ImageSets has {listed!r}, an image is {next(iter(self._masks))}"
             return none + (example if listed else "")
-        lone = [*self._lone_images[:1], *self._lone_masks[:1]]
-        return f"no image has a mask of the same name; there are {' and '.join(lone)}"
+        if not self._pairing.folders:
+            return f"no folders of images and masks are known; state both in a {DATASET_FILE}"
+        return why_no_pair(self._pairing)
+
+    def _list_names(self) -> list[str]:
+        return [
+            f"{path.stem}/{name}" for path, names in self._lists.names.items() for name in names
+        ]
 
     def _split(self, file: str) -> str | None:
         """The split of an image or mask; None if there are lists but none of them contains it."""
-        drawn = hashed_split(file) if not self._lists else None
-        return split_in_path(file) or self._lists.splits.get(Path(file).stem, drawn)
+        if self._lists and not self._rule.listed and not self._rule.of(file):
+            listed = self._lists.lists.get(PurePosixPath(normal_stem(file)).name)
+            if listed is None:
+                return None
+            return self._rule.of(f"{listed}/") or self._rule.draw(file)
+        return self._rule.of(file) or self._rule.draw(file)
 
-    def _pair(self, images: Path, masks: Path) -> None:
-        mask_of = mask_files(masks)
-        for file in list_files(images, IMAGE_SUFFIXES):
-            key = str(Path(file).with_suffix("")).removesuffix(CITYSCAPES_IMAGE)
-            if mask := mask_of.pop(key, None):
-                self._masks[self._relative(images / file)] = self._relative(masks / mask)
-            else:
-                self._lone_images.append(self._relative(images / file))
-        self._lone_masks += [self._relative(masks / mask) for mask in mask_of.values()]
-
-    def _class_names(self) -> dict[int, str]:
-        """Class name by pixel value; empty for void."""
-        if self._names_file is not None:
-            names = read_class_names(self._names_file)
-            return {value: concept_name(name) for value, name in names.items()}
-        for pair in self._folders:
-            if published := _PUBLISHED_NAMES.get(pair.masks.name.lower()):
-                return {value: concept_name(name) for value, name in enumerate(published)}
-        raise DataError(
-            f"{self.folder}: pixel values have no names; write classes.txt, a name a line from 0, "
-            f"or a number and a name as in `255 cat`"
+    def _read_names(self) -> tuple[dict[int, str], Mapping[str, Color]]:
+        """Class names by pixel value (empty for void), and colours by class name."""
+        stated, colors = self.stated, self.stated.colors
+        names = stated.classes
+        if names is None and colors is None:
+            names, colors = names_beside(self.folder)
+        self._source = " and ".join(
+            one.name if isinstance(one, Path) else DATASET_FILE for one in (names, colors) if one
         )
+        listed = self._read_colors(colors) if isinstance(colors, Path) else colors or {}
+        self._names_file = names if isinstance(names, Path) else None
+        if isinstance(names, Path):
+            names = read_class_names(names)
+        if names is None and not listed:
+            published = published_names(self._pairing.folders)
+            if published is None:
+                raise DataError(
+                    f"{self.folder}: pixel values have no names; write classes.txt, a name a line "
+                    f"from 0, or a number and a name as in `255 cat`, or have `net2vec data "
+                    f"describe` begin a {DATASET_FILE}"
+                )
+            self._source, names = (
+                f"the published names of {published[0]}",
+                dict(enumerate(published[1])),
+            )
+        return {value: concept_name(name) for value, name in (names or {}).items()}, listed
+
+    def _read_colors(self, path: Path) -> Mapping[str, Color]:
+        if listed := read_color_list(path):
+            return listed
+        raise DataError(
+            f"{path}: wanted a name and a colour a line, as in `road 128 64 128` or `road #804080`"
+        )
+
+
+def published_names(folders: Sequence[tuple[str, str]]) -> tuple[str, Sequence[str]] | None:
+    """Name of a published folder of masks, and its class names; None if there is none.
+
+    Args:
+        folders: of images and masks.
+    """
+    for _, masks in folders:
+        name = PurePosixPath(masks).name
+        if name.lower() in _PUBLISHED_NAMES:
+            return name, _PUBLISHED_NAMES[name.lower()]
+    return None
+
+
+def names_beside(folder: Path) -> tuple[Path | None, Path | None]:
+    """The files of names and of colours in a dataset's folder, None where there is none.
+
+    Raises:
+        DataError: if one is a link out of the dataset.
+    """
+    names, colors = (
+        next((folder / name for name in files if (folder / name).is_file()), None)
+        for files in (NAME_FILES, COLOR_FILES)
+    )
+    for file in filter(None, (names, colors)):
+        refuse_links_out(folder, file)
+    # A list of classes may be one of colours.
+    if names is not None and colors is None and read_color_list(names):
+        return None, names
+    return names, colors

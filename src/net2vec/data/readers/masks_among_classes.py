@@ -17,7 +17,7 @@ from functools import cached_property
 from itertools import combinations, product
 from pathlib import Path, PurePosixPath
 
-from net2vec.data.files import inner_folders, list_files, read_lines, split_in_path
+from net2vec.data.files import inner_folders, list_files, read_lines
 from net2vec.data.images import (
     IMAGE_SUFFIXES,
     INDEX_MODES,
@@ -28,6 +28,7 @@ from net2vec.data.images import (
 from net2vec.data.readers.mask_folders import MASK_SUFFIXES
 from net2vec.data.readers.masks import NAME_FILES
 from net2vec.data.readers.split_lists import IMAGE_SETS
+from net2vec.data.splits import split_in_path
 from net2vec.errors import DataError
 
 _FEW_VALUES, _MANY_VALUES = 16, 64  # photographs have more, also as greyscale or palette images
@@ -78,10 +79,10 @@ def why_not_classes(folder: Path, root: Path) -> str | None:
             if outside and root not in (images.path, masks.path):
                 continue
             if reason := beside.against(images, masks, siblings, outermost=outermost):
+                where = "" if parent == folder else f"in {parent.relative_to(folder)}: "
                 return (
-                    f"{parent}: {images.path.name} and {masks.path.name} are hardly two classes, "
-                    f"for {reason}; call the folders images and masks to have them read as such, "
-                    f"or name both in {NAME_FILES[0]} if they are classes"
+                    f"{where}{images.path.name} and {masks.path.name} are hardly two classes, for "
+                    f"{reason}"
                 )
     return None
 
@@ -209,7 +210,7 @@ def _pairs(siblings: list[_Sibling], every: bool) -> Iterator[tuple[_Sibling, _S
 def _siblings(folder: Path) -> dict[Path, list[_Sibling]]:
     """Folders that contain images at any depth, by parent folder with several of them."""
     files: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for file in list_files(folder, IMAGE_SUFFIXES):
+    for file in list_files(folder, IMAGE_SUFFIXES, within=folder):
         start = 0
         while (end := file.find("/", start)) >= 0:
             files[file[:start]][file[start:end]].append(file[end + 1 :])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from net2vec.data.checked import annotation_of
 from net2vec.data.files import in_threads
 from net2vec.data.left_out import LeftOut
-from net2vec.data.opening import DIORAMA, readable, recognise
+from net2vec.data.opening import DIORAMA, readable, recognise_source
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.readers.base import image_faults
 from net2vec.data.readers.broden import one_line
@@ -23,10 +24,12 @@ class Checked:
     Attributes:
         faults: each as `file: reason`, without repetition.
         left_out: items that are not part of the dataset; not faults in themselves.
+        notes: what was read in a way that may surprise, as pairs of what and how.
     """
 
     faults: list[str]
     left_out: Sequence[LeftOut] = ()
+    notes: Sequence[tuple[str, str]] = ()
 
 
 def check_dataset(
@@ -34,6 +37,7 @@ def check_dataset(
     *,
     workers: int = 2,
     progress: Callable[[int, int], object] = lambda images, total: None,
+    **stated: Any,
 ) -> Checked:
     """Reads every image and mask of a dataset.
 
@@ -45,6 +49,7 @@ def check_dataset(
         source: as for `open_dataset`.
         workers: number of threads.
         progress: called with the number of images read since the last call, and of all images.
+        stated: `category`, `reader`, `dataset` and `split`, as for `open_dataset`.
 
     Raises:
         DataError: if there is no such dataset, or its layout is not recognised.
@@ -55,11 +60,11 @@ def check_dataset(
         diorama = Diorama()
         found = _read_all(diorama, lambda index: image_faults(diorama, index), workers, progress)
         return Checked(_one_line_each(found))
-    with readable(Path(source)):
-        reader, folder = recognise(Path(source))
+    recognised = recognise_source(source, **stated)
+    folder = recognised.folder
     try:
         with readable(folder):
-            dataset = reader.open_for_check(folder)
+            dataset = recognised.open(for_check=True)
             faults = [*dataset.faults()]
     except DataError as error:
         return Checked([one_line(str(error))])
@@ -67,7 +72,7 @@ def check_dataset(
     if not any(_may_hold_concept(dataset, index) for index in range(len(dataset.images))):
         reasons = filter(None, ("no concept has any annotated pixel or image", dataset.why_empty()))
         faults.append(f"{folder}: {'; '.join(reasons)}")
-    return Checked(_one_line_each(faults), dataset.left_out)
+    return Checked(_one_line_each(faults), dataset.left_out, dataset.notes)
 
 
 def find_faults(
@@ -75,9 +80,10 @@ def find_faults(
     *,
     workers: int = 2,
     progress: Callable[[int, int], object] = lambda images, total: None,
+    **stated: Any,
 ) -> list[str]:
     """The faults that `check_dataset` finds, with the same arguments and errors."""
-    return check_dataset(source, workers=workers, progress=progress).faults
+    return check_dataset(source, workers=workers, progress=progress, **stated).faults
 
 
 def _read_all(

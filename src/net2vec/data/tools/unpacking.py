@@ -149,6 +149,8 @@ def _chunks(archive: Path, member: _Member) -> Iterator[bytes]:
 @contextmanager
 def _members(archive: Path) -> Iterator[list[_Member]]:
     """The files of an archive, which is open within the block."""
+    if archive.exists() and not (archive.is_file() or archive.is_dir()):
+        raise DataError(f"{archive}: not a regular file; wanted an archive")
     with ExitStack() as opened:
         with _reading(archive):
             if zipfile.is_zipfile(archive):

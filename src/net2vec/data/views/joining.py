@@ -15,7 +15,14 @@ from PIL import Image
 from net2vec.data.checked import annotation_of, digest_of
 from net2vec.data.labels import number_names
 from net2vec.data.left_out import LeftOut
-from net2vec.data.optional import image_size, image_sources, layout_of, left_out_of
+from net2vec.data.optional import (
+    image_size,
+    image_sources,
+    layout_of,
+    left_out_of,
+    missing_of,
+    taken_of,
+)
 from net2vec.data.protocol import Annotation, ProbeDataset
 from net2vec.data.views.relabelling import renumber
 from net2vec.data.views.view import digest_view
@@ -76,6 +83,25 @@ class JoinedDataset:
             replace(item, example=f"{prefix}/{item.example}")
             for prefix, dataset in zip(self._prefixes, self._datasets, strict=True)
             for item in left_out_of(dataset)
+        ]
+
+    @property
+    def taken(self) -> Sequence[tuple[str, str]]:
+        """What was taken for what in the datasets' folders, with their names."""
+        return [
+            (f"{prefix}: {what}", as_what)
+            for prefix, dataset in zip(self._prefixes, self._datasets, strict=True)
+            for what, as_what in taken_of(dataset)
+        ]
+
+    @property
+    def missing(self) -> Sequence[int]:
+        """Indices of images that an index names and that are not there."""
+        starts = [0, *self._ends]
+        return [
+            start + index
+            for start, dataset in zip(starts, self._datasets, strict=False)
+            for index in missing_of(dataset)
         ]
 
     def image(self, index: int) -> Image.Image:

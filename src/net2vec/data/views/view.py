@@ -10,7 +10,14 @@ from PIL import Image
 
 from net2vec.data.checked import digest_of
 from net2vec.data.left_out import LeftOut
-from net2vec.data.optional import image_size, image_sources, layout_of, left_out_of
+from net2vec.data.optional import (
+    image_size,
+    image_sources,
+    layout_of,
+    left_out_of,
+    missing_of,
+    taken_of,
+)
 from net2vec.data.protocol import ProbeDataset
 
 
@@ -44,6 +51,16 @@ class DatasetView:
     def left_out(self) -> Sequence[LeftOut]:
         """Items that the dataset leaves out."""
         return left_out_of(self._dataset)
+
+    @property
+    def taken(self) -> Sequence[tuple[str, str]]:
+        """What was taken for what in the dataset's folder."""
+        return taken_of(self._dataset)
+
+    @property
+    def missing(self) -> Sequence[int]:
+        """Indices of images that an index names and that are not there."""
+        return missing_of(self._dataset)
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""

@@ -144,6 +144,8 @@ def read_definition(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
         return text_format.Parse(text, net_parameter()(), allow_unknown_field=True)
+    except RecursionError:
+        raise NetworkError(f"{path} is no readable prototxt: nested too deeply") from None
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
         reason = str(error).partition("\n")[0]
         raise NetworkError(f"{path} is no readable prototxt: {reason}") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from net2vec.data.files import read_regular
 from net2vec.errors import DataError
 
 
@@ -43,7 +44,7 @@ class Table:
         """
         # pandas would fill short rows and take additional fields for an index.
         try:
-            columns, *rows = _parse(path.read_text(encoding="utf-8-sig"))
+            columns, *rows = _parse(read_regular(path).decode("utf-8-sig"))
         except FileNotFoundError:
             raise DataError(f"{path}: the file is missing") from None
         except (OSError, ValueError, csv.Error) as fault:
@@ -68,7 +69,7 @@ def _parse(text: str) -> list[tuple[int, list[str]]]:
         ValueError: if there is none.
         csv.Error: if a quotation mark is not closed.
     """
-    reader = csv.reader(io.StringIO(text), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=None), strict=True)
     rows, line = [], 1
     for row in reader:
         if len(row) > 1 or (row and row[0].strip()):

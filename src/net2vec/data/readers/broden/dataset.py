@@ -16,11 +16,12 @@ import pandas as pd
 from jaxtyping import Int
 from PIL import Image
 
-from net2vec.data.files import digest_files, inside
+from net2vec.data.description import Description
+from net2vec.data.files import digest_files, inside, is_there
 from net2vec.data.images import read_color_mask, read_image, read_image_size
 from net2vec.data.labels import concept_name
 from net2vec.data.protocol import Annotation, Plane
-from net2vec.data.readers.base import Reader, label_table, look_up
+from net2vec.data.readers.base import Evidence, Reader, label_table, look_up
 from net2vec.data.readers.broden.tables import (
     CATEGORIES,
     IMAGE,
@@ -33,6 +34,7 @@ from net2vec.data.readers.broden.tables import (
 from net2vec.errors import DataError
 
 _MAX_DIGITS = 9
+_MAX_HEADER = 1 << 16  # bytes
 
 
 class BrodenDataset(Reader):
@@ -77,15 +79,31 @@ class BrodenDataset(Reader):
         self._table = label_table(void | {n: label for label, n in enumerate(concepts, start=1)})
 
     @classmethod
-    def recognises(cls, folder: Path) -> bool:
-        """Whether the folder has Broden's index, or both of its other tables."""
+    def examine(cls, folder: Path) -> Evidence:
+        """Broden's index, or both of its other tables."""
         tables = [name for name in (INDEX, LABELS, CATEGORIES) if (folder / name).is_file()]
-        return INDEX in tables or len(tables) == 2
+        if len(tables) > 1 or (tables == [INDEX] and _is_index(folder / INDEX)):
+            return Evidence(tuple(tables))
+        return Evidence()
 
     @classmethod
-    def open_for_check(cls, folder: Path) -> BrodenDataset:
+    def open_for_check(cls, folder: Path, stated: Description) -> BrodenDataset:
         """The dataset, also if rows of its tables are invalid."""
         return cls(folder, BrodenTables.read(folder))
+
+    @property
+    def taken(self) -> list[tuple[str, str]]:
+        """The tables."""
+        return [
+            ("images", f"{INDEX} ({len(self.images)} rows)"),
+            ("names", f"{LABELS} ({len(self.labels) - 1} concepts)"),
+            ("categories", f"{CATEGORIES} ({', '.join(self.categories)})"),
+        ]
+
+    @cached_property
+    def missing(self) -> list[int]:
+        """Indices of images in the index that are not in `images`."""
+        return [i for i, name in enumerate(self.images) if not is_there(self.root, name)]
 
     def faults(self) -> Iterator[str]:
         """Contradictions within the tables, as `file: reason`."""
@@ -102,14 +120,16 @@ class BrodenDataset(Reader):
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""
-        path = inside(self.root, self.images[index])
+        path = inside(self.root, self.images[index], self.folder)
         image = read_image(path)
         _check_size(path, "image", image.size[::-1], self._image_sizes[index])
         return image
 
     def image_size(self, index: int) -> tuple[int, int]:
         """(height, width) of the image at `index`, from the index or else from its header."""
-        return self._image_sizes[index] or read_image_size(inside(self.root, self.images[index]))
+        return self._image_sizes[index] or read_image_size(
+            inside(self.root, self.images[index], self.folder)
+        )
 
     def annotation(self, index: int) -> Annotation:
         """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
@@ -156,7 +176,7 @@ class BrodenDataset(Reader):
         return label
 
     def _mask(self, index: int, token: str) -> Int[np.ndarray, "y x"]:
-        path = inside(self.root, token)
+        path = inside(self.root, token, self.folder)
         channels = read_color_mask(path)
         _check_size(path, "mask", channels.shape[:2], self._mask_sizes[index])
         labels, unknown = look_up(
@@ -165,6 +185,13 @@ class BrodenDataset(Reader):
         if unknown is not None:
             raise DataError(f"{path}: the label number {unknown} is not in {LABELS}")
         return labels
+
+
+def _is_index(path: Path) -> bool:
+    """Whether the first line of a table names the columns of an index."""
+    with path.open("rb") as file:
+        header = file.readline(_MAX_HEADER).decode("utf-8-sig", errors="replace")
+    return {IMAGE, SPLIT} <= {name.strip().strip('"') for name in header.split(",")}
 
 
 def _check_size(

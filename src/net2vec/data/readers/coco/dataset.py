@@ -7,6 +7,7 @@ Supercategories are the dataset's categories.
 
 from __future__ import annotations
 
+import json
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -17,17 +18,20 @@ import numpy as np
 from jaxtyping import Bool, Int
 from PIL import Image
 
-from net2vec.data.files import TEST, digest_files, hashed_split, inside, split_in_path
-from net2vec.data.images import read_image, same_shape
+from net2vec.data.description import Description
+from net2vec.data.files import digest_files, inside, is_there, list_files, refuse_links_out
+from net2vec.data.images import IMAGE_SUFFIXES, read_image, read_image_size, same_shape
 from net2vec.data.labels import number_names
 from net2vec.data.left_out import LeftOut, count_left_out
 from net2vec.data.protocol import Annotation, Plane
-from net2vec.data.readers.base import Reader
+from net2vec.data.readers.base import Evidence, Reader
 from net2vec.data.readers.coco.documents import Document
 from net2vec.data.readers.coco.locating import Locator
+from net2vec.data.splits import TEST, split_in_path
 from net2vec.errors import DataError
 
-_SNIFFED_BYTES = 1 << 16
+_SNIFFED_BYTES, _PARSED_BYTES = 1 << 16, 16 << 20
+_LISTS = ("images", "annotations", "categories")
 _REGIONLESS = ("captions", "person_keypoints", "image_info")
 
 
@@ -35,19 +39,33 @@ def _annotation_files(folder: Path) -> Iterator[Path]:
     splits = [path for path in sorted(folder.glob("*/")) if split_in_path(path.name)]
     for parent in (folder, folder / "annotations", *splits):
         for path in sorted(parent.glob("*.json")):
-            if not path.name.startswith(_REGIONLESS) and _looks_like_coco(path):
-                yield path
+            if path.is_file() and not path.name.startswith(_REGIONLESS):
+                refuse_links_out(folder, path)
+                if _looks_like_coco(path):
+                    yield path
 
 
 def _looks_like_coco(path: Path) -> bool:
+    """Whether a file has lists of images and regions; large and damaged ones by their ends."""
+    named = path.name.startswith(("instances", "stuff", "panoptic"))
+    size = path.stat().st_size
     with path.open("rb") as file:
         ends = file.read(_SNIFFED_BYTES)
-        file.seek(max(0, path.stat().st_size - _SNIFFED_BYTES))
+        file.seek(max(0, size - _SNIFFED_BYTES))
         ends += file.read()
+        if b'"images"' not in ends and size <= 2 * _SNIFFED_BYTES:
+            return False
+        file.seek(0)
+        if not named and size <= _PARSED_BYTES:
+            try:
+                content = json.load(file)
+            except (ValueError, RecursionError):
+                pass  # damaged: told when it is read
+            else:
+                lists = [content.get(k) for k in _LISTS] if isinstance(content, dict) else []
+                return bool(lists) and isinstance(lists[0], list) and list in map(type, lists[1:])
     # The middle of large files, hundreds of megabytes of annotations, is not read.
-    described = path.name.startswith(("instances", "stuff", "panoptic")) or any(
-        key in ends for key in (b'"categories"', b'"annotations"')
-    )
+    described = named or any(f'"{key}"'.encode() in ends for key in _LISTS[1:])
     return described and b'"images"' in ends
 
 
@@ -60,42 +78,56 @@ class CocoDataset(Reader):
 
     Args:
         folder: the folder that contains the JSON files, or `annotations` with them.
+        stated: its splits.
 
     Raises:
-        DataError: if a JSON file is invalid, or an image in it matches several files.
+        DataError: if a JSON file is invalid, an image in it matches several files, or no image is
+            in a split that is stated.
     """
 
     layout = "COCO"
     marks = "*.json of instances, stuff or panoptic"
+    takes = frozenset({"splits"})
 
-    def __init__(self, folder: Path | str) -> None:
-        super().__init__(folder)
-        self._documents = [Document.read(path) for path in _annotation_files(self.folder)]
-        self._regions: dict[str, list[tuple[Document, int]]] = defaultdict(list)
+    def __init__(self, folder: Path | str, stated: Description | None = None) -> None:
+        super().__init__(folder, stated)
+        rule = self.stated.splits
+        paths = list(_annotation_files(self.folder))
+        self._documents = [Document.read(path, self.folder) for path in paths]
+        self._regions: dict[str, list[tuple[Document, int | str]]] = defaultdict(list)
         splits: dict[str, str] = {}
-        located = Locator(self.folder, set(self._panoptic_files()))
+        drawn: set[str] = set()
+        self._located = Locator(self.folder, set(self._panoptic_files()))
         for document in self._documents:
             for image_id, file_name in document.image_names.items():
-                name = located(file_name, document.path)
+                name = self._located(file_name, document.path)
                 self._check_same(name, document, file_name)
-                if split := split_in_path(name) or document.split:
+                stated_split = rule.stated(name) or rule.stated(document.place)
+                if split := stated_split or rule.of(name) or rule.of(document.place):
                     splits[name] = split
-                splits.setdefault(name, hashed_split(name))
+                    drawn.discard(name)
+                elif name not in splits:
+                    splits[name] = rule.draw(name)
+                    drawn.add(name)
                 self._regions[name].append((document, image_id))
         self.images = tuple(sorted(name for name, split in splits.items() if split != TEST))
         self.splits = tuple(splits[name] for name in self.images)
+        self._drawn = len(drawn)
         self._unused = sorted(set(splits) - set(self.images))
         if not self.images:
             raise DataError(f"{self.folder}: no images for training or validation")
+        rule.check_used([*splits, *(d.place for d in self._documents)], str(self.folder))
         pairs = [pair for document in self._documents for pair in document.categories.values()]
         self.labels, self._numbers = number_names(name for name, _ in pairs)
         # A supercategory of void labels only would be a category without concepts.
         self.categories = tuple(dict.fromkeys(category for name, category in pairs if name))
 
     @classmethod
-    def recognises(cls, folder: Path) -> bool:
-        """Whether the beginning and end of a JSON file look like COCO's."""
-        return any(True for _ in _annotation_files(folder))
+    def examine(cls, folder: Path) -> Evidence:
+        """JSON files with lists of images and of regions or categories."""
+        found = tuple(str(path.relative_to(folder)) for path in _annotation_files(folder))
+        empty = bool(found) and not list_files(folder, IMAGE_SUFFIXES, within=folder)
+        return Evidence(found, ("no image is in the folder",) if empty else ())
 
     def _check_same(self, name: str, document: Document, file_name: str) -> None:
         """Checks that a file is not matched by two images which the JSON files distinguish.
@@ -144,34 +176,70 @@ class CocoDataset(Reader):
             for path in document.panoptic_files()
         ]
 
+    @property
+    def taken(self) -> Sequence[tuple[str, str]]:
+        """The JSON files, and where the splits are from."""
+        files = ", ".join(str(d.path.relative_to(self.folder)) for d in self._documents)
+        return [("regions", files), self.split_taken(self._drawn)]
+
+    @property
+    def notes(self) -> Sequence[tuple[str, str]]:
+        """Categories of one name, and images in other places than their names say."""
+        notes = [
+            ("one concept", f"the {len(ids)} categories {name!r} ({', '.join(map(str, ids))})")
+            for document in self._documents
+            for name, ids in document.repeated_names()
+        ]
+        if elsewhere := self._located.elsewhere:
+            found, name = next(iter(elsewhere.items()))
+            notes.append(("images elsewhere", f"{len(elsewhere)}, as {found} for {name!r}"))
+        return notes
+
+    @cached_property
+    def missing(self) -> Sequence[int]:
+        """Indices of images that a JSON file lists and that are not in the folder."""
+        return [i for i, name in enumerate(self.images) if not is_there(self.folder, name)]
+
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""
-        path = inside(self.folder, self.images[index])
+        name = self.images[index]
+        nowhere = f"no folder within {self.folder} has an image of the name {Path(name).name}"
+        try:
+            path = inside(self.folder, name)
+        except DataError as error:
+            if is_there(self.folder, name):  # a link
+                raise
+            raise DataError(f"{error}, and {nowhere}") from None
         if not os.path.exists(path):  # noqa: PTH110 - which is false where a name is too long
-            raise DataError(
-                f"{path}: the file is missing, and no folder within {self.folder} has an image of "
-                f"the name {path.name}"
-            )
+            raise DataError(f"{path}: the file is missing, and {nowhere}")
         image = read_image(path)
         height, width = self.image_size(index)
         # Resized images are accepted.
         if not same_shape(image.size[::-1], (height, width)):
-            raise DataError(
-                f"{path}: the image is {image.width}x{image.height}, its JSON file says "
-                f"{width}x{height}"
-            )
+            raise self._other_shape(path, image.size[::-1], (height, width))
         return image
 
     def image_size(self, index: int) -> tuple[int, int]:
         """(height, width) of the image at `index`, from its JSON file."""
         document, image_id = self._regions[self.images[index]][0]
-        return document.image_sizes[image_id]
+        return document.size(image_id)
+
+    def _other_shape(self, path: Path, found: tuple[int, int], said: tuple[int, int]) -> DataError:
+        return DataError(
+            f"{path}: the image is {found[1]}x{found[0]}, its JSON file says {said[1]}x{said[0]}"
+        )
 
     def annotation(self, index: int) -> Annotation:
         """The annotation of the image at `index`, as `ProbeDataset.annotation`.
 
         Where regions of a category overlap, the later label is put on the category's next plane.
         """
+        name, size = self.images[index], self.image_size(index)
+        # Before any mask of the size that a JSON file says is made.
+        if is_there(self.folder, name):
+            path = inside(self.folder, name)
+            if not same_shape(found := read_image_size(path), size):
+                raise self._other_shape(path, found, size)
         masks: dict[str, dict[int, Bool[np.ndarray, "y x"]]] = defaultdict(dict)
         for document, image_id in self._regions[self.images[index]]:
             for category_id, mask in document.masks(image_id):

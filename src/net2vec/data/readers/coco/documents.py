@@ -11,13 +11,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool
+from PIL import Image
 
-from net2vec.data.files import inside
+from net2vec.data.files import inside, read_regular
 from net2vec.data.images import check_mask, read_color_mask
 from net2vec.data.labels import concept_name
 from net2vec.data.readers.coco.locating import split_of
 from net2vec.data.readers.coco.regions import MIN_POINTS, decode_regions, encode_region
 from net2vec.errors import DataError
+
+MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+"""Pillow refuses larger images."""
+
+_Id = int | str
 
 
 class _Region(NamedTuple):
@@ -34,20 +40,23 @@ class Document:
     Attributes:
         path: its path.
         split: the split in its name or that of its folder, if any.
-        image_names, image_sizes: file name and (height, width) by image id.
+        place: names that may stand for a split: its own, the words in it, and its folder's.
+        image_names, image_sizes: file name and (height, width) by image id, a number or a text.
         categories: (name, supercategory) by category id; the name is empty for a void category.
         regionless: image id of each annotation that has only a box.
         pointless: image id of each polygon of fewer than `MIN_POINTS` points.
         unlisted: image id of each annotation whose image is not listed.
     """
 
-    def __init__(self, path: Path, content: dict[str, Any]) -> None:
+    def __init__(self, path: Path, folder: Path, content: dict[str, Any]) -> None:
         self.path = path
         self.split = split_of(path)
-        self.image_names: dict[int, str] = {}
-        self.image_sizes: dict[int, tuple[int, int]] = {}
+        self.place = "/".join([path.stem, *path.stem.split("_"), path.parent.name, ""])
+        self._dataset = folder
+        self.image_names: dict[_Id, str] = {}
+        self.image_sizes: dict[_Id, tuple[int, int]] = {}
         for image in content["images"]:
-            number, name = int(image["id"]), str(image["file_name"])
+            number, name = _identity(image["id"]), _file_name(image)
             if self.image_names.setdefault(number, name) != name:
                 known = self.image_names[number]
                 raise DataError(
@@ -56,14 +65,17 @@ class Document:
             self.image_sizes[number] = (int(image["height"]), int(image["width"]))
         self.categories: dict[int, tuple[str, str]] = {}
         for category in content["categories"]:
-            names = concept_name(category["name"]), str(category.get("supercategory") or "object")
+            names = (
+                concept_name(_unicode(category["name"])),
+                _unicode(category.get("supercategory") or "object"),
+            )
             if self.categories.setdefault(int(category["id"]), names) != names:
                 raise DataError(f"{path}: the id {category['id']} stands for two categories")
-        self.regionless: list[int] = []
-        self.pointless: list[int] = []
-        self.unlisted: list[int] = []
-        self._regions: dict[int, list[_Region]] = defaultdict(list)
-        self._segments: dict[int, tuple[str, dict[int, int]]] = {}
+        self.regionless: list[_Id] = []
+        self.pointless: list[_Id] = []
+        self.unlisted: list[_Id] = []
+        self._regions: dict[_Id, list[_Region]] = defaultdict(list)
+        self._segments: dict[_Id, tuple[str, dict[int, int]]] = {}
         for annotation in content["annotations"]:
             self._add(annotation)
         used = {region.category for regions in self._regions.values() for region in regions}
@@ -72,12 +84,14 @@ class Document:
             raise DataError(f"{path}: category {min(unknown)} is used but not listed")
 
     def _add(self, annotation: dict[str, Any]) -> None:
-        image = int(annotation["image_id"])
+        image = _identity(annotation["image_id"])
         if image not in self.image_names:
             self.unlisted.append(image)
         elif "segments_info" in annotation:
             segments = {int(s["id"]): int(s["category_id"]) for s in annotation["segments_info"]}
-            file = str(annotation["file_name"])
+            if beyond := [number for number in segments if not 0 <= number < 256**3]:
+                raise ValueError(f"no pixel can hold the segment {str(beyond[0])[:20]}")
+            file = _unicode(annotation["file_name"])
             if self._segments.setdefault(image, (file, segments)) != (file, segments):
                 name = self.image_names[image]
                 raise DataError(f"{self.path}: {name} has two masks of segments; wanted one")
@@ -86,7 +100,7 @@ class Document:
         else:
             self.regionless.append(image)
 
-    def _add_region(self, image: int, annotation: dict[str, Any]) -> None:
+    def _add_region(self, image: _Id, annotation: dict[str, Any]) -> None:
         """Keeps a region without polygons of one or two points, which some drawing tools leave."""
         code = annotation["segmentation"]
         if isinstance(code, list):
@@ -98,16 +112,39 @@ class Document:
             self._regions[image].append(_Region(annotation.get("id"), category, code))
 
     @classmethod
-    def read(cls, path: Path) -> Document:
-        """Reads a JSON file.
+    def read(cls, path: Path, folder: Path) -> Document:
+        """Reads a JSON file of a dataset in `folder`.
 
         Raises:
             DataError: if it is invalid or contradicts itself.
         """
         try:
-            return cls(path, json.loads(path.read_bytes()))
+            return cls(path, folder, json.loads(read_regular(path)))
+        except RecursionError:
+            raise DataError(f"{path}: not a COCO annotation file (nested too deeply)") from None
         except (OSError, LookupError, ValueError, TypeError, AttributeError, OverflowError) as err:
             raise DataError(f"{path}: not a COCO annotation file ({err!r})") from None
+
+    def repeated_names(self) -> Iterator[tuple[str, list[int]]]:
+        """Names of several categories, with their ids."""
+        ids: dict[str, list[int]] = defaultdict(list)
+        for number, (name, _) in self.categories.items():
+            ids[name].append(number)
+        yield from ((name, numbers) for name, numbers in ids.items() if name and len(numbers) > 1)
+
+    def size(self, image_id: _Id) -> tuple[int, int]:
+        """(height, width) of an image.
+
+        Raises:
+            DataError: if no image that is read has this size; its masks could exhaust memory.
+        """
+        height, width = self.image_sizes[image_id]
+        if not (height > 0 < width and height * width <= MAX_PIXELS):
+            raise DataError(
+                f"{self.path}: {self.image_names[image_id]} is said to have {width}x{height} "
+                f"pixels; wanted 1 to {MAX_PIXELS}"
+            )
+        return height, width
 
     def faults(self) -> Iterator[str]:
         """Annotations of images that are not listed, as `file: reason`."""
@@ -118,7 +155,7 @@ class Document:
                 f"list, first of the id {first}"
             )
 
-    def masks(self, image_id: int) -> Iterator[tuple[int, Bool[np.ndarray, "y x"]]]:
+    def masks(self, image_id: _Id) -> Iterator[tuple[int, Bool[np.ndarray, "y x"]]]:
         """Category and mask of each category in an image.
 
         Raises:
@@ -133,9 +170,9 @@ class Document:
         for category, regions in encoded.items():
             yield category, decode_regions(regions)
 
-    def _encoded(self, region: _Region, image_id: int) -> Any:
+    def _encoded(self, region: _Region, image_id: _Id) -> Any:
         try:
-            return encode_region(region.code, *self.image_sizes[image_id])
+            return encode_region(region.code, *self.size(image_id))
         except ModuleNotFoundError:
             raise DataError(
                 f"{self.path}: reading it needs pycocotools; pip install 'net2vec[coco]'"
@@ -145,11 +182,11 @@ class Document:
             which = "a region" if region.id is None else f"the region of annotation {region.id}"
             raise DataError(f"{self.path}: {which} in {name} is damaged ({fault})") from None
 
-    def _segment_masks(self, image_id: int) -> Iterator[tuple[int, Bool[np.ndarray, "y x"]]]:
+    def _segment_masks(self, image_id: _Id) -> Iterator[tuple[int, Bool[np.ndarray, "y x"]]]:
         file, segments = self._segments[image_id]
-        path = inside(self._panoptic_folder, file)
+        path = inside(self._panoptic_folder, file, self._dataset)
         channels = read_color_mask(path).astype(np.int32)
-        check_mask(path, channels, self.image_sizes[image_id])
+        check_mask(path, channels, self.size(image_id))
         ids = channels[..., 0] + 256 * channels[..., 1] + 65536 * channels[..., 2]
         for segment in np.unique(ids[ids > 0]).tolist():
             if segment not in segments:
@@ -166,6 +203,32 @@ class Document:
     def _panoptic_folder(self) -> Path:
         folders = (self.path.with_suffix(""), self.path.parent.parent / self.path.stem)
         return next((folder for folder in folders if folder.is_dir()), folders[0])
+
+
+def _identity(value: Any) -> _Id:
+    """The id of an image: a number, also as text, or the text that Cityscapes has."""
+    if isinstance(value, str) and not value.isdecimal():
+        return _unicode(value)
+    return int(value)
+
+
+def _file_name(image: dict[str, Any]) -> str:
+    """The name of an image; LVIS gives only where it was, `.../train2017/000000391895.jpg`."""
+    if "file_name" in image:
+        return _unicode(image["file_name"])
+    url = _unicode(image.get("coco_url") or "")
+    if not url:
+        raise ValueError(f"the image {image['id']} has neither file_name nor coco_url")
+    return "/".join(url.split("/")[-2:])
+
+
+def _unicode(value: Any) -> str:
+    text = str(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{text!a} is no valid Unicode") from None
+    return text
 
 
 def _is_pointless(polygon: Any) -> bool:

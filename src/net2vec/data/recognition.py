@@ -1,0 +1,258 @@
+"""Decides which reader reads a folder: the one module that does.
+
+Every reader says what it found in a folder for and against itself. A folder that one of them reads
+whole is read by it; one that two could read, or none reads whole, is refused with the readings. A
+user decides by naming a reader or by a `dataset.toml`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from net2vec.data.description import DATASET_FILE, Description
+from net2vec.data.files import list_files, refuse_links_out
+from net2vec.data.images import IMAGE_SUFFIXES
+from net2vec.data.readers import READERS, Evidence, MaskDataset, Reader
+from net2vec.data.readers.folders import IMAGES
+from net2vec.data.registry import known_readers
+from net2vec.data.splits import split_in_path
+from net2vec.errors import DataError
+
+_HOW = "choose by --reader NAME, or by dataset.toml, which `net2vec data describe` begins"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a reader found in a folder, which may be one within that which the user named."""
+
+    reader: type[Reader]
+    folder: Path
+    evidence: Evidence
+
+    def __str__(self) -> str:
+        found, against = ", ".join(self.evidence.found), "; ".join(self.evidence.against)
+        return f"{self.reader.layout} ({found}{f'; but {against}' if against else ''})"
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """The reader of a folder.
+
+    Attributes:
+        reader: the reader.
+        folder: the folder that has its layout: the named one, or one within it.
+        stated: what the user states of the dataset.
+        because: why it was chosen.
+        others: other readings, which were passed over.
+    """
+
+    reader: type[Reader]
+    folder: Path
+    stated: Description
+    because: str
+    others: tuple[str, ...] = ()
+
+    def open(self, *, for_check: bool = False) -> Reader:
+        """Opens the dataset; with `for_check` one with faults too where possible.
+
+        Raises:
+            DataError: if it cannot be opened, or its reader takes nothing of what is stated.
+        """
+        check_taken(self.reader, self.stated, self.folder)
+        if for_check:
+            dataset = self.reader.open_for_check(self.folder, self.stated)
+        elif self.reader.takes:
+            dataset = self.reader(self.folder, self.stated)
+        else:  # other packages' readers need no such argument
+            dataset = self.reader(self.folder)
+        dataset.reading = [
+            ("folder", str(self.folder)),
+            ("read as", f"{self.reader.layout}: {self.because}"),
+            *(("not read as", other) for other in self.others),
+        ]
+        return dataset
+
+
+def recognise(
+    folder: Path, stated: Description | None = None, reader: str | None = None
+) -> Recognised:
+    """The reader of a folder, and the folder within it that has the reader's layout.
+
+    Args:
+        folder: the folder that the user names.
+        stated: what the user states; by default the `dataset.toml` in the folder, if any.
+        reader: name of the reader, which takes precedence over that in the description.
+
+    Raises:
+        DataError: if no reader is stated and none, or more than one, reads the folder whole, or if
+            the folder contains several datasets.
+    """
+    source = "as stated"
+    if stated is None:
+        stated, folder = _described(folder)
+        source = f"as {DATASET_FILE} states"
+    name = reader or stated.reader or (MaskDataset.layout if stated.masks else None)
+    if name is None:
+        chosen, others = _decide(folder)
+        because = ", ".join(chosen.evidence.found)
+        return Recognised(chosen.reader, chosen.folder, stated, because, tuple(map(str, others)))
+    chosen_reader = reader_of(name)
+    found = next(_findings([chosen_reader], _levels(folder)), None)
+    inner = found.folder if found and found.evidence.found and not stated.masks else folder
+    return Recognised(chosen_reader, inner, stated, "as stated" if reader else source)
+
+
+def reader_of(name: str) -> type[Reader]:
+    """The reader of a layout by its name, in any case.
+
+    Raises:
+        DataError: if there is none.
+    """
+    readers = {reader.layout.lower(): reader for reader in known_readers()}
+    if name.lower() in readers:
+        return readers[name.lower()]
+    close = difflib.get_close_matches(name.lower(), readers, n=1)
+    layouts = ", ".join(reader.layout for reader in readers.values())
+    hint = f"did you mean {readers[close[0]].layout}?" if close else f"known are {layouts}"
+    raise DataError(f"there is no reader {name!r}; {hint}")
+
+
+def examine(folder: Path) -> list[Finding]:
+    """What every reader found, in a folder or that within it which stands for it."""
+    return list(_findings(known_readers(), _levels(folder)))
+
+
+def check_taken(reader: type[Reader], stated: Description, folder: Path) -> None:
+    """Checks that a reader takes all that is stated, but for splits, which a view can change.
+
+    Raises:
+        DataError: if it does not.
+    """
+    for name in sorted(stated.stated() - reader.takes - {"splits"}):
+        if name == "category":
+            raise DataError(
+                f"{folder}: it has categories of its own; leave out {stated.category!r}"
+            )
+        takes = ", ".join(sorted(reader.takes)) or "nothing"
+        raise DataError(
+            f"{folder}: is read as {reader.layout}, which takes {takes}, but {name} is stated"
+        )
+
+
+def _described(folder: Path) -> tuple[Description, Path]:
+    """The description in a folder or in the only one within it, and that folder."""
+    for path in _levels(folder):
+        if (path / DATASET_FILE).exists():
+            refuse_links_out(folder, path / DATASET_FILE)
+            return Description.read(path / DATASET_FILE), path
+    return Description(), folder
+
+
+def _decide(folder: Path) -> tuple[Finding, list[Finding]]:
+    """The finding that is right, and those that were passed over."""
+    levels = _levels(folder)
+    readers = known_readers()
+    specific = [reader for reader in readers if not reader.is_fallback]
+    findings = [finding for finding in _findings(specific, levels) if finding.evidence.found]
+    # Other packages know special cases of built-in layouts.
+    for is_built_in in (False, True):
+        rank = [f for f in findings if (f.reader in READERS) is is_built_in]
+        whole = [finding for finding in rank if finding.evidence.is_whole]
+        if len(whole) > 1:
+            raise _unclear(folder, whole)
+        if whole:
+            return whole[0], [finding for finding in findings if finding is not whole[0]]
+    # Class folders resemble nearly anything, and telling takes a look into images.
+    last = [reader for reader in readers if reader.is_fallback]
+    fallbacks = [finding for finding in _findings(last, levels) if finding.evidence.found]
+    if findings:
+        raise _unclear(folder, [*findings, *fallbacks])
+    inner = _inner_datasets(fallbacks[0].folder if fallbacks else levels[-1])
+    if inner:
+        return _only(inner, folder), fallbacks
+    if fallbacks:
+        if len(fallbacks) > 1 or not fallbacks[0].evidence.is_whole:
+            raise _unclear(folder, fallbacks)
+        return fallbacks[0], []
+    raise _nothing(folder, levels, readers)
+
+
+def _findings(readers: Sequence[type[Reader]], levels: Sequence[Path]) -> Iterator[Finding]:
+    """What each reader found at the innermost level at which it found anything."""
+    for reader in readers:
+        # A class folder within an outer folder is not named after the latter.
+        places = levels[-1:] if reader.is_fallback else levels[::-1]
+        found = [Finding(reader, path, reader.examine(path)) for path in places]
+        told = [finding for finding in found if finding.evidence.found]
+        yield from (told or [one for one in found if one.evidence.against])[:1]
+
+
+def _levels(folder: Path) -> list[Path]:
+    """The folder, the only folder in it unless that is of a split or of images, and so on.
+
+    Files beside the only folder, such as notes, do not count unless they are images.
+    """
+    levels = [folder]
+    while True:
+        visible = [path for path in levels[-1].iterdir() if not path.name.startswith(".")]
+        folders = [path for path in visible if path.is_dir()]
+        images = any(path.suffix.lower() in IMAGE_SUFFIXES for path in visible)
+        names = [path.name for path in folders]
+        if len(folders) != 1 or images or split_in_path(names[0]) or names[0].lower() == IMAGES:
+            return levels
+        if any(folders[0].samefile(path) for path in levels):  # a link to a folder around it
+            return levels
+        refuse_links_out(folder, folders[0])
+        levels += folders
+
+
+def _inner_datasets(folder: Path) -> list[Finding]:
+    """Datasets in the folders of a folder."""
+    readers = [reader for reader in known_readers() if not reader.is_fallback]
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.name.startswith("."):
+            try:
+                refuse_links_out(folder, path)
+                whole = [f for f in _findings(readers, _levels(path)) if f.evidence.is_whole]
+            except DataError:  # such as a link to a folder around it
+                continue
+            found += whole[:1]
+    return found
+
+
+def _only(inner: list[Finding], folder: Path) -> Finding:
+    """The only dataset in a folder.
+
+    Raises:
+        DataError: if there are several, or images beside it.
+    """
+    around = inner[0].folder.parent
+    names = [str(finding.folder.relative_to(folder)) for finding in inner]
+    if len(inner) > 1:
+        raise DataError(f"{folder}: holds datasets; name them each: {', '.join(names)}")
+    for path in sorted(around.iterdir()):
+        is_image = path.suffix.lower() in IMAGE_SUFFIXES
+        if path == inner[0].folder or path.name.startswith(".") or not (path.is_dir() or is_image):
+            continue
+        if is_image or list_files(path, IMAGE_SUFFIXES, within=around):
+            raise DataError(
+                f"{folder}: holds a dataset, {names[0]}, and images beside it, {path.name}; name "
+                f"the dataset"
+            )
+    return inner[0]
+
+
+def _unclear(folder: Path, findings: Sequence[Finding]) -> DataError:
+    return DataError(f"{folder}: could be {' or '.join(map(str, findings))}; {_HOW}")
+
+
+def _nothing(folder: Path, levels: list[Path], readers: Sequence[type[Reader]]) -> DataError:
+    against = [reason for f in _findings(readers, levels) for reason in f.evidence.against]
+    if against:
+        return DataError("; ".join(against))
+    known = "; ".join(f"{reader.layout} ({reader.marks})" for reader in readers)
+    return DataError(f"{folder}: no layout recognised; known are {known}; {_HOW}")
