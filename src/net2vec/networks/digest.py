@@ -39,8 +39,14 @@ DIGEST_VERSION = 2
 _VERSIONED_PACKAGES = ("torch", "torchvision", "timm", "transformers", "open_clip", "net2vec")
 # Attributes of every module; those that hold parameters, buffers and hooks are treated apart.
 _OF_EVERY_MODULE = frozenset({*vars(nn.Module()), "_compiled_call_impl"})
-# Names and places, which change no output.
-_LABELS = frozenset({"name_or_path", "warnings_issued", "transformers_version"})
+# Names, places, and what weights say of their preprocessing, which has a digest of its own.
+_LABELS = frozenset(
+    {
+        *("name_or_path", "warnings_issued", "transformers_version", "architectures", "auto_map"),
+        *("id2label", "label2id"),
+        *("default_cfg", "pretrained_cfg", "preprocess_cfg", "image_mean", "image_std"),
+    }
+)
 _MAX_DEPTH = 16
 
 
