@@ -104,6 +104,7 @@ def test_a_file_of_runs_stands_alone(place, tmp_path, capsys, option):
         ("[runs.a]\ncolour = 3", "unknown colour"),
         ("segment = 3\n[runs.a]\ndata = ['diorama']\nsegment.epochs = 2", "network and data"),
         ("not toml", "TOML"),
+        ("a = " + "[" * 10_000, "TOML: it is nested too deeply"),
     ],
 )
 def test_a_faulty_file_of_runs_is_refused(tmp_path, text, hint, capsys):

@@ -525,6 +525,18 @@ def pictures_of_telephones(f):
 
 
 @row(ANIMALS)
+def classes_in_a_folder_beside_images(f):
+    classes(f, "zoo/cat", "zoo/dog")
+    f.picture("logo.png", photograph(0))
+
+
+@row(Read("classes", "Küche", (4, 4)))
+def classes_in_two_forms(f):
+    f.photos(f"train/{unicodedata.normalize('NFC', 'Küche')}")
+    f.photos(f"val/{unicodedata.normalize('NFD', 'Küche')}")
+
+
+@row(Read("classes", "cat dog", None, "a link to a folder that is read already"))
 def loops_of_links(f):
     classes(f)
     f.link("again", ".")
@@ -611,6 +623,54 @@ def orientation_as_text(f):
     entry = struct.pack("<HHI4s", 0x0112, 2, 4, b"six")
     exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0" + entry + bytes(4)
     f.picture("images/0.jpg", photograph(0), exif=exif)
+
+
+@row(ANIMALS)
+def classes_in_a_folder_beside_notes(f):
+    classes(f, "zoo/cat", "zoo/dog")
+    f.text("notes/list.txt", "cat")
+    f.text("__MACOSX/zoo/cat/1.jpg", "no picture")
+
+
+@row(ANIMALS)
+def classes_with_thumbnails(f):
+    classes(f)
+    f.photos("@eaDir")
+
+
+@row(Read("masks", "leaf stem", (4, 0), "no image validates"))
+def links_from_split_to_split(f):
+    pair(f, "train", "trainannot")
+    f.link("val", "train")
+    f.link("valannot", "trainannot")
+
+
+@row(PLANTS)
+def links_from_name_to_name(f):
+    pair(f)
+    f.link("img", "images")
+    f.link("labels", "masks")
+
+
+@row(Read("masks", "leaf stem", (4, 4)))
+def splits_behind_images(f):
+    for split in ("train", "val"):
+        pair(f, f"images/images_{split}", f"masks/images_{split}")
+
+
+@row(Read("masks", "leaf stem", (4, 4), "_classes.csv"))
+def roboflow(f):
+    for split in ("train", "valid"):
+        f.photos(split)
+        f.masks(split, "{}_mask")
+        f.text(f"{split}/_classes.csv", "Pixel Value, Class\n0, background\n1, leaf\n2, stem")
+
+
+@row("hardly two classes")
+def cityscapes_as_unpacked(f):
+    for split in ("train", "val"):
+        f.photos(f"leftImg8bit_trainvaltest/leftImg8bit/{split}/ulm", "{}_leftImg8bit", "png")
+        f.masks(f"gtFine_trainvaltest/gtFine/{split}/ulm", "{}_gtFine_labelIds")
 
 
 # COCO.
@@ -739,6 +799,12 @@ def _(f):
     f.text("cityscapes_panoptic_val.json", json.dumps(content))
 
 
+@row(Read("COCO", "person", (1, 1)), "--split", "test", name="coco, split test")
+def _(f):
+    coco(f, document(PERSON, "1.jpg"), "instances_train.json")
+    coco(f, document(PERSON, "2.jpg"), "instances_test.json", images=("images/2.jpg",))
+
+
 @row(Read("COCO", "person"), name="coco beside a pipe")
 def _(f):
     coco(f, document(PERSON, "1.jpg"))
@@ -786,6 +852,15 @@ def _(f):
     (f.path / "images" / "0003.png").unlink()
 
 
+@row(Read("Broden", "car", (1, 0)), name="broden in two forms")
+def _(f):
+    name = unicodedata.normalize("NFC", "blüte.png")
+    f.picture(f"images/{unicodedata.normalize('NFD', name)}", photograph(0))
+    f.text("index.csv", f"image,split,object\n{name},train,1")
+    f.text("label.csv", "number,name\n1,car")
+    f.text("category.csv", "name\nobject")
+
+
 @row("a link out of the dataset", name="broden of masks that are links")
 def _(f):
     write_small_folder(f.path)
@@ -796,6 +871,18 @@ def _(f):
 @row(Read("Broden", "", None), "--split", "draw=0.5", name="broden drawn again")
 def _(f):
     write_small_folder(f.path)
+
+
+@row(Read("ADE20K", "street-s wall", (1, 0)), name="ade20k with links")
+def _(f):
+    seg = np.zeros((12, 16, 3), np.uint8)
+    seg[..., 1] = 7
+    f.picture("training/urban/street/A.jpg", photograph(0))
+    f.picture("training/urban/street/A_seg.png", seg)
+    objects = '{"annotation": {"object": [{"name_ndx": 7, "name": "wall"}]}}'
+    f.text("training/urban/street/A.json", objects)
+    f.link("training/urban/again", "street")
+    f.link("training/around", "../training")
 
 
 @row("nested too deeply", name="ade20k of deep nesting")
@@ -905,6 +992,19 @@ def _(f):
 def _(f):
     described(f, FOLDERS + TABLE)
     f.picture("seg/1.bmp", values())
+
+
+@row("is on lists of both splits", name="described twice")
+def _(f):
+    described(f, f'{FOLDERS}{TABLE}\n[splits]\ntrain = "train.txt"\nval = "val.txt"')
+    f.text("train.txt", "0.jpg")
+    f.text("val.txt", "0.jpg")
+
+
+@row("photos/0.jpg has two masks, seg/0.png and other/0.png", name="described with two masks")
+def _(f):
+    described(f, 'images = ["photos", "photos"]\nmasks = ["seg", "other"]' + TABLE)
+    f.masks("other")
 
 
 @row("wanted a path within", name="described outside")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import unicodedata
 from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ _Result = TypeVar("_Result")
 
 FOLLOW_LINKS = "NET2VEC_FOLLOW_LINKS"
 """Environment variable by which users allow links that leave a dataset."""
+
+JUNK_FOLDERS = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found"})
+"""Folders that archives, servers and file systems leave; they are passed over, as hidden ones."""
 
 READ_BYTES = 512 << 20
 """Size in bytes of all images and masks up to which a digest reads them."""
@@ -41,6 +45,17 @@ def inside(folder: Path, name: str, within: Path | None = None) -> Path:
     return folder / relative
 
 
+def on_disk(folder: Path, name: str) -> str:
+    """The name of a file in the form of Unicode that is there; the name itself if none is.
+
+    Some file systems decompose names into letters and accents, so that tables and files differ.
+    """
+    if name.isascii() or is_there(folder, name):
+        return name
+    forms = (unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
+    return next((form for form in forms if is_there(folder, form)), name)
+
+
 def is_there(folder: Path, name: str) -> bool:
     """Whether a name that an index gives, of any length and form, is a file below `folder`."""
     return _size(folder, name) >= 0
@@ -56,7 +71,8 @@ def refuse_links_out(dataset: Path, path: Path) -> None:
         DataError: if it does.
     """
     root, target = os.path.realpath(dataset), os.path.realpath(path)
-    if not f"{target}/".startswith(f"{root.rstrip('/')}/") and not os.environ.get(FOLLOW_LINKS):
+    is_inside = f"{target}{os.sep}".startswith(f"{root.rstrip(os.sep)}{os.sep}")
+    if not is_inside and not os.environ.get(FOLLOW_LINKS):
         raise DataError(
             f"{path}: a link out of the dataset, to {target}; copy what it leads to (cp -rL), or "
             f"set {FOLLOW_LINKS}=1 if the links are your own"
@@ -84,7 +100,13 @@ def inner_folders(folder: Path) -> dict[str, Path]:
     return {name: named[name] for name in sorted(named)}
 
 
-def list_files(folder: Path, suffixes: Container[str], *, within: Path | None = None) -> list[str]:
+def list_files(
+    folder: Path,
+    suffixes: Container[str],
+    *,
+    within: Path | None = None,
+    repeated: list[str] | None = None,
+) -> list[str]:
     """Sorted paths, relative to a folder, of the files under it with one of the suffixes.
 
     A folder that can be reached in several ways, by links, is visited once, by a path without links
@@ -94,6 +116,7 @@ def list_files(folder: Path, suffixes: Container[str], *, within: Path | None = 
         folder: the folder.
         suffixes: in lower case, with the dot.
         within: the dataset's folder, which no link may leave; by default links lead anywhere.
+        repeated: receives the links to folders that were visited already.
 
     Raises:
         OSError: if a folder cannot be listed.
@@ -109,11 +132,13 @@ def list_files(folder: Path, suffixes: Container[str], *, within: Path | None = 
         prefix = pending.pop() if pending else links.pop(0)
         status = os.stat(folder / prefix)  # noqa: PTH116
         if (status.st_dev, status.st_ino) in visited:
+            if repeated is not None:
+                repeated.append(prefix)
             continue
         visited.add((status.st_dev, status.st_ino))
         with os.scandir(folder / prefix) as entries:
-            listed = sorted((e for e in entries if e.name[0] != "."), key=lambda entry: entry.name)
-        for entry in listed:
+            seen = [e for e in entries if e.name[0] != "." and e.name not in JUNK_FOLDERS]
+        for entry in sorted(seen, key=lambda entry: entry.name):
             is_folder = entry.is_dir()
             if not is_folder and os.path.splitext(entry.name)[1].lower() not in suffixes:  # noqa: PTH122
                 continue
@@ -123,6 +148,27 @@ def list_files(folder: Path, suffixes: Container[str], *, within: Path | None = 
                 refuse_links_out(within, folder / name)
             (found if not is_folder else links if entry.is_symlink() else pending).append(name)
     return sorted(found)
+
+
+def holds_file(folder: Path, suffixes: Container[str]) -> bool:
+    """Whether a file with one of the suffixes is under a folder; a folder that is a link counts.
+
+    Raises:
+        OSError: if a folder cannot be listed.
+    """
+    pending = [folder]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.name[0] == "." or entry.name in JUNK_FOLDERS:
+                    continue
+                if entry.is_dir():
+                    if entry.is_symlink():
+                        return True
+                    pending.append(Path(entry.path))
+                elif os.path.splitext(entry.name)[1].lower() in suffixes:  # noqa: PTH122
+                    return True
+    return False
 
 
 def refuse_undecoded(path: str) -> None:

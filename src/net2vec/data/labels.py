@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,8 +25,11 @@ _NUMBERED = re.compile(r"(\d+)[\s:,;=]+(\S.*)")
 
 
 def concept_name(name: str) -> str:
-    """The name without control characters; empty if it is one of `VOID_NAMES`."""
-    name = printable(name)
+    """The name without control characters, composed; empty if it is one of `VOID_NAMES`.
+
+    Else folders of one class could have two names that look the same.
+    """
+    name = unicodedata.normalize("NFC", printable(name))
     return "" if name.lower() in VOID_NAMES else name
 
 
@@ -78,6 +82,14 @@ def read_class_names(path: Path) -> dict[int, str]:
             for row in rows
             if row[0].strip().isdecimal()
         }
+    first, *rest = lines
+    if (
+        "," in lines[first]
+        and rest
+        and not _NUMBERED.fullmatch(lines[first])
+        and all(_NUMBERED.fullmatch(lines[number]) for number in rest)
+    ):
+        del lines[first]  # a header, as in `Pixel Value, Class`
     matches = {number: _NUMBERED.fullmatch(line) for number, line in lines.items()}
     if 2 * sum(match is not None for match in matches.values()) <= len(lines):
         return dict(enumerate(names[1:] if names[0] == _LABELME_FIRST else names))
@@ -86,7 +98,7 @@ def read_class_names(path: Path) -> dict[int, str]:
         if match is None:
             raise DataError(
                 f"{path}, line {number}: wanted a number and a name as on most lines, got "
-                f"{lines[number]!r}"
+                f"{lines[number][:60]!r}"
             )
         if (value := _value(path, match[1])) in found:
             raise DataError(f"{path}: the value {value} is named twice")

@@ -8,12 +8,13 @@ user decides by naming a reader or by a `dataset.toml`.
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from net2vec.data.description import DATASET_FILE, Description
-from net2vec.data.files import list_files, refuse_links_out
+from net2vec.data.files import JUNK_FOLDERS, holds_file, list_files, refuse_links_out
 from net2vec.data.images import IMAGE_SUFFIXES
 from net2vec.data.readers import READERS, Evidence, MaskDataset, Reader
 from net2vec.data.readers.folders import IMAGES
@@ -191,17 +192,20 @@ def _findings(readers: Sequence[type[Reader]], levels: Sequence[Path]) -> Iterat
 
 
 def _levels(folder: Path) -> list[Path]:
-    """The folder, the only folder in it unless that is of a split or of images, and so on.
+    """The folder, the only folder in it that holds images, and so on; not of a split or `images`.
 
-    Files beside the only folder, such as notes, do not count unless they are images.
+    Notes beside the only folder do not count.
     """
     levels = [folder]
     while True:
-        visible = [path for path in levels[-1].iterdir() if not path.name.startswith(".")]
-        folders = [path for path in visible if path.is_dir()]
-        images = any(path.suffix.lower() in IMAGE_SUFFIXES for path in visible)
-        names = [path.name for path in folders]
-        if len(folders) != 1 or images or split_in_path(names[0]) or names[0].lower() == IMAGES:
+        with os.scandir(levels[-1]) as entries:
+            visible = [e for e in entries if e.name[0] != "." and e.name not in JUNK_FOLDERS]
+        if any(Path(entry.name).suffix.lower() in IMAGE_SUFFIXES for entry in visible):
+            return levels
+        folders = [levels[-1] / entry.name for entry in visible if entry.is_dir()]
+        if len(folders) > 1:
+            folders = [path for path in folders if holds_file(path, IMAGE_SUFFIXES)]
+        if len(folders) != 1 or split_in_path(folders[0].name) or folders[0].name.lower() == IMAGES:
             return levels
         if any(folders[0].samefile(path) for path in levels):  # a link to a folder around it
             return levels
@@ -214,7 +218,7 @@ def _inner_datasets(folder: Path) -> list[Finding]:
     readers = [reader for reader in known_readers() if not reader.is_fallback]
     found = []
     for path in sorted(folder.iterdir()):
-        if path.is_dir() and not path.name.startswith("."):
+        if path.is_dir() and not path.name.startswith(".") and path.name not in JUNK_FOLDERS:
             try:
                 refuse_links_out(folder, path)
                 whole = [f for f in _findings(readers, _levels(path)) if f.evidence.is_whole]

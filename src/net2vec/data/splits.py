@@ -19,10 +19,11 @@ _SPLIT_NAMES = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), VAL),
     **dict.fromkeys(("test", "testing"), TEST),
 }
-# As in `train2017`, `train_set`, `trainingset`, `val-images` and `train1`.
+_OF = r"(?:(?:data)?set|split|data|images?|imgs?)"
+# As in `train2017`, `train_set`, `trainingset`, `val-images`, `images_val` and `train1`.
 _SPLIT_NAME = re.compile(
-    rf"({'|'.join(sorted(_SPLIT_NAMES, key=len, reverse=True))})"
-    r"(?:[-_ ]?(?:set|split|images|imgs))?[-_ ]?\d*"
+    rf"(?:{_OF}[-_ ])?({'|'.join(sorted(_SPLIT_NAMES, key=len, reverse=True))})"
+    rf"(?:[-_ ]?{_OF})?[-_ ]?\d*"
 )
 _DRAWN = re.compile(r"draw(?:=([0-9.]+)(?:,([0-9]+))?)?")
 
@@ -45,8 +46,8 @@ def hashed_split(name: str, share: float = VAL_SHARE, seed: int = 0) -> str:
 def split_in_path(name: str) -> str | None:
     """The split in the name of a folder on a path: "train", "val" or "test"; None if none.
 
-    All readers recognise splits by this function. A name may also hold a year or a number, and the
-    words set, split or images (`train2017`, `val_set`).
+    All readers recognise splits by this function. A name may also hold a year or a number, and one
+    of the words set, dataset, split, data, images (`train2017`, `val_set`, `images_train`).
     """
     for part in PurePosixPath(name).parts:
         if match := _SPLIT_NAME.fullmatch(part.lower()):

@@ -72,7 +72,7 @@ def provenance(
             "train_images": train,
             "val_images": len(dataset.images) - train,
             "mask_size": list(annotations.size),
-            "taken": [list(pair) for pair in taken_of(dataset) if pair[0] != "folder"],
+            "taken": [list(pair) for pair in taken_of(dataset) if not pair[0].endswith("folder")],
             "sources": sources_as_json(sources) if len(sources.columns) > 1 else {},
         },
         "seconds": ledger.seconds,

@@ -70,11 +70,13 @@ def test_defaults_are_caffes(tmp_path):
 
 def test_broken_files_are_told_in_one_line(tmp_path):
     bad = tmp_path / "bad.prototxt"
-    for content in (b'layer { name: "a"', b"\xff\xfe", b"layer { bottom: 3 }"):
+    nested = (b"layer { " * 100_000, b"a: [" * 100_000)
+    for content in (b'layer { name: "a"', b"\xff\xfe", b"layer { bottom: 3 }", *nested):
         bad.write_bytes(content)
         with pytest.raises(NetworkError, match="no readable prototxt") as caught:
             read_definition(bad)
         assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 500
     with pytest.raises(NetworkError, match="no readable prototxt"):
         read_definition(tmp_path / "absent.prototxt")
 

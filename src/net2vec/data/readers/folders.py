@@ -6,7 +6,7 @@ DTD (Cimpoi et al. 2014), Places and ImageNet have this layout.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -28,6 +28,7 @@ _DTD_LABELS = Path("labels", "labels_joint_anno.txt")
 _CLASSLESS = "in no folder of a class"
 _VOID = "of a class that is called void"
 _TESTING = "of a split for testing"
+_REPEATED = "a link to a folder that is read already"
 _UNREAD = "of a format that is not read"
 _SYNSET_FILES = ("LOC_synset_mapping.txt", "words.txt")
 
@@ -72,18 +73,19 @@ class FolderDataset(Reader):
         self._unused: dict[str, list[str]] = {_CLASSLESS: [], _VOID: [], _TESTING: []}
         splits: dict[str, str] = {}
         classes: dict[str, list[str]] = {}
-        found = list_files(self.root, IMAGE_SUFFIXES | UNREAD_SUFFIXES, within=self.folder)
+        suffixes = IMAGE_SUFFIXES | UNREAD_SUFFIXES
+        self._repeated: list[str] = []
+        found = list_files(self.root, suffixes, within=self.folder, repeated=self._repeated)
         files = [file for file in found if PurePosixPath(file).suffix.lower() in IMAGE_SUFFIXES]
         self._unread = sorted(set(found) - set(files))
         drawn = 0
-        for image in files:
-            found_split, name = _split_and_class(image, rule)
+        for image, found_split, name in _splits_and_classes(files, rule):
             split = found_split or rule.draw(image)
-            drawn += found_split is None
             names = (concept_name(synonyms.get(n, n)) for n in several.get(image, [name]))
             named = [name + suffix for name in names if name]
             if split in SPLITS and named:
                 splits[image], classes[image] = split, named
+                drawn += found_split is None
             else:
                 reason = _TESTING if split not in SPLITS else _VOID if name else _CLASSLESS
                 self._unused[reason].append(image)
@@ -101,13 +103,14 @@ class FolderDataset(Reader):
         """At least two class folders that contain images, and signs that they are no classes."""
         root = class_root(folder)
         images = list_files(root, IMAGE_SUFFIXES, within=folder)
-        classes = sorted({_split_and_class(image, SplitRule())[1] for image in images} - {""})
+        found = _splits_and_classes(images, SplitRule())
+        classes = sorted({name for _, _, name in found if name})
         if len(classes) < 2:
             return Evidence()
         more = ", ..." if len(classes) > 3 else ""
         against = [why_not_classes(folder, root), unread_masks(folder) if root == folder else None]
-        found = f"{len(classes)} class folders: {', '.join(classes[:3])}{more}"
-        return Evidence((found,), tuple(filter(None, against)))
+        folders = f"{len(classes)} class folders: {', '.join(classes[:3])}{more}"
+        return Evidence((folders,), tuple(filter(None, against)))
 
     @cached_property
     def digest(self) -> str:
@@ -118,8 +121,12 @@ class FolderDataset(Reader):
     @cached_property
     def left_out(self) -> Sequence[LeftOut]:
         """Images in no class folder, of void classes, of a test split or of an unread format."""
-        unread = {_UNREAD: self._unread}
-        return [*count_left_out("images", self._unused), *count_left_out("images", unread)]
+        unread, repeated = {_UNREAD: self._unread}, {_REPEATED: self._repeated}
+        return [
+            *count_left_out("images", self._unused),
+            *count_left_out("images", unread),
+            *count_left_out("folders", repeated),
+        ]
 
     @property
     def taken(self) -> Sequence[tuple[str, str]]:
@@ -146,8 +153,24 @@ class FolderDataset(Reader):
         return Annotation(image_labels=tuple(dict.fromkeys(pairs)))
 
 
-def _split_and_class(image: str, rule: SplitRule) -> tuple[str | None, str]:
-    """The split and the class of an image, from its folders; None and empty if there are none."""
+def _splits_and_classes(
+    images: Sequence[str], rule: SplitRule
+) -> Iterator[tuple[str, str | None, str]]:
+    """Each image with its split (None if it is in none) and its class (empty if it is in none)."""
+    found = [_split_and_folders(image, rule) for image in images]
+    classes = [folders for _, folders in found if folders]
+    # A folder around all classes is no part of their names, whatever images lie beside it.
+    depth = 0
+    while classes and all(len(c) > depth + 1 and c[depth] == classes[0][depth] for c in classes):
+        depth += 1
+    for image, (split, folders) in zip(images, found, strict=True):
+        parts = folders[depth:]
+        if len(parts) > 1 and len(parts[0]) == 1:
+            parts = parts[1:]
+        yield image, split, "-".join(parts)
+
+
+def _split_and_folders(image: str, rule: SplitRule) -> tuple[str | None, tuple[str, ...]]:
     parts = PurePosixPath(image).parent.parts
     # A folder `train` that directly contains images is a class: trains.
     first = split_in_path(parts[0]) if len(parts) > 1 else None
@@ -158,9 +181,7 @@ def _split_and_class(image: str, rule: SplitRule) -> tuple[str | None, str]:
     if stated:  # a stated folder is none of a class, wherever it is
         named = {part.lower() for folder in (*rule.val, *rule.train) for part in folder.split("/")}
         parts = tuple(part for part in parts if part.lower() not in named)
-    if len(parts) > 1 and len(parts[0]) == 1:
-        parts = parts[1:]
-    return split, "-".join(parts)
+    return split, parts
 
 
 def _synsets(folder: Path) -> dict[str, str]:

@@ -76,9 +76,13 @@ def folder_pairs(folder: Path) -> list[FolderPair]:
     for name, path in inner.items():
         if split_in_path(name) in SPLITS:
             pairs += _named_pair(path)
-            beside = (inner.get(name + ending) for ending in _FOLDER_ENDINGS)
-            pairs += [FolderPair((path,), (masks,)) for masks in beside if masks is not None]
-    return pairs
+            beside = [inner[name + end] for end in _FOLDER_ENDINGS if name + end in inner]
+            pairs += [FolderPair((path,), tuple(beside))] if beside else []
+    # `val` may be a link to `train`, whose images must not count twice.
+    distinct: dict[tuple[Path, ...], FolderPair] = {}
+    for pair in pairs:
+        distinct.setdefault(tuple(path.resolve() for path in pair.images), pair)
+    return list(distinct.values())
 
 
 def unread_masks(folder: Path, *, only_images: bool = True) -> str | None:
@@ -117,12 +121,13 @@ def _named(inner: Mapping[str, Path], names: Iterable[str]) -> list[Path]:
         inner: candidates by lower-case name, from `inner_folders`.
         names: in lower case; a name of two parts means a folder within one of `inner`.
     """
-    found = []
+    found: list[Path] = []
     for name in names:
         outer, _, within = name.partition("/")
         path = inner.get(outer)
         if path is not None and within:
             path = inner_folders(path).get(within)
-        if path is not None:
+        # Links to a folder of another of the names are that folder.
+        if path is not None and not any(path.samefile(other) for other in found):
             found.append(path)
     return found

@@ -16,25 +16,31 @@ import numpy as np
 
 from net2vec.data.color_lists import Color, ColorTable, read_color_list, show
 from net2vec.data.description import DATASET_FILE, Description
-from net2vec.data.files import digest_files, refuse_links_out
+from net2vec.data.files import digest_files, inner_folders, refuse_links_out
 from net2vec.data.images import check_mask, read_mask
 from net2vec.data.labels import concept_name, number_names, read_class_names
 from net2vec.data.left_out import LeftOut, count_left_out
-from net2vec.data.protocol import SPLITS, Annotation, Plane
+from net2vec.data.protocol import SPLITS, TRAIN, Annotation, Plane
 from net2vec.data.readers.base import Evidence, Reader, label_table, look_up
 from net2vec.data.readers.mask_folders import unread_masks
 from net2vec.data.readers.pairing import normal_stem, pair_found, pair_stated, why_no_pair
 from net2vec.data.readers.split_lists import SplitLists
-from net2vec.data.splits import TEST
+from net2vec.data.splits import TEST, split_in_path
 from net2vec.errors import DataError
 
 VOID_VALUES = (255, 65535)
 """Pixel values that mean "not annotated", as 0 does, unless they have a name."""
 
-NAME_FILES = ("classes.txt", "class_names.txt", "labels.txt", "names.txt", "objectInfo150.txt")
+NAME_FILES = (
+    *("classes.txt", "class_names.txt", "labels.txt", "names.txt", "objectInfo150.txt"),
+    "_classes.csv",  # Roboflow, in the folders of the splits
+)
 """Files of class names; the first one that exists is read."""
 
-COLOR_FILES = ("labelmap.txt", "label_colors.txt", "class_dict.csv", "colors.txt", "colormap.txt")
+COLOR_FILES = (
+    *("labelmap.txt", "label_colors.txt", "class_dict.csv", "class_dict_seg.csv"),
+    *("colors.txt", "colormap.txt"),
+)
 """Files of colours by class; the first one that exists is read."""
 
 _BLACK = (0, 0, 0)
@@ -297,13 +303,15 @@ def published_names(folders: Sequence[tuple[str, str]]) -> tuple[str, Sequence[s
 
 
 def names_beside(folder: Path) -> tuple[Path | None, Path | None]:
-    """The files of names and of colours in a dataset's folder, None where there is none.
+    """The files of names and of colours in a dataset's folder or that of its training images.
 
     Raises:
         DataError: if one is a link out of the dataset.
     """
+    splits = (path for name, path in inner_folders(folder).items() if split_in_path(name) == TRAIN)
+    places = (folder, *splits)
     names, colors = (
-        next((folder / name for name in files if (folder / name).is_file()), None)
+        next((p / name for p in places for name in files if (p / name).is_file()), None)
         for files in (NAME_FILES, COLOR_FILES)
     )
     for file in filter(None, (names, colors)):

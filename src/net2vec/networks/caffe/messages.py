@@ -121,6 +121,9 @@ class CaffeLayer:
     message: Any
 
 
+_MAX_REASON = 200  # characters: it may quote a line of the file, of any length
+
+
 @cache
 def net_parameter() -> Any:
     """The message class of a whole network, built from the table above."""
@@ -147,7 +150,7 @@ def read_definition(path: Path) -> Any:
     except RecursionError:
         raise NetworkError(f"{path} is no readable prototxt: nested too deeply") from None
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0][:_MAX_REASON]
         raise NetworkError(f"{path} is no readable prototxt: {reason}") from error
 
 

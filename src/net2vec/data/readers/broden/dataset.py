@@ -17,7 +17,7 @@ from jaxtyping import Int
 from PIL import Image
 
 from net2vec.data.description import Description
-from net2vec.data.files import digest_files, inside, is_there
+from net2vec.data.files import digest_files, inside, is_there, on_disk
 from net2vec.data.images import read_color_mask, read_image, read_image_size
 from net2vec.data.labels import concept_name
 from net2vec.data.protocol import Annotation, Plane
@@ -70,9 +70,12 @@ class BrodenDataset(Reader):
         concepts = [number for number, name in names.items() if concept_name(name)]
         self.labels: tuple[str, ...] = ("", *(names[number] for number in concepts))
         self.categories: tuple[str, ...] = tuple(tables.categories())
-        self.images: tuple[str, ...] = tuple(rows[IMAGE])
+        self.images: tuple[str, ...] = tuple(on_disk(self.root, name) for name in rows[IMAGE])
         self.splits: tuple[str, ...] = tuple(rows[SPLIT])
-        self._cells = {name: [_tokens(cell) for cell in rows[name]] for name in self.categories}
+        self._cells = {
+            name: [[on_disk(self.root, token) for token in _tokens(cell)] for cell in rows[name]]
+            for name in self.categories
+        }
         self._image_sizes = _sizes(rows, "ih", "iw")
         self._mask_sizes = _sizes(rows, "sh", "sw")
         void = dict.fromkeys((0, *names), 0)

@@ -37,7 +37,7 @@ _REGIONLESS = ("captions", "person_keypoints", "image_info")
 
 def _annotation_files(folder: Path) -> Iterator[Path]:
     splits = [path for path in sorted(folder.glob("*/")) if split_in_path(path.name)]
-    for parent in (folder, folder / "annotations", *splits):
+    for parent in (folder, folder / "annotations", folder / "gtFine", *splits):
         for path in sorted(parent.glob("*.json")):
             if path.is_file() and not path.name.startswith(_REGIONLESS):
                 refuse_links_out(folder, path)

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool
 from PIL import Image
 
-from net2vec.data.files import inside, read_regular
+from net2vec.data.files import inside, on_disk, read_regular
 from net2vec.data.images import check_mask, read_color_mask
 from net2vec.data.labels import concept_name
 from net2vec.data.readers.coco.locating import split_of
@@ -184,7 +184,7 @@ class Document:
 
     def _segment_masks(self, image_id: _Id) -> Iterator[tuple[int, Bool[np.ndarray, "y x"]]]:
         file, segments = self._segments[image_id]
-        path = inside(self._panoptic_folder, file, self._dataset)
+        path = inside(self._panoptic_folder, on_disk(self._panoptic_folder, file), self._dataset)
         channels = read_color_mask(path).astype(np.int32)
         check_mask(path, channels, self.size(image_id))
         ids = channels[..., 0] + 256 * channels[..., 1] + 65536 * channels[..., 2]
@@ -197,7 +197,8 @@ class Document:
 
     def panoptic_files(self) -> list[Path]:
         """Paths of the panoptic masks."""
-        return [self._panoptic_folder / file for file, _ in self._segments.values()]
+        folder = self._panoptic_folder
+        return [folder / on_disk(folder, file) for file, _ in self._segments.values()]
 
     @cached_property
     def _panoptic_folder(self) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Container
 from pathlib import Path, PurePosixPath
 
 from net2vec.data.files import list_files
-from net2vec.data.images import IMAGE_SUFFIXES
+from net2vec.data.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from net2vec.data.splits import split_in_path
 from net2vec.errors import DataError
 
@@ -30,7 +30,7 @@ class Locator:
         self._folder = folder
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self.elsewhere: dict[str, str] = {}
-        for file in list_files(folder, IMAGE_SUFFIXES, within=folder):
+        for file in list_files(folder, IMAGE_SUFFIXES | UNREAD_SUFFIXES, within=folder):
             if file not in masks:
                 self._by_name[_composed(PurePosixPath(file).name)].append(file)
 
