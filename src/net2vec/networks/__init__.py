@@ -18,6 +18,7 @@ from net2vec.networks.network import Network, network_from_module, usual_batch
 from net2vec.networks.preprocessing import CustomPreprocessing, Preprocessing
 from net2vec.networks.sources.base import Entry, NetworkSource
 from net2vec.networks.sources.registry import available_networks, network_source
+from net2vec.networks.weights.hub import at_revision
 
 __all__ = [
     "DIGEST_VERSION",
@@ -27,6 +28,7 @@ __all__ = [
     "Network",
     "NetworkSource",
     "Preprocessing",
+    "at_revision",
     "available_networks",
     "batch_norm_statistics",
     "capture_outputs",

@@ -19,6 +19,7 @@ from net2vec.networks import (
     CustomPreprocessing,
     Network,
     Preprocessing,
+    at_revision,
     batch_norm_statistics,
     load_network,
     network_from_module,
@@ -92,7 +93,7 @@ def open_network(
     if "digest" not in probed:
         raise ResultsError(f"{folder} does not say which network it probed; make the run again")
     wrapped = None if given is None else _wrap(given, transform, probed)
-    network = wrapped or _load(folder, settings, trust)
+    network = wrapped or _load(folder, settings, str(probed.get("source", "")), trust)
     if (folder / BATCH_NORM).is_file():
         network = restore_batch_norm(network, folder)
     if network.digest != probed["digest"]:
@@ -131,7 +132,7 @@ def refuse_code(name: str, folder: Path, *, trust: bool) -> None:
         )
 
 
-def _load(folder: Path, settings: Mapping[str, Any], trust: bool) -> Network:
+def _load(folder: Path, settings: Mapping[str, Any], source: str, trust: bool) -> Network:
     name = settings.get("network")
     if name is None:
         raise ResultsError(f"{folder} has no run.toml that names its network; pass the network")
@@ -142,7 +143,10 @@ def _load(folder: Path, settings: Mapping[str, Any], trust: bool) -> Network:
         )
     refuse_code(str(name), folder, trust=trust)
     return load_network(
-        str(name), weights=settings.get("weights"), seed=int(settings.get("seed", 0))
+        # A repository's branch may have moved since.
+        at_revision(str(name), source),
+        weights=settings.get("weights"),
+        seed=int(settings.get("seed", 0)),
     )
 
 

@@ -7,7 +7,14 @@ import torch
 
 from builders_hub import COMMIT, FAMILIES, write_cache, write_processor, write_transformer
 from net2vec.errors import NetworkError
-from net2vec.networks import list_layers, load_network, refuse_dependence, run_layers
+from net2vec.networks import (
+    at_revision,
+    list_layers,
+    load_network,
+    refuse_dependence,
+    run_layers,
+)
+from net2vec.prediction.network import open_network
 
 transformers = pytest.importorskip("transformers")
 
@@ -125,6 +132,29 @@ def test_a_repository_in_the_cache_is_found_offline_and_its_commit_is_kept(offli
         pinned = load_network(f"hf:org/tiny@{revision}")
         assert (pinned.digest, pinned.source) == (network.digest, network.source)
     assert network.digest == load_network(f"hf:{folder}").digest
+
+
+def test_a_run_is_opened_at_the_commit_that_it_probed(offline, folder):
+    source = f"huggingface.co/org/tiny@{COMMIT}"
+    assert at_revision("hf:org/tiny", source) == f"hf:org/tiny@{COMMIT}"
+    assert at_revision("timm:hf-hub:org/tiny", source) == f"timm:hf-hub:org/tiny@{COMMIT}"
+    for name in ("hf:org/tiny@main", "hf:./org/tiny", "hf:other/tiny", "timm:resnet18"):
+        assert at_revision(name, source) == name
+    assert at_revision("hf:./tiny", "the folder tiny") == "hf:./tiny"
+    write_cache(offline, folder, "org/tiny")
+    probed = load_network("hf:org/tiny")
+    # The branch moves on: the cache has a later commit without files.
+    (offline / "models--org--tiny" / "refs" / "main").write_text("f" * 40)
+    told = {"digest": probed.digest, "input_digest": probed.input_digest, "source": probed.source}
+    again = open_network(offline, {"network": "hf:org/tiny"}, {"network": told})
+    assert again.digest == probed.digest
+
+
+def test_what_a_configuration_alone_says_is_part_of_the_digest(folder, tmp_path):
+    write_transformer(tmp_path / "same")
+    write_transformer(tmp_path / "other", num_attention_heads=4)
+    same, other = (load_network(f"hf:{tmp_path / name}") for name in ("same", "other"))
+    assert load_network(f"hf:{folder}").digest == same.digest != other.digest
 
 
 def _refused(name, message, **keywords):

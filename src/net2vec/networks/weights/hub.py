@@ -12,6 +12,7 @@ from net2vec.errors import NetworkError
 from net2vec.networks.weights.downloads import first_line
 
 _REPOSITORY = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+_HUB = "huggingface.co/"
 _CONFIG = "config.json"
 # In the order in which they are looked for; an index lists the files that weights are split into.
 _WEIGHTS = (
@@ -40,7 +41,7 @@ class Repository:
     def source(self) -> str:
         """Where it comes from, in words, without the place of a folder on this machine."""
         if self.name:
-            return f"huggingface.co/{self.name}@{self.revision}"
+            return f"{_HUB}{self.name}@{self.revision}"
         return f"the folder {self.folder.resolve().name}"
 
     @property
@@ -137,6 +138,18 @@ def open_repository(label: str, name: str) -> Repository:
     return Repository(label, config.parent, match["name"], config.parent.name)
 
 
+def at_revision(name: str, source: str) -> str:
+    """The name of a network at the revision that `Repository.source` states, if it is of the hub.
+
+    Args:
+        name: the network's; one that names a revision stays as it is.
+        source: of the network as it was probed.
+    """
+    repository, _, revision = source.removeprefix(_HUB).rpartition("@")
+    is_same = source.startswith(_HUB) and name.endswith(f":{repository}")
+    return f"{name}@{revision}" if is_same else name
+
+
 def open_folder(label: str, folder: str) -> Repository:
     """A local folder in a repository's layout.
 
@@ -175,7 +188,7 @@ def _download(label: str, name: str, file: str, revision: str | None) -> Path:
 def _refusal(label: str, name: str, error: Exception) -> str:
     from huggingface_hub import errors
 
-    address = f"https://huggingface.co/{name}"
+    address = f"https://{_HUB}{name}"
     otherwise = (
         f"download it by other means (hf download {name} --local-dir FOLDER) and name the folder"
     )
