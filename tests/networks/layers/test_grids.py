@@ -39,6 +39,7 @@ def _network(name, size=96, **settings):
         ((196, 64), 1, (64, 14, 14)),  # before the class token is put in front
         ((198, 64), 2, (64, 14, 14)),
         ((1374, 64), 5, (64, 37, 37)),
+        ((197, 64), 5, (64, 14, 14)),  # of a branch with one of the five
         ((198, 64), 1, None),
         ((12, 64), 0, None),
         ((1000,), 1, (1000,)),

@@ -16,6 +16,7 @@ channels are if there are as many as there are rows: such a shape has several `L
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from math import isqrt, prod
@@ -28,10 +29,9 @@ Shape = tuple[int, ...]
 
 CHANNELS_FIRST, CHANNELS_LAST, TOKENS = "channels first", "channels last", "tokens"
 
-# Each a vector or rows of them; a class embedding may be a bare vector.
-_PREFIX_PARAMETERS = (
-    *("cls_token", "class_token", "class_embedding", "dist_token", "distillation_token"),
-    *("reg_token", "register_tokens", "storage_tokens"),
+# Each a vector or rows of them; a class embedding may be a bare vector. Branches have numbers.
+_PREFIX_PARAMETER = re.compile(
+    r"((cls|class|dist|distillation|reg)_token|class_embedding|(register|storage)_tokens)(_\d+)?"
 )
 
 
@@ -77,7 +77,9 @@ def layouts_of(shape: Shape, prefix_tokens: int = 0) -> tuple[Layout, ...]:
     """
     match shape:
         case (tokens, _):
-            counts = dict.fromkeys((tokens - prefix_tokens, tokens))
+            # Some layers have fewer of them: a branch, or those before the tokens are put there.
+            fewer = range(1, prefix_tokens)
+            counts = dict.fromkeys((tokens - prefix_tokens, tokens, *(tokens - n for n in fewer)))
             sides = [isqrt(n) for n in counts if n > 1 and isqrt(n) ** 2 == n]
             return tuple(layout for side in sides for layout in _orders(side))
         case (one, two, three) if one == two == three > 1:
@@ -153,7 +155,7 @@ def prefix_tokens_of(module: nn.Module) -> int:
     return sum(
         prod(parameter.shape[:-1])
         for name, parameter in module.named_parameters()
-        if name.rpartition(".")[2] in _PREFIX_PARAMETERS
+        if _PREFIX_PARAMETER.fullmatch(name.rpartition(".")[2])
     )
 
 
