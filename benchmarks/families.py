@@ -36,7 +36,7 @@ from net2vec.networks.layers.outputs import main_tensor
 # The small ones of a family have such parts in their names, the smallest first.
 _SMALL = ("test_", "atto", "femto", "pico", "nano", "xxs", "xxtiny", "_xs", "tiny", "_t0", "_s0")
 _SMALL = (*_SMALL, "b0", "_n", "18", "lite", "mini", "small", "050", "_s", "26", "25", "12", "224")
-_MAX_PARAMETERS = 100_000_000
+_MAX_PARAMETERS = 150_000_000
 _MAX_TRIES = 12
 _SIZES = (128, 160, 192, 224, 256)
 # Of a map: the first that holds for one of the modules with its values.
@@ -69,7 +69,8 @@ def build(names: list[str]) -> tuple[str, nn.Module, int]:
             count = 0
         if count > _MAX_PARAMETERS:
             continue
-        usual = timm.get_pretrained_cfg(name).input_size[-1]
+        config = timm.get_pretrained_cfg(name)
+        usual = config.input_size[-1] if config else _SIZES[-1]
         for size in (*(side for side in _SIZES if side < usual), usual):
             for settings in ({"img_size": size}, {}):
                 try:

@@ -40,13 +40,16 @@ _VERSIONED_PACKAGES = ("torch", "torchvision", "timm", "transformers", "open_cli
 # Attributes of every module; those that hold parameters, buffers and hooks are treated apart.
 _OF_EVERY_MODULE = frozenset({*vars(nn.Module()), "_compiled_call_impl"})
 # Names, places, and what weights say of their preprocessing, which has a digest of its own.
-_LABELS = frozenset(
-    {
-        *("name_or_path", "warnings_issued", "transformers_version", "architectures", "auto_map"),
-        *("id2label", "label2id"),
-        *("default_cfg", "pretrained_cfg", "preprocess_cfg", "image_mean", "image_std"),
-    }
-)
+_LABELS = frozenset({"name_or_path", "warnings_issued", "transformers_version"})
+# Of the classes of some packages: where weights come from, and how images are fed. Elsewhere such
+# names may be of what a module does.
+_LABELS_OF = {
+    "transformers": frozenset(
+        {"architectures", "auto_map", "dtype", "torch_dtype", "id2label", "label2id"}
+    ),
+    "timm": frozenset({"default_cfg", "pretrained_cfg"}),
+    "open_clip": frozenset({"preprocess_cfg", "image_mean", "image_std"}),
+}
 _MAX_DEPTH = 16
 
 
@@ -141,8 +144,12 @@ def _own_attributes(part: nn.Module) -> Iterator[tuple[str, Any]]:
             left_out = not isinstance(value, Tensor)
         else:  # tables in modules of libraries are made of their parameters in a pass
             left_out = _is_versioned(type(part)) and _is_table(value)
-        if not (left_out or name in _OF_EVERY_MODULE or name in _LABELS):
+        if not (left_out or name in _OF_EVERY_MODULE or _is_label(name, type(part))):
             yield name, value
+
+
+def _is_label(name: str, owner: type) -> bool:
+    return name in _LABELS or name in _LABELS_OF.get(owner.__module__.partition(".")[0], ())
 
 
 def _is_table(value: Any) -> bool:
@@ -243,7 +250,7 @@ def _add_value(update: Update, value: Any, depth: int = 0) -> bool:
             return add_all(
                 each
                 for name, setting in sorted(settings.items())
-                if not (name.startswith("_") or name in _LABELS)
+                if not (name.startswith("_") or _is_label(name, type(value)))
                 for each in (name, setting)
             )
         case _:

@@ -108,7 +108,9 @@ class OpenClipArchitecture:
 
     def preprocessing(self, module: nn.Module, weights: str | None) -> Preprocessing:
         """The preprocessing that the weights expect, or the library's usual one."""
-        held = self._open_clip.get_pretrained_cfg(self.name, weights) if weights else {}
+        stated = [self._config(tag) for tag in ([weights] if weights else self._tags)]
+        # For weights in a file, what all published ones of the model have.
+        held = stated[0] if stated and all(_fed(one) == _fed(stated[0]) for one in stated) else {}
         usual = self._open_clip.transform.PreprocessCfg()
         size = getattr(module, "image_size", 224)
         sides = {size} if isinstance(size, int) else set(size)
@@ -150,6 +152,10 @@ class OpenClipArchitecture:
 
     def _config(self, tag: str) -> dict[str, Any]:
         return dict(self._open_clip.get_pretrained_cfg(self.name, tag))
+
+
+def _fed(config: dict[str, Any]) -> tuple[Any, Any]:
+    return config.get("mean"), config.get("std")
 
 
 @contextmanager
