@@ -1,7 +1,9 @@
 """Shapes in signatures are checked in every test; what is cached goes to a folder of its own."""
 
 import importlib
+from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import torch
 from jaxtyping import install_import_hook
@@ -23,12 +25,58 @@ def _own_cache(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="session")
+def shared_run(tmp_path_factory):
+    """Gives the opened run of `build_run` with some options; tests share it and do not change it.
+
+    Tables that were made of it once are there for the next test.
+    """
+    from net2vec.runs import open_run
+
+    from builders import build_run
+
+    opened = {}
+
+    def get(**options):
+        key = repr(sorted(options.items()))
+        if key not in opened:
+            opened[key] = open_run(build_run(tmp_path_factory.mktemp("shared") / "run", **options))
+        return opened[key]
+
+    return get
+
+
 @pytest.fixture
 def unpainted(monkeypatch):
-    """Figures and pictures of reports are not painted: half of the time of a small run."""
+    """Reports have no painted figures, pictures and maps: most of the time of a small run."""
+    do_not_paint(monkeypatch)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Reports have no painted figures and maps; pictures are there."""
+    do_not_paint(monkeypatch, ("drawing",))
+
+
+def do_not_paint(patch, kinds=("drawing", "picture")):
     page = importlib.import_module("net2vec.report.page")
-    for kind in ("drawing", "picture"):
-        monkeypatch.setattr(page, f"_save_{kind}", lambda shown, folder: (4, 3))
+    for kind in kinds:
+        patch.setattr(page, f"_save_{kind}", lambda shown, folder: (4, 3))
+    space = importlib.import_module("net2vec.spaces.space").Space
+    patch.setattr(space, "map", lambda self, **_: np.zeros((len(self), 2)))
+
+
+@pytest.fixture(scope="session")
+def without_paint():
+    """A context in which fixtures of a module make runs as `unpainted` does."""
+
+    @contextmanager
+    def context():
+        with pytest.MonkeyPatch.context() as patch:
+            do_not_paint(patch)
+            yield
+
+    return context
 
 
 @pytest.fixture

@@ -198,6 +198,7 @@ def test_an_eps_that_is_open_already_is_not_loaded(place, tmp_path):
             ask(image, "red-c")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_report_draws_no_eps(place, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("net2vec.data.files.READ_BYTES", 0)
     for path in (place / "data" / "images").glob("????.png"):

@@ -26,7 +26,7 @@ def make():
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory, without_paint):
     """A finished run of a network in a file, and what its code leaves behind."""
     folder = tmp_path_factory.mktemp("foreign")
     (folder / "net.py").write_text(NETWORK)
@@ -36,7 +36,7 @@ def made(tmp_path_factory):
         "--tasks", "segment", "--subsets", "none", "--segment-epochs", "2", "--out",
         str(folder / "run"),
     ]  # fmt: skip
-    with pytest.raises(SystemExit) as ended:
+    with without_paint(), pytest.raises(SystemExit) as ended:
         app.main(arguments)
     assert ended.value.code in (0, None)
     trace = folder / "has run"
@@ -77,6 +77,7 @@ def test_new_images_need_trust(made, tmp_path, capsys):
     assert net2vec.open_run(run, trust=True).segment(image, concept)["mask"].ndim == 3
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_a_report_without_trust_has_no_pictures(made, tmp_path, capsys):
     run, trace = made
     trace.unlink(missing_ok=True)

@@ -29,9 +29,10 @@ def network(place):
 
 
 @pytest.fixture(scope="module")
-def run(place, network):
+def run(place, network, without_paint):
     out = place / "run"
-    code = call("run", "--network", network, "--data", place / "data", "--out", out, *FAST)
+    with without_paint():
+        code = call("run", "--network", network, "--data", place / "data", "--out", out, *FAST)
     assert code == 0
     return out
 

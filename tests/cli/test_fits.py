@@ -9,14 +9,12 @@ import pytest
 from net2vec.cli import main
 from net2vec.runs import open_run
 
-from builders import build_run
-
 FITS = ("paper", "converged")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return build_run(tmp_path_factory.mktemp("runs") / "run", fits=FITS)
+def run(shared_run):
+    return shared_run(fits=FITS, gain=0.05).path
 
 
 def call(*arguments):

@@ -17,12 +17,9 @@ from builders_whole import squash
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs")
-    return [
-        build_run(folder / "one", network="one"),
-        build_run(folder / "two", network="two", seed=1, layers={"blocks.6": 6, "top": 5}),
-    ]
+def runs(shared_run):
+    other = shared_run(network="two", seed=1, layers={"blocks.6": 6, "top": 5})
+    return [shared_run(network="one").path, other.path]
 
 
 def call(*arguments):
@@ -138,7 +135,7 @@ def test_faults_are_one_line(runs, tmp_path, monkeypatch, capsys, arguments, mes
 
 
 def test_what_is_no_number_is_not_exported(tmp_path, capsys):
-    folder = build_run(tmp_path / "run")
+    folder = build_run(tmp_path / "run", layers={"blocks.6": 6})
     weight = zarr.open(folder / "results.zarr" / "blocks.6" / "segment" / "weight")
     weight[1] = np.nan
     (folder / "results.zarr" / ".checksums").unlink()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from torchvision.models import alexnet, densenet121, googlenet, squeezenet1_1
+from torchvision.models import densenet121, googlenet, squeezenet1_1
 
 from net2vec.errors import NetworkError
 from net2vec.networks import available_networks, list_layers, load_network, run_layers
@@ -62,13 +62,13 @@ def test_random_weights_follow_the_seed_and_leave_the_global_generator_alone():
 
 def test_three_disguises_of_a_real_state_dict_give_the_same_network(tmp_path):
     torch.manual_seed(3)
-    state = alexnet().state_dict()
+    state = squeezenet1_1().state_dict()
     parallel = {k.replace("features.", "features.module."): v for k, v in state.items()}
     torch.save(state, tmp_path / "plain.pth")
     torch.save({f"module.{key}": value for key, value in state.items()}, tmp_path / "module.pth")
     torch.save({"state_dict": parallel, "epoch": 90}, tmp_path / "nested.pth.tar")
     networks = [
-        load_network("alexnet", weights=str(tmp_path / name))
+        load_network("torchvision:squeezenet1_1", weights=str(tmp_path / name))
         for name in ("plain.pth", "module.pth", "nested.pth.tar")
     ]
     assert len({network.digest for network in networks}) == 1

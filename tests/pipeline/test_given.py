@@ -26,7 +26,9 @@ pytestmark = pytest.mark.usefixtures("unreported")
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> net2vec.Run:
-    return make(tmp_path_factory.mktemp("run") / "run", workers=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("net2vec.pipeline.runner.write_report", lambda *_, **__: None)
+        return make(tmp_path_factory.mktemp("run") / "run", workers=1)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +70,7 @@ def test_too_few_nulls_to_tell_anything_are_told_before_they_are_drawn(tmp_path)
     assert "with 3 nulls no concept can be told from chance: ask for at least 19" in said[0]
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_learning_that_ends_nowhere_is_told(tmp_path):
     told = SilentProgress()
     told.say = (said := []).append

@@ -308,23 +308,21 @@ def test_nulls_do_not_hang_on_other_concepts_or_on_workers(run, tmp_path):
             np.testing.assert_array_equal(found, wanted)
 
 
-@pytest.mark.parametrize(
-    "stage",
-    [
+def test_a_finished_run_stays_one_until_more_of_it_is_finished(plain, run, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(plain.path, folder)
+    before = {name: (folder / name).read_bytes() for name in ("run.toml", "provenance.json")}
+    stages = (
         "more seeds",
         "single filters (",
         "segment (paper’s training, 2 n",
         "classify (paper’s training, 2 n",
-    ],
-)
-def test_a_finished_run_stays_one_until_more_of_it_is_finished(plain, run, stage, tmp_path):
-    folder = tmp_path / "run"
-    shutil.copytree(plain.path, folder)
-    before = {name: (folder / name).read_bytes() for name in ("run.toml", "provenance.json")}
-    with pytest.raises(KeyboardInterrupt):
-        make(folder, progress=Interrupting(stage), **MORE)
-    assert {name: (folder / name).read_bytes() for name in before} == before
-    make(folder)  # it is still found finished
+    )
+    for stage in stages:
+        with pytest.raises(KeyboardInterrupt):
+            make(folder, progress=Interrupting(stage), **MORE)
+        assert {name: (folder / name).read_bytes() for name in before} == before
+        make(folder)  # it is still found finished
     went_on = make(folder, **MORE)
     for task in ("segment", "classify"):
         for name in ("null_score", "seed_score", "seed_weight"):

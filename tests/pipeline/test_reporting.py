@@ -69,6 +69,7 @@ def test_a_run_has_its_tables_and_pictures(folder):
     assert any(name.startswith("filter0") for name in pictures)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_tables_come_from_results_alone(folder, network, dataset, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
     for name in ("cache", "tables", "report"):
@@ -80,6 +81,7 @@ def test_tables_come_from_results_alone(folder, network, dataset, tmp_path):
         assert (copy / path).read_text() == (folder / path).read_text(), name
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_concept_and_a_filter_can_be_asked_for(folder, network, dataset, tmp_path):
     heard = Heard()
     page = write_report(
@@ -96,6 +98,7 @@ def test_a_concept_and_a_filter_can_be_asked_for(folder, network, dataset, tmp_p
     assert "Filter 5 of 1: the images of highest activation" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_individual_iou_of_a_filter_agrees_with_the_oracle(folder, network, dataset, tmp_path):
     best = int(open_run(folder).arrays("1")["best_filter"].sel(concept="square"))
     write_report(
@@ -144,16 +147,19 @@ def write(folder, tmp_path, **given):
     return said
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_pictures_that_cannot_be_had_never_cost_the_report(folder, network, dataset, tmp_path):
     # The settings of this run name objects of another process.
     assert "given in Python" in write(folder, tmp_path)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_other_images_are_not_shown_as_those_of_the_run(folder, network, tmp_path):
     said = write(folder, tmp_path, network=network, dataset=small_dataset(seed=1))
     assert "squares is not what it was" in said
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_network_that_breaks_is_told_in_one_line(folder, network, dataset, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("out of\nmemory")
@@ -162,6 +168,7 @@ def test_a_network_that_breaks_is_told_in_one_line(folder, network, dataset, tmp
     assert "out of" in write(folder, tmp_path, network=network, dataset=dataset)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_pictures_are_those_of_the_pass_in_half_precision(dataset, tmp_path, monkeypatch):
     seen = []
     look = forward.run_layers

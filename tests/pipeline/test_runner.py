@@ -24,8 +24,9 @@ pytestmark = pytest.mark.usefixtures("unreported")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory) -> net2vec.Run:
-    return make(tmp_path_factory.mktemp("run") / "run", workers=1)
+def run(tmp_path_factory, without_paint) -> net2vec.Run:
+    with without_paint():
+        return make(tmp_path_factory.mktemp("run") / "run", workers=1)
 
 
 def test_the_folder_of_a_run_holds_what_is_promised(run):
@@ -104,6 +105,7 @@ def test_more_workers_give_the_same_bytes(run, tmp_path):
     assert read(again) == read(run)
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_a_caller_in_inference_mode_is_given_the_same_bytes(run, tmp_path):
     with torch.inference_mode():
         again = make(tmp_path / "run", workers=2)

@@ -25,9 +25,10 @@ def registered():
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, without_paint):
     out = tmp_path_factory.mktemp("third") / "run"
-    return make(out, layers=("1",), fit=f"paper,{NAME}", nulls=1, workers=1)
+    with without_paint():
+        return make(out, layers=("1",), fit=f"paper,{NAME}", nulls=1, workers=1)
 
 
 def test_its_vectors_and_scores_stand_beside_those_of_the_others(run):

@@ -12,21 +12,18 @@ from net2vec.report.figures.style import DARK, LIGHT
 from net2vec.report.sections.chance import chance_facts
 from net2vec.report.study import Study
 from net2vec.report.tables import make_report_tables
-from net2vec.runs import open_run
 from texts import texts_overlap
 
-from builders import CONCEPTS, LAYERS, SCENES, build_run
+from builders import CONCEPTS, LAYERS, SCENES
 
 FITS = ("paper", "converged")
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory):
+def asked(shared_run):
     """A trained network with everything, and its random twin with other null scores."""
-    folder = tmp_path_factory.mktemp("asked")
-    trained = build_run(folder / "trained", network="net", nulls=39, seeds=3, fits=FITS)
-    twin = build_run(folder / "twin", network="twin", nulls=39, seed=5, trained=False)
-    return [open_run(trained), open_run(twin)]
+    trained = shared_run(network="net", gain=0.05, nulls=39, seeds=3, fits=FITS)
+    return [trained, shared_run(network="twin", nulls=39, seed=5, trained=False)]
 
 
 def facts_of(*runs):
@@ -73,8 +70,8 @@ def test_the_page_says_how_steady_vectors_are(asked):
     assert mine["by_chance"] == pytest.approx(5 / 11)
 
 
-def test_a_run_without_nulls_and_seeds_has_intervals_alone(tmp_path):
-    facts = facts_of(open_run(build_run(tmp_path / "run")))
+def test_a_run_without_nulls_and_seeds_has_intervals_alone(shared_run):
+    facts = facts_of(shared_run())
     assert list(facts.differences) == ["segment", "classify"]
     assert not facts.evidence
     assert facts.passed.frame.empty
@@ -85,11 +82,12 @@ def test_a_run_without_nulls_and_seeds_has_intervals_alone(tmp_path):
     assert len(everything.frame) == 2 * len(LAYERS) * (len(CONCEPTS) + len(CONCEPTS | SCENES))
 
 
-def test_too_few_null_scores_are_called_too_few(tmp_path):
-    facts = facts_of(open_run(build_run(tmp_path / "run", nulls=9)))
+def test_too_few_null_scores_are_called_too_few(shared_run):
+    few = {"layers": {"a": 6}, "subsets": ()}
+    facts = facts_of(shared_run(nulls=9, **few))
     assert (facts.too_few, facts.least_nulls) == (9, 19)
     assert (facts.passed.frame["passed"] == 0).all()
-    assert facts_of(open_run(build_run(tmp_path / "more", nulls=19))).too_few is None
+    assert facts_of(shared_run(nulls=19, **few)).too_few is None
 
 
 def test_a_run_of_an_older_version_has_no_such_section(asked):

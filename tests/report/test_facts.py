@@ -30,8 +30,8 @@ FITS = ("paper", "converged")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return open_run(build_run(tmp_path_factory.mktemp("facts") / "run", network="net", gain=0.05))
+def run(shared_run):
+    return shared_run(gain=0.05)
 
 
 @pytest.fixture(scope="module")
@@ -43,18 +43,18 @@ def setup_of(*runs):
     return probe_facts(Study(runs), {}).setup.frame.set_index("setup")
 
 
-def test_the_setup_names_the_fits_of_every_run(run, tmp_path):
-    both = open_run(build_run(tmp_path / "both", network="both", fits=FITS, seeds=3))
-    converged = open_run(build_run(tmp_path / "one", network="one", fits=("converged",)))
+def test_the_setup_names_the_fits_of_every_run(run, shared_run):
+    both = shared_run(network="net", gain=0.05, nulls=39, seeds=3, fits=FITS)
+    converged = shared_run(network="one", fits=("converged",), layers={"a": 6}, subsets=())
     rows = setup_of(run, both, converged)
     fits = rows[rows.index.str.startswith("fits")].iloc[0]
     assert fits.to_dict() == {
-        "net": "paper’s training", "both": "paper’s training, converged fit",
+        "planted": "paper’s training", "net": "paper’s training, converged fit",
         "one": "converged fit",
     }  # fmt: skip
     starts = rows.loc["random starts"]
-    assert starts["both"] == "3"
-    assert starts[["net", "one"]].isna().all()
+    assert starts["net"] == "3"
+    assert starts[["planted", "one"]].isna().all()
     assert rows.loc["training images"].tolist() == ["60"] * 3
     assert "random starts" not in setup_of(run).index
 
@@ -69,7 +69,7 @@ def test_a_fit_is_called_what_its_run_says(run, study, monkeypatch):
 
 
 def test_the_images_of_a_concept_are_counted_by_dataset(tmp_path):
-    build_run(tmp_path)
+    build_run(tmp_path, layers={"a": 6}, subsets=())
     assert probe_facts(Study((open_run(tmp_path),)), {}).sources is None
     told = json.loads((tmp_path / "provenance.json").read_text())
     told["data"] = {"sources": {"dog": {"voc": 3, "coco": 4}, "wood": {"voc": 2}}}

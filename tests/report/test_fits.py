@@ -29,14 +29,13 @@ NUMBER = {"segment": len(CONCEPTS), "classify": len(CONCEPTS | SCENES)}
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return open_run(build_run(tmp_path_factory.mktemp("fits") / "run", fits=FITS, gain=0.05))
+def run(shared_run):
+    return shared_run(fits=FITS, gain=0.05)
 
 
 @pytest.fixture(scope="module")
-def twin(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("twin") / "twin"
-    return open_run(build_run(folder, network="twin", trained=False, seed=1))
+def twin(shared_run):
+    return shared_run(network="twin", trained=False, seed=1)
 
 
 def rename(column, names):
@@ -101,7 +100,7 @@ def test_a_run_or_view_with_one_fit_has_no_such_tables(run, twin):
 
 
 def test_a_run_of_one_task_without_subsets(tmp_path, monkeypatch):
-    alone = open_run(build_run(tmp_path / "run", fits=FITS, subsets=()))
+    alone = open_run(build_run(tmp_path / "run", fits=FITS, layers={"a": 6}, subsets=()))
     monkeypatch.setattr(type(alone), "tasks", lambda run, layer=None: ("classify",))
     found = fit_tables(alone)
     assert set(found["fits"]["task"]) == {"classify"}

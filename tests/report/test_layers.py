@@ -6,19 +6,17 @@ import pytest
 from net2vec.report import build_report, plan_concept, plan_exhibits, save_report
 from net2vec.report.sections.probe import layer_table
 from net2vec.report.study import Study
-from net2vec.runs import Run, open_run
+from net2vec.runs import Run
 
-from builders import CONCEPTS, SCENES, build_run
+from builders import CONCEPTS, SCENES
 
 pytestmark = pytest.mark.usefixtures("unpainted")
 
 
 @pytest.fixture(scope="module", params=[("paper",), ("paper", "converged")])
-def run(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("gridless")
-    whole = open_run(
-        build_run(folder, network="net", gain=0.05, fits=request.param, nulls=5, seeds=2)
-    )
+def run(request, shared_run):
+    more = {"nulls": 5, "seeds": 2} if len(request.param) > 1 else {}
+    whole = shared_run(network="net", gain=0.05, fits=request.param, **more)
     tree = whole.tree.copy()
     last = tree["blocks.6"]
     last["segment"].orphan()

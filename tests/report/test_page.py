@@ -137,17 +137,18 @@ def test_numbers_stay_in_one_line_with_their_percent(page):
 
 
 @pytest.mark.usefixtures("unpainted")
-def test_two_trained_networks_are_not_called_untrained(tmp_path):
-    runs = [open_run(build_run(tmp_path / name, network=name)) for name in ("one", "two")]
+def test_two_trained_networks_are_not_called_untrained(shared_run, tmp_path):
+    small = {"layers": {"a": 6}, "subsets": ()}
+    runs = [shared_run(network=name, **small) for name in ("one", "two")]
     text = text_of(save_report(build_report(runs), tmp_path / "report"))
     assert "How do networks differ?" in text
     assert "ntrained" not in text
 
 
 @pytest.mark.usefixtures("unpainted")
-def test_one_run_needs_no_exhibits_and_no_controls(tmp_path):
-    run = open_run(build_run(tmp_path / "run", subsets=()))
-    path = save_report(build_report([run]), tmp_path / "run" / "report")
+def test_one_run_needs_no_exhibits_and_no_controls(shared_run, tmp_path):
+    run = shared_run(layers={"a": 6}, subsets=())
+    path = save_report(build_report([run]), tmp_path / "report")
     text = text_of(path)
     assert "How do networks differ?" not in text
     assert "How many filters does a concept need" not in text
@@ -335,7 +336,7 @@ def test_paints_are_seen_on_their_page():
 @pytest.mark.usefixtures("unpainted")
 def test_a_report_of_classification_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(Run, "tasks", lambda run, layer=None: ("classify",))
-    run = open_run(build_run(tmp_path / "run", subsets=()))
+    run = open_run(build_run(tmp_path / "run", layers={"a": 6}, subsets=()))
     scores = run.scores
     run.__dict__["scores"] = scores[scores["task"] == "classify"]
     source = save_report(build_report([run]), tmp_path / "report").read_text("utf-8")

@@ -13,9 +13,7 @@ from net2vec.report.sections.fits import fits_facts
 from net2vec.report.sections.networks import networks_facts
 from net2vec.report.study import Study
 from net2vec.report.tables import difference_table, make_report_tables
-from net2vec.runs import make_tables, open_run
-
-from builders import build_run
+from net2vec.runs import make_tables
 
 pytestmark = pytest.mark.usefixtures("unpainted")
 
@@ -23,15 +21,13 @@ FITS = ("paper", "converged")
 
 
 @pytest.fixture(scope="module")
-def twin(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("twin") / "twin"
-    return open_run(build_run(folder, network="twin", trained=False, seed=1))
+def twin(shared_run):
+    return shared_run(network="twin", trained=False, seed=1)
 
 
 @pytest.fixture(scope="module")
-def seeded(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("seeded") / "run"
-    return open_run(build_run(folder, network="seeded", fits=FITS, gain=0.05, seeds=3, nulls=5))
+def seeded(shared_run):
+    return shared_run(network="net", gain=0.05, nulls=39, seeds=3, fits=FITS)
 
 
 def labels(table):
@@ -65,7 +61,7 @@ def test_every_table_of_both_fits_has_the_spread_of_the_starts(seeded, twin):
         "of these remain",
     ]  # fmt: skip
     fits = pair.wins.frame
-    row = fits.query("network == 'seeded'").iloc[-1]
+    row = fits.query("network == 'net'").iloc[-1]
     assert 0 < row["percent_paper_sd"] < 1
     assert fits.query("network == 'twin'")["percent_paper_sd"].isna().all()
     assert before_spreads(pair.concepts) == [
@@ -108,15 +104,15 @@ def test_a_saved_page_and_its_tables_show_the_spread(seeded, tmp_path):
         assert saved[columns].notna().any().all(), name
 
 
-def test_a_single_start_has_no_spread(tmp_path, twin):
-    pair = pair_of(open_run(build_run(tmp_path / "run", fits=FITS)), twin)
+def test_a_single_start_has_no_spread(shared_run, twin):
+    pair = pair_of(shared_run(fits=FITS, gain=0.05), twin)
     tables = [pair.scores, pair.wins, pair.sharing, pair.vectors, pair.concepts]
     for table in [*tables, *pair.verdicts.values()]:
         assert "± sd" not in labels(table)
 
 
-def test_tables_show_their_spread_over_seeds(tmp_path):
-    run = open_run(build_run(tmp_path / "run", seeds=3))
+def test_tables_show_their_spread_over_seeds(shared_run, tmp_path):
+    run = shared_run(network="seeded", seeds=3)
     report = build_report([run])
     facts = report.facts("sufficient")
     assert labels(facts.wins) == ["layer", "segmentation", "± sd", "classification", "± sd"]
@@ -129,15 +125,15 @@ def test_tables_show_their_spread_over_seeds(tmp_path):
     assert page.count("± sd</th>") >= 8
 
 
-def test_without_seeds_no_table_has_a_spread(tmp_path):
-    run = open_run(build_run(tmp_path / "run"))
+def test_without_seeds_no_table_has_a_spread(shared_run, tmp_path):
+    run = shared_run()
     page = save_report(build_report([run]), tmp_path / "page").read_text("utf-8")
     assert "± sd</th>" not in page
     assert json.dumps({"label": "± sd"})[1:-1] not in page
 
 
-def test_networks_beside_each_other_show_the_spread_of_the_subject(tmp_path, twin):
-    run = open_run(build_run(tmp_path / "run", network="seeded", seeds=3))
+def test_networks_beside_each_other_show_the_spread_of_the_subject(shared_run, twin):
+    run = shared_run(network="seeded", seeds=3)
     study = Study((run, twin))
     table = difference_table(study)
     other = by_concept(twin.scores).set_index(["layer", "task", "concept"])["combined"]

@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("net2vec.pipeline.runner.write_report", lambda *_, **__: None)
         out = tmp_path_factory.mktemp("run") / "run"
-        return make(out, fit="both", seeds=2, nulls=2, workers=1).path
+        return make(out, layers=("3",), fit="both", seeds=2, nulls=2, workers=1).path
 
 
 @pytest.fixture

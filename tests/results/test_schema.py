@@ -23,8 +23,9 @@ GROUPS = ("layer", "segment", "classify")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return build_run(
-        tmp_path_factory.mktemp("runs") / "run", fits=("paper", "converged"), seeds=2, nulls=2
-    )
+        tmp_path_factory.mktemp("runs") / "run",
+        fits=("paper", "converged"), layers={"blocks.6": 6}, seeds=2, nulls=2,
+    )  # fmt: skip
 
 
 def rewritten(folder: Path, out: Path, change) -> Path:
@@ -148,7 +149,9 @@ def test_runs_of_before_fits_had_titles_open_as_they_did(folder, tmp_path):
 
 def test_fits_have_any_name_and_an_order_and_arrays_that_others_lack(tmp_path):
     fits = ("ridge", "paper", "elastic net")
-    tree = results.load_tree(build_run(tmp_path / "run", fits=fits) / "results.zarr")
+    tree = results.load_tree(
+        build_run(tmp_path / "run", fits=fits, layers={"blocks.6": 6}) / "results.zarr"
+    )
     assert results.fits_of(tree) == fits
     assert results.scores_table(tree)["fit"].drop_duplicates().tolist() == list(fits)
     for fit in fits:

@@ -1,5 +1,7 @@
 """The groups of `results.zarr` and the rows of `scores.csv`."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -12,8 +14,8 @@ from builders_cached import DAMAGES
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return build_run(tmp_path_factory.mktemp("runs") / "run", fits=("paper", "converged"))
+def folder(shared_run):
+    return shared_run(fits=("paper", "converged"), gain=0.05).path
 
 
 def test_the_other_fit_stands_in_a_group_of_its_own(folder):
@@ -28,7 +30,9 @@ def test_the_other_fit_stands_in_a_group_of_its_own(folder):
 
 
 def test_a_run_that_has_the_other_fit_alone_has_it_first(tmp_path):
-    tree = results.load_tree(build_run(tmp_path / "run", fits=("converged",)) / "results.zarr")
+    tree = results.load_tree(
+        build_run(tmp_path / "run", fits=("converged",), layers={"a": 6}) / "results.zarr"
+    )
     assert results.fits_of(tree) == ("converged",)
     assert scores_table(tree)["fit"].eq("converged").all()
 
@@ -57,8 +61,9 @@ def test_scores_are_read_as_they_were_written(folder, tmp_path):
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 @pytest.mark.parametrize("name", ["blocks.6/segment/weight/0.0", ".zmetadata", ".checksums"])
-def test_damaged_results_are_refused(tmp_path, name, damage):
-    path = build_run(tmp_path / "run") / "results.zarr"
+def test_damaged_results_are_refused(shared_run, tmp_path, name, damage):
+    path = tmp_path / "results.zarr"
+    shutil.copytree(shared_run(layers={"blocks.6": 6}, subsets=()).path / path.name, path)
     weight = results.load_tree(path)["blocks.6/segment"]["weight"].to_numpy()
     assert np.isfinite(weight).all()
     damage(path / name)

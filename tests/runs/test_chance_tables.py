@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from net2vec.runs import TABLES, Run, make_tables, open_run
+from net2vec.runs import TABLES, Run, make_tables
 
-from builders import CONCEPTS, LAYERS, SCENES, build_run
+from builders import CONCEPTS, LAYERS, SCENES
 
 NAMES = ["intervals", "evidence", "evidence_summary", "steadiness"]
 FITS = ["paper", "converged"]
@@ -14,9 +14,8 @@ NUMBER = {"segment": len(CONCEPTS), "classify": len(CONCEPTS | SCENES)}
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    return open_run(build_run(folder, nulls=39, seeds=3, fits=FITS))
+def run(shared_run):
+    return shared_run(network="net", gain=0.05, nulls=39, seeds=3, fits=tuple(FITS))
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ HALF = 2**-0.5  # the standard deviation of 0 and 1
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return open_run(build_run(tmp_path_factory.mktemp("fits") / "run", fits=FITS, seeds=3))
+def run(shared_run):
+    return shared_run(network="net", gain=0.05, nulls=39, seeds=3, fits=FITS)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,6 @@ import pytest
 from net2vec import analysis, spaces
 from net2vec.runs import FIT_TABLES, TABLES, RunTable
 
-from builders import build_run
-
 
 @pytest.mark.parametrize("table", [*TABLES.values(), *FIT_TABLES.values()], ids=lambda t: t.name)
 def test_keys_and_values_are_columns(table):
@@ -34,11 +32,11 @@ def test_every_declared_table_is_listed_under_a_name_of_its_own():
     assert len(listed) == len(TABLES) + len(FIT_TABLES)
 
 
-@pytest.mark.parametrize("question", ["run.scores", "run.space().nearest('dog')", "run.filter(0)"])
-def test_a_question_loads_no_library_that_it_does_not_need(tmp_path, question):
-    folder = build_run(tmp_path / "run")
+def test_questions_load_no_library_that_they_do_not_need(shared_run):
+    questions = ("run.scores", "run.space().nearest('dog')", "run.filter(0)")
     code = (
-        f"import sys, net2vec; run = net2vec.open_run({str(folder)!r}); {question}\n"
+        f"import sys, net2vec; run = net2vec.open_run({str(shared_run().path)!r})\n"
+        f"{'; '.join(questions)}\n"
         "print(sorted({'torch', 'scipy', 'sklearn', 'matplotlib', 'PIL'} & set(sys.modules)))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,8 +9,8 @@ from builders import CONCEPTS, build_run
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return open_run(build_run(tmp_path_factory.mktemp("runs") / "one"))
+def run(shared_run):
+    return shared_run()
 
 
 def test_layers_keep_the_networks_order_and_the_last_is_the_default(run):
@@ -31,8 +31,8 @@ def test_space_has_the_directions_of_the_vectors(run):
     np.testing.assert_allclose(unit * np.linalg.norm(vectors, axis=1)[:, None], vectors)
 
 
-def test_a_vector_without_direction_is_in_no_space(tmp_path):
-    run = open_run(build_run(tmp_path / "run"))
+def test_a_vector_without_direction_is_in_no_space(run):
+    run = open_run(run.path)
     weight = run.vectors().copy()
     weight[0] = 0
     weight[1, 3] = np.nan

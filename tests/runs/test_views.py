@@ -17,9 +17,9 @@ TASKS = ("segment", "classify")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    return open_run(build_run(folder, fits=("paper", "converged"), seeds=3, nulls=5))
+def run(shared_run):
+    fits = ("paper", "converged")
+    return shared_run(network="net", gain=0.05, nulls=39, seeds=3, fits=fits)
 
 
 @pytest.fixture(scope="module")

@@ -295,8 +295,13 @@ def test_choices_of_filters_side_by_side_are_those_of_each_alone(grid, size):
     assert (together - start).abs().max() > 0.05
 
 
-@pytest.mark.parametrize("together", [1, 1 << 12, 1 << 30])
-@pytest.mark.parametrize(("grid", "size"), [*GEOMETRIES, ((6, 7), (45, 60))])
+@pytest.mark.parametrize(
+    ("grid", "size", "together"),
+    [
+        *((*geometry, 1 << 12) for geometry in [*GEOMETRIES, ((6, 7), (45, 60))]),
+        *((*geometry, n) for geometry in (GEOMETRIES[1], GEOMETRIES[12]) for n in (1, 1 << 30)),
+    ],
+)
 def test_concepts_side_by_side_learn_the_same_bits_as_alone(grid, size, together, monkeypatch):
     # One, two, three and five batches, masks of any size, and weights that some squares grow
     # steep by and others do not.
