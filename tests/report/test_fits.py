@@ -211,7 +211,8 @@ def test_every_drawing_can_be_read(pair):
 
 BASE = pd.Series(
     {
-        "n": 100, "percent_paper": 60.0, "failures_paper": 40, "failures_converged": 5,
+        "n": 100, "percent_paper": 60.0, "percent_converged": 97.0,
+        "failures_paper": 40, "failures_converged": 5,
         "failures_both": 4, "single_paper": 0.1, "single_converged": 0.1,
         "shared_paper": 1.5, "shared_converged": 2.0, "shared_by_chance": 1.05,
         "shared_limit": 1.1, "category_paper": 60.0, "category_converged": 20.0,
@@ -264,17 +265,33 @@ def test_no_failure_cannot_be_judged():
 
 
 @pytest.mark.parametrize(
-    ("paper", "failures", "wanted"),
+    ("paper", "converged", "wanted"),
     [
-        (60, 5, Verdict.HOLDS),
+        (60, 95, Verdict.HOLDS),
         (60, 50, Verdict.RESTS),
-        (40, 5, Verdict.ONLY),
+        (40, 95, Verdict.ONLY),
         (40, 50, Verdict.NEITHER),
     ],
 )
-def test_most_concepts_are_more_than_half(paper, failures, wanted):
-    found = verdict("better", percent_paper=paper, failures_converged=failures)
+def test_most_concepts_are_more_than_half(paper, converged, wanted):
+    found = verdict("better", percent_paper=paper, percent_converged=converged)
     assert found == wanted
+
+
+def test_table_one_is_the_same_wherever_the_page_shows_it(run, pair):
+    """A share of both fits in the verdicts, beside their means, and in each run's own table."""
+    own = make_tables(run, ["combined_vs_single"])["combined_vs_single"]
+    own = own[own["layer"] == "blocks.6"].set_index(["task", "fit"])["percent"]
+    wins = pair.wins.frame.query("network == 'planted' and layer == 'blocks.6'").set_index("task")
+    for task, table in pair.verdicts.items():
+        (row,) = table.frame.query("finding.str.contains('Table 1')").to_dict("records")
+        for fit, shown in zip(FITS, ("reference", "other"), strict=True):
+            assert row[shown] == f"{own[task, fit]:.1f} %"
+            assert wins.loc[task, f"percent_{fit}"] == own[task, fit] / 100
+    # In classification each fit has a single filter of its own: that of the other would differ.
+    arrays = {fit: run.arrays(task="classify", fit=fit).sel(split="val") for fit in FITS}
+    other = (arrays["converged"]["score"] >= arrays["paper"]["single_score"]).mean()
+    assert 100 * float(other) != own["classify", "converged"]
 
 
 def test_large_weights_of_worse_filters_say_nothing_of_sharing():
