@@ -155,6 +155,7 @@ def _segment(rng, concepts, filters, sizes, pairs, gain):
         "segment",
         {
             **concepts,
+            "baseline": 0.8 * concepts["concept_size"],
             "single_iou": single_iou,
             "best_filter": best,
             "weight": rng.normal(size=(count, filters)).astype(np.float32),

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 # An int is welcome where a float is.
@@ -13,6 +14,10 @@ install_import_hook(
     "net2vec", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 )
 
+
+# A machine that others use as well is slow now and then.
+settings.register_profile("here", deadline=None, max_examples=50)
+settings.load_profile("here")
 
 # Tensors here are tiny: more threads would only wait for each other.
 torch.set_num_threads(1)
@@ -54,13 +59,14 @@ def unpainted(monkeypatch):
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Reports have no painted figures and maps; pictures are there."""
-    do_not_paint(monkeypatch, ("drawing",))
-
-
-def do_not_paint(patch, kinds=("drawing", "picture")):
+    """Reports have no painted figures; pictures and maps are there."""
     page = importlib.import_module("net2vec.report.page")
-    for kind in kinds:
+    monkeypatch.setattr(page, "_save_drawing", lambda shown, folder: (4, 3))
+
+
+def do_not_paint(patch):
+    page = importlib.import_module("net2vec.report.page")
+    for kind in ("drawing", "picture"):
         patch.setattr(page, f"_save_{kind}", lambda shown, folder: (4, 3))
     space = importlib.import_module("net2vec.spaces.space").Space
     patch.setattr(space, "map", lambda self, **_: np.zeros((len(self), 2)))

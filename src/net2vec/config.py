@@ -63,9 +63,15 @@ def _momentum(group: str) -> Any:
 
 
 def _subsets(group: str, default: tuple[int, ...]) -> Any:
-    text = "Numbers of filters to learn again with, on the last layer, separated by commas, or none"
+    text = "Numbers of filters to learn again with, separated by commas, or none"
     more = {"noun": "numbers of filters", "usual": "1, 2, 4, ..."}
     return declare(text, group, unit="filters", default=default, limits=Interval(1), **more)
+
+
+def _subset_layers(group: str, unset: str) -> Any:
+    text = "Layers on which subsets of filters are learned: names or globs of probed layers, last, "
+    text += "or all"
+    return declare(text, group, unit="names", default=(), unset=unset)
 
 
 @documented
@@ -78,6 +84,7 @@ class SegmentSettings:
     batch: int = _count("Images of a mini-batch", SEGMENTING, "images", 64)
     epochs: int = _count("Passes over the training images of a concept", SEGMENTING, "epochs", 30)
     subsets: tuple[int, ...] = _subsets(SEGMENTING, SEGMENT_SUBSETS)
+    subset_layers: tuple[str, ...] = _subset_layers(SEGMENTING, "the last")
 
     def __post_init__(self) -> None:
         check_fields(self, "segment.")
@@ -96,6 +103,7 @@ class ClassifySettings:
         "Epochs after which the learning rate is divided by 10", CLASSIFYING, "epochs", 15, low=0
     )
     subsets: tuple[int, ...] = _subsets(CLASSIFYING, CLASSIFY_SUBSETS)
+    subset_layers: tuple[str, ...] = _subset_layers(CLASSIFYING, "the last three")
 
     def __post_init__(self) -> None:
         check_fields(self, "classify.")

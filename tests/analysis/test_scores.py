@@ -123,7 +123,7 @@ def test_failures_begin_with_the_greatest_loss_of_each_fit():
     np.testing.assert_allclose(segment["difference"], [-0.1, 0.0, 0.2, 0.4])
     assert list(table.columns) == [
         "network", "layer", "task", "concept", "category", "single", "combined", "difference",
-        "n_train", "concept_size",
+        "n_train", "concept_size", "n_balanced",
     ]  # fmt: skip
 
 

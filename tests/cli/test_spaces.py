@@ -115,6 +115,37 @@ def test_names_without_a_word_are_told(runs, tmp_path, capsys):
     assert "traffic light" in told.err
 
 
+@pytest.mark.usefixtures("unpainted")
+def test_spaces_from_elsewhere_reach_the_page_of_a_report(runs, tmp_path, capsys):
+    pytest.importorskip("gensim")
+    words = tmp_path / "words.txt"
+    words.write_text("5 3\ndog 1 0 1\nwood 1 1 0\ngrass 0 1 1\nred 0 0 1\ncart 1 2 3\n")
+    synonyms = tmp_path / "synonyms.txt"
+    synonyms.write_text("traffic = cart\n")
+    known = ("--with", words, "--synonyms", synonyms)
+    for number, title in ((1, "How do spaces of concepts differ?"), (2, "How do networks differ?")):
+        out = tmp_path / str(number)
+        assert call("report", *runs[:number], *known, "--out", out) == 0
+        assert "words lacks 7 of 12 concepts" in capsys.readouterr().err
+        page = (out / "index.html").read_text("utf-8")
+        assert title in page
+        assert "words lacks 7 of 12 concepts." in page
+        table = pd.read_csv(out / "tables" / "network_distances.csv")
+        assert "words" in table["other"].tolist()
+        assert set(table["n"]) == {5}
+    # The distance is that of the two matrices of cosines, on the concepts that both have.
+    shared = ["wood", "grass", "red-c", "traffic", "dog"]
+    vectors = open_run(runs[0]).vectors().sel(concept=shared).values.astype(float)
+    own = np.array([[1, 1, 0], [0, 1, 1], [0, 0, 1], [1, 2, 3], [1, 0, 1]], float)
+    (one, other) = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (vectors, own))
+    row = pd.read_csv(tmp_path / "1" / "tables" / "network_distances.csv")
+    row = row[(row["space"] == "one segment") & (row["other"] == "words")]
+    wanted = ((one @ one.T - other @ other.T) ** 2).sum()
+    assert row["distance"].item() == pytest.approx(wanted)
+    assert call("report", runs[0], "--with", "nothing.csv", "--out", tmp_path / "no") == 2
+    assert not (tmp_path / "no").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

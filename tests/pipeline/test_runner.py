@@ -47,8 +47,9 @@ def test_scores_have_one_row_for_every_method_and_size(run):
     segment |= {("segment", "subset", 1), ("segment", "subset", 4)}
     classify = {("classify", "single", 1), ("classify", "combined", 12), ("classify", "subset", 3)}
     assert found == segment | classify
-    first = run.scores[run.scores["layer"] == "1"]
-    assert set(first["method"]) == {"single", "combined"}
+    first = run.scores[run.scores["layer"] == "1"].groupby("task")["method"].agg(set)
+    assert first["segment"] == {"single", "combined"}  # subsets are learned on the last layer
+    assert first["classify"] == {"single", "combined", "subset"}  # on the last three
 
 
 def test_what_is_left_out_is_listed_with_its_reason(run):
@@ -57,6 +58,44 @@ def test_what_is_left_out_is_listed_with_its_reason(run):
     sizes = run.skipped[run.skipped["filters"].notna()]
     assert sizes["filters"].tolist() == [64]
     assert "filters are 12" in sizes["reason"].item()
+    layers = run.skipped[run.skipped["reason"].str.startswith("subsets of filters")]
+    assert layers[["layer", "task"]].to_numpy().tolist() == [["1", "segment"]]
+    assert layers["reason"].item() == "subsets of filters are learned on 3 alone"
+
+
+def test_layers_of_subsets_are_named(tmp_path):
+    tasks = {
+        "segment": {**FAST["segment"], "subset_layers": ("all",)},
+        "classify": {**FAST["classify"], "subset_layers": ("1",)},
+    }
+    options = {"concepts": ("red-c",), **tasks}
+    some = make(tmp_path / "run", **options)
+    rows = some.scores[some.scores["method"] == "subset"]
+    found = set(zip(rows["layer"], rows["task"], strict=True))
+    assert found == {("1", "segment"), ("3", "segment"), ("1", "classify")}
+    options["classify"] = {**FAST["classify"], "subset_layers": ("conv9",)}
+    with pytest.raises(ConfigError, match=r"no layer 'conv9' to learn subsets on; .* of 1, 3"):
+        make(tmp_path / "other", **options)
+    assert not (tmp_path / "other" / "run.toml").exists()
+
+
+def test_scores_stand_beside_what_they_are_read_against(run):
+    """The balanced images behind an accuracy, and the set IoU of the whole image."""
+    data = small_dataset()
+    val = [index for index, split in enumerate(data.splits) if split == "val"]
+    for row in run.scores.drop_duplicates(["task", "concept"]).itertuples():
+        label = data.labels.index(row.concept)
+        planes = [data.annotation(index).planes for index in val]
+        inside = [any((p.labels == label).any() for p in every) for every in planes]
+        if row.task == "segment":
+            shares = [max((p.labels == label).mean() for p in every) for every in planes]
+            assert row.baseline == pytest.approx(np.mean([share for share in shares if share]))
+            assert pd.isna(row.n_balanced)
+        else:
+            if row.concept == "day-s":
+                inside = [bool(data.annotation(index).image_labels) for index in val]
+            assert row.n_balanced == 2 * min(sum(inside), len(val) - sum(inside))
+            assert row.baseline == 0.5
 
 
 def test_a_task_without_concepts_is_left_out(tmp_path):
@@ -105,7 +144,7 @@ def test_more_workers_give_the_same_bytes(run, tmp_path):
     assert read(again) == read(run)
 
 
-@pytest.mark.usefixtures("unpainted")
+@pytest.mark.usefixtures("undrawn")
 def test_a_caller_in_inference_mode_is_given_the_same_bytes(run, tmp_path):
     with torch.inference_mode():
         again = make(tmp_path / "run", workers=2)

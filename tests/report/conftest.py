@@ -17,6 +17,20 @@ from net2vec.runs import open_run
 from builders import build_run
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _quick_tables():
+    """Pages show tables whose numbers are tested elsewhere: few resamples and a plain map do."""
+
+    def first_components(space, **_):
+        left, size, _ = np.linalg.svd(space.unit - space.unit.mean(axis=0), full_matrices=False)
+        return np.pad(left * size, ((0, 0), (0, 2)))[:, :2]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("net2vec.spaces.space.Space.map", first_components)
+        patch.setattr("net2vec.analysis.statistics._RESAMPLES", 100)
+        yield
+
+
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")

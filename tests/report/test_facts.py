@@ -12,17 +12,22 @@ from net2vec.report.content import Table
 from net2vec.report.exhibits import plan_concept, plan_exhibits, plan_filter
 from net2vec.report.figures import draw_by_category
 from net2vec.report.figures.style import LIGHT
-from net2vec.report.labels import MARK
+from net2vec.report.labels import MARK, SMALL
 from net2vec.report.sections.filters import sharing_facts
-from net2vec.report.sections.left_out import count_reasons
+from net2vec.report.sections.left_out import count_reasons, left_out_facts
 from net2vec.report.sections.masks import masks_facts
 from net2vec.report.sections.probe import probe_facts
 from net2vec.report.sections.space import space_facts
-from net2vec.report.sections.sufficient import compare_sizes, lost_concepts, rank_concepts
+from net2vec.report.sections.sufficient import (
+    compare_sizes,
+    lost_concepts,
+    rank_concepts,
+    sufficiency_facts,
+)
 from net2vec.report.sections.weights import weight_shares, weights_facts
 from net2vec.report.study import Study
 from net2vec.report.tables import make_report_tables
-from net2vec.runs import open_run
+from net2vec.runs import Run, open_run
 
 from builders import build_run
 
@@ -107,15 +112,17 @@ def test_concepts_that_lose_are_counted_with_their_medians():
         {
             "task": "segment",
             "difference": [-0.1, -0.2, 0.0, 0.1, 0.2],
-            "n_train": [1, 3, 5, 8, 9],
-            "concept_size": [0.1, 0.3, 0.2, 0.2, 0.5],
+            "n_train": [20, 22, 100, 21, 101],
+            "concept_size": [0.0099, 0.01, 0.2, 0.005, 0.5],
         }
     )
     found = lost_concepts(rows)
     assert found["lost"].tolist() == [True, False]
     assert found["n"].tolist() == [2, 3]
-    assert found["n_train"].tolist() == [2, 8]
-    assert found["concept_size"].tolist() == pytest.approx([0.2, 0.2])
+    # As sec. 4.1 counts: at most 20, at most 100, below 1 % of the image.
+    assert found[["few", "hundred", "tiny"]].to_numpy().tolist() == [[1, 2, 1], [0, 2, 1]]
+    assert found["n_train"].tolist() == [21, 100]
+    assert found["concept_size"].tolist() == pytest.approx([0.00995, 0.2])
     assert lost_concepts(rows[2:])["lost"].tolist() == [False]
 
 
@@ -163,6 +170,26 @@ def test_a_correlation_that_is_undefined_is_not_0(tmp_path):
     made = Study((open_run(build_run(tmp_path / "run", layers={"a": 8, "b": 2}, subsets=())),))
     facts = weights_facts(made, make_report_tables(made))
     assert facts.significant.frame["layer"].tolist() == ["a"]
+
+
+def test_accuracies_of_few_images_are_marked_and_counted(run):
+    small = {"dog", "wood"}
+    few = Run(run.path, tree=run.tree.copy())
+    for layer in ("stem-relu", "blocks.6"):
+        group = few.tree[f"{layer}/classify"]
+        sizes = [8 if name in small else 60 for name in group["concept"].values]
+        group.dataset = group.to_dataset().assign_coords(n_balanced=("concept", sizes))
+    study = Study((few,))
+    assert study.marked("dog", task="classify").endswith(SMALL)
+    assert SMALL not in study.marked("dog", task="segment")
+    facts = left_out_facts(study, {})
+    assert (set(facts.small.frame["concept"]), facts.judged) == (small, 14)
+    assert facts.small.frame["n_balanced"].tolist() == [8, 8]
+    scores = sufficiency_facts(study, {}).scores.frame.set_index("task")
+    assert scores["n"].to_dict() == {"segment": 12, "classify": 12}
+    best, worst = rank_concepts(study, "classify")
+    assert len(best.frame) + len(worst.frame) == 12
+    assert left_out_facts(Study((run,)), {}).small.frame.empty
 
 
 # Masks and spaces

@@ -77,7 +77,8 @@ def test_the_page_says_what_was_seen(page, runs):
     mean = last.groupby("method")["val"].mean()
     paired = last.pivot_table(index="concept", columns="method", values="val")
     wins = paired["combined"] >= paired["single"]
-    shown = f"{mean['combined']:.3f} {mean['single']:.3f} {100 * wins.mean():.1f} %"
+    whole = last["baseline"].mean()
+    shown = f"{mean['combined']:.3f} {mean['single']:.3f} {whole:.3f} {100 * wins.mean():.1f} %"
     assert f"segmentation blocks.6 12 {shown}" in text
     size = last.set_index("concept")["concept_size"].groupby(level=0).first()
     small = wins[size < 0.02]

@@ -13,15 +13,18 @@ from builders import build_run
 COLUMNS = {
     "by_category": "layer task method category mean stderr n",
     "combined_vs_single": "layer task percent n",
-    "subset_curve": "layer task category filters mean stderr n",
-    "failures": "layer task concept category single combined difference n_train concept_size",
+    "subset_curve": "layer task category filters mean stderr n baseline",
+    "failures": "layer task concept category single combined difference n_train concept_size "
+    "n_balanced",
     "improvement": "layer task mean_ratio n",
     "filters_needed": "layer task concept fraction filters",
     "filter_sharing": "layer task filter concepts",
     "weight_iou_correlation": "layer concept r p",
     "contribution": "layer concept filter weight_share iou_ratio",
     "individual_iou": "layer concept method mean sd n n_zero",
-    "by_concept": "layer task concept category single combined n_train concept_size",
+    "by_concept": "layer task concept category single combined baseline n_train concept_size "
+    "n_balanced",
+    "negative_subsets": "layer concept rule filter weight score baseline",
     "nearest": "layer task concept rank neighbour cosine",
     "arithmetic": "layer task expression rank concept cosine",
     "clusters": "layer task concept cluster x y",
@@ -62,7 +65,7 @@ def test_tables_cover_every_layer_and_task(run, tables):
         if name in ON_REQUEST:
             continue
         layers = set(table["layer"]) if "layer" in table else set(run.layers)
-        only_last = name in {"subset_curve", "filters_needed", "clusters"}
+        only_last = name in {"subset_curve", "filters_needed", "negative_subsets", "clusters"}
         assert layers == (set(run.layers[-1:]) if only_last else set(run.layers)), name
         if "task" in table:
             assert set(table["task"]) == {"segment", "classify"}, name

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from net2vec.data.annotations import Annotations
-from net2vec.tasks.choice import Skipped, choose_concepts, split_sizes
+from net2vec.tasks.choice import Skipped, choose_concepts, choose_subset_layers, split_sizes
 
 from builders_data import annotate
 
@@ -80,6 +80,21 @@ def test_more_training_images_can_be_asked_for(annotations):
     names, reasons = chosen(annotations, "segment", min_train=2)
     assert names == ["common", "everywhere", "all of train", "all of val"]
     assert reasons["rare"] == "1 training image, fewer than 2"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count", "found"),
+    [
+        ((), 1, "c"),
+        ((), 3, "a.1 b c"),
+        ((), 9, "a.0 a.1 b c"),
+        (("a.*", "last"), 1, "a.0 a.1 c"),
+        (("c", "b"), 1, "b c"),
+        (("all",), 1, "a.0 a.1 b c"),
+    ],
+)
+def test_subsets_are_learned_on_the_last_layers_or_those_named(wanted, count, found):
+    assert choose_subset_layers(["a.0", "a.1", "b", "c"], wanted, count) == found.split()
 
 
 def test_only_what_is_wanted_is_chosen_or_skipped(annotations):

@@ -5,6 +5,7 @@ those made of one layer's arrays know neither network nor layer. None of these f
 saves or prints.
 """
 
+from net2vec.analysis.balance import LEAST_BALANCED, entering, is_small
 from net2vec.analysis.controls import paired_difference
 from net2vec.analysis.evidence import LEAST_NULLS, evidence_summary, weigh_evidence
 from net2vec.analysis.filters import FILTER_COLUMNS, concepts_of_filter
@@ -22,7 +23,7 @@ from net2vec.analysis.intervals import score_intervals
 from net2vec.analysis.sharing import choose_filters, filter_sharing
 from net2vec.analysis.statistics import share_interval, shares_differ
 from net2vec.analysis.steadiness import mean_steadiness, seed_steadiness
-from net2vec.analysis.subsets import filters_needed, subset_curve
+from net2vec.analysis.subsets import filters_needed, negative_subsets, subset_curve
 from net2vec.analysis.sufficiency import (
     by_category,
     by_concept,
@@ -42,6 +43,7 @@ __all__ = [
     "ALL",
     "DECILES",
     "FILTER_COLUMNS",
+    "LEAST_BALANCED",
     "LEAST_NULLS",
     "FitPair",
     "by_category",
@@ -56,6 +58,7 @@ __all__ = [
     "concepts_of_filter",
     "contribution",
     "drops",
+    "entering",
     "evidence_summary",
     "failures",
     "filter_sharing",
@@ -64,7 +67,9 @@ __all__ = [
     "improvement",
     "individual_iou",
     "individual_ious",
+    "is_small",
     "mean_steadiness",
+    "negative_subsets",
     "pair_fits",
     "pair_vectors",
     "paired_difference",

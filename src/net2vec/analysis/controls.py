@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from net2vec.analysis.balance import entering
 from net2vec.analysis.statistics import summarize
 
 
@@ -22,6 +23,7 @@ def paired_difference(concepts: pd.DataFrame, network: str, other: str) -> pd.Da
         `network, other, layer, task, category, mean, mean_other, difference, stderr, n`; the means
         are over the same `n` concepts.
     """
+    concepts = entering(concepts)
     key = ["layer", "task", "concept", "category"]
     mine = concepts.loc[concepts["network"] == network, [*key, "combined"]]
     theirs = concepts.loc[concepts["network"] == other, [*key[:3], "combined"]]

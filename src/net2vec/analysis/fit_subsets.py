@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from net2vec.analysis.statistics import summarize
-from net2vec.analysis.subsets import fitted_points
+from net2vec.analysis.balance import entering
+from net2vec.analysis.subsets import fitted_points, with_baseline
 from net2vec.analysis.sufficiency import COMBINED, PATH, SUBSET
 from net2vec.results import SCORE_GROUP
 
@@ -25,14 +25,15 @@ def fit_curves(scores: pd.DataFrame, fits: Sequence[str]) -> pd.DataFrame:
         fits: names of fits; rows of the first stand first.
 
     Returns:
-        `network, layer, task, category, fit, rule, filters, mean, stderr, n`, by growing `filters`;
-        `category` is one, or "all concepts"; `rule` is "weight" for the filters with the largest
+        `network, layer, task, category, fit, rule, filters, mean, stderr, n, baseline`, by growing
+        `filters`; `category` is one, or "all concepts"; `baseline` is the mean score of predicting
+        the whole image; `rule` is "weight" for the filters with the largest
         absolute weights, "path" for those that an L1 path lets in first. All filters are the last
         point of both.
     """
     points = _curve_points(scores, fits)
     by = [*SCORE_GROUP, "category", "fit", "rule", "filters"]
-    return summarize(points, by, "val").sort_values(
+    return with_baseline(points, by).sort_values(
         by, kind="stable", ignore_index=True, key=_order(fits[0])
     )
 
@@ -82,7 +83,7 @@ def compare_rules(scores: pd.DataFrame, fit: str) -> pd.DataFrame:
         scores of both rules, the mean of path less weight over concepts with its standard error,
         and the percentages of concepts that the path serves better and worse.
     """
-    chosen = scores[(scores["fit"] == fit) & scores["method"].isin([PATH, SUBSET])]
+    chosen = entering(scores[(scores["fit"] == fit) & scores["method"].isin([PATH, SUBSET])])
     columns = [
         *SCORE_GROUP, "filters", "weight", "path", "difference", "stderr", "better", "worse", "n",
     ]  # fmt: skip
@@ -108,7 +109,7 @@ def _curve_points(scores: pd.DataFrame, fits: Sequence[str]) -> pd.DataFrame:
     """Scores by number of filters, each category's and once more under `ALL`."""
     parts = []
     for fit in fits:
-        mine = scores[scores["fit"] == fit]
+        mine = entering(scores[scores["fit"] == fit])
         parts.append(fitted_points(mine).assign(rule=BY_WEIGHT))
         path = mine[mine["method"] == PATH]
         full = mine[mine["method"] == COMBINED].merge(

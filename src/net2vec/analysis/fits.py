@@ -16,6 +16,7 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float, Int
 
+from net2vec.analysis.balance import entering
 from net2vec.analysis.steadiness import (
     NEIGHBOURS,
     mean_cosine,
@@ -43,9 +44,9 @@ def pair_fits(scores: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
         second: the name of another.
 
     Returns:
-        `network, layer, task, concept, category, n_train, concept_size, single_FIRST,
-        single_SECOND, combined_FIRST, combined_SECOND`, a row for every concept that both fits
-        scored. In segmentation both have the same single filter, which is chosen by IoU.
+        `network, layer, task, concept, category, n_train, concept_size, n_balanced, baseline,
+        single_FIRST, single_SECOND, combined_FIRST, combined_SECOND`, a row for every concept that
+        both fits scored. In segmentation both have the same single filter, which is chosen by IoU.
     """
     fits, methods = (first, second), (SINGLE, COMBINED)
     one, other = (
@@ -58,7 +59,8 @@ def pair_fits(scores: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     paired = one.merge(
         other[[*_KEY, *(name for name in columns if name in other)]], on=_KEY, validate="one_to_one"
     )
-    return paired[[*_KEY, "category", "n_train", "concept_size", *columns]]
+    scales = ["n_train", "concept_size", "n_balanced", "baseline"]
+    return paired[[*_KEY, "category", *scales, *columns]]
 
 
 def compare_fits(pairs: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
@@ -86,6 +88,7 @@ def compare_fits(pairs: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
         failures_both`, numbers of failures against the first fit's single filter (sec. 4.1); `n`,
         the number of concepts.
     """
+    pairs = entering(pairs)
     one, other = pairs[f"combined_{first}"], pairs[f"combined_{second}"]
     own = {fit: pairs[f"single_{fit}"] for fit in (first, second)}
     trained = pairs["n_train"] >= WELL_TRAINED

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from net2vec.analysis.balance import entering
 from net2vec.analysis.statistics import bootstrap_mean, share_interval, standard_error, summarize
 from net2vec.results import LAYER_TASK, SCORE_GROUP, RunTable
 
 SINGLE, COMBINED, SUBSET, PATH = "single", "combined", "subset", "path"
+_SCALES = ("baseline", "n_train", "concept_size", "n_balanced")
 DIFFERENCE = "difference"
 """The method of the rows that hold combined less single."""
 LEAST_SINGLE = 0.005
@@ -25,7 +27,7 @@ def by_category(scores: pd.DataFrame) -> pd.DataFrame:
         `network, layer, task, method, category, mean, stderr, n`; `n` counts concepts.
     """
     both = scores[scores["method"].isin([SINGLE, COMBINED])]
-    return summarize(both, [*SCORE_GROUP, "method", "category"], "val")
+    return summarize(entering(both), [*SCORE_GROUP, "method", "category"], "val")
 
 
 def by_concept(scores: pd.DataFrame) -> pd.DataFrame:
@@ -35,15 +37,16 @@ def by_concept(scores: pd.DataFrame) -> pd.DataFrame:
         scores: rows of `scores.csv`, of one run or of several.
 
     Returns:
-        `network, layer, task, concept, category, single, combined, n_train, concept_size`, one row
-        a fit for which both methods have a score. `concept_size` is a share of the image.
+        `network, layer, task, concept, category, single, combined, baseline, n_train,
+        concept_size, n_balanced`, one row a fit for which both methods have a score. `baseline` is
+        the score of predicting the whole image; `concept_size` is a share of the image.
     """
     key = [*SCORE_GROUP, "concept"]
     combined = scores[scores["method"] == COMBINED].rename(columns={"val": COMBINED})
     single = scores.loc[scores["method"] == SINGLE, [*key, "val"]].rename(columns={"val": SINGLE})
     paired = combined.merge(single, on=key, validate="one_to_one")
-    columns = [*key, "category", SINGLE, COMBINED, "n_train", "concept_size"]
-    return paired[columns].reset_index(drop=True)
+    columns = [*key, "category", SINGLE, COMBINED, *_SCALES]
+    return paired.reindex(columns=columns).reset_index(drop=True)
 
 
 def as_good(combined: pd.Series, single: pd.Series) -> pd.Series:
@@ -67,6 +70,7 @@ def combined_vs_single(concepts: pd.DataFrame) -> pd.DataFrame:
     Returns:
         `network, layer, task, percent, n`; `n` counts concepts.
     """
+    concepts = entering(concepts)
     wins = concepts.assign(percent=100.0 * as_good(concepts[COMBINED], concepts[SINGLE]))
     return summarize(wins, SCORE_GROUP, "percent").rename(columns={"mean": "percent"})[
         [*SCORE_GROUP, "percent", "n"]
@@ -85,6 +89,7 @@ def compare_methods(concepts: pd.DataFrame) -> pd.DataFrame:
         filters are at least as good (Table 1) and `ratio` of the scores as in `improvement`. `low`
         and `high` bound 95 % of the means of resampled concepts; those of `percent` are Wilson's.
     """
+    concepts = entering(concepts)
     observed = {
         "difference": concepts[COMBINED] - concepts[SINGLE],
         "percent": 100.0 * as_good(concepts[COMBINED], concepts[SINGLE]),
@@ -117,6 +122,7 @@ def improvement(concepts: pd.DataFrame) -> pd.DataFrame:
         `network, layer, task, mean_ratio, n`, over the `n` concepts whose single filter scores
         more than 0.005: below it a ratio only shows how bad the single filter is.
     """
+    concepts = entering(concepts)
     ratios = concepts.assign(ratio=_ratio(concepts))
     table = summarize(ratios, SCORE_GROUP, "ratio").rename(columns={"mean": "mean_ratio"})
     return table[[*SCORE_GROUP, "mean_ratio", "n"]]
@@ -130,13 +136,14 @@ def failures(concepts: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         `network, layer, task, concept, category, single, combined, difference, n_train,
-        concept_size`; a negative `difference` is a failure of the combination.
+        concept_size, n_balanced`; a negative `difference` is a failure of the combination.
     """
     gained = concepts.assign(difference=concepts[COMBINED] - concepts[SINGLE])
     columns = [*SCORE_GROUP, "concept", "category", SINGLE, COMBINED, "difference"]
     order = gained.groupby(SCORE_GROUP, sort=False).ngroup()
     ranked = gained.assign(order=order).sort_values(["order", "difference"], kind="stable")
-    return ranked[[*columns, "n_train", "concept_size"]].reset_index(drop=True)
+    columns += ["n_train", "concept_size", "n_balanced"]
+    return ranked.reindex(columns=columns).reset_index(drop=True)
 
 
 def _ratio(concepts: pd.DataFrame) -> pd.Series:
@@ -198,7 +205,7 @@ FAILURES = RunTable(
     source="sec. 4.1",
     columns=(
         *LAYER_TASK, "concept", "category", "single", "combined", "difference", "n_train",
-        "concept_size",
+        "concept_size", "n_balanced",
     ),
     keys=(*LAYER_TASK, "concept"),
     made_of="by_concept",
@@ -220,7 +227,7 @@ BY_CONCEPT = RunTable(
     title="Score of every concept with a single filter and with all",
     source="supplement",
     columns=(
-        *LAYER_TASK, "concept", "category", "single", "combined", "n_train", "concept_size",
+        *LAYER_TASK, "concept", "category", "single", "combined", *_SCALES,
     ),
     keys=(*LAYER_TASK, "concept"),
     made_of="scores",

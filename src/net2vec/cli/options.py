@@ -38,3 +38,17 @@ Synonyms = Annotated[Path | None, setting("synonyms")]
 Ignore = Annotated[list[str] | None, setting("ignore")]
 Colors = Annotated[bool, setting("colors")]
 Device = Annotated[str, setting("device")]
+
+OtherSpaces = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with", help="wordnet, or a file of word vectors or of exported concept vectors."
+    ),
+]
+OtherWords = Annotated[
+    Path | None,
+    typer.Option(help="A file of `name = word` lines; the word may be a synset, crane.n.04."),
+]
+WordNetFolder = Annotated[
+    Path | None, typer.Option(help="Folder of the WordNet database, if it is not found.")
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from net2vec.cli.display import TerminalProgress
-from net2vec.cli.options import Trust
+from net2vec.cli.options import OtherSpaces, OtherWords, Trust, WordNetFolder
 from net2vec.cli.settings import RUN, read_subsets, with_settings
+from net2vec.cli.spaces import look_up
 from net2vec.config import FITTING, MACHINE, Settings
 from net2vec.errors import ConfigError, Net2VecError
 from net2vec.vocabulary import TASKS
@@ -145,6 +147,9 @@ def report(
             help="Layer of these concepts and filters.", show_default="the first run's last"
         ),
     ] = None,
+    with_: OtherSpaces = None,
+    synonyms: OtherWords = None,
+    wordnet: WordNetFolder = None,
     trust: Trust = False,
 ) -> None:
     """Make the report of one run again, or of several side by side."""
@@ -153,6 +158,8 @@ def report(
     if out is None:
         out = runs[0] / "report" if len(runs) == 1 else Path("report")
     with TerminalProgress() as progress:
+        names = _shared_concepts(runs) if with_ else []
+        beside = look_up(with_ or (), names, synonyms, wordnet, progress.say)
         page = write_report(
             runs,
             out,
@@ -160,6 +167,16 @@ def report(
             filters=filter_ or (),
             layer=layer,
             trust=trust,
+            beside=beside,
             progress=progress,
         )
     typer.echo(page.resolve())
+
+
+def _shared_concepts(folders: Sequence[Path]) -> list[str]:
+    """Concepts that all spaces of the runs' last layers have."""
+    from net2vec.runs import open_run
+
+    runs = [open_run(folder) for folder in folders]
+    spaces = [run.space(task=task) for run in runs for task in run.tasks()]
+    return [name for name in spaces[0].names if all(name in space for space in spaces)]

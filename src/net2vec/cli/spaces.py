@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from net2vec.cli.display import TerminalProgress, records, show_table
-from net2vec.cli.options import AsJson, RunFolder, RunFolders
+from net2vec.cli.options import (
+    AsJson,
+    OtherSpaces,
+    OtherWords,
+    RunFolder,
+    RunFolders,
+    WordNetFolder,
+)
 from net2vec.errors import ConfigError
 from net2vec.vocabulary import ALL, TASKS
 
@@ -41,19 +48,9 @@ def compare(
         list[str] | None,
         typer.Option(help="A fit of the runs, or all.", show_default="each run's first"),
     ] = None,
-    with_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--with", help="wordnet, or a file of word vectors or of exported concept vectors."
-        ),
-    ] = None,
-    synonyms: Annotated[
-        Path | None,
-        typer.Option(help="A file of `name = word` lines; the word may be a synset, crane.n.04."),
-    ] = None,
-    wordnet: Annotated[
-        Path | None, typer.Option(help="Folder of the WordNet database, if it is not found.")
-    ] = None,
+    with_: OtherSpaces = None,
+    synonyms: OtherWords = None,
+    wordnet: WordNetFolder = None,
     permutations: Annotated[
         int, typer.Option(min=0, help="Permutations behind the p of similarity.")
     ] = 999,
@@ -65,18 +62,14 @@ def compare(
     """Compare spaces of concepts: of runs, layers and tasks, of WordNet, of word vectors."""
     from net2vec.report import save_comparison
     from net2vec.runs import open_run
-    from net2vec.spaces import compare_spaces, load_synonyms
+    from net2vec.spaces import compare_spaces
 
     opened = [open_run(path) for path in runs]
     spaces, categories = _run_spaces(opened, layer or [], task or TASKS[:1], fit or [])
     shared = [name for name in spaces[0].names if all(name in space for space in spaces)]
-    chosen = load_synonyms(synonyms) if synonyms else {}
     with TerminalProgress() as progress:
-        for source in with_ or []:
-            known = _look_up(source, shared, chosen, wordnet)
-            spaces.append(known.space)
-            if known.missing:
-                progress.say(_lacking(known, len(shared)))
+        known = look_up(with_ or (), shared, synonyms, wordnet, progress.say)
+    spaces += [found.space for found in known]
     found = compare_spaces(spaces, categories=categories, permutations=permutations)
     written = save_comparison(found, out)
     if as_json:
@@ -192,14 +185,32 @@ def _run_spaces(
     return spaces, categories
 
 
-def _look_up(
-    source: str, names: Sequence[str], synonyms: Mapping[str, str], wordnet: Path | None
-) -> Lookup:
-    from net2vec.spaces import file_space, wordnet_space
+def look_up(
+    sources: Sequence[str],
+    names: Sequence[str],
+    synonyms: Path | None,
+    wordnet: Path | None,
+    say: Callable[[str], None],
+) -> list[Lookup]:
+    """Concepts in the spaces that `--with` names; what they lack is told.
 
-    if source == WORDNET:
-        return wordnet_space(names, wordnet, senses=synonyms)
-    return file_space(names, Path(source), synonyms=synonyms)
+    Raises:
+        SpaceError: if a source, or the file of synonyms, is not there or cannot be read.
+    """
+    from net2vec.spaces import file_space, load_synonyms, wordnet_space
+
+    words = load_synonyms(synonyms) if synonyms else {}
+    found = []
+    for source in sources:
+        known = (
+            wordnet_space(names, wordnet, senses=words)
+            if source == WORDNET
+            else file_space(names, Path(source), synonyms=words)
+        )
+        if known.missing:
+            say(_lacking(known, len(names)))
+        found.append(known)
+    return found
 
 
 def _lacking(known: Lookup, asked: int) -> str:

@@ -92,9 +92,9 @@ class Annotations:
         bits = np.unpackbits(self.packed_of(pairs), axis=1, count=pixels, bitorder="little")
         return bits.reshape(-1, *self.size).view(bool)
 
-    def concept_size(self, label: int) -> float:
-        """Mean share of the mask over the training images that contain the label."""
-        areas = self.area[self.pairs(label, train=True)]
+    def concept_size(self, label: int, *, train: bool = True) -> float:
+        """Mean share of the mask over the images of a split that contain the label."""
+        areas = self.area[self.pairs(label, train=train)]
         return float(areas.mean() / (self.size[0] * self.size[1])) if len(areas) else 0.0
 
 

@@ -89,6 +89,7 @@ def task_results(
     labels, found = list(learned), list(learned.values())
     stored: dict[str, Any] = {
         **_concepts(annotations, labels),
+        **_scales(task, annotations, learned),
         **_image_coordinates(task, annotations, dataset, learned),
         "subset_size": sizes,
         **(arrays or {}),
@@ -160,6 +161,15 @@ def _image_coordinates(
         positive = [each.trial_positive for each in learned.values()]
         found["positive"] = np.concatenate(positive or [np.zeros(0, dtype=bool)])
     return {f"{dimension}_{name}": values for name, values in found.items()}
+
+
+def _scales(
+    task: str, annotations: Annotations, learned: Mapping[int, Any]
+) -> dict[str, list[float]]:
+    """What scores are read against: the images behind an accuracy, the IoU of the whole image."""
+    if task == "classify":
+        return {"n_balanced": [len(each.trial_image) for each in learned.values()]}
+    return {"baseline": [annotations.concept_size(label, train=False) for label in learned]}
 
 
 def _concepts(annotations: Annotations, labels: Sequence[int]) -> dict[str, Any]:

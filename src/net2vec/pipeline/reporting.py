@@ -52,6 +52,7 @@ from net2vec.report import (
 )
 from net2vec.results import save_table
 from net2vec.runs import TABLES, Run, make_tables, open_run, unique_labels
+from net2vec.spaces import Lookup
 
 
 def write_report(
@@ -64,6 +65,7 @@ def write_report(
     network: Network | None = None,
     dataset: ProbeDataset | None = None,
     trust: bool = False,
+    beside: Sequence[Lookup] = (),
     progress: Progress | None = None,
 ) -> Path:
     """Write the report of one run, or of several side by side, and return its page.
@@ -81,6 +83,7 @@ def write_report(
         network: the first run's network as it was probed, where it is there already.
         dataset: likewise.
         trust: whether code that the first run names may be run for its pictures.
+        beside: spaces from elsewhere, such as WordNet, that those of the runs are held against.
         progress: told what is missing.
 
     Raises:
@@ -109,7 +112,10 @@ def write_report(
             what = str(error) if isinstance(error, Net2VecError) else f"{error!r}"
             progress.say(f"no pictures in the report: {' '.join(what.split())}")
     report = build_report(
-        runs, exhibits, filter_ious=pd.concat(ious, ignore_index=True) if ious else None
+        runs,
+        exhibits,
+        filter_ious=pd.concat(ious, ignore_index=True) if ious else None,
+        beside=beside,
     )
     if len(folders) == 1:
         # With two fits these tables hold both, the report's those of the first.

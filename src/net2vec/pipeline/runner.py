@@ -51,7 +51,7 @@ from net2vec.pipeline.stages.context import LayerContext, recording_digest
 from net2vec.pipeline.stages.learning import learn_task
 from net2vec.prediction import BATCH_NORM, restore_batch_norm, save_batch_norm
 from net2vec.recording import LayerRecording, record
-from net2vec.tasks.choice import Skipped, choose_concepts, split_sizes
+from net2vec.tasks.choice import Skipped, choose_concepts, choose_subset_layers, split_sizes
 from net2vec.tasks.kinds import TASKS, Task
 
 
@@ -166,10 +166,12 @@ class _Run:
         self.report = report
         self.ledger = Ledger(out / CACHE / LEDGER, say=progress.say)
         self.skipped: list[tuple[str, str, Skipped]] = []
+        self.subset_layers: dict[str, list[str]] = {}
 
     def make(self) -> Inputs:
         """Compute and write all results; return the inputs with the network as it was probed."""
         begun = datetime.now(UTC)
+        self.subset_layers = {task.name: self._subset_layers(task) for task in TASKS}
         annotations = self._annotations()
         labels = self._choose_concepts(annotations)
         if 0 < self.settings.nulls < LEAST_NULLS:
@@ -312,12 +314,32 @@ class _Run:
             self.inputs = with_batch_norm(self.inputs, self.workers, advance)
         save_tensors(kept, batch_norm_statistics(self.inputs.network.module))
 
-    def _subset_sizes(self, recording: LayerRecording, task: Task) -> list[int]:
-        """The subset sizes of a layer: of the last one, those below its number of filters."""
-        if recording.layer != self.inputs.layers[-1]:
+    def _subset_layers(self, task: Task) -> list[str]:
+        """The layers on which subsets are learned, of those that the task can be learned on.
+
+        Raises:
+            ConfigError: if the settings name one that is not among them.
+        """
+        if task.name not in self.settings.tasks:
             return []
+        layers = [
+            layer
+            for layer in self.inputs.layers
+            if self.inputs.info(layer).is_grid or not task.needs_grid
+        ]
+        named = getattr(self.settings, task.name).subset_layers
+        return choose_subset_layers(layers, named if layers else (), task.subset_layers)
+
+    def _subset_sizes(self, recording: LayerRecording, task: Task) -> list[int]:
+        """The subset sizes of a layer, below its number of filters."""
         wanted = getattr(self.settings, task.name).subsets
         wanted = [size for size in wanted if size not in task.sizes_always_learned]
+        chosen = self.subset_layers[task.name]
+        if recording.layer not in chosen:
+            if wanted:
+                reason = f"subsets of filters are learned on {', '.join(chosen)} alone"
+                self.skipped.append((recording.layer, task.name, Skipped("", None, reason)))
+            return []
         fitting, skipped = split_sizes(wanted, recording.filters)
         self.skipped += [(recording.layer, task.name, item) for item in skipped]
         return fitting

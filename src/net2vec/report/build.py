@@ -12,6 +12,7 @@ from net2vec.report.sections import SECTIONS
 from net2vec.report.study import Study
 from net2vec.report.tables import make_report_tables
 from net2vec.runs import Run
+from net2vec.spaces import Lookup
 
 
 def build_report(
@@ -19,6 +20,7 @@ def build_report(
     exhibits: Sequence[Exhibit] = (),
     *,
     filter_ious: pd.DataFrame | None = None,
+    beside: Sequence[Lookup] = (),
 ) -> Report:
     """The report of one run, or of several side by side.
 
@@ -26,18 +28,24 @@ def build_report(
         runs: the first is the subject; the others are held against it.
         exhibits: pictures, those of `plan_exhibits` and any others, as many as could be had.
         filter_ious: individual IoUs of filters that were asked for, saved beside the page.
+        beside: spaces from elsewhere that those of the runs are held against (Fig. 10).
 
     Returns:
         The report, not yet saved. Its tables are those of `make_tables` and some more.
     """
-    study = Study(tuple(runs), tuple(exhibits), filter_ious)
+    study = Study(tuple(runs), tuple(exhibits), filter_ious, tuple(beside))
     tables = make_report_tables(study)
     made = [(kind, kind.facts(study, tables)) for kind in SECTIONS]
     return Report(
         network=study.label,
         others=study.labels[1:],
         sections=[
-            Section(kind.anchor, kind.title, f"sections/{kind.anchor}.html", facts)
+            Section(
+                kind.anchor,
+                getattr(facts, "title", kind.title),
+                f"sections/{kind.anchor}.html",
+                facts,
+            )
             for kind, facts in made
             if facts is not None
         ],

@@ -9,6 +9,9 @@ from typing import Any
 MARK = "†"
 """After the name of a concept whose vector has hardly left its random start."""
 
+SMALL = "‡"
+"""After the name of a concept whose accuracy is of too few images to enter means."""
+
 TASK_TITLE = {"segment": "segmentation", "classify": "classification"}
 SCORE_TITLE = {"segment": "set IoU", "classify": "accuracy"}
 METHOD_TITLE = {"combined": "all filters", "single": "best single filter"}
@@ -53,6 +56,7 @@ SETUP_TITLE = {
 COLUMN_TITLE = {
     "above": "interval above 0",
     "as_good": "all filters at least as good",
+    "baseline": "whole image",
     "below": "interval below 0",
     "best_filter": "filter",
     "best_layer": "highest on",
@@ -66,10 +70,12 @@ COLUMN_TITLE = {
     "cosine": "cosine",
     "difference": "difference",
     "distance": "D",
+    "few": "with at most 20 training images",
     "fewest": "filters for 90 %",
     "first": "largest weight",
     "full": "with all filters",
     "high": "95 % to",
+    "hundred": "at most 100",
     "lost": "all filters score",
     "low": "95 % from",
     "mean_ratio": "all filters / single",
@@ -77,6 +83,7 @@ COLUMN_TITLE = {
     "most": "most concepts of one filter",
     "moved": "hardly moved",
     "n": "concepts",
+    "n_balanced": "images of the accuracy",
     "n_train": "training images",
     "near": "nearest concepts",
     "needed": "must beat all null scores",
@@ -106,6 +113,7 @@ COLUMN_TITLE = {
     "size_group": "size in the image",
     "stderr": "± standard error",
     "ten": "ten largest weights",
+    "tiny": "below 1 % of the image",
     "used": "filters best for a concept",
     "value": "score",
     "verdict": "verdict",

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import pandas as pd
 
+from net2vec.analysis import is_small
 from net2vec.report.exhibits import (
     DecileExhibit,
     Exhibit,
@@ -15,9 +16,9 @@ from net2vec.report.exhibits import (
     featured_concepts,
     last_layer,
 )
-from net2vec.report.labels import MARK, TASK_TITLE
+from net2vec.report.labels import MARK, SMALL, TASK_TITLE
 from net2vec.runs import Run, fit_tables, make_tables, unique_labels
-from net2vec.spaces import Comparison, SpaceError, compare_spaces
+from net2vec.spaces import Comparison, Lookup, SpaceError, compare_spaces
 
 _FEATURED = 6
 _PERMUTATIONS = 99
@@ -51,11 +52,13 @@ class Study:
         runs: the runs.
         exhibits: pictures.
         filter_ious: individual IoUs of filters that were asked for.
+        beside: spaces from elsewhere, such as WordNet, that the runs' are held against.
     """
 
     runs: Sequence[Run]
     exhibits: Sequence[Exhibit] = ()
     filter_ious: pd.DataFrame | None = None
+    beside: Sequence[Lookup] = ()
 
     @property
     def run(self) -> Run:
@@ -126,14 +129,18 @@ class Study:
 
     @cached_property
     def comparison(self) -> Comparison | None:
-        """The spaces of the runs' last layers held against each other; None for one run."""
-        if len(self.runs) < 2:
+        """The spaces of the runs' last layers held against each other, and against others.
+
+        None for one run without other spaces.
+        """
+        if len(self.runs) < 2 and not self.beside:
             return None
         compared = [
             run.space(task=task).labelled(f"{label} {task}")
             for run, label in zip(self.runs, self.labels, strict=True)
             for task in run.tasks()
         ]
+        compared += [known.space for known in self.beside]
         concepts = self.tables["by_concept"]
         categories = dict(zip(concepts["concept"], concepts["category"], strict=True))
         try:
@@ -192,11 +199,14 @@ class Study:
         return parts[0] if len(parts) == 1 else parts[0] + ", " + parts[1]
 
     def marked(self, concept: str, *, task: str, layer: str | None = None) -> str:
-        """A concept's name, with a mark where its vector has hardly left its start."""
+        """A concept's name, with marks.
+
+        One where its vector has hardly left its start, one where its accuracy is of few images.
+        """
         return self._marked(self.label, layer or self.layer_of[task], task, concept, None)
 
     def marked_rows(self, rows: pd.DataFrame, column: str = "concept") -> list[str]:
-        """The same of a column of rows with `network, layer, task` and, where it says, `fit`."""
+        """The same of a column of rows with `network, layer, task` and, where it has it, `fit`."""
         fits = rows["fit"] if "fit" in rows else [None] * len(rows)
         keys = (rows["network"], rows["layer"], rows["task"], rows[column], fits)
         return [self._marked(*row) for row in zip(*keys, strict=True)]
@@ -206,7 +216,15 @@ class Study:
         if key not in self._hardly_moved:
             run = self.runs[self.labels.index(label)]
             self._hardly_moved[key] = run.hardly_moved(layer, task=task, fit=fit)
-        return f"{concept} {MARK}" if concept in self._hardly_moved[key] else concept
+        name = f"{concept} {MARK}" if concept in self._hardly_moved[key] else concept
+        return f"{name} {SMALL}" if (label, task, concept) in self.small else name
+
+    @cached_property
+    def small(self) -> frozenset[tuple[str, str, str]]:
+        """Network, task and name of the concepts whose accuracy is of too few images."""
+        rows = self.tables["by_concept"]
+        rows = rows[is_small(rows)]
+        return frozenset(zip(rows["network"], rows["task"], rows["concept"], strict=True))
 
     @cached_property
     def _hardly_moved(self) -> dict[tuple[str, str, str, str | None], frozenset[str]]:

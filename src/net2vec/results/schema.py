@@ -154,6 +154,14 @@ SCHEMA: tuple[StoredArray, ...] = (
         "concept_size", "mean share of the mask over the training images", "float64",
         dim="concept", units="1",
     ),
+    _coordinate(
+        "n_balanced", "images of the balanced validation set", "int64",
+        dim="concept", tasks=_C, optional=True,
+    ),
+    _coordinate(
+        "baseline", "validation set IoU of predicting the whole image", "float64",
+        dim="concept", units="1", tasks=_S, optional=True,
+    ),
     _coordinate("split", "training or validation images"),
     _coordinate("subset_size", "number of filters", "int64"),
     _coordinate("method", "best single filter, or combination of all", optional=True),

@@ -17,7 +17,7 @@ from net2vec.vocabulary import FITS
 
 SCORE_COLUMNS = (
     "network", "layer", "task", "concept", "category", "method", "filters", "best_filter",
-    "train", "val", "n_train", "n_val", "concept_size", "fit",
+    "train", "val", "n_train", "n_val", "concept_size", "n_balanced", "baseline", "fit",
 )  # fmt: skip
 SKIPPED_COLUMNS = ("network", "layer", "task", "concept", "filters", "reason")
 
@@ -202,6 +202,7 @@ def _score_rows(results: xr.Dataset, layer: str, task: str) -> Iterator[pd.DataF
         single = results["single_score"].to_numpy()
     blocks = [("single", 1, single), ("combined", size, results["score"].to_numpy())]
     subset = results["subset_score"].to_numpy()
+    balanced, baseline = _scales(results, task)
     for position, filters in enumerate(results["subset_size"].to_numpy()):
         blocks.append(("subset", int(filters), subset[:, position]))
         if "path_score" in results:
@@ -221,5 +222,28 @@ def _score_rows(results: xr.Dataset, layer: str, task: str) -> Iterator[pd.DataF
                 "n_train": results["n_train"].to_numpy(),
                 "n_val": results["n_val"].to_numpy(),
                 "concept_size": results["concept_size"].to_numpy(),
+                "n_balanced": balanced,
+                "baseline": baseline,
             }
         )
+
+
+def _scales(results: xr.Dataset, task: str) -> tuple[pd.arrays.IntegerArray, np.ndarray]:
+    """By concept, the images of its balanced validation set and the score of predicting everything.
+
+    Runs of earlier versions store neither; where they have the images the first is counted.
+    """
+    count = results.sizes["concept"]
+    if task == SEGMENT:
+        none = pd.array([pd.NA] * count, dtype="Int64")
+        return none, _values(results, "baseline", np.full(count, np.nan))
+    balanced = _values(results, "n_balanced", None)
+    if balanced is None and "trial_concept" in results.coords:
+        images = pd.Series(results["trial_concept"].to_numpy()).value_counts()
+        balanced = images.reindex(results["concept"].to_numpy()).to_numpy()
+    known = [pd.NA] * count if balanced is None else balanced
+    return pd.array(known, dtype="Int64"), np.full(count, 0.5)
+
+
+def _values(results: xr.Dataset, name: str, otherwise: Any) -> Any:
+    return results[name].to_numpy() if name in results.coords else otherwise

@@ -27,6 +27,7 @@ TABLES: Mapping[str, RunTable] = {
         sufficiency.METHOD_COMPARISON,
         subsets.SUBSET_CURVE,
         subsets.FILTERS_NEEDED,
+        subsets.NEGATIVE_SUBSETS,
         sufficiency.FAILURES,
         sufficiency.IMPROVEMENT,
         sharing.FILTER_SHARING,

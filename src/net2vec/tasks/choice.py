@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 import numpy as np
 
 from net2vec.data.annotations import Annotations
+from net2vec.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,32 @@ def choose_concepts(
         else:
             skipped.append(Skipped(name, None, reason))
     return Choice(labels, skipped)
+
+
+def choose_subset_layers(layers: Sequence[str], wanted: Sequence[str], count: int) -> list[str]:
+    """The layers on which subsets of filters are learned.
+
+    Args:
+        layers: those that a task is learned on, in the network's order.
+        wanted: names or globs of them, `last` or `all`; none for the last `count`.
+        count: see `Task.subset_layers`.
+
+    Raises:
+        ConfigError: if no layer has a name that is wanted.
+    """
+    if not wanted:
+        return list(layers[-count:])
+    meant = {"last": list(layers[-1:]), "all": list(layers)}
+    chosen = set()
+    for name in wanted:
+        found = meant.get(name) or [layer for layer in layers if fnmatchcase(layer, name)]
+        if not found:
+            raise ConfigError(
+                f"no layer {name!r} to learn subsets on; wanted are last, all, or names or globs "
+                f"of {', '.join(layers)}"
+            )
+        chosen.update(found)
+    return [layer for layer in layers if layer in chosen]
 
 
 def split_sizes(sizes: Sequence[int], filters: int) -> tuple[list[int], list[Skipped]]:

@@ -51,6 +51,7 @@ class Task(ABC):
         keeps_null_weights: whether the vectors of null draws are results.
         needs_grid: whether a layer must have activation maps, not only a vector.
         sizes_always_learned: numbers of filters that are learned whatever subsets are asked for.
+        subset_layers: on how many of the last layers subsets are learned, unless they are named.
     """
 
     name: ClassVar[str]
@@ -59,6 +60,7 @@ class Task(ABC):
     keeps_null_weights: ClassVar[bool]
     needs_grid: ClassVar[bool]
     sizes_always_learned: ClassVar[tuple[int, ...]] = ()
+    subset_layers: ClassVar[int]
 
     @abstractmethod
     def learn(
@@ -99,6 +101,7 @@ class SegmentTask(Task):
     null_methods = 1
     keeps_null_weights = False
     needs_grid = True
+    subset_layers = 1
 
     def learn(
         self, fit: Fit, data: FitData, concepts: Sequence[ConceptTask], sizes: Sequence[int]
@@ -142,6 +145,7 @@ class ClassifyTask(Task):
     keeps_null_weights = True
     needs_grid = False
     sizes_always_learned = (1,)
+    subset_layers = 3
 
     def learn(
         self, fit: Fit, data: FitData, concepts: Sequence[ConceptTask], sizes: Sequence[int]

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.container import ErrorbarContainer
 from matplotlib.patches import Rectangle
 
 from net2vec.analysis import individual_ious, weights_and_ious
@@ -92,6 +93,24 @@ def test_individual_ious_add_up_to_all_images(runs, count):
         assert missed == pytest.approx(100 * (mine == 0).mean())
         assert step.get_data().values.sum() + missed == pytest.approx(100)
     assert texts_overlap(figure) == []
+
+
+def test_individual_ious_have_the_mean_and_spread_of_those_that_are_found():
+    """Of .2, .4 and .6 the mean is .4 and the standard deviation .2; images missed do not count."""
+    found = {"single": [0.0, 0.0, 0.5, 0.0], "combined": [0.2, 0.4, 0.6, 0.0]}
+    ious = pd.concat(
+        pd.DataFrame({"method": method, "concept": "dog", "image": list("abcd"), "iou": iou})
+        for method, iou in found.items()
+    )
+    (axes,) = draw_individual(ious, LIGHT, concepts=["dog"]).axes
+    shown = {}
+    for container in axes.containers:
+        if isinstance(container, ErrorbarContainer):
+            (bars,) = container.lines[2]
+            shown[round(float(container.lines[0].get_xdata()[0]), 9)] = np.ptp(
+                bars.get_segments()[0][:, 0]
+            )
+    assert shown == pytest.approx({0.4: 0.4, 0.5: 0.0})
 
 
 @pytest.mark.parametrize("layers", [1, 3, 16])

@@ -75,7 +75,7 @@ def test_ticks_of_many_sizes_do_not_touch():
     sizes = [1, 2, 3, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 80, 100, 128, 256]
     table = pd.DataFrame(
         {"task": "classify", "category": "object", "filters": sizes, "mean": 0.5, "stderr": 0.01}
-    ).assign(n=3)
+    ).assign(n=3, baseline=0.5)
     assert texts_overlap(draw_subset_curve(table, LIGHT, task="classify")) == []
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from net2vec.analysis import individual_iou
 from net2vec.report.figures.axes import line_style, panels, set_log_axis
 from net2vec.report.figures.scores import set_filter_axis
 from net2vec.report.figures.style import WIDTH, Theme, figure_style
@@ -97,7 +98,8 @@ def draw_filters_needed(needed: pd.DataFrame, theme: Theme, *, task: str) -> Fig
 def draw_individual(ious: pd.DataFrame, theme: Theme, *, concepts: Sequence[str]) -> Figure:
     """The distribution of individual IoU with one filter and with all, by concept (Fig. 7).
 
-    Images that are missed entirely stand apart, left of 0.
+    Images that are missed entirely stand apart, left of 0. Above the distribution stand the mean
+    and the standard deviation of the others, as in `individual_iou`.
 
     Args:
         ious: rows of `individual_ious` of one layer.
@@ -105,10 +107,12 @@ def draw_individual(ious: pd.DataFrame, theme: Theme, *, concepts: Sequence[str]
         concepts: which, a panel each.
     """
     edges = np.linspace(0, 1, _BINS + 1)
+    means = individual_iou(ious)
     with figure_style(theme):
         figure, drawn = panels(len(concepts), height=1.45, sharex=True)
         for axes, concept in zip(drawn, concepts, strict=True):
             mine = ious[ious["concept"] == concept]
+            highest = 0.0
             for position, (method, label) in enumerate(METHOD_TITLE.items()):
                 iou = mine.loc[mine["method"] == method, "iou"].to_numpy()
                 share = 100 * np.histogram(iou[iou > 0], edges)[0] / max(1, len(iou))
@@ -125,6 +129,22 @@ def draw_individual(ious: pd.DataFrame, theme: Theme, *, concepts: Sequence[str]
                 }
                 axes.stairs(share, edges, label=label, **look)
                 axes.bar(-0.17 + 0.06 * position, missed, 0.05, **look)
+                highest = max(highest, missed, share.max(initial=0))
+            for position, method in enumerate(METHOD_TITLE):
+                found = means[means["concept"].eq(concept) & means["method"].eq(method)]
+                found = found.dropna(subset=["mean"])
+                style = line_style(theme, position)
+                axes.errorbar(
+                    found["mean"],
+                    [(1.12 + 0.12 * position) * highest] * len(found),
+                    xerr=found["sd"].fillna(0),
+                    linestyle="none",
+                    color=style["color"],
+                    marker=style["marker"],
+                    markersize=3.5,
+                    elinewidth=1.2,
+                    capsize=2,
+                )
             images = int((mine["method"] == "combined").sum())
             axes.set_title(f"{concept} (n = {images})")
             axes.set_xticks([-0.14, 0.25, 0.5, 0.75, 1], ["missed", "0.25", "0.5", "0.75", "1"])

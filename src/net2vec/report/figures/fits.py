@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from net2vec.report.figures.axes import panels, set_log_axis, shorten
-from net2vec.report.figures.scores import set_filter_axis, set_range
+from net2vec.report.figures.scores import mark_baseline, set_filter_axis, set_range
 from net2vec.report.figures.style import DASHES, MARKERS, WIDTH, Theme, color_of, figure_style
 from net2vec.report.labels import METHOD_TITLE, RULE_TITLE, SCORE_TITLE
 
@@ -116,6 +116,8 @@ def draw_fit_curves(
                 line["filters"], line["mean"] - error, line["mean"] + error, color=color,
                 alpha=0.15, linewidth=0,
             )  # fmt: skip
+        if lines:
+            mark_baseline(axes, lines[0][0], theme.muted)
         set_filter_axis(axes, sorted(set(rows["filters"])))
         axes.yaxis.set_major_locator(MaxNLocator(6))
         if task == "segment":

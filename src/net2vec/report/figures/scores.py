@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -89,6 +90,7 @@ def draw_subset_curve(curve: pd.DataFrame, theme: Theme, *, task: str) -> Figure
             low, high = line["mean"] - error, line["mean"] + error
             color = style["color"]
             axes.fill_between(line["filters"], low, high, color=color, alpha=0.15, linewidth=0)
+            mark_baseline(axes, line, color)
         set_filter_axis(axes, sizes)
         axes.yaxis.set_major_locator(MaxNLocator(6))
         if task == "segment":
@@ -96,6 +98,23 @@ def draw_subset_curve(curve: pd.DataFrame, theme: Theme, *, task: str) -> Figure
         axes.set_ylabel(f"mean {SCORE_TITLE[task]}, validation")
         figure.legend(loc="outside upper center", ncols=3)
     return figure
+
+
+def mark_baseline(axes: Axes, line: pd.DataFrame, color: Any) -> None:
+    """A dotted line at the mean score of predicting the whole image, which is all of segmentation.
+
+    Args:
+        axes: of scores against numbers of filters.
+        line: rows with `task`, `filters` and `baseline`, which is the same in all of them.
+        color: of the line.
+    """
+    rows = line[line["task"].eq("segment") & line["baseline"].notna()]
+    if len(rows):
+        sizes = rows["filters"]
+        axes.hlines(
+            rows["baseline"].iloc[-1], sizes.min(), sizes.max(), colors=color, linewidth=0.9,
+            linestyles=":",
+        )  # fmt: skip
 
 
 def set_filter_axis(axes: Axes, sizes: Sequence[int]) -> None:

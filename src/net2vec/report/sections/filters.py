@@ -20,7 +20,7 @@ _ENOUGH = 0.9
 """Share of the way from chance to the mean of all filters that is called close."""
 
 
-def subsets_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
+def subsets_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None:
     """Mean score against the number of filters. None where no subsets were fitted."""
     curve = study.last(study.tables["subset_curve"])
     needed = study.last(study.tables["filters_needed"])
@@ -40,7 +40,21 @@ def subsets_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
         ),
         curves=by_task("subset_curve", tasks, draw_subset_curve, curve),
         reached=by_task("filters_needed", tasks, draw_filters_needed, needed),
+        negative=_negative(study, study.last(tables["negative_subsets"])),
     )  # fmt: skip
+
+
+def _negative(study: Study, rows: pd.DataFrame) -> Table:
+    """Subsets of one filter with a negative weight, beside the score of the whole image."""
+    fits = {"fit": rows["fit"].map(study.titles)} if "fit" in rows else {}
+    named = rows.assign(task="segment")
+    return Table(
+        rows.assign(concept=study.marked_rows(named), **fits),
+        columns(
+            "concept", *fits, "rule", "filter", weight="signed", score="score", baseline="score"
+        ),
+        "negative_subsets",
+    )
 
 
 def _enough(curve: pd.DataFrame, task: str) -> dict[str, object]:

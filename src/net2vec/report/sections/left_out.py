@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from net2vec.analysis import LEAST_BALANCED
 from net2vec.report.content import Facts, Table, columns
 from net2vec.report.study import Study
 from net2vec.runs import HARDLY_MOVED
@@ -27,7 +28,12 @@ def left_out_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
     ]
     names = [(task, study.layer_of[task], name) for task, names in stuck.items() for name in names]
     skipped = study.run.skipped
+    judged = study.mine("by_concept").query("task == 'classify'").drop_duplicates("concept")
+    few = judged[[("classify", name) in _small_of(study) for name in judged["concept"]]]
     return Facts(
+        least_balanced=LEAST_BALANCED,
+        judged=len(judged),
+        small=Table(few, columns("concept", n_balanced="count"), "by_concept"),
         reasons=Table(
             count_reasons(skipped), columns("task", "reason", number="count", example="text")
         ),
@@ -46,6 +52,10 @@ def left_out_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
             columns("concept", "task", "layer"),
         ),
     )
+
+
+def _small_of(study: Study) -> set[tuple[str, str]]:
+    return {(task, name) for label, task, name in study.small if label == study.label}
 
 
 def count_reasons(skipped: pd.DataFrame) -> pd.DataFrame:

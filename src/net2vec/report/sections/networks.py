@@ -14,21 +14,33 @@ from net2vec.runs import Run
 
 
 def networks_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None:
-    """The mean of all filters in every run. None where there is only one."""
-    if len(study.runs) < 2:
+    """The mean of all filters in every run, and the distances of spaces.
+
+    None where there is one run and no space from elsewhere.
+    """
+    alone = len(study.runs) < 2
+    if alone and not study.beside:
         return None
     scores = study.tables["by_category"]
     combined = scores[scores["method"] == "combined"]
-    differences = tables["networks"]
+    differences = pd.DataFrame() if alone else tables["networks"]
     shared = set(differences["other"]) if len(differences) else set()
     others = study.labels[1:]
     found = study.comparison
     return Facts(
+        title="How do spaces of concepts differ?" if alone else "How do networks differ?",
+        lacking=tuple(
+            (known.space.label, len(known.missing), len(known.missing) + len(known.space))
+            for known in study.beside
+            if known.missing
+        ),
         untrained=tuple(
             label for label, run in zip(others, study.runs[1:], strict=True) if _is_untrained(run)
         ),
         apart=tuple(label for label in others if label not in shared),
-        figures=by_task(
+        figures={}
+        if alone
+        else by_task(
             "networks",
             study.tasks,
             draw_by_category,

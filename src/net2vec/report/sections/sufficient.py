@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from net2vec.analysis import shares_differ
+from net2vec.analysis import entering, shares_differ
 from net2vec.analysis.sufficiency import as_good
 from net2vec.report.content import Column, Facts, Table, by_task, columns
 from net2vec.report.figures import draw_by_category, draw_failures
@@ -16,12 +16,14 @@ from net2vec.report.study import Study
 _SHOWN = 8
 _SMALL = 0.02
 """Share of the image below which a concept is called small."""
+_FEW, _HUNDRED, _TINY = 20, 100, 0.01
+"""Training images, and the share of the image, by which sec. 4.1 counts failures."""
 
 
 def sufficiency_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
     """All filters beside the single filter."""
     mine = study.mine("by_category")
-    failures = study.last(study.tables["failures"])
+    failures = entering(study.last(study.tables["failures"]))
     ratios = study.tables["method_comparison"].query("statistic == 'ratio'")
     ratios = ratios.rename(columns={"value": "mean_ratio", "value_sd": "mean_ratio_sd"})
     rows = study.tables["by_concept"]
@@ -46,7 +48,10 @@ def sufficiency_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
         ),
         lost=Table(
             lost_concepts(failures),
-            columns("task", "lost", n="count", n_train="count", concept_size="percent"),
+            columns(
+                "task", "lost", n="count", few="count", hundred="count", tiny="count",
+                n_train="count", concept_size="percent",
+            ),
             "failures",
         ),
         failures=by_task("failures", study.tasks, draw_failures, failures),
@@ -56,7 +61,8 @@ def sufficiency_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
             rows.assign(concept=study.marked_rows(rows)),
             columns(
                 "network", "layer", "task", "concept", "category", combined="score",
-                single="score", n_train="count", concept_size="percent",
+                single="score", baseline="score", n_train="count", concept_size="percent",
+                n_balanced="count",
             ),
             "by_concept",
         ),
@@ -67,8 +73,8 @@ def _scores(study: Study) -> Table:
     """Means of the last layer of each task, its Table 1, and where the mean is highest."""
     rows = []
     for task in study.tasks:
-        concepts = study.last(study.tables["by_concept"], task)
-        mine = study.mine("by_concept").query("task == @task")
+        concepts = entering(study.last(study.tables["by_concept"], task))
+        mine = entering(study.mine("by_concept").query("task == @task"))
         means = mine.groupby("layer")["combined"].mean()
         compared = study.last(study.tables["method_comparison"], task)
         share = compared[compared["statistic"] == "percent"].iloc[:1]
@@ -79,6 +85,7 @@ def _scores(study: Study) -> Table:
                 "n": len(concepts),
                 "combined": concepts["combined"].mean(),
                 "single": concepts["single"].mean(),
+                "baseline": concepts["baseline"].mean(),
                 "as_good": study.last(study.tables["combined_vs_single"], task)["percent"].iloc[0]
                 / 100,
                 "low": share["low"].sum(min_count=1) / 100,
@@ -90,8 +97,8 @@ def _scores(study: Study) -> Table:
     return Table(
         pd.DataFrame(rows),
         columns(
-            "task", "layer", n="count", combined="number", single="number", as_good="percent",
-            low="percent", high="percent", best_layer="text", best_mean="number",
+            "task", "layer", n="count", combined="number", single="number", baseline="number",
+            as_good="percent", low="percent", high="percent", best_layer="text", best_mean="number",
         ),
         "method_comparison",
     )  # fmt: skip
@@ -141,23 +148,32 @@ def _table_one(study: Study) -> Table:
 def lost_concepts(failures: pd.DataFrame) -> pd.DataFrame:
     """How many concepts lose by the combination, and what is usual of them (sec. 4.1).
 
+    The counts are those of the paper: concepts with at most 20 and at most 100 training images, and
+    those that cover less than 1 % of the images that contain them.
+
     Args:
         failures: rows of `failures` of one layer a task.
 
     Returns:
-        `task, lost, n, n_train, concept_size`: a number of concepts, with the medians of their
-        training images and size; no row of no concept.
+        `task, lost, n, few, hundred, tiny, n_train, concept_size`: numbers of concepts, with the
+        medians of their training images and size; no row of no concept.
     """
-    groups = failures.assign(lost=failures["difference"] < 0).groupby(["task", "lost"])
-    counts = groups.size().rename("n")
-    medians = groups[["n_train", "concept_size"]].median()
-    table = medians.join(counts).reset_index()
+    told = failures.assign(
+        lost=failures["difference"] < 0,
+        few=failures["n_train"] <= _FEW,
+        hundred=failures["n_train"] <= _HUNDRED,
+        tiny=failures["concept_size"] < _TINY,
+    )
+    groups = told.groupby(["task", "lost"])
+    counts = groups[["few", "hundred", "tiny"]].sum().astype(int)
+    counts.insert(0, "n", groups.size())
+    table = counts.join(groups[["n_train", "concept_size"]].median()).reset_index()
     return table.sort_values(["task", "lost"], ascending=False, kind="stable")
 
 
 def rank_concepts(study: Study, task: str) -> tuple[Table, Table]:
     """The concepts with the highest and lowest scores of all filters."""
-    rows = study.last(study.tables["by_concept"], task)
+    rows = entering(study.last(study.tables["by_concept"], task))
     rows = rows.sort_values("combined", ascending=False, kind="stable")
     best_filter = study.run.arrays(study.layer_of[task], task=task)["best_filter"].to_series()
     ranked = rows.assign(
@@ -166,5 +182,7 @@ def rank_concepts(study: Study, task: str) -> tuple[Table, Table]:
     # No concept is both: of an odd number the best have one more.
     worst = min(_SHOWN, len(ranked) // 2)
     best = min(_SHOWN, len(ranked) - worst)
-    shown = columns("ranked", "category", combined="score", single="score", best_filter="text")
+    shown = columns(
+        "ranked", "category", combined="score", single="score", baseline="score", best_filter="text"
+    )
     return Table(ranked.head(best), shown), Table(ranked.tail(worst).iloc[::-1], shown)

@@ -28,6 +28,7 @@ class ConvergedFit(Fit):
 
     name: ClassVar[str] = "converged"
     title: ClassVar[str] = "converged fit"
+    version: ClassVar[int] = 2  # folds of classification are solved to their optimum
 
     def groups(
         self, data: FitData, task: str, work: Mapping[Item, int]
