@@ -147,6 +147,26 @@ def test_links_to_folders_are_followed(put, tmp_path):
     assert list_files(tmp_path / "near", {".png"}) == ["b/1.png"]
 
 
+def test_folders_are_visited_once_by_a_path_without_links(put, tmp_path):
+    put("set/b/1.png", "")
+    (tmp_path / "set/a").symlink_to("b")
+    (tmp_path / "set/b/up").symlink_to("..")
+    repeated = []
+    assert list_files(tmp_path / "set", {".png"}, repeated=repeated) == ["b/1.png"]
+    assert sorted(repeated) == ["a", "b/up"]
+
+
+def test_links_must_not_leave_a_dataset(put, tmp_path):
+    put("far/1.png", "")
+    (tmp_path / "near").mkdir()
+    (tmp_path / "near/b").symlink_to(tmp_path / "far")
+    assert list_files(tmp_path / "near", {".png"}, within=tmp_path) == ["b/1.png"]
+    with pytest.raises(DataError, match=r"near/b: a link out of the dataset, to .*far; copy what"):
+        list_files(tmp_path / "near", {".png"}, within=tmp_path / "near")
+    with pytest.raises(DataError, match="a link out of the dataset"):
+        inside(tmp_path / "near", "b/1.png")
+
+
 def test_threads_keep_the_order_and_stop_at_an_error():
     assert list(in_threads(lambda number: number**2, range(50), 3)) == [n**2 for n in range(50)]
     seen = []

@@ -198,3 +198,41 @@ def test_the_same_twice_and_unknown_labels_are_refused(masks, broden):
         open_datasets([masks, masks])
     with pytest.raises(DataError, match="no label 'cat' to ignore; did you mean 'car'"):
         open_datasets([broden], ignore=["cat"])
+
+
+def test_a_folder_whose_name_is_no_utf_8_is_refused(tmp_path):
+    """Settings and results, which name it, are written in UTF-8."""
+    folder = tmp_path / os.fsdecode(b"fran\xe7ais")
+    folder.mkdir()
+    with pytest.raises(DataError, match="its name is not UTF-8; rename it"):
+        open_dataset(folder)
+
+
+def test_links_may_be_allowed(masks, tmp_path, gray, put, monkeypatch):
+    put("elsewhere/1.png", gray)
+    (masks / "val/1.png").unlink()
+    (masks / "val/1.png").symlink_to(tmp_path / "elsewhere/1.png")
+    with pytest.raises(DataError, match=r"a link out of the dataset, to .*NET2VEC_FOLLOW_LINKS=1"):
+        open_dataset(masks)
+    monkeypatch.setenv("NET2VEC_FOLLOW_LINKS", "1")
+    assert open_dataset(masks).image(1).size == (6, 4)
+
+
+def test_a_link_is_refused_before_it_is_opened(broden, tmp_path, put, gray, monkeypatch):
+    """A digest reads the file, converting copies it."""
+    secret = put("secret.jpg", gray)
+    (broden / "images").mkdir()
+    (broden / "images/x.jpg").symlink_to(secret)
+    dataset, opened, read_bytes = BrodenDataset(broden), [], Path.read_bytes
+
+    def record(path):
+        opened.append(path.name)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", record)
+    monkeypatch.setattr("net2vec.data.images.open_image", lambda path: opened.append(path.name))
+    with pytest.raises(DataError, match="a link out of the dataset"):
+        dataset.image(0)
+    assert len(dataset.digest) == 64
+    assert "index.csv" in opened
+    assert "x.jpg" not in opened

@@ -861,6 +861,13 @@ def _(f):
     f.text("category.csv", "name\nobject")
 
 
+@row("a link out of the dataset", name="broden of a table that is a link")
+def _(f):
+    write_small_folder(f.path)
+    (f.path / "label.csv").rename(f.path.parent / "secret.csv")
+    f.link("label.csv", "../secret.csv")
+
+
 @row("a link out of the dataset", name="broden of masks that are links")
 def _(f):
     write_small_folder(f.path)
@@ -1005,6 +1012,13 @@ def _(f):
 def _(f):
     described(f, 'images = ["photos", "photos"]\nmasks = ["seg", "other"]' + TABLE)
     f.masks("other")
+
+
+@row("holds datasets; name them each: one, two", name="two described datasets")
+def _(f):
+    for name in ("one", "two"):
+        f.photos(f"{name}/photos")
+        f.text(f"{name}/dataset.toml", 'reader = "classes"')
 
 
 @row("wanted a path within", name="described outside")

@@ -70,13 +70,18 @@ def refuse_links_out(dataset: Path, path: Path) -> None:
     Raises:
         DataError: if it does.
     """
+    if _leaves(dataset, path):
+        raise DataError(
+            f"{path}: a link out of the dataset, to {os.path.realpath(path)}; copy what it leads "
+            f"to (cp -rL), or set {FOLLOW_LINKS}=1 if the links are your own"
+        )
+
+
+def _leaves(dataset: Path, path: Path) -> bool:
+    """Whether a path leaves its dataset by a link that is not allowed."""
     root, target = os.path.realpath(dataset), os.path.realpath(path)
     is_inside = f"{target}{os.sep}".startswith(f"{root.rstrip(os.sep)}{os.sep}")
-    if not is_inside and not os.environ.get(FOLLOW_LINKS):
-        raise DataError(
-            f"{path}: a link out of the dataset, to {target}; copy what it leads to (cp -rL), or "
-            f"set {FOLLOW_LINKS}=1 if the links are your own"
-        )
+    return not is_inside and not os.environ.get(FOLLOW_LINKS)
 
 
 def read_regular(path: Path) -> bytes:
@@ -211,7 +216,7 @@ def digest_files(
         root: the folder that names are relative to.
         tables: names of files whose contents are always included.
         files: names of images and masks; those that are missing or leave the folder are included as
-            missing.
+            missing, and of links out of the dataset the sizes alone.
         settings: other values to include, by their `repr`.
         within: the dataset's folder, if `root` is one in it; links must not leave it.
 
@@ -226,15 +231,16 @@ def digest_files(
     for name, size in heavy.items():
         state.update(f"{name}\0{size}\n".encode())
     read = [] if sum(heavy.values()) > READ_BYTES else [n for n, size in heavy.items() if size > 0]
-    checked: set[Path] = set()
+    inside_folders: dict[Path, bool] = {}
     for name in (*tables, *read):
         path = root / name
+        # To resolve every path would take as long as to read a small image.
+        if path.parent not in inside_folders:
+            inside_folders[path.parent] = not _leaves(within or root, path.parent)
+        is_inside = inside_folders[path.parent]
+        if not is_inside or (path.is_symlink() and _leaves(within or root, path)):
+            continue  # never opened; reading the image refuses it
         try:
-            # To resolve every path would take as long as to read a small image.
-            for one in (path.parent, *((path,) if path.is_symlink() else ())):
-                if one not in checked:
-                    refuse_links_out(within or root, one)
-                    checked.add(one)
             content = read_regular(path)
         except OSError as error:
             reason = error.strerror or error

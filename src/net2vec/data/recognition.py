@@ -214,13 +214,16 @@ def _levels(folder: Path) -> list[Path]:
 
 
 def _inner_datasets(folder: Path) -> list[Finding]:
-    """Datasets in the folders of a folder."""
+    """Datasets in the folders of a folder, by their layout or by a description of their own."""
     readers = [reader for reader in known_readers() if not reader.is_fallback]
     found = []
     for path in sorted(folder.iterdir()):
         if path.is_dir() and not path.name.startswith(".") and path.name not in JUNK_FOLDERS:
             try:
                 refuse_links_out(folder, path)
+                if (path / DATASET_FILE).is_file():
+                    found.append(Finding(MaskDataset, path, Evidence((DATASET_FILE,))))
+                    continue
                 whole = [f for f in _findings(readers, _levels(path)) if f.evidence.is_whole]
             except DataError:  # such as a link to a folder around it
                 continue

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import re
 import struct
@@ -223,3 +224,11 @@ def test_a_full_disk_is_said_before(tmp_path, into, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(DataError, match=r"70001 bytes unpacked, but .* has room for 1000"):
         unpack(make_zip(tmp_path / "a.zip", *MEMBERS), into)
+
+
+def test_a_pipe_is_no_archive(tmp_path):
+    """Whoever reads it would wait for ever."""
+    os.mkfifo(tmp_path / "archive.zip")
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DataError, match=r"archive\.zip: not a regular file; wanted an archive"):
+        unpack(tmp_path / "archive.zip", tmp_path / "out")

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from net2vec.data.description import Description
-from net2vec.data.files import digest_files, list_files, read_lines
+from net2vec.data.files import digest_files, list_files, read_lines, refuse_links_out
 from net2vec.data.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from net2vec.data.labels import concept_name, first_synonym, number_names
 from net2vec.data.left_out import LeftOut, count_left_out
@@ -65,6 +65,7 @@ class FolderDataset(Reader):
         super().__init__(folder, stated)
         self.root = class_root(self.folder)
         joint = self.folder / _DTD_LABELS
+        refuse_links_out(self.folder, joint)
         several = _joint_labels(joint) if joint.is_file() else {}
         category, rule = self.stated.category, self.stated.splits
         self.categories = (category or ("texture" if joint.is_file() else "object"),)
@@ -189,6 +190,7 @@ def _synsets(folder: Path) -> dict[str, str]:
     path = next((folder / name for name in _SYNSET_FILES if (folder / name).is_file()), None)
     if path is None:
         return {}
+    refuse_links_out(folder, path)
     pairs = (line.split(None, 1) for line in read_lines(path))
     return {pair[0]: first_synonym(pair[1]) for pair in pairs if len(pair) == 2}
 

@@ -177,9 +177,9 @@ def _one_family(*paths: PurePosixPath) -> bool:
 
 def _pair_beside(pairing: Pairing, folder: Path) -> None:
     """Pairs masks with the images in the same folder, by an ending of their names."""
-    files = list_files(folder, IMAGE_SUFFIXES, within=folder)
     if (folder / "index.csv").exists() and (folder / "label.csv").exists():
         return  # Broden's tables say which image has which mask
+    files = list_files(folder, IMAGE_SUFFIXES, within=folder)
     stems = [(normal_stem(file), file) for file in files if not _ADE20K.fullmatch(file)]
     flat = [one for one in stems if PurePosixPath(one[1]).suffix.lower() in MASK_SUFFIXES]
     count, best = 0, ""

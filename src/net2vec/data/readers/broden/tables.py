@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from net2vec.data.files import refuse_links_out
 from net2vec.data.labels import printable
 from net2vec.data.protocol import SPLITS
 from net2vec.data.readers.broden.csv_table import Table
@@ -53,8 +54,10 @@ class BrodenTables:
         """Reads the tables.
 
         Raises:
-            DataError: if one is missing, not a table, or lacks a column.
+            DataError: if one is missing, not a table, a link out of the dataset, or lacks a column.
         """
+        for name in (INDEX, LABELS, CATEGORIES):
+            refuse_links_out(folder, folder / name)
         return cls(
             folder,
             Table.read(folder / INDEX, (IMAGE, SPLIT)),
