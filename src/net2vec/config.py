@@ -189,6 +189,15 @@ class Settings:
         default=0.005,
         limits=Interval(0, 1, open_low=True, open_high=True),
     )
+    input: int | None = _count(
+        "Side of the images that the network is fed, where it takes more than one; embeddings of "
+        "positions are adapted by its library",
+        PROBE,
+        "pixels",
+        None,
+        unset="the network's own",
+        usual=224,
+    )
     mask_size: int | None = _count(
         "Side of the masks", PROBE, "pixels", None, unset="half the network's input", usual=112
     )

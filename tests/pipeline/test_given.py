@@ -14,11 +14,12 @@ import net2vec
 from net2vec.config import Settings
 from net2vec.data.tools import write_broden
 from net2vec.errors import ConfigError, NetworkError
+from net2vec.networks import Preprocessing
 from net2vec.pipeline import probe, write_report
 from net2vec.pipeline.inputs import absolute
 from net2vec.pipeline.progress import SilentProgress
 
-from builders_runs import small_dataset, write_network_file, write_small_folder
+from builders_runs import small_dataset, small_network, write_network_file, write_small_folder
 from builders_whole import FAST, Interrupting, make, squash
 
 pytestmark = pytest.mark.usefixtures("unreported")
@@ -55,6 +56,23 @@ def test_a_network_that_looks_at_the_whole_batch_is_refused_before_a_run_begins(
     with pytest.raises(NetworkError, match="gives other values for an image alone"):
         net2vec.analyze(module, small_dataset(), tmp_path / "run", transform=squash)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_another_size_is_found_finished_and_opened_again(tmp_path):
+    fed = Preprocessing(32, (0.0,) * 3, (255.0,) * 3)
+    options = {"transform": fed, "input": 48, "concepts": ("red-c",), "tasks": "segment"}
+    run = make(tmp_path / "run", **options)
+    assert run.provenance["network"]["preprocessing"]["size"] == 48
+    assert run.provenance["data"]["mask_size"] == [24, 24]
+    told = SilentProgress()
+    told.say = (said := []).append
+    again = make(tmp_path / "run", progress=told, **options)
+    assert "finished already" in said[0]
+    picture = small_dataset().image(0)
+    bare = net2vec.open_run(tmp_path / "run", network=small_network())
+    for opened in (again, bare):
+        assert opened.opened_network.input_shape == (3, 48, 48)
+        assert opened.segment(picture, ["red-c"]).sizes["y"] == 24
 
 
 def test_layers_without_places_alone_cannot_be_segmented_with(tmp_path):

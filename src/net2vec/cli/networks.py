@@ -53,6 +53,9 @@ def layers(
     weights: Annotated[
         str | None, typer.Option(help="A file, random, or a published name.")
     ] = None,
+    input_: Annotated[
+        int | None, typer.Option("--input", min=1, help="As `net2vec run --input` takes it.")
+    ] = None,
     images: Annotated[
         int, typer.Option(min=1, help="Images of the recording whose memory is listed.")
     ] = 10_000,
@@ -61,9 +64,11 @@ def layers(
     """A network's layers: names, aliases, shapes, activation, and what recording them takes."""
     import pandas as pd
 
-    from net2vec.networks import list_layers, load_network
+    from net2vec.networks import list_layers, load_network, with_input_size
 
     loaded = load_network(network, weights=weights or _shapes_only(network))
+    if input_ is not None:
+        loaded = with_input_size(loaded, input_)
     rows = [
         {
             "layer": info.path,

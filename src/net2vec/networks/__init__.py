@@ -16,6 +16,7 @@ from net2vec.networks.layers.selection import resolve_layers
 from net2vec.networks.loading import load_network
 from net2vec.networks.network import Network, network_from_module, usual_batch
 from net2vec.networks.preprocessing import CustomPreprocessing, Preprocessing
+from net2vec.networks.resizing import with_input_size
 from net2vec.networks.sources.base import Entry, NetworkSource
 from net2vec.networks.sources.registry import available_networks, network_source
 from net2vec.networks.weights.hub import at_revision
@@ -46,4 +47,5 @@ __all__ = [
     "to_grid",
     "usual_batch",
     "with_batch_norm_statistics",
+    "with_input_size",
 ]

@@ -26,6 +26,7 @@ from net2vec.networks import (
     refuse_dependence,
     resolve_layers,
     usual_batch,
+    with_input_size,
 )
 from net2vec.pipeline.progress import Advance
 from net2vec.prediction import GIVEN
@@ -84,6 +85,7 @@ def open_inputs(
                 f"net2vec.analyze"
             )
         network = load_network(settings.network, weights=settings.weights, seed=settings.seed)
+    network = with_input(network, settings)
     layers = resolve_layers(network, settings.layers or None)
     refuse_dependence(network, layers)
     groups = [group_name(layer) for layer in layers]
@@ -91,6 +93,15 @@ def open_inputs(
         raise NetworkError(f"layers {', '.join(layers)} would share a group of results.zarr")
     side = settings.mask_size or max(1, network.preprocessing.size // 2)
     return Inputs(network, dataset, layers, (side, side), device)
+
+
+def with_input(network: Network, settings: Settings) -> Network:
+    """The network, fed images of the size that settings ask for.
+
+    Raises:
+        NetworkError: it does not take that size.
+    """
+    return network if settings.input is None else with_input_size(network, settings.input)
 
 
 def open_data(settings: Settings) -> ProbeDataset:

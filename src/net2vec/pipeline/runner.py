@@ -43,6 +43,7 @@ from net2vec.pipeline.inputs import (
     probe_batch,
     wants_batch_norm,
     with_batch_norm,
+    with_input,
 )
 from net2vec.pipeline.progress import Ledger, Progress, SilentProgress
 from net2vec.pipeline.provenance import provenance, refuse_other_inputs
@@ -86,6 +87,7 @@ def probe(
         Net2VecError: something that the user gave is at fault; existing results are left alone.
     """
     settings = absolute(settings)
+    network = None if network is None else with_input(network, settings)
     progress = progress or SilentProgress()
     if out.is_dir():
         with writing_into(out):  # removes what killed runs have left

@@ -25,6 +25,7 @@ from net2vec.networks import (
     network_from_module,
     network_source,
     with_batch_norm_statistics,
+    with_input_size,
 )
 
 Transform = Callable[[Image.Image], Tensor]
@@ -92,8 +93,11 @@ def open_network(
     probed = provenance.get("network", {})
     if "digest" not in probed:
         raise ResultsError(f"{folder} does not say which network it probed; make the run again")
-    wrapped = None if given is None else _wrap(given, transform, probed)
+    side = settings.get("input")
+    wrapped = None if given is None else _wrap(given, transform, probed, resized=side is not None)
     network = wrapped or _load(folder, settings, str(probed.get("source", "")), trust)
+    if side is not None:
+        network = with_input_size(network, int(side))
     if (folder / BATCH_NORM).is_file():
         network = restore_batch_norm(network, folder)
     if network.digest != probed["digest"]:
@@ -154,16 +158,21 @@ def _wrap(
     given: nn.Module | Network,
     transform: Transform | None,
     probed: Mapping[str, Any],
+    *,
+    resized: bool,
 ) -> Network:
+    """A network given in Python as the run was given it, before another size was asked for."""
     if isinstance(given, Network):
         return given
     name = str(probed.get("name", type(given).__name__))
     if transform is not None:
         return network_from_module(given, transform, name=name)
     described = dict(probed.get("preprocessing", {}))
+    bare = network_from_module(given, name=name)
+    if resized:
+        described["size"] = bare.preprocessing.size
     if "mean" in described:
         return network_from_module(given, Preprocessing.from_dict(described), name=name)
-    bare = network_from_module(given, name=name)
     size = int(described.get("size", bare.preprocessing.size))
     own = CustomPreprocessing(_no_transform, size, int(described.get("channel_count", 3)))
     return replace(bare, preprocessing=own)
