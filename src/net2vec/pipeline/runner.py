@@ -223,10 +223,11 @@ class _Run:
                 for choice in choices.values()
                 for skipped in choice.skipped[:3]
             ]
+            splits = "; --split says which images validate" if "validation" in str(reasons) else ""
             raise DataError(
                 f"{self.inputs.dataset.name} has no concept that can be learned "
                 f"({'; '.join(dict.fromkeys(reasons))}); each needs training and validation "
-                f"images, and to be classified also such without it"
+                f"images, and to be classified also such without it{splits}"
             )
         for name, choice in choices.items():
             if not choice.labels:
