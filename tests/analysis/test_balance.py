@@ -40,7 +40,7 @@ SCORES = table(
         row("classify", concept, method, filters, val, images, fit)
         for fit in ("paper", "converged")
         for concept, images, vals in (
-            ("dog", 10, (0.6, 0.7, 0.9)),
+            ("dog", 6, (0.6, 0.7, 0.9)),
             ("cat", 40, (0.8, 0.7, 0.6)),
             ("black-c", 2, (1.0, 0.5, 0.0)),
         )
@@ -52,10 +52,10 @@ SCORES = table(
 PAPER = SCORES[SCORES["fit"] == "paper"]
 
 
-def test_the_least_size_is_ten_images():
-    rows = table([row("classify", str(n), "single", 1, 1.0, n) for n in (9, 10)])
+def test_the_least_size_is_six_images():
+    rows = table([row("classify", str(n), "single", 1, 1.0, n) for n in (4, 6)])
     assert is_small(rows).tolist() == [True, False]
-    assert entering(rows)["concept"].tolist() == ["10"]
+    assert entering(rows)["concept"].tolist() == ["6"]
 
 
 def test_segmentation_and_older_runs_have_no_such_size():
@@ -80,8 +80,8 @@ def test_where_all_are_small_all_enter():
 def test_a_small_one_is_in_no_mean():
     concepts = by_concept(PAPER)
     assert concepts["concept"].tolist() == ["dog", "cat", "black-c"]
-    assert concepts["n_balanced"].tolist() == [10, 40, 2]
-    assert failures(concepts)["n_balanced"].tolist() == [2, 40, 10]
+    assert concepts["n_balanced"].tolist() == [6, 40, 2]
+    assert failures(concepts)["n_balanced"].tolist() == [2, 40, 6]
     means = by_category(PAPER).set_index("method")["mean"]
     assert means.to_dict() == pytest.approx({"single": 0.7, "combined": 0.75})
     (wins,) = combined_vs_single(concepts).to_dict("records")

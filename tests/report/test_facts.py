@@ -177,14 +177,14 @@ def test_accuracies_of_few_images_are_marked_and_counted(run):
     few = Run(run.path, tree=run.tree.copy())
     for layer in ("stem-relu", "blocks.6"):
         group = few.tree[f"{layer}/classify"]
-        sizes = [8 if name in small else 60 for name in group["concept"].values]
+        sizes = [4 if name in small else 60 for name in group["concept"].values]
         group.dataset = group.to_dataset().assign_coords(n_balanced=("concept", sizes))
     study = Study((few,))
     assert study.marked("dog", task="classify").endswith(SMALL)
     assert SMALL not in study.marked("dog", task="segment")
     facts = left_out_facts(study, {})
     assert (set(facts.small.frame["concept"]), facts.judged) == (small, 14)
-    assert facts.small.frame["n_balanced"].tolist() == [8, 8]
+    assert facts.small.frame["n_balanced"].tolist() == [4, 4]
     scores = sufficiency_facts(study, {}).scores.frame.set_index("task")
     assert scores["n"].to_dict() == {"segment": 12, "classify": 12}
     best, worst = rank_concepts(study, "classify")
