@@ -8,10 +8,9 @@ from pathlib import Path
 from net2vec.config import Settings, differences, may_follow
 from net2vec.core.storage import is_temporary
 from net2vec.errors import ConfigError
-from net2vec.results import save_text
+from net2vec.results import PROVENANCE, save_text
 
 SETTINGS = "run.toml"
-PROVENANCE = "provenance.json"
 CACHE = "cache"
 LEDGER = "ledger.json"
 STATISTICS = "batch_norm.pt"

@@ -16,10 +16,9 @@ from net2vec.data.protocol import ProbeDataset
 from net2vec.data.views import count_sources, sources_as_json
 from net2vec.errors import ConfigError
 from net2vec.networks import DIGEST_VERSION, Network
-from net2vec.pipeline.folder import PROVENANCE
 from net2vec.pipeline.inputs import Inputs
 from net2vec.pipeline.progress import Ledger
-from net2vec.results import load_json
+from net2vec.results import load_provenance
 
 _PACKAGES = (
     *("net2vec", "torch", "torchvision", "timm", "transformers", "open_clip_torch"),
@@ -100,7 +99,7 @@ def refuse_other_inputs(
     Raises:
         ConfigError: the run was made of other ones.
     """
-    told = load_json(folder / PROVENANCE)
+    told = load_provenance(folder)
     parts: list[tuple[str, str, str, str]] = []
     if dataset is not None:
         parts.append(("the probe dataset", "data", "digest", dataset.digest))

@@ -91,7 +91,9 @@ def write_report(
     """
     progress = progress or SilentProgress()
     runs = [open_run(folder) for folder in folders]
-    unique_labels(runs)  # before any work: refuses a run that is there twice
+    for run in runs:  # before any work: these files are read and checked once
+        _ = run.provenance, run.settings, run.skipped
+    unique_labels(runs)  # refuses a run that is there twice
     run = runs[0]
     layer = layer or last_layer(run, "segment") or run.layers[-1]
     asked = [plan_concept(run, layer, concept) for concept in concepts]

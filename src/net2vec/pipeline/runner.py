@@ -26,7 +26,6 @@ from net2vec.pipeline.collect import layer_results
 from net2vec.pipeline.folder import (
     CACHE,
     LEDGER,
-    PROVENANCE,
     SETTINGS,
     STATISTICS,
     claim,
@@ -372,7 +371,7 @@ class _Run:
                     save_batch_norm(network, out)
             results.save_text(self.settings.to_toml(), out / SETTINGS)
             told = provenance(self.inputs, annotations, self.workers, self.ledger, begun)
-            results.save_json(told, out / PROVENANCE)
+            results.save_provenance(told, out)
             if self.report:
                 write_report(
                     [out], out / "report", network=network, dataset=dataset, progress=self.progress

@@ -14,6 +14,13 @@ from net2vec.results.files import (
     save_text,
     save_tree,
 )
+from net2vec.results.provenance import (
+    PROVENANCE,
+    check_file,
+    check_settings,
+    load_provenance,
+    save_provenance,
+)
 from net2vec.results.run_table import LAYER_TASK, SCORE_GROUP, RunTable
 from net2vec.results.schema import METHODS, SCHEMA, SPLITS, StoredArray, declared
 from net2vec.results.seeds import at_seed, seeds_in
@@ -35,6 +42,7 @@ __all__ = [
     "LAYER_TASK",
     "METHODS",
     "PARTS",
+    "PROVENANCE",
     "SCHEMA",
     "SCORE_COLUMNS",
     "SCORE_GROUP",
@@ -44,6 +52,8 @@ __all__ = [
     "StoredArray",
     "at_seed",
     "check_dataset",
+    "check_file",
+    "check_settings",
     "declared",
     "exchanging",
     "fits_of",
@@ -51,11 +61,13 @@ __all__ = [
     "layer_of",
     "layers_of",
     "load_json",
+    "load_provenance",
     "load_table",
     "load_tree",
     "make_dataset",
     "results_tree",
     "save_json",
+    "save_provenance",
     "save_table",
     "save_text",
     "save_tree",

@@ -115,7 +115,7 @@ def _refuse_damaged(path: Path) -> None:
         if not (path / _CHECKSUMS).exists():  # written by another program, or an older version
             return
         raise
-    changed = [name for name, value in wanted.items() if _checksum(path / name) != value]
+    changed = [name for name, value in wanted.items() if file_checksum(path / name) != value]
     if changed:
         raise ResultsError(
             f"{path} is damaged: {len(changed)} of its {len(wanted)} files are missing or changed "
@@ -123,7 +123,8 @@ def _refuse_damaged(path: Path) -> None:
         )
 
 
-def _checksum(path: Path) -> int | None:
+def file_checksum(path: Path) -> int | None:
+    """The CRC-32 of a file; None if it cannot be read."""
     try:
         return zlib.crc32(path.read_bytes())
     except OSError:

@@ -159,6 +159,7 @@ class RunData:
     def skipped(self) -> pd.DataFrame:
         """The rows of `skipped.csv`; none where there is no such file."""
         path = self.path / "skipped.csv"
+        results.check_file(self.path, path.name)
         if not path.is_file():
             return pd.DataFrame(columns=list(results.SKIPPED_COLUMNS))
         return results.load_table(path)
@@ -166,18 +167,21 @@ class RunData:
     @cached_property
     def provenance(self) -> dict[str, Any]:
         """The content of `provenance.json`."""
-        return results.load_json(self.path / "provenance.json")
+        return results.load_provenance(self.path)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
         """The content of `run.toml`; empty where there is none."""
         path = self.path / "run.toml"
+        results.check_file(self.path, path.name)
         try:
-            return tomllib.loads(path.read_text(encoding="utf-8"))
+            settings = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-        except ValueError as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ResultsError(f"{path} cannot be read as settings: {error}") from error
+        results.check_settings(settings, path)
+        return settings
 
     def tasks(self, layer: str | None = None) -> tuple[str, ...]:
         """The tasks that a layer, by default the last, has results for.
