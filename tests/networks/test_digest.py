@@ -276,6 +276,14 @@ def test_what_it_cannot_cover_is_told():
     assert digest_network(module, SHAPE)[0] == found
 
 
+def test_functions_of_this_package_are_read():
+    from net2vec.networks.caffe.modules import Formula
+
+    assert digest_network(Formula("x / 2", scaled(0.5)), SHAPE)[1] == ""
+    module = Formula("x / 2", scaled(0.5))
+    assert digest_network(module, SHAPE)[0] == module_digest(module)
+
+
 def test_a_network_whose_state_can_be_read_is_not_run(monkeypatch):
     network = load_network("torchvision:mobilenet_v3_small", weights="random")
     monkeypatch.setattr(type(network.module), "forward", None)

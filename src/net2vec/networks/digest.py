@@ -182,7 +182,9 @@ def _unread_parts(module: nn.Module) -> list[str]:
                 key.startswith(path) for key in packed
             ):
                 continue  # packed weights, which the state of the module holds unpacked
-            if _add_value(lambda _: None, value):
+            # The functions of this package's modules stand in their `extra_repr`.
+            ours = isinstance(value, FunctionType) and type(part).__module__.startswith("net2vec.")
+            if not ours and _add_value(lambda _: None, value):
                 found[f"attribute {path}.{name}".replace(" .", " ")] = None
     return list(found)
 

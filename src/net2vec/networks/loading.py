@@ -51,4 +51,4 @@ def _unknown(name: str) -> str:
     close = get_close_matches(name, available_networks(), n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(close)}?" if close else "`net2vec networks` lists them;"
     *usual, last = (source.usage for source in network_sources() if source.usage)
-    return f"there is no network {name!r}; {hint} also {', '.join(usual)}, {last}"
+    return f"there is no network {name[:200]!r}; {hint} also {', '.join(usual)}, {last}"

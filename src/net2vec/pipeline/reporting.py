@@ -48,6 +48,7 @@ from net2vec.report import (
     plan_concept,
     plan_exhibits,
     plan_filter,
+    refuse_other_folders,
     save_report,
 )
 from net2vec.results import save_table
@@ -94,7 +95,10 @@ def write_report(
     for run in runs:  # before any work: these files are read and checked once
         _ = run.provenance, run.settings, run.skipped
     unique_labels(runs)  # refuses a run that is there twice
+    refuse_other_folders(out)
     run = runs[0]
+    if layer is not None:
+        run.layer(layer)
     layer = layer or last_layer(run, "segment") or run.layers[-1]
     asked = [plan_concept(run, layer, concept) for concept in concepts]
     found = {index: filter_concepts(run, layer, index) for index in filters}

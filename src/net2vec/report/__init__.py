@@ -19,7 +19,7 @@ from net2vec.report.exhibits import (
     plan_exhibits,
     plan_filter,
 )
-from net2vec.report.page import save_report
+from net2vec.report.page import refuse_other_folders, save_report
 
 __all__ = [
     "ActiveImage",
@@ -38,6 +38,7 @@ __all__ = [
     "plan_concept",
     "plan_exhibits",
     "plan_filter",
+    "refuse_other_folders",
     "save_comparison",
     "save_report",
 ]

@@ -43,7 +43,7 @@ def save_report(report: Report, folder: Path) -> Path:
     Raises:
         ResultsError: the folder holds something other than a report.
     """
-    _refuse_other_folders(folder)
+    refuse_other_folders(folder)
     with replacing(folder) as temporary:
         temporary.mkdir()
         for name, table in report.tables.items():
@@ -53,7 +53,12 @@ def save_report(report: Report, folder: Path) -> Path:
     return folder / "index.html"
 
 
-def _refuse_other_folders(folder: Path) -> None:
+def refuse_other_folders(folder: Path) -> None:
+    """See to it that a report can be written into a folder.
+
+    Raises:
+        ResultsError: the folder holds something other than a report.
+    """
     if not folder.exists():
         return
     index = folder / "index.html"

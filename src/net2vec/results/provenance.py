@@ -1,4 +1,4 @@
-"""`provenance.json`: checksums of a run's small files and of itself, and what kinds its values are."""
+"""`provenance.json`: checksums of small files of a run and of itself, and kinds of its values."""
 
 from __future__ import annotations
 

@@ -181,6 +181,8 @@ def _build(step: _Step, shapes: dict[str, Shape]) -> nn.Module:
     try:
         module = build_module(first, inputs).eval()
         outputs = _output_shapes(module, inputs)
+        if any(0 in shape for shape in outputs):
+            raise ValueError("it puts out nothing")
         shapes.update(zip(step.writes, outputs, strict=True))
     except (RuntimeError, ValueError, IndexError) as error:
         reason = str(error).partition("\n")[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import logging
 import os
 import zipfile
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ _SIZE_SYNTAX = (
     *(ast.Expression, ast.Call, ast.Name, ast.Constant, ast.keyword, ast.Load, ast.Tuple),
     *(ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Compare, ast.cmpop),
 )
+_SEE_WARNINGS = " Please check the warnings above for possible errors."
 _WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 
@@ -148,13 +150,14 @@ def _load_program(path: Path) -> torch.export.ExportedProgram:
         raise NetworkError(f"there is no file {path}")
     try:
         _refuse_code(path)
-        with _weights_only():
+        with _weights_only(), _quiet():
             return torch.export.load(path)
     except NetworkError:
         raise
     except Exception as error:  # torch gives no family of errors for damaged programs
         raise NetworkError(
-            f"{path} is no readable exported program: {first_line(error)}"
+            f"{path} is no readable exported program: "
+            f"{first_line(error).removesuffix(_SEE_WARNINGS)}"
         ) from error
 
 
@@ -170,6 +173,18 @@ def _weights_only() -> Iterator[None]:
             del os.environ[_WEIGHTS_ONLY]
         else:
             os.environ[_WEIGHTS_ONLY] = before
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """torch.export logs the tracebacks of damaged programs."""
+    logger = logging.getLogger("torch.export")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _refuse_code(path: Path) -> None:

@@ -70,8 +70,9 @@ def _load(path: Path) -> Any:
     header = binary or (len(first) == 2 and all(part.isdigit() for part in first))
     try:
         return KeyedVectors.load_word2vec_format(str(path), binary=binary, no_header=not header)
-    except (ValueError, EOFError, OSError, IndexError) as error:
-        raise SpaceError(f"{path} cannot be read as word vectors: {error}") from error
+    except (ValueError, EOFError, OSError, IndexError, TypeError, MemoryError) as error:
+        what = error if first else "the file is empty"
+        raise SpaceError(f"{path} cannot be read as word vectors: {what}") from error
 
 
 def _first_line(path: Path) -> list[str]:
