@@ -10,7 +10,7 @@ import pytest
 
 from net2vec.cli import main
 
-_HANGS_AFTER_SECONDS = 60
+_HANGS_AFTER_SECONDS = 180
 
 
 def call(arguments, capsys) -> tuple[int, str, str]:

@@ -27,7 +27,7 @@ from net2vec.pipeline import runner
 from builders_runs import small_dataset, small_network
 from builders_whole import squash
 
-_HANGS_AFTER_SECONDS = 60
+_HANGS_AFTER_SECONDS = 180
 # Differ from one time to the next: they hold dates and times.
 _TIMED = ("provenance.json",)
 
