@@ -34,7 +34,7 @@ def main() -> None:
         return done.stdout + done.stderr
 
     told = run("tests/faults/kills.py", *sys.argv[1:])
-    tables = run("-m", "pytest", "-q", *TABLES, "--deselect", "tests/faults/test_kills.py")
+    tables = run("-m", "pytest", "-v", *TABLES, "--deselect", "tests/faults/test_kills.py")
     *details, kills = told.strip().splitlines()
     counts = dict(re.findall(r"(\d+) (passed|failed|error)", tables))
     found = {kind: int(count) for count, kind in counts.items()}
