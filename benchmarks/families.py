@@ -83,7 +83,8 @@ def build(names: list[str]) -> tuple[str, nn.Module, int]:
                     last = error
                 else:
                     return name, module, size
-    raise RuntimeError(f"none of {names[:_MAX_TRIES]} can be built: {last}")
+    reason = last or f"they have more than {_MAX_PARAMETERS:,} parameters"
+    raise RuntimeError(f"none of {', '.join(names[:_MAX_TRIES])} can be built: {reason}")
 
 
 def _spread(module: nn.Module) -> None:
