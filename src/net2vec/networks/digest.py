@@ -45,7 +45,10 @@ _LABELS = frozenset({"name_or_path", "warnings_issued", "transformers_version"})
 # names may be of what a module does.
 _LABELS_OF = {
     "transformers": frozenset(
-        {"architectures", "auto_map", "dtype", "torch_dtype", "id2label", "label2id"}
+        {
+            *("architectures", "auto_map", "dtype", "torch_dtype", "id2label", "label2id"),
+            "_weight_conversions",
+        }
     ),
     "timm": frozenset({"default_cfg", "pretrained_cfg"}),
     "open_clip": frozenset({"preprocess_cfg", "image_mean", "image_std"}),
