@@ -13,6 +13,7 @@ from builders_runs import small_dataset, small_network
 
 LAYERS = ("1", "3")
 FAST = {
+    "fit": "paper",
     "segment": {"epochs": 4, "subsets": (1, 4, 64), "batch": 8, "learning_rate": 1e-2},
     "classify": {"epochs": 6, "subsets": (1, 3), "batch": 8},
 }

@@ -347,6 +347,74 @@ def best_cut_iou(z: Floats, t: Bools) -> float:
     return max(float(((z > cut) & t).sum() / ((z > cut) | t).sum()) for cut in cuts)
 
 
+# The closed form: a linear discriminant of activations as they are
+
+
+def block_share(L: Bools, h: int, w: int) -> Floats:
+    """The share of each of h x w equal blocks that a mask [H, W] covers."""
+    H, W = L.shape
+    share = np.zeros((h, w))
+    for y in range(h):
+        for x in range(w):
+            for Y in range(H):
+                for X in range(W):
+                    tall = max(0.0, min((y + 1) * H / h, Y + 1) - max(y * H / h, Y))
+                    wide = max(0.0, min((x + 1) * W / w, X + 1) - max(x * W / w, X))
+                    share[y, x] += tall * wide * L[Y, X]
+    return share * h * w / (H * W)
+
+
+def centred_upsample(grid: NDArray, H: int, W: int) -> Floats:
+    """A map [h, w] between the centres of its blocks, constant beyond the outer ones."""
+
+    def along(values: NDArray, outputs: int) -> Floats:
+        inputs = len(values)
+        at = np.clip((np.arange(outputs) + 0.5) * inputs / outputs - 0.5, 0, inputs - 1)
+        low = np.minimum(at.astype(int), max(inputs - 2, 0))
+        high = np.minimum(low + 1, inputs - 1)
+        share = (at - low)[:, None]
+        return (1 - share) * values[low] + share * values[high]
+
+    return along(along(np.asarray(grid, float), H).T, W).T
+
+
+def cells_of(A: NDArray) -> Floats:
+    """The cells of images [N, K, h, w] as rows [N h w, K]."""
+    return np.moveaxis(np.asarray(A, float), 1, -1).reshape(-1, A.shape[1])
+
+
+def discriminant(A: NDArray, everything: NDArray, L: Bools, strength: float) -> Floats:
+    """Weights of standardised activations, from images [N, K, h, w] that contain a concept.
+
+    `everything` holds all training images. Half of the covariance is of these, half of `A`.
+    """
+    cells = cells_of(everything)
+    mean, deviation = cells.mean(0), cells.std(0)
+    x, own = (cells - mean) / deviation, (cells_of(A) - mean) / deviation
+    covariance = (np.cov(x.T, bias=True) + np.cov(own.T, bias=True)) / 2
+    m = np.concatenate([block_share(one, *A.shape[2:]).ravel() for one in L])[:, None]
+    difference = (m * own).sum(0) / m.sum() - ((1 - m) * own).sum(0) / (1 - m).sum()
+    return np.linalg.solve(covariance + strength * np.eye(len(mean)), difference)
+
+
+def discriminant_mask(a: NDArray, w: Floats, b: float, cut: float, H: int, W: int) -> Bools:
+    """Where z + b > cut in an image [K, h, w], with weights of activations as they are."""
+    return centred_upsample(np.tensordot(w, a, 1), H, W) + b > cut
+
+
+def forward_selection(S: NDArray, d: Floats, strength: float, count: int) -> list[int]:
+    """Filters in the order that raises the explained part d_S^T (S_SS + l I)^-1 d_S the most."""
+    chosen: list[int] = []
+    while len(chosen) < count:
+        gains = {}
+        for k in set(range(len(d))) - set(chosen):
+            some = [*chosen, k]
+            part = S[np.ix_(some, some)] + strength * np.eye(len(some))
+            gains[k] = d[some] @ np.linalg.solve(part, d[some])
+        chosen.append(max(sorted(gains), key=lambda k: gains[k]))
+    return chosen
+
+
 # Classification (section 3.2, equation 5)
 
 

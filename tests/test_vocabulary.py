@@ -19,7 +19,7 @@ def test_a_fit_that_is_added_can_be_chosen(monkeypatch):
     )
     monkeypatch.setitem(vocabulary.FITS, "elastic", properties)
     assert settings(fit="elastic , paper").fits == ("paper", "elastic")
-    assert settings(fit="all").fits == ("paper", "converged", "elastic")
+    assert settings(fit="all").fits == ("paper", "converged", "lda", "elastic")
     assert settings(fit="both").fits == ("paper", "converged")
     with pytest.raises(ConfigError, match="with fit elastic, which has none"):
         settings(fit="elastic", seeds=2)
@@ -34,7 +34,7 @@ def test_a_fit_of_an_installed_package_is_known_by_its_entry_point(tmp_path, mon
     monkeypatch.syspath_prepend(tmp_path)
     vocabulary._installed_fits.cache_clear()
     try:
-        assert known_fits() == ("paper", "converged", "ridge")
+        assert known_fits() == ("paper", "converged", "lda", "ridge")
         assert fit_has_start("ridge")
         assert settings(fit="converged,ridge", seeds=2).fits == ("converged", "ridge")
     finally:

@@ -32,7 +32,6 @@ from net2vec.vocabulary import (
     DEVICES,
     FIT_SETS,
     FITS,
-    PAPER,
     TASKS,
     fit_has_start,
     known_fits,
@@ -165,7 +164,7 @@ class Settings:
         + ", ".join(f"{name} ({known.about})" for name, known in FITS.items())
         + f"; {BOTH} means {' and '.join(FIT_SETS[BOTH])}, {ALL} every known fit",
         FITTING,
-        default=PAPER,
+        default=ALL,
         unit="names",
     )
     nulls: int = _count(

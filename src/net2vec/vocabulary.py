@@ -29,7 +29,7 @@ PUBLISHED_DATASETS = (
 )
 """Names that `net2vec data fetch` takes."""
 
-PAPER, CONVERGED, BOTH, ALL = "paper", "converged", "both", "all"
+PAPER, CONVERGED, LDA, BOTH, ALL = "paper", "converged", "lda", "both", "all"
 FIT_GROUP = "net2vec.fits"
 """Entry points in this group are classes of `net2vec.tasks.fits.base.Fit` of other packages."""
 
@@ -64,8 +64,21 @@ FITS: dict[str, FitProperties] = {
         "a convex problem solved to its optimum",
         has_start=False,
     ),
+    LDA: FitProperties(
+        "net2vec.tasks.fits.lda:LdaFit",
+        "linear discriminant",
+        "closed form, on activations as they are",
+        has_start=False,
+    ),
 }
 """Fits by name, in the order in which a run makes them; more may be added."""
+
+BEST_FITS = (LDA, CONVERGED, PAPER)
+"""Fits by how well their vectors do on images that they were not learned on, the best first."""
+
+VECTORS = {"weights": "weight", "patterns": "pattern", "whitened": "whitened"}
+"""What concepts are compared by, with the name of its array. Weights predict; a pattern is what a
+layer shows where a concept is; whitened patterns have filters made uncorrelated."""
 
 FIT_SETS: dict[str, tuple[str, ...]] = {BOTH: (PAPER, CONVERGED)}
 """Names that stand for several fits; `all` stands for every known one."""

@@ -12,7 +12,7 @@ from net2vec.results import load_table
 
 from builders_runs import write_network_file, write_small_folder
 
-FAST = ["--segment-epochs", "3", "--classify-epochs", "3", "--subsets", "2"]
+FAST = ["--fit", "paper", "--segment-epochs", "3", "--classify-epochs", "3", "--subsets", "2"]
 
 
 @pytest.fixture(scope="module")

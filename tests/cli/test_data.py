@@ -17,7 +17,7 @@ from builders_runs import write_network_file, write_small_folder
 
 pytestmark = pytest.mark.usefixtures("unpainted")
 
-FAST = ["--segment-epochs", "1", "--classify-epochs", "1", "--subsets", "none"]
+FAST = ["--fit", "paper", "--segment-epochs", "1", "--classify-epochs", "1", "--subsets", "none"]
 
 
 @pytest.fixture(scope="module")

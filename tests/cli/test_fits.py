@@ -31,7 +31,8 @@ def asked(capsys, *arguments):
 @pytest.mark.parametrize("fit", [None, *FITS])
 def test_scores_and_neighbours_are_those_of_the_fit(run, fit, capsys):
     option = () if fit is None else ("--fit", fit)
-    view = open_run(run).at(fit=fit)
+    opened = open_run(run)
+    view = opened.at(fit=fit or opened.best_fit)
     for row in asked(capsys, "scores", run, *option):
         score = view.arrays()["score"].sel(split="val", concept=row["concept"])
         assert row["combined"] == pytest.approx(float(score))
@@ -69,8 +70,7 @@ def test_a_fit_that_is_not_there_is_said(run, capsys):
 def test_options_of_a_run_are_checked(tmp_path, capsys):
     arguments = ("--network", "alexnet", "--data", "diorama", "--out", tmp_path / "run")
     assert call("run", *arguments, "--fit", "best") == 2
-    assert (
-        "unknown fit 'best'; wanted one of paper, converged, both, all" in capsys.readouterr().err
-    )
+    wanted = "unknown fit 'best'; wanted one of paper, converged, lda, both, all"
+    assert wanted in capsys.readouterr().err
     assert call("run", *arguments, "--fit", "converged", "--seeds", 2) == 2
     assert "use fit paper or paper,converged" in capsys.readouterr().err

@@ -37,7 +37,7 @@ def run(tmp_path_factory):
 def both(tmp_path_factory):
     concepts = ("red-c", "square")
     out = tmp_path_factory.mktemp("runs") / "both"
-    return probe_small(out, fit="both", tasks=("segment",), concepts=concepts)
+    return probe_small(out, fit="all", tasks=("segment",), concepts=concepts)
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +59,14 @@ def test_individual_iou_of_the_probe_is_found_again(run, paths, layer, tmp_path)
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_a_second_fit_is_found_again_with_its_cuts(both, paths, layer, tmp_path):
-    cuts = both.arrays(layer, fit="converged")["cut"]
+@pytest.mark.parametrize("fit", ["converged", "lda"])
+def test_another_fit_is_found_again_with_its_cuts(both, paths, fit, layer, tmp_path):
+    cuts = both.arrays(layer, fit=fit)["cut"]
     assert (cuts != 0).any()
-    view = both.at(fit="converged")
+    view = both.at(fit=fit)
     for concept in ("red-c", "square"):
-        found = both.segment(paths, concept, layer=layer, fit="converged", **GIVEN)
-        assert found.attrs["fit"] == "converged"
+        found = both.segment(paths, concept, layer=layer, fit=fit, **GIVEN)
+        assert found.attrs["fit"] == fit
         assert found["cut"].item() == np.float32(cuts.sel(concept=concept))
         told = told_ious(view, layer, concept)
         ious = individual_ious(found["mask"].values, concept, SIDE // 2, tmp_path)

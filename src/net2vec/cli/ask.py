@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from net2vec.cli.display import show_table
-from net2vec.cli.options import AsJson, Count, Fit, Layer, RunFolder, Task
+from net2vec.cli.options import AsJson, Count, Fit, Layer, RunFolder, Task, Vectors
 
 
 def scores(
@@ -21,7 +21,8 @@ def scores(
     """The best-encoded concepts of a layer: single filter beside combination."""
     from net2vec.runs import open_run
 
-    opened = open_run(run).at(fit=fit)
+    opened = open_run(run)
+    opened = opened.at(fit=fit or opened.best_fit)
     arrays = opened.arrays(layer, task=task)
     name = layer or opened.layers[-1]
     rows = opened.scores
@@ -39,7 +40,9 @@ def scores(
     order = ["concept", "category", "single", "combined", "best_filter", "n_train"]
     table = table[[*order, "concept_size", "start_distance"]]
     table.columns.name = None
-    show_table(table, as_json=as_json, title=f"{opened.network}, {name}, {task}: validation scores")
+    show_table(
+        table, as_json=as_json, title=f"{opened.network}, {name}, {task}, {opened.fit}: scores"
+    )
 
 
 def nearest(
@@ -48,14 +51,15 @@ def nearest(
     layer: Layer = None,
     task: Task = "segment",
     fit: Fit = None,
+    as_: Vectors = None,
     n: Count = 5,
     as_json: AsJson = False,
 ) -> None:
     """The concepts whose vectors are nearest to a concept's, by cosine."""
     from net2vec.runs import open_run
 
-    space = open_run(run).space(layer, task=task, fit=fit)
-    show_table(space.nearest(concept, n), as_json=as_json)
+    space = open_run(run).space(layer, task=task, fit=fit, kind=as_)
+    show_table(space.nearest(concept, n), as_json=as_json, title=space.label)
 
 
 def solve(
@@ -64,14 +68,15 @@ def solve(
     layer: Layer = None,
     task: Task = "segment",
     fit: Fit = None,
+    as_: Vectors = None,
     n: Count = 5,
     as_json: AsJson = False,
 ) -> None:
     """Concept arithmetic: the concepts nearest to a sum of vectors."""
     from net2vec.runs import open_run
 
-    space = open_run(run).space(layer, task=task, fit=fit)
-    show_table(space.solve(expression, n), as_json=as_json)
+    space = open_run(run).space(layer, task=task, fit=fit, kind=as_)
+    show_table(space.solve(expression, n), as_json=as_json, title=space.label)
 
 
 def filter_(
@@ -86,9 +91,10 @@ def filter_(
     """What a filter does: the concepts it finds by itself, and its weight in their vectors."""
     from net2vec.runs import open_run
 
-    opened = open_run(run).at(fit=fit)
+    opened = open_run(run)
+    opened = opened.at(fit=fit or opened.best_fit)
     table = opened.filter(index, layer, task=task).head(n)
     if task == "classify":
         table = table.drop(columns="iou")
-    title = f"{opened.network}, {layer or opened.layers[-1]}, {task}: filter {index}"
+    title = f"{opened.network}, {layer or opened.layers[-1]}, {task}, {opened.fit}: filter {index}"
     show_table(table, as_json=as_json, title=title)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from net2vec.cli.settings import setting
+from net2vec.vocabulary import VECTORS
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 RunFolders = Annotated[
@@ -15,7 +16,16 @@ RunFolders = Annotated[
 ]
 Layer = Annotated[str | None, typer.Option(help="A layer.", show_default="the run's last")]
 Task = Annotated[str, typer.Option(metavar="segment|classify", help="Task of the vectors.")]
-Fit = Annotated[str | None, typer.Option(help="A fit of the run.", show_default="the run's first")]
+Fit = Annotated[str | None, typer.Option(help="A fit of the run.", show_default="the run's best")]
+Vectors = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="|".join(VECTORS),
+        help="Vectors to compare concepts by.",
+        show_default="patterns where the fit has them, else weights",
+    ),
+]
 Count = Annotated[int, typer.Option("-n", min=1, help="Rows to show.")]
 Trust = Annotated[
     bool,

@@ -22,6 +22,9 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder of the two runs and the report.")] = Path(
         "net2vec-demo"
     ),
+    full: Annotated[
+        bool, typer.Option("--full", help="All pictures, more layers, more subsets of filters.")
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Threads or processes.")
     ] = None,
@@ -30,7 +33,7 @@ def demo(
     from net2vec.pipeline import run_demo
 
     with TerminalProgress() as progress:
-        page = run_demo(out, workers=workers, progress=progress)
+        page = run_demo(out, full=full, workers=workers, progress=progress)
     typer.echo(page.resolve())
 
 
@@ -71,6 +74,17 @@ def run(
             rich_help_panel=MACHINE,
         ),
     ] = None,
+    keep_activations: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="GB",
+            help="Space on disk for activations, which some fits read several times; given back "
+            "when the run is finished.",
+            show_default="a quarter of what is free",
+            rich_help_panel=MACHINE,
+        ),
+    ] = None,
     given: dict[str, Any],
 ) -> None:
     """Probe a network with annotated images: everything from probing to the report.
@@ -87,24 +101,25 @@ def run(
 
     from net2vec.pipeline import name_runs, probe, read_runs
 
+    machine: dict[str, Any] = {"workers": workers, "keep_activations": keep_activations}
     if runs is not None:
-        _probe_many(read_runs(runs), out, workers)
+        _probe_many(read_runs(runs), out, machine)
         return
     networks = given.pop("network", [])
     values = _with_config(config, given | ({"network": networks[0]} if networks else {}))
     if len(networks) > 1:
-        _probe_many(name_runs(networks, values), out, workers)
+        _probe_many(name_runs(networks, values), out, machine)
         return
     with TerminalProgress() as progress:
-        folder = probe(Settings.from_dict(values), out, workers=workers, progress=progress)
+        folder = probe(Settings.from_dict(values), out, progress=progress, **machine)
     typer.echo((folder / "report" / "index.html").resolve())
 
 
-def _probe_many(runs: dict[str, Settings], out: Path, workers: int | None) -> None:
+def _probe_many(runs: dict[str, Settings], out: Path, machine: dict[str, Any]) -> None:
     from net2vec.pipeline import probe_many
 
     with TerminalProgress() as progress:
-        outcomes, page = probe_many(runs, out, workers=workers, progress=progress)
+        outcomes, page = probe_many(runs, out, progress=progress, **machine)
     if page is not None:
         typer.echo(page.resolve())
     failed = [outcome for outcome in outcomes if outcome.error is not None]

@@ -17,10 +17,11 @@ from net2vec.cli.options import (
     OtherWords,
     RunFolder,
     RunFolders,
+    Vectors,
     WordNetFolder,
 )
 from net2vec.errors import ConfigError
-from net2vec.vocabulary import ALL, TASKS
+from net2vec.vocabulary import ALL, TASKS, VECTORS
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -46,8 +47,9 @@ def compare(
     ] = None,
     fit: Annotated[
         list[str] | None,
-        typer.Option(help="A fit of the runs, or all.", show_default="each run's first"),
+        typer.Option(help="A fit of the runs, or all.", show_default="each run's best"),
     ] = None,
+    as_: Vectors = None,
     with_: OtherSpaces = None,
     synonyms: OtherWords = None,
     wordnet: WordNetFolder = None,
@@ -65,7 +67,7 @@ def compare(
     from net2vec.spaces import compare_spaces
 
     opened = [open_run(path) for path in runs]
-    spaces, categories = _run_spaces(opened, layer or [], task or TASKS[:1], fit or [])
+    spaces, categories = _run_spaces(opened, layer or [], task or TASKS[:1], fit or [], as_)
     shared = [name for name in spaces[0].names if all(name in space for space in spaces)]
     with TerminalProgress() as progress:
         known = look_up(with_ or (), shared, synonyms, wordnet, progress.say)
@@ -97,8 +99,11 @@ def export(
     ] = None,
     fit: Annotated[
         str | None,
-        typer.Option(help="A fit of the run, or all.", show_default="the run's first"),
+        typer.Option(help="A fit of the run, or all.", show_default="the run's best"),
     ] = None,
+    as_: Annotated[
+        str, typer.Option("--as", metavar="|".join(VECTORS), help="Vectors to write.")
+    ] = "weights",
     out: Annotated[
         Path | None, typer.Option(help="Folder of the files.", show_default="RUN/vectors")
     ] = None,
@@ -113,11 +118,12 @@ def export(
             raise ConfigError(f"unknown format {name!r}; wanted one of {', '.join(FORMATS)}")
     folder = out or run / "vectors"
     layers = opened.layers if layer == ALL else [layer or opened.layers[-1]]
-    fits = opened.fits if fit == ALL else [fit or opened.fits[0]]
+    fits = opened.fits if fit == ALL else [fit or opened.best_fit]
     for view, each in product([opened.at(fit=one) for one in fits], layers):
         suffix = "" if view.fit == opened.fits[0] else f"-{view.fit}"
+        suffix += "" if as_ == "weights" else f"-{as_}"
         for one in task or view.tasks(each):
-            vectors = _finite(view.vectors(each, task=one))
+            vectors = _finite(view.vectors(each, task=one, kind=as_))
             for name in form or FORMATS:
                 path = _save(vectors, name, folder / f"{group_name(each)}-{one}{suffix}")
                 typer.echo(path.resolve())
@@ -155,7 +161,11 @@ def _save(vectors: xr.DataArray, form: str, path: Path) -> Path:
 
 
 def _run_spaces(
-    runs: Sequence[Run], layers: Sequence[str], tasks: Sequence[str], fits: Sequence[str]
+    runs: Sequence[Run],
+    layers: Sequence[str],
+    tasks: Sequence[str],
+    fits: Sequence[str],
+    kind: str | None,
 ) -> tuple[list[Space], dict[str, str]]:
     """The requested spaces, with labels that are unique, and the categories of concepts."""
     from net2vec.runs import unique_labels
@@ -171,9 +181,9 @@ def _run_spaces(
                 f"{run.path} has none of the layers {', '.join(layers)}; it has "
                 f"{', '.join(run.layers)}"
             )
-        views = run.fits if ALL in fits else (fits or run.fits[:1])
+        views = run.fits if ALL in fits else (fits or [run.best_fit])
         spaces += [
-            run.space(layer, task=task, fit=fit).labelled(
+            run.space(layer, task=task, fit=fit, kind=kind).labelled(
                 f"{label} {layer} {task}" + (f" {fit}" if fits else "")
             )
             for layer in here

@@ -130,10 +130,15 @@ def replacing_cached(path: Path) -> Iterator[Path]:
     """
     with replacing(path, lasting=False) as temporary:
         yield temporary
-        with temporary.open("r+b") as file:
-            checksum = _checksum(file, temporary.stat().st_size)
-            file.seek(0, os.SEEK_END)
-            file.write(checksum)
+        append_checksum(temporary)
+
+
+def append_checksum(path: Path) -> None:
+    """End a file with the checksum that `read_cached` wants."""
+    with path.open("r+b") as file:
+        checksum = _checksum(file, path.stat().st_size)
+        file.seek(0, os.SEEK_END)
+        file.write(checksum)
 
 
 def read_cached(path: Path, read: Callable[[BinaryIO], Found], say: Say = log) -> Found | None:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from net2vec.data.description import Description
 from net2vec.data.files import refuse_undecoded
@@ -26,6 +27,9 @@ from net2vec.data.views import (
     without_missing,
 )
 from net2vec.errors import DataError
+
+if TYPE_CHECKING:
+    from net2vec.data.diorama import Diorama
 
 DIORAMA = "diorama"
 
@@ -93,12 +97,11 @@ def open_datasets(
     rule = SplitRule() if split is None else SplitRule.parse(split)
     opened, open_fields = [], set[str]()
     for source in sources:
-        if str(source) == DIORAMA:
-            from net2vec.data.diorama import Diorama
-
+        rendered = diorama_of(source)
+        if rendered is not None:
             if reader is not None or dataset is not None:
                 raise DataError(f"{DIORAMA} is rendered; leave out the reader and description")
-            one: ProbeDataset = ResplitDataset(Diorama(), rule) if rule else Diorama()
+            one: ProbeDataset = ResplitDataset(rendered, rule) if rule else rendered
         else:
             recognised = recognise_source(
                 source, category=category, reader=reader, dataset=dataset, split=split
@@ -117,6 +120,27 @@ def open_datasets(
     if synonyms is not None:
         joined = with_synonyms(joined, synonyms)
     return without_labels(joined, ignore)
+
+
+def diorama_of(source: str | Path) -> Diorama | None:
+    """The rendered dataset that a name stands for; None for other names.
+
+    Args:
+        source: `diorama`, or `diorama:N` for N pictures.
+
+    Raises:
+        DataError: N is no number of pictures.
+    """
+    name, colon, size = str(source).partition(":")
+    if name != DIORAMA:
+        return None
+    from net2vec.data.diorama import Diorama
+
+    if not colon:
+        return Diorama()
+    if not size.isdecimal() or int(size) < 1:
+        raise DataError(f"{source}: wanted is {DIORAMA} or {DIORAMA}:N, with N pictures")
+    return Diorama(int(size))
 
 
 def recognise_source(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from net2vec.config import ClassifySettings, SegmentSettings, Settings
@@ -13,22 +13,45 @@ from net2vec.pipeline.inputs import default_workers
 from net2vec.pipeline.progress import Progress, SilentProgress
 from net2vec.pipeline.reporting import write_report
 from net2vec.pipeline.runner import has_report, probe
-from net2vec.vocabulary import BOTH, PAPER
+from net2vec.vocabulary import ALL, LDA, PAPER
 
 NETWORK = "efficientnet_lite0"
-DATA = "diorama"
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much of the method a demo shows.
+
+    Attributes:
+        data: the pictures.
+        layers: of the network.
+        subsets: numbers of filters; the largest take the longest.
+    """
+
+    data: str
+    layers: tuple[str, ...]
+    subsets: tuple[int, ...]
+
+
+SHORT = Extent("diorama:480", ("blocks.2.1.bn2", "blocks.6.0.bn2"), (1, 4, 16))
 # From the stem to the last block, a layer for every second halving of the grid and the two last.
-LAYERS = ("bn1", "blocks.2.1.bn2", "blocks.4.1.bn1", "blocks.6.0.bn2")
+FULL = Extent(
+    "diorama", ("bn1", "blocks.2.1.bn2", "blocks.4.1.bn1", "blocks.6.0.bn2"), (1, 4, 16, 64, 128)
+)
 
-# Every second of the paper's sizes, up to where curves are flat: the largest take the longest.
-_SUBSETS = (1, 4, 16, 64, 128)
 
-
-def run_demo(out: Path, *, workers: int | None = None, progress: Progress | None = None) -> Path:
+def run_demo(
+    out: Path,
+    *,
+    full: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Path:
     """Probe the embedded network and its random twin with `diorama`, and report on both.
 
     Args:
         out: holds `trained`, `random` and `report` afterwards.
+        full: whether with all pictures, more layers and larger subsets of filters.
         workers: threads or processes; the numbers do not depend on it.
         progress: reports the stages to the user.
 
@@ -40,22 +63,24 @@ def run_demo(out: Path, *, workers: int | None = None, progress: Progress | None
     """
     progress = progress or SilentProgress()
     workers = workers or default_workers()
-    dataset = open_dataset(DATA)  # one for both runs: it remembers what it has rendered
+    extent = FULL if full else SHORT
+    dataset = open_dataset(extent.data)  # one for both runs: it remembers what it has rendered
     runs = []
     for name, weights in (("trained", None), ("random", "random")):
         settings = Settings(
             network=NETWORK,
-            data=(DATA,),
+            data=(extent.data,),
             weights=weights,
-            layers=LAYERS,
+            layers=extent.layers,
             device="cpu",
-            fit=BOTH,
-            segment=SegmentSettings(subsets=_SUBSETS),
+            fit=ALL,
+            segment=SegmentSettings(subsets=extent.subsets),
+            classify=ClassifySettings(subsets=extent.subsets),
         )
-        if weights is not None:  # a control needs no subsets and no second fit
+        if weights is not None:  # a control needs no subsets
             settings = replace(
                 settings,
-                fit=PAPER,
+                fit=",".join((PAPER, LDA)),
                 segment=SegmentSettings(subsets=()),
                 classify=ClassifySettings(subsets=()),
             )

@@ -32,6 +32,7 @@ def analyze(
     workers: int | None = None,
     progress: Progress | None = None,
     executor: AnyExecutor | None = None,
+    keep_activations: float | None = None,
     **settings: Any,
 ) -> Run:
     """Probe a network given in Python: all of `net2vec run`, ending with an open run.
@@ -48,6 +49,8 @@ def analyze(
         progress: reports the stages to the user.
         executor: computes all work items (`net2vec.core.executors.Executor`); by default threads
             or processes of this machine.
+        keep_activations: gigabytes on disk for activations while fits read them; by default a
+            quarter of what is free.
         **settings: any other setting of `net2vec.config.Settings`.
 
     Raises:
@@ -79,6 +82,7 @@ def analyze(
             workers=workers,
             progress=progress,
             executor=executor,
+            keep_activations=keep_activations,
         )
     return open_run(folder, network=network)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -14,7 +15,7 @@ from torch import Tensor
 from net2vec.config import Settings
 from net2vec.core.devices import torch_device
 from net2vec.data import ProbeDataset, open_datasets
-from net2vec.data.opening import split_fault
+from net2vec.data.opening import DIORAMA, split_fault
 from net2vec.errors import ConfigError, DataError, NetworkError
 from net2vec.networks import (
     LayerInfo,
@@ -30,9 +31,12 @@ from net2vec.networks import (
 )
 from net2vec.pipeline.progress import Advance
 from net2vec.prediction import GIVEN
+from net2vec.recording.activations import size_in_bytes
 from net2vec.recording.feeding import image_batches
 from net2vec.results import group_name
+from net2vec.vocabulary import load_fit
 
+_GIGABYTE = 1e9
 # Statistics depend a little on the batch size: they must not change with that of the pass.
 _BATCH_NORM_IMAGES, _BATCH_NORM_BATCH = 512, 16
 
@@ -143,6 +147,40 @@ def probe_batch(settings: Settings, device: torch.device) -> int:
     return settings.probe_batch or usual_batch(device)
 
 
+def layers_to_keep(
+    settings: Settings, inputs: Inputs, out: Path, gigabytes: float | None
+) -> list[str]:
+    """The layers whose activations fits look at again, after the pass.
+
+    Args:
+        settings: the run's settings.
+        inputs: the network and the dataset.
+        out: the run's folder.
+        gigabytes: that they may take on disk; by default a quarter of what is free there.
+
+    Raises:
+        ConfigError: they take more.
+    """
+    reading = [name for name in settings.fits if load_fit(name).reads_activations]
+    if not reading or "segment" not in settings.tasks:
+        return []
+    layers = [layer for layer in inputs.layers if inputs.info(layer).is_grid]
+    needed = 0
+    for layer in layers:
+        filters, rows, columns = inputs.info(layer).shape or (0, 0, 0)
+        needed += size_in_bytes(len(inputs.dataset.images), (rows, columns), filters)
+    limit = shutil.disk_usage(out).free / 4 if gigabytes is None else gigabytes * _GIGABYTE
+    if needed > limit:
+        rest = ",".join(name for name in settings.fits if name not in reading)
+        raise ConfigError(
+            f"fit {reading[0]} keeps the activations of {len(layers)} layers on disk while it is "
+            f"made, {needed / _GIGABYTE:.1f} GB, and {limit / _GIGABYTE:.1f} GB are allowed; allow "
+            f"more with --keep-activations, choose fewer --layers"
+            + (f", or make do with --fit {rest}" if rest else "")
+        )
+    return layers
+
+
 def batch_norm_images(dataset: ProbeDataset) -> Sequence[int]:
     """The images that batch-norm statistics are estimated on: whole batches, evenly spread.
 
@@ -183,7 +221,9 @@ def absolute(settings: Settings) -> Settings:
         settings,
         network=source.absolute(network) if source is not None else network,
         weights=weights,
-        data=tuple(resolve(name) if name != "diorama" else name for name in settings.data),
+        data=tuple(
+            name if name.partition(":")[0] == DIORAMA else resolve(name) for name in settings.data
+        ),
         synonyms=resolve(settings.synonyms) if settings.synonyms else None,
         dataset=resolve(settings.dataset) if settings.dataset else None,
     )

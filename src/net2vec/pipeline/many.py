@@ -40,6 +40,7 @@ def probe_many(
     out: Path,
     *,
     workers: int | None = None,
+    keep_activations: float | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[Outcome], Path | None]:
     """Make several runs and a report that holds them side by side; one that fails stops no other.
@@ -48,6 +49,7 @@ def probe_many(
         runs: settings by name; a run's folder is `out/NAME`.
         out: holds the runs and `report` afterwards.
         workers: threads or processes.
+        keep_activations: see `probe`.
         progress: reports the stages to the user.
 
     Returns:
@@ -67,7 +69,10 @@ def probe_many(
         progress.say(f"{name}: {settings.network}")
         try:
             dataset = datasets[_data_key(settings)]
-            probe(settings, folder, dataset=dataset, workers=workers, progress=progress)
+            probe(
+                settings, folder, dataset=dataset, workers=workers,
+                keep_activations=keep_activations, progress=progress,
+            )  # fmt: skip
             outcomes.append(Outcome(name, folder))
         except Exception as error:  # also one of a network's own code, or of a full memory
             what = str(error) if isinstance(error, Net2VecError) else f"{error!r}"

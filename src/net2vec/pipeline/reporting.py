@@ -19,7 +19,6 @@ from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
 from net2vec.data.checked import image_of
 from net2vec.errors import DataError, Net2VecError
-from net2vec.kernels.geometry.maps import SparseMaps
 from net2vec.kernels.geometry.upsample import upsampled, upsampled_is_on
 from net2vec.networks import Network
 from net2vec.pipeline.folder import SETTINGS
@@ -31,7 +30,14 @@ from net2vec.pipeline.inputs import (
     wants_batch_norm,
 )
 from net2vec.pipeline.progress import Advance, Progress, SilentProgress
-from net2vec.prediction import Encoding, ForwardPass, NewImage, predict, restore_batch_norm
+from net2vec.prediction import (
+    Encoding,
+    ForwardPass,
+    NewImage,
+    concept_grids,
+    predict,
+    restore_batch_norm,
+)
 from net2vec.prediction.network import refuse_code
 from net2vec.report import (
     ActiveImage,
@@ -238,7 +244,7 @@ class _Viewer:
         recorded, learned = self.run.layer(request.layer), self.run.arrays(request.layer)
         encoding = Encoding.of(recorded, learned, [request.concept])
         on = activation > encoding.threshold[:, None, None]
-        grid = SparseMaps.of(on[None]).weighted(encoding.weight[0])
+        (grid,) = concept_grids(activation[None], encoding)
         size = self.annotations.size
         truth = self._truth(request.concept, name)
         return MaskedImage(

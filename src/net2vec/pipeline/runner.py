@@ -17,7 +17,7 @@ from net2vec.config import Settings
 from net2vec.core.cache import digest_of
 from net2vec.core.devices import repeatable
 from net2vec.core.executors import AnyExecutor
-from net2vec.core.storage import cache_folder, load_tensors, save_tensors, writing_into
+from net2vec.core.storage import cache_folder, load_tensors, remove, save_tensors, writing_into
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
 from net2vec.errors import DataError, Net2VecError, NetworkError
@@ -38,6 +38,7 @@ from net2vec.pipeline.inputs import (
     absolute,
     batch_norm_images,
     default_workers,
+    layers_to_keep,
     open_inputs,
     probe_batch,
     wants_batch_norm,
@@ -65,6 +66,7 @@ def probe(
     progress: Progress | None = None,
     report: bool = True,
     executor: AnyExecutor | None = None,
+    keep_activations: float | None = None,
 ) -> Path:
     """Make a run, continue an interrupted one, or find it finished.
 
@@ -78,6 +80,8 @@ def probe(
         report: whether to write its report, unless it exists.
         executor: computes all work items; by default threads or processes of this machine, as
             suits each stage. The numbers do not depend on it.
+        keep_activations: gigabytes on disk that activations may take while fits read them, by
+            default a quarter of what is free. They are removed when the run is finished.
 
     Returns:
         The run's folder.
@@ -123,7 +127,10 @@ def probe(
         refuse_other_inputs(out, inputs.network, inputs.dataset, weights=not estimated)
     # To what is there already, results and report are added at once.
     reported = report and is_finished(out)
-    run = _Run(settings, inputs, out, workers or default_workers(), progress, executor, reported)
+    run = _Run(
+        settings, inputs, out, workers or default_workers(), progress, executor, reported,
+        keep_activations,
+    )  # fmt: skip
     try:
         # Tensors of a caller's inference mode could not be written to by other threads.
         with (
@@ -157,6 +164,7 @@ class _Run:
         progress: Progress,
         executor: AnyExecutor | None,
         report: bool,
+        keep_gigabytes: float | None,
     ) -> None:
         self.settings = settings
         self.inputs = inputs
@@ -165,6 +173,7 @@ class _Run:
         self.progress = progress
         self.executor = executor
         self.report = report
+        self.keep_gigabytes = keep_gigabytes
         self.ledger = Ledger(out / CACHE / LEDGER, say=progress.say)
         self.skipped: list[tuple[str, str, Skipped]] = []
         self.subset_layers: dict[str, list[str]] = {}
@@ -272,6 +281,7 @@ class _Run:
             if is_finished(self.out):
                 refuse_other_inputs(self.out, self.inputs.network, None)
         advance = self.progress.stage("probing the network", total)
+        keep = layers_to_keep(settings, self.inputs, self.out, self.keep_gigabytes)
         with self.ledger.stage("recording"):
             return record(
                 self.inputs.network,
@@ -289,6 +299,7 @@ class _Run:
                 ),
                 say=self.progress.say,
                 executor=self.executor,
+                keep_activations=keep,
             )
 
     def _settle_batch_norm(self) -> None:
@@ -376,3 +387,6 @@ class _Run:
                 write_report(
                     [out], out / "report", network=network, dataset=dataset, progress=self.progress
                 )
+        for pattern in ("*/*.activations", "*/*.part"):
+            for kept in (self.out / CACHE / "recording").glob(pattern):
+                remove(kept)

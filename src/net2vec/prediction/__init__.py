@@ -18,6 +18,7 @@ from net2vec.prediction.network import (
 )
 from net2vec.prediction.segmentation import (
     FullSize,
+    concept_grids,
     predict,
     segment_full_size,
     segment_images,
@@ -36,6 +37,7 @@ __all__ = [
     "Transform",
     "Written",
     "classify_images",
+    "concept_grids",
     "gather_images",
     "open_network",
     "predict",

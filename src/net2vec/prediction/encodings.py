@@ -26,6 +26,8 @@ class Encoding:
         bias: added to z; 0 in the paper's segmentation.
         cut: what z + bias must exceed; 0 in the paper's fit, and in classification.
         mask_size: rows and columns of the masks that segmentation was learned on.
+        scale: where segmenting vectors weigh activations as they are, what these are multiplied
+            by; None where they weigh thresholded maps.
     """
 
     layer: str
@@ -38,6 +40,7 @@ class Encoding:
     bias: Float[Tensor, "concept"]
     cut: Float[Tensor, "concept"]
     mask_size: tuple[int, int]
+    scale: Float[Tensor, "filter"] | None = None
 
     @classmethod
     def of(cls, recorded: xr.Dataset, learned: xr.Dataset, names: Sequence[str]) -> Encoding:
@@ -62,6 +65,7 @@ class Encoding:
             bias=_tensor(chosen.get("bias", nothing)),
             cut=_tensor(chosen.get("cut", nothing)),
             mask_size=(rows, columns),
+            scale=_tensor(chosen["filter_scale"]) if "filter_scale" in chosen else None,
         )
 
 

@@ -20,11 +20,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from net2vec.errors import ResultsError
+from net2vec.kernels.discriminant.maps import grid_values
 from net2vec.kernels.geometry.maps import SparseMaps
-from net2vec.kernels.geometry.upsample import upsampled
+from net2vec.kernels.geometry.upsample import aligned_axis, centred_axis, upsampled
 from net2vec.prediction.encodings import Encoding
 from net2vec.prediction.forward import ForwardPass, LayerOutputs
 from net2vec.prediction.images import NewImage
+from net2vec.recording.activations import halved
 
 Value = TypeVar("Value")
 
@@ -111,22 +113,33 @@ def predict(
     grid: Float[Tensor, "image y x"], encoding: Encoding, concept: int, size: tuple[int, int]
 ) -> tuple[Float[np.ndarray, "image row column"], Bool[np.ndarray, "image row column"]]:
     """Probabilities and masks of a concept from its z on the grid of the layer."""
-    value = upsampled(grid, size) + encoding.bias[concept]
+    axis = aligned_axis if encoding.scale is None else centred_axis
+    value = upsampled(grid, size, axis) + encoding.bias[concept]
     return torch.sigmoid(value).numpy(), (value > encoding.cut[concept]).numpy()
 
 
 def _grids(chunk: LayerOutputs, encoding: Encoding) -> list[Float[Tensor, "image y x"]]:
-    """Z of every concept on the grid of the layer.
-
-    Filters are thresholded on the device of the network; active entries go to the CPU, where the
-    sums have the order that they have in the probe. They are half a percent of a dense sum.
-    """
     output = chunk.outputs[encoding.layer]
     if output.ndim != 4:
         raise ResultsError(
             f"layer {encoding.layer} has no grid, so it can be classified with but not segmented "
             f"with; choose another layer"
         )
+    return concept_grids(output, encoding)
+
+
+def concept_grids(
+    output: Float[Tensor, "image filter y x"], encoding: Encoding
+) -> list[Float[Tensor, "image y x"]]:
+    """Z of every concept on the grid of the layer.
+
+    Filters are thresholded on the device of the network; active entries go to the CPU, where the
+    sums have the order that they have in the probe. They are half a percent of a dense sum.
+    Activations as they are, are rounded as they were when they were kept.
+    """
+    if encoding.scale is not None:
+        values = grid_values(halved(output).float().cpu(), encoding.weight * encoding.scale)
+        return list(values.transpose(0, 1).reshape(-1, len(output), *output.shape[2:]))
     on = output > encoding.threshold.to(output.device)[:, None, None]
     maps = SparseMaps.of(on).to("cpu")
     return [maps.weighted(weight) for weight in encoding.weight]

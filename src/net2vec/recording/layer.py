@@ -13,6 +13,7 @@ from torch import Tensor
 from net2vec.core.devices import policy_of
 from net2vec.core.storage import Say, load_arrays, log, save_arrays
 from net2vec.kernels.geometry.maps import SparseMaps
+from net2vec.recording.activations import KeptActivations
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class LayerRecording:
         means: spatial mean of every filter in every image, before thresholding.
         top_image: images with the highest activation of each filter, the earliest on a tie.
         top_activation: the highest activation in these.
+        activations: all activations, if they were kept.
     """
 
     layer: str
@@ -39,11 +41,18 @@ class LayerRecording:
     means: Float[np.ndarray, "image filter"]
     top_image: Int[np.ndarray, "filter rank"]
     top_activation: Float[np.ndarray, "filter rank"]
+    activations: KeptActivations | None = None
 
     @property
     def filters(self) -> int:
         """Number of filters (K)."""
         return len(self.threshold)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Numbers of images, cells of the grid (1 without one) and filters."""
+        rows, columns = self.grid or (1, 1)
+        return len(self.means), rows * columns, self.filters
 
     @property
     def active_share(self) -> Float[np.ndarray, "filter"]:
@@ -108,6 +117,10 @@ def load_recording(path: Path, say: Say = log) -> LayerRecording | None:
 
     def make(arrays: dict[str, np.ndarray]) -> LayerRecording:
         layer, grid = str(arrays.pop("layer")), tuple(arrays.pop("grid").tolist())
-        return LayerRecording(layer=layer, grid=grid if grid != (0, 0) else None, **arrays)
+        return LayerRecording(
+            layer=layer,
+            grid=grid if grid != (0, 0) else None,
+            **arrays,  # type: ignore[arg-type]
+        )
 
     return load_arrays(path, make, say)

@@ -8,8 +8,9 @@ shard. Checkpoints are written meanwhile, and an interrupted pass continues from
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from net2vec.data.protocol import ProbeDataset
 from net2vec.networks import Network, parallel_replicas
 from net2vec.networks.layers.capture import share_replicas
 from net2vec.networks.layers.parallel import ReplicaPool
+from net2vec.recording.activations import ActivationWriter
 from net2vec.recording.feeding import image_batches
 from net2vec.recording.layer import LayerRecording, load_recording, save_recording
 from net2vec.recording.stream import LayerStream
@@ -56,6 +58,7 @@ def record(
     say: Say = log,
     executor: AnyExecutor | None = None,
     shard_images: int | None = None,
+    keep_activations: Collection[str] = (),
 ) -> dict[str, LayerRecording]:
     """Probe a network: one pass over all images of a dataset, both splits.
 
@@ -78,26 +81,37 @@ def record(
         executor: maps the recorder over shards, to which network and dataset are sent; by default
             all images are one shard, recorded by this process. The result is the same.
         shard_images: images of a shard of the executor, rounded up to whole batches.
+        keep_activations: names of layers, with grids, all of whose activations are kept in the
+            folder too.
 
     Raises:
         DataError: if an image cannot be read.
         NetworkError: if a layer gives neither maps nor vectors, or values that are not finite.
     """
     total = len(dataset.images)
-    if folder is not None and (kept := _kept(folder, layers, say)) is not None:
-        progress(total)
-        return kept
-    recorder = ShardRecorder(
-        network, dataset, tuple(layers), quantile, batch, device, mixed_precision, ranks, workers
-    )
+    writers: dict[str, ActivationWriter] = {}
+    if folder is not None:
+        token = secrets.token_hex(4)
+        writers = {
+            name: ActivationWriter(folder / f"layer-{i:03}.activations", token)
+            for i, name in enumerate(layers)
+            if name in keep_activations
+        }
+        if (kept := _kept(folder, layers, writers, say)) is not None:
+            progress(total)
+            return kept
     size = (
         -(-(shard_images or _SHARD_BATCHES * batch) // batch) * batch if executor is not None else 0
     )
-    state = _State(folder, size)
+    state = _State(folder, size, writers)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         state.resume(layers, say)
         progress(len(state.done))
+    recorder = ShardRecorder(
+        network, dataset, tuple(layers), quantile, batch, device, mixed_precision, ranks, workers,
+        state.writers,
+    )  # fmt: skip
     if executor is None:
         counts = _record_here(recorder, state, waiting)
     else:
@@ -109,28 +123,43 @@ def record(
         finished = pool.map(LayerStream.finish, [state.streams[name] for name in layers])
     recordings = dict(zip(layers, finished, strict=True))
     if folder is not None:
+        for writer in state.writers.values():
+            writer.finish()
         for i, name in enumerate(layers):
             save_recording(recordings[name], _path(folder, i))
         remove(folder / _CHECKPOINT)
+        return {name: _with_activations(recordings[name], writers, say) for name in layers}
     return recordings
 
 
-def _kept(folder: Path, layers: Sequence[str], say: Say) -> dict[str, LayerRecording] | None:
+def _kept(
+    folder: Path, layers: Sequence[str], writers: Mapping[str, ActivationWriter], say: Say
+) -> dict[str, LayerRecording] | None:
     """The finished recording; None unless every layer of it is there and can be used."""
     kept = {}
     for i, name in enumerate(layers):
         recording = load_recording(_path(folder, i), say)
         if recording is None:
             return None
-        kept[name] = recording
+        kept[name] = _with_activations(recording, writers, say)
+        if name in writers and kept[name].activations is None:
+            return None
     return kept
+
+
+def _with_activations(
+    recording: LayerRecording, writers: Mapping[str, ActivationWriter], say: Say
+) -> LayerRecording:
+    if recording.layer not in writers or recording.grid is None:
+        return recording
+    return replace(recording, activations=writers[recording.layer].open(recording.shape, say))
 
 
 @dataclass(frozen=True, eq=False)
 class ShardRecorder:
     """Records layers on a shard of images; can be pickled if network and dataset can.
 
-    The fields are arguments of `record`.
+    The fields are arguments of `record`; `writers` are of the layers whose activations are kept.
     """
 
     network: Network | Callable[[], Network]
@@ -142,6 +171,7 @@ class ShardRecorder:
     mixed_precision: bool
     ranks: int
     workers: int
+    writers: Mapping[str, ActivationWriter]
 
     def __call__(self, images: range) -> tuple[dict[str, LayerStream], float]:
         """Record consecutive images, from a multiple of the batch on.
@@ -182,6 +212,8 @@ class ShardRecorder:
                     streams[name] = LayerStream.of(
                         name, output, total, self.quantile, self.ranks, shard
                     )
+            if name in self.writers:
+                self.writers[name].write(output, first)
             streams[name].add(output, first)
 
         pinned = policy_of(self.device).is_gpu
@@ -252,6 +284,9 @@ def _path(folder: Path, number: int) -> Path:
     return folder / f"layer-{number:03d}.npz"
 
 
+_Resumed = tuple[set[int], dict[str, LayerStream], Mapping[str, ActivationWriter]]
+
+
 @dataclass
 class _State:
     """The state of a pass.
@@ -259,6 +294,7 @@ class _State:
     Attributes:
         folder: folder of the checkpoint, if any is written.
         shard: images of a shard of an executor; 0 without one.
+        writers: of the layers whose activations are kept.
         done: images that are in the streams.
         streams: what is kept of each layer.
         saved: time of the last checkpoint.
@@ -266,6 +302,7 @@ class _State:
 
     folder: Path | None
     shard: int
+    writers: Mapping[str, ActivationWriter]
     done: set[int] = field(default_factory=set)
     streams: dict[str, LayerStream] = field(default_factory=dict)
     saved: float = field(default_factory=time.monotonic)
@@ -280,21 +317,34 @@ class _State:
         """Write a checkpoint."""
         if self.folder is None:
             return
+        for writer in self.writers.values():
+            writer.flush()
         streams = {name: stream.state() for name, stream in self.streams.items()}
-        state = {"shard": self.shard, "done": sorted(self.done), "streams": streams}
+        state = {
+            "shard": self.shard,
+            "activations": {name: writer.token for name, writer in self.writers.items()},
+            "done": sorted(self.done),
+            "streams": streams,
+        }
         save_tensors(self.folder / _CHECKPOINT, state)
         self.saved = time.monotonic()
 
     def resume(self, layers: Sequence[str], say: Say) -> None:
         """Continue from a checkpoint of the same layers and shards, if there is one."""
 
-        def make(state: dict[str, Any]) -> tuple[set[int], dict[str, LayerStream]]:
+        def make(state: dict[str, Any]) -> _Resumed:
             if set(state["streams"]) != set(layers) or state.get("shard") != self.shard:
                 raise ValueError("it is of other layers or shards")
-            return set(state["done"]), {
-                n: LayerStream(part) for n, part in state["streams"].items()
+            tokens = state.get("activations", {})
+            writers = {
+                name: replace(writer, token=tokens.get(name, ""))
+                for name, writer in self.writers.items()
             }
+            if not all(writer.is_begun for writer in writers.values()):
+                raise ValueError("activations are wanted that it was made without")
+            streams = {name: LayerStream(part) for name, part in state["streams"].items()}
+            return set(state["done"]), streams, writers
 
         if self.folder is not None:
             kept = load_tensors(self.folder / _CHECKPOINT, make, say)
-            self.done, self.streams = kept or (self.done, self.streams)
+            self.done, self.streams, self.writers = kept or (self.done, self.streams, self.writers)

@@ -127,6 +127,18 @@ class Study:
         made = [tables for tables in made if tables]
         return {name: _stack([tables[name] for tables in made]) for name in made[0]} if made else {}
 
+    def fits_of(self, pair: ComparedFits) -> dict[str, pd.DataFrame]:
+        """The tables of `fit_tables` about a pair, of all runs that have both fits."""
+        made = [
+            {
+                name: table.assign(network=label)
+                for name, table in fit_tables(run, pair.reference, pair.other).items()
+            }
+            for run, label in zip(self.runs, self.labels, strict=True)
+            if {*pair.names} <= {*run.fits}
+        ]
+        return {name: _stack([tables[name] for tables in made]) for name in made[0]}
+
     @cached_property
     def comparison(self) -> Comparison | None:
         """The spaces of the runs' last layers held against each other, and against others.

@@ -212,6 +212,20 @@ SCHEMA: tuple[StoredArray, ...] = (
         required=TASKS, per_seed=TASKS,
     ),
     StoredArray(
+        "filter_scale", ("filter",), "what activations are multiplied by before they are weighed",
+        tasks=_S,
+    ),
+    StoredArray(
+        "pattern", ("concept", "filter"),
+        "difference of the mean activations of foreground and background, each filter in its "
+        "standard deviations",
+        tasks=_S,
+    ),
+    StoredArray(
+        "whitened", ("concept", "filter"), "the pattern where filters are made uncorrelated",
+        tasks=_S,
+    ),
+    StoredArray(
         "bias", ("concept",), "constant term (b)", required=_C, per_seed=_C, seed_free=_S
     ),
     StoredArray(

@@ -26,10 +26,10 @@ _FIRST_FIT = next(iter(FITS))
 
 
 def _fit_attributes(fit: str) -> dict[str, Any]:
-    """The attributes `fit`, `fit_title` and `has_start` of runs that do not store all of them."""
+    """The attributes of a fit, of runs that do not store all of them."""
     known = FITS.get(fit)
     title, has_start = (known.title, known.has_start) if known else (fit, False)
-    return {"fit": fit, "fit_title": title, "has_start": int(has_start)}
+    return {"fit": fit, "fit_title": title, "has_start": int(has_start), "reads_activations": 0}
 
 
 def results_tree(

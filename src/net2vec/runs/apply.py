@@ -79,7 +79,7 @@ def open_predictor(
         concepts: one or several names, with or without their `-c` or `-s`; None for all of the
             first layer.
         layers: one or several names; by default the last layer.
-        fit: one of the run's fits; by default that of this view.
+        fit: one of the run's fits; by default its best, or that of a view.
         network: the network, where the run was made with a module given in Python.
         transform: the preprocessing of that module.
         device: where the network runs.
@@ -88,6 +88,7 @@ def open_predictor(
     Raises:
         Net2VecError: if the run lacks a layer, task, fit or concept, or its network cannot be had.
     """
+    fit = fit or run.best_fit
     asked = {"layer": layers or "", "concept": concepts}
     single = tuple(name for name, names in asked.items() if isinstance(names, str))
     concepts = (concepts,) if isinstance(concepts, str) else concepts

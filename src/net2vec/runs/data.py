@@ -16,6 +16,7 @@ import xarray as xr
 from net2vec import results
 from net2vec.errors import ResultsError
 from net2vec.spaces import Comparison, Space, SpaceError, compare_spaces
+from net2vec.vocabulary import BEST_FITS, VECTORS
 
 if TYPE_CHECKING:  # they load PyTorch, which no question about results needs
     from torch import nn
@@ -41,6 +42,7 @@ class Shared:
         network: the network, once it has been opened.
         trust: whether code that the run names may be run.
         tables: tables by fit, seed and name.
+        pairs: tables that compare two fits, by both and by name.
         arrays: results by layer, task, fit and seed.
     """
 
@@ -48,6 +50,7 @@ class Shared:
     network: Network | None = None
     trust: bool = False
     tables: dict[tuple[str, int | None, str], pd.DataFrame] = field(default_factory=dict)
+    pairs: dict[tuple[str, str], dict[str, pd.DataFrame]] = field(default_factory=dict)
     arrays: dict[tuple[str, str, str, int | None], xr.Dataset] = field(default_factory=dict)
 
 
@@ -58,8 +61,8 @@ class RunData:
         path: the run's folder.
         network: the network's name.
         layers: names of the probed layers, in the network's order.
-        fit: the fit that everything here is of; a run's first, unless it is a view of another
-            (see `at`).
+        fit: the fit that arrays and tables here are of; a run's first, unless it is a view of
+            another (see `at`).
         seed: in the view of a seed that seed, otherwise None.
         shared: state that all views of the run share.
     """
@@ -95,6 +98,11 @@ class RunData:
     def fits(self) -> tuple[str, ...]:
         """The fits of a run in order; for a view, its own fit alone."""
         return results.fits_of(self.tree) if self._viewed is None else (self.fit,)
+
+    @property
+    def best_fit(self) -> str:
+        """The fit whose vectors do best on new images, see `BEST_FITS`; for a view, its own."""
+        return next((fit for fit in BEST_FITS if fit in self.fits), self.fit)
 
     def fit_title(self, fit: str | None = None) -> str:
         """The title of a fit, by default that of this view, for text.
@@ -226,14 +234,35 @@ class RunData:
         return self.shared.arrays[key].copy(deep=True)
 
     def vectors(
-        self, layer: str | None = None, *, task: str = "segment", fit: str | None = None
+        self,
+        layer: str | None = None,
+        *,
+        task: str = "segment",
+        fit: str | None = None,
+        kind: str = "weights",
     ) -> xr.DataArray:
         """The concept vectors: the weights learned on all filters, dimensions (concept, filter).
 
+        Args:
+            layer: a layer's name, by default the last.
+            task: `segment` or `classify`.
+            fit: one of the run's fits; by default `best_fit`.
+            kind: `weights`; or `patterns` or `whitened`, which the fit `lda` has beside its
+                weights, for segmentation.
+
         Raises:
-            ResultsError: if the run has no such layer, task or fit.
+            ResultsError: if the run has no such layer, task, fit or kind of vectors.
         """
-        return self.arrays(layer, task=task, fit=fit)["weight"]
+        if kind not in VECTORS:
+            raise ResultsError(f"unknown vectors {kind!r}; wanted one of {', '.join(VECTORS)}")
+        fit = fit or self.best_fit
+        arrays = self.arrays(layer, task=task, fit=fit)
+        if VECTORS[kind] not in arrays:
+            having = [name for name, array in VECTORS.items() if array in arrays]
+            raise ResultsError(
+                f"the {fit} fit has no {kind} of task {task}; it has {', '.join(having)}"
+            )
+        return arrays[VECTORS[kind]]
 
     def categories(self, layer: str | None = None, *, task: str = "segment") -> dict[str, str]:
         """The category of every concept of a task.
@@ -261,18 +290,32 @@ class RunData:
         return frozenset(str(name) for name in names[distance.values < HARDLY_MOVED])
 
     def space(
-        self, layer: str | None = None, *, task: str = "segment", fit: str | None = None
+        self,
+        layer: str | None = None,
+        *,
+        task: str = "segment",
+        fit: str | None = None,
+        kind: str | None = None,
     ) -> Space:
         """The concept vectors made unit length, with their neighbours and arithmetic.
 
         A vector without a direction, as after learning with too large steps, is left out.
 
+        Args:
+            layer: a layer's name, by default the last.
+            task: `segment` or `classify`.
+            fit: one of the run's fits; by default `best_fit`.
+            kind: see `vectors`; by default `patterns` where the fit has them, else `weights`.
+
         Raises:
-            ResultsError: if the run has no such layer, task or fit.
+            ResultsError: if the run has no such layer, task, fit or kind of vectors.
         """
-        if fit not in (None, self.fit):
-            return self.at(fit=fit).space(layer, task=task)
-        vectors = self.vectors(layer, task=task)
+        fit = fit or self.best_fit
+        if fit != self.fit:
+            return self.at(fit=fit).space(layer, task=task, kind=kind)
+        if kind is None:
+            kind = "patterns" if "pattern" in self.arrays(layer, task=task) else "weights"
+        vectors = self.vectors(layer, task=task, fit=fit, kind=kind)
         directed = np.isfinite(vectors.values).all(axis=1) & vectors.values.any(axis=1)
         return Space(
             vectors["concept"].values[directed].tolist(),

@@ -38,7 +38,11 @@ def fit_tables(
         raise ResultsError(
             f"fit {first!r} cannot be compared with itself; the run has {', '.join(run.fits)}"
         )
-    made = [_pair_tables(run.at(fit=first), run.at(fit=fit)) for fit in seconds]
+    known = run.shared.pairs
+    for fit in seconds:
+        if (first, fit) not in known:
+            known[first, fit] = _pair_tables(run.at(fit=first), run.at(fit=fit))
+    made = [{**known[first, fit]} for fit in seconds]
     if len(made) == 1:
         return made[0]
     return {

@@ -61,7 +61,7 @@ class Run(RunData):
         Raises:
             ResultsError: if the run has no such layer, task or filter.
         """
-        arrays = self.arrays(layer, task=task)
+        arrays = self.arrays(layer, task=task, fit=self.best_fit)
         try:
             return concepts_of_filter(arrays, index)
         except KeyError as error:
@@ -108,7 +108,7 @@ class Run(RunData):
                 preprocessed already.
             concepts: a name, several, or None for all.
             layer: a layer or several, which one pass serves; the last by default.
-            fit: one of the run's fits; by default that of this view.
+            fit: one of the run's fits; by default `best_fit`.
             network: as `open_run` takes it, where it was not given there.
             transform: likewise.
             device: where the network runs.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,10 @@ from net2vec.kernels.overlap import iou
 from net2vec.kernels.sgd.logistic import right_side, share_right
 from net2vec.tasks.concept import Counts, stack_counts
 from net2vec.tasks.samples import Sample
+
+
+def _nothing() -> Float[np.ndarray, "none"]:
+    return np.zeros(0, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,9 @@ class SegmentedConcept:
         subset_pair_intersection, subset_pair_union: the same by subset size; of length 0 in the
             fits of other seeds than the run's own.
         path_pair_intersection, path_pair_union: the same with filters chosen by an L1 path.
+        pattern, whitened: what the layer shows where the concept is, in each filter's standard
+            deviations, and the same with filters made uncorrelated; of length 0 where the fit does
+            not say.
     """
 
     weight: Float[np.ndarray, "filter"]
@@ -87,6 +94,8 @@ class SegmentedConcept:
     subset_pair_union: Int[np.ndarray, "counted pair"]
     path_pair_intersection: Int[np.ndarray, "path pair"]
     path_pair_union: Int[np.ndarray, "path pair"]
+    pattern: Float[np.ndarray, "filter_or_none"] = field(default_factory=_nothing)
+    whitened: Float[np.ndarray, "filter_or_none"] = field(default_factory=_nothing)
 
     @property
     def pair_iou(self) -> Float[np.ndarray, "method pair"]:
@@ -106,6 +115,7 @@ class SegmentedConcept:
         path: Sequence[Segmentation] = (),
         l2: float = float("nan"),
         start_distance: float = float("nan"),
+        **more: Float[np.ndarray, "filter"],
     ) -> SegmentedConcept:
         """Vectors with the scores and counts by image that they come to.
 
@@ -117,6 +127,7 @@ class SegmentedConcept:
             path: vectors learned on the filters that an L1 path chose, by subset size.
             l2: strength of the L2 term.
             start_distance: norm(w - w0) / norm(w0).
+            more: `pattern` and `whitened`.
         """
         order = np.argsort(pairs)
         methods = [one.by(order) for one in (single, combined.joined)]
@@ -141,6 +152,7 @@ class SegmentedConcept:
             subset_pair_union=counted[0][1],
             path_pair_intersection=counted[1][0],
             path_pair_union=counted[1][1],
+            **more,
         )
 
     def of_another_seed(self) -> SegmentedConcept:

@@ -10,7 +10,7 @@ from typing import Any
 from net2vec.data.checked import annotation_of
 from net2vec.data.files import in_threads
 from net2vec.data.left_out import LeftOut
-from net2vec.data.opening import DIORAMA, readable, recognise_source
+from net2vec.data.opening import diorama_of, readable, recognise_source
 from net2vec.data.protocol import ProbeDataset
 from net2vec.data.readers.base import image_faults
 from net2vec.data.readers.broden import one_line
@@ -54,10 +54,8 @@ def check_dataset(
     Raises:
         DataError: if there is no such dataset, or its layout is not recognised.
     """
-    if str(source) == DIORAMA:
-        from net2vec.data.diorama import Diorama
-
-        diorama = Diorama()
+    diorama = diorama_of(source)
+    if diorama is not None:
         found = _read_all(diorama, lambda index: image_faults(diorama, index), workers, progress)
         return Checked(_one_line_each(found))
     recognised = recognise_source(source, **stated)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from torch import Tensor
 
 BINS = 1 << 13
@@ -22,7 +22,17 @@ def bins_of(probability: Float[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
 
 
 def best_cut(histogram: Int[np.ndarray, "group two bin"]) -> float:
-    """The cut of z with the best set IoU, to 1/8192 of probability.
+    """The cut of z with the best set IoU, to 1/8192 of probability; see `best_share`."""
+    share, _ = best_share(histogram)
+    if share == 0:
+        return _LOWEST_CUT
+    cut = float(np.log(share / (1 - share)))
+    # Pixels without an active filter have z = 0, in the lowest bin predicted: 0 must be above.
+    return cut or _JUST_BELOW
+
+
+def best_share(histogram: Real[np.ndarray, "group two bin"]) -> tuple[float, float]:
+    """The share of the bins that lies below the cut with the best set IoU, and that score.
 
     Of two cuts with about the same score, the one whose score depends less on a few images does
     better on others: half of its standard error over the groups is subtracted from each score.
@@ -41,9 +51,4 @@ def best_cut(histogram: Int[np.ndarray, "group two bin"]) -> float:
     # Any cut between two neighbouring values is as good: the middle is the safest.
     first = int(np.argmax(score))
     last = first + int(np.argmin(np.append(score[first:] == score[first], False))) - 1
-    share = (first + last) / 2 / BINS
-    if share == 0:
-        return _LOWEST_CUT
-    cut = float(np.log(share / (1 - share)))
-    # Pixels without an active filter have z = 0, in the lowest bin predicted: 0 must be above.
-    return cut or _JUST_BELOW
+    return (first + last) / 2 / histogram.shape[2], float(score[first])

@@ -1,14 +1,19 @@
-"""Bilinear upsampling of small grids, corners aligned, and which pixels of a mask it turns on.
+"""Bilinear upsampling of small grids, and which pixels of a mask it turns on.
 
 Along an axis, output i of H lies at i (h - 1) / (H - 1) between two of h inputs, so all weights are
 rational with denominator H - 1. A pixel is on iff its value is strictly above 1/2, and exact ties
 do occur: in floating point, rounding would decide some of them. Here the weights stay integers
 until they are compared.
+
+Where corners are not aligned, the cells of a grid are equal blocks of an image: output i lies at
+(i + 1/2) h / H - 1/2, and outputs beyond the centres of the outer cells have the value there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -26,7 +31,7 @@ class Axis:
         inputs, outputs: sizes.
         lower, upper: the two inputs of each output; equal where the axis has a single input.
         remainder: weight of the upper one, times `denominator`.
-        denominator: H - 1, or 1 for a single output.
+        denominator: H - 1 with corners aligned, or 1 for a single output; otherwise 2 H.
     """
 
     inputs: int
@@ -64,10 +69,25 @@ def aligned_axis(inputs: int, outputs: int) -> Axis:
     return Axis(inputs, outputs, lower, upper, position - lower * denominator, denominator)
 
 
+def centred_axis(inputs: int, outputs: int) -> Axis:
+    """The axis whose inputs are the centres of equal blocks of the outputs.
+
+    It is that of PyTorch's `interpolate` without `align_corners`.
+    """
+    denominator = 2 * outputs
+    position = (2 * torch.arange(outputs) + 1) * inputs - outputs
+    position = position.clamp(0, (inputs - 1) * denominator)
+    lower = torch.div(position, denominator, rounding_mode="floor").clamp(max=max(inputs - 2, 0))
+    upper = (lower + 1).clamp(max=inputs - 1)
+    return Axis(inputs, outputs, lower, upper, position - lower * denominator, denominator)
+
+
 def upsampled(
-    grid: Float[Tensor, "*batch y x"], size: tuple[int, int]
+    grid: Float[Tensor, "*batch y x"],
+    size: tuple[int, int],
+    axis: Callable[[int, int], Axis] = aligned_axis,
 ) -> Float[Tensor, "*batch row column"]:
-    """Maps brought to a size by bilinear interpolation, corners aligned (up).
+    """Maps brought to a size by bilinear interpolation (up).
 
     Along the rows first and then between them, as learning on a CPU computes z, and to the same
     bits.
@@ -75,8 +95,9 @@ def upsampled(
     Args:
         grid: maps on the grid of a layer.
         size: rows and columns of the result.
+        axis: `aligned_axis`, as in the paper, or `centred_axis`.
     """
-    rows, columns = aligned_axis(grid.shape[-2], size[0]), aligned_axis(grid.shape[-1], size[1])
+    rows, columns = axis(grid.shape[-2], size[0]), axis(grid.shape[-1], size[1])
     wide = grid @ columns.matrix(grid.dtype).T.to(grid.device)
     share = (rows.remainder.to(grid) / rows.denominator)[:, None]
     lower, upper = (
@@ -103,6 +124,31 @@ def upsampled_is_on(
     horizontal = _integer_matrix(columns).to(active.device)
     value = vertical @ grid @ horizontal.T
     return 2 * value > rows.denominator * columns.denominator
+
+
+def block_means(
+    masks: Bool[Tensor, "*batch row column"], grid: tuple[int, int]
+) -> Float[Tensor, "*batch y x"]:
+    """The share of each cell that a mask covers, where cells are equal blocks of the image.
+
+    Args:
+        masks: masks of any size.
+        grid: rows and columns of the cells.
+    """
+    rows, columns = (
+        _block_matrix(cells, pixels, masks.device)
+        for cells, pixels in zip(grid, masks.shape[-2:], strict=True)
+    )
+    return rows @ masks.float() @ columns.T
+
+
+@cache
+def _block_matrix(cells: int, pixels: int, device: torch.device) -> Float[Tensor, "cell pixel"]:
+    """The share that each pixel has in the length of each cell; rows have the sum 1."""
+    edges = torch.arange(cells + 1, dtype=torch.float64) * pixels / cells
+    first = torch.arange(pixels, dtype=torch.float64)
+    overlap = torch.minimum(edges[1:, None], first + 1) - torch.maximum(edges[:-1, None], first)
+    return (overlap.clamp(min=0) * cells / pixels).float().to(device)
 
 
 def _integer_matrix(axis: Axis) -> Float[Tensor, "out in"]:

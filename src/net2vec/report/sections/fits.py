@@ -41,6 +41,7 @@ def fits_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None
 
 
 def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: ComparedFits) -> Facts:
+    tables = {**tables, **study.fits_of(pair)}
     fits = study.last(tables["fits"])
     concepts = study.last(tables["fits_by_concept"])
     mine = tables["fits_by_concept"].query("network == @study.label")

@@ -74,6 +74,8 @@ class Fit(ABC):
         name: in settings, tables and files.
         title: in reports.
         has_start: whether learning starts from a random vector, so that seeds make a difference.
+        reads_activations: whether a segmenting vector weighs activations as they are, interpolated
+            between the centres of cells, in place of thresholded maps with corners aligned.
         version: to be raised whenever the code changes the fit's results, so that those that are
             cached by an earlier version are not used.
     """
@@ -81,6 +83,7 @@ class Fit(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     has_start: ClassVar[bool] = False
+    reads_activations: ClassVar[bool] = False
     version: ClassVar[int] = 1
 
     @classmethod
@@ -142,6 +145,15 @@ class Fit(ABC):
             concepts: the concepts, with annotations of their own.
             sizes: numbers of filters, above 1, to learn again with.
         """
+
+    def layer_arrays(self, data: FitData, task: str) -> dict[str, np.ndarray]:
+        """Arrays of the results that are the same for all concepts, by their names in the schema.
+
+        Args:
+            data: as for `segment`.
+            task: `segment` or `classify`.
+        """
+        return {}
 
     def segmentation_scores(
         self, data: FitData, concepts: Sequence[ConceptTask]

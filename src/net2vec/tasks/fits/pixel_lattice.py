@@ -34,9 +34,7 @@ def lattice_of(
         device: where to solve.
     """
     size = annotations.size
-    area = int(annotations.area[pairs].sum(dtype=np.int64))
-    stride = _stride(area, grid_of(recording), size)
-    rows, columns = (_spread(length, stride) for length in size)
+    rows, columns = lattice_axes(recording, annotations, pairs)
     masks = [
         torch.from_numpy(annotations.masks_of(pairs[first : first + _PORTION]))[:, rows][
             :, :, columns
@@ -45,6 +43,16 @@ def lattice_of(
     ]
     maps = recording.maps(annotations.image[pairs], device)
     return Lattice.of(maps, size, (rows, columns), torch.cat(masks).to(device))
+
+
+def lattice_axes(
+    recording: LayerRecording, annotations: Annotations, pairs: Int[np.ndarray, "pair"]
+) -> tuple[list[int], list[int]]:
+    """Rows and columns of the pixels of a lattice."""
+    area = int(annotations.area[pairs].sum(dtype=np.int64))
+    stride = _stride(area, grid_of(recording), annotations.size)
+    rows, columns = (_spread(length, stride) for length in annotations.size)
+    return rows, columns
 
 
 def _stride(area: int, grid: tuple[int, int], size: tuple[int, int]) -> int:

@@ -1,0 +1,109 @@
+"""Moments of a layer's activations: the covariance that all concepts share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Covariance:
+    """The covariance of standardised activations over the cells of some images.
+
+    Attributes:
+        mean: of every filter.
+        scale: 1 / standard deviation; 0 for a filter that is constant.
+        correlation: of filters; 0 in rows and columns of constant filters.
+        eigen: its eigenvalues, at least 0, and its eigenvectors as columns.
+    """
+
+    mean: Float[Tensor, "filter"]
+    scale: Float[Tensor, "filter"]
+    correlation: Float[Tensor, "filter filter"]
+    eigen: tuple[Float[Tensor, "filter"], Float[Tensor, "filter filter"]]
+
+    @classmethod
+    def of(
+        cls, mean: Float[Tensor, "filter"], second: Float[Tensor, "filter filter"]
+    ) -> Covariance:
+        """From the mean and the covariance of activations, see `central_moments`."""
+        deviation = second.diagonal().clamp(min=0).sqrt()
+        # What is left of a constant by rounding is no spread.
+        constant = deviation <= 1e-6 * mean.abs()
+        scale = torch.where(constant, 0.0, 1 / deviation.clamp(min=1e-300))
+        correlation = second * scale[:, None] * scale
+        values, vectors = torch.linalg.eigh((correlation + correlation.T) / 2)
+        return cls(mean, scale, correlation, (values.clamp(min=0), vectors))
+
+
+def central_moments(
+    blocks: Iterable[Float[Tensor, "_ cell filter"]], near: Float[Tensor, "filter"]
+) -> tuple[Float[Tensor, "filter"], Float[Tensor, "filter filter"]]:
+    """Mean and covariance of activations over the cells of blocks of images.
+
+    Products of a block are taken in single precision and added in double precision, block after
+    block, so that the result depends on the blocks and on nothing else.
+
+    Args:
+        blocks: activations of images.
+        near: values near the means; the closer, the less is lost to rounding.
+    """
+    near = near.float()
+    first = torch.zeros(len(near), dtype=torch.float64)
+    second = torch.zeros(len(near), len(near), dtype=torch.float64)
+    cells = 0
+    for block in blocks:
+        centred = block.flatten(0, 1) - near
+        first += centred.new_ones(len(centred)) @ centred
+        second += centred.T @ centred
+        cells += len(centred)
+    offset = first / max(cells, 1)
+    return near.double() + offset, second / max(cells, 1) - torch.outer(offset, offset)
+
+
+@dataclass(frozen=True)
+class ForegroundSums:
+    """Sums of activations over the cells of some images that contain a concept.
+
+    Cells count by the share of them that the mask covers.
+
+    Attributes:
+        inside: activations of cells, each times its share.
+        everywhere: activations of all cells.
+        shares: sum of the shares.
+        cells: number of cells.
+    """
+
+    inside: Float[Tensor, "*group filter"]
+    everywhere: Float[Tensor, "*group filter"]
+    shares: Float[Tensor, "*group"]
+    cells: Float[Tensor, "*group"]
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether there are foreground and background in all groups."""
+        return bool(((self.shares > 0) & (self.shares < self.cells)).all())
+
+    def total(self) -> ForegroundSums:
+        """The sums over the groups."""
+        return ForegroundSums(*(part.sum(0) for part in vars(self).values()))
+
+    def without_each(self) -> ForegroundSums:
+        """The sums over all groups but one, for each."""
+        return ForegroundSums(*(part.sum(0) - part for part in vars(self).values()))
+
+    def means(self) -> tuple[Float[Tensor, "*group filter"], Float[Tensor, "*group filter"]]:
+        """Mean activations of the foreground and of the background."""
+        rest = (self.cells - self.shares)[..., None]
+        return self.inside / self.shares[..., None], (self.everywhere - self.inside) / rest
+
+
+def sum_cells(
+    activations: Float[Tensor, "image cell filter"], shares: Float[Tensor, "image cell"]
+) -> Float[Tensor, "image two filter"]:
+    """For every image two sums of its activations: by the shares of its cells, and of all."""
+    return torch.bmm(torch.stack([shares, torch.ones_like(shares)], 1), activations)

@@ -1,0 +1,172 @@
+"""The closed-form fit, against the oracle and on planted concepts."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from net2vec.recording.activations import ActivationWriter
+from net2vec.tasks.concept import ConceptTask
+from net2vec.tasks.fits.base import FitData
+from net2vec.tasks.fits.lda import LdaFit
+
+import oracle
+from builders_data import annotate, recording_of
+
+IMAGES, FILTERS, GRID, SIZE = 30, 6, (5, 4), (17, 12)
+IS_TRAIN = np.arange(IMAGES) % 4 != 1
+
+
+def keep(folder, A, B=None):
+    """A recording of activations [N, K, h, w] that were kept."""
+    writer = ActivationWriter(folder / "kept", "token")
+    writer.write(torch.from_numpy(A[5:]), 5)
+    writer.write(torch.from_numpy(A[:5]), 0)
+    writer.finish()
+    recording = recording_of(A > 1.5, means=A.mean((2, 3)))
+    return dataclasses.replace(recording, activations=writer.open(recording.shape))
+
+
+def planted(seed=0):
+    """Activations that a concept raises in two filters, on a background that others share."""
+    generator = np.random.default_rng(seed)
+    A = generator.normal(size=(IMAGES, FILTERS, *GRID))
+    A[:, 1] += 2 * A[:, 0]  # what distracts has to be subtracted
+    L = np.zeros((IMAGES, *SIZE), dtype=bool)
+    for mask in L:
+        y, x = generator.integers(0, 10), generator.integers(0, 6)
+        mask[y : y + 7, x : x + 6] = True
+    shares = np.stack([oracle.block_share(one, *GRID) for one in L])
+    A[:, 1] += 4 * shares
+    A[:, 3] -= 2 * shares
+    A = A.astype(np.float16).astype(np.float32)
+    masks = {
+        "planted": L,
+        "noise": generator.random((IMAGES, *SIZE)) < 0.2,
+        "whole": np.ones((IMAGES, *SIZE), dtype=bool),
+        "rare": L & (np.arange(IMAGES) == 0)[:, None, None],
+    }
+    return A, masks
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    A, masks = planted()
+    folder = tmp_path_factory.mktemp("kept")
+    annotations = annotate(folder, masks, list(IS_TRAIN))
+    data = FitData(keep(folder, A), annotations, "dataset", torch.device("cpu"))
+    return A, masks, data
+
+
+def learn(data, label, sizes=()):
+    return LdaFit().segment(data, [ConceptTask(data.annotations, label)], sizes)[0]
+
+
+def images_of(mask, train):
+    return np.flatnonzero(mask.any(axis=(1, 2)) & (train == IS_TRAIN))
+
+
+@pytest.mark.parametrize("label", [1, 2])
+def test_vectors_are_those_of_the_oracle(case, label):
+    A, masks, data = case
+    found = learn(data, label)
+    L = masks[data.annotations.names[label]]
+    train = images_of(L, True)
+    wanted = oracle.discriminant(A[train], A[IS_TRAIN], L[train], found.l2)
+    np.testing.assert_allclose(found.weight, wanted, rtol=2e-4, atol=2e-5)
+    scale = LdaFit().layer_arrays(data, "segment")["filter_scale"]
+    np.testing.assert_allclose(scale, 1 / oracle.cells_of(A[IS_TRAIN]).std(0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("label", [1, 2, 3, 4])
+def test_counts_are_those_of_the_stored_vector(case, label):
+    A, masks, data = case
+    sizes = (1, 3)
+    found = learn(data, label, sizes)
+    L = masks[data.annotations.names[label]]
+    scale = LdaFit().layer_arrays(data, "segment")["filter_scale"]
+    chosen = [
+        (found.weight, found.bias, found.cut, found.pair_intersection[1], found.pair_union[1])
+    ]
+    chosen += [
+        tuple(
+            getattr(found, f"{rule}_{name}")[i]
+            for name in ("weight", "bias", "cut", "pair_intersection", "pair_union")
+        )
+        for rule in ("subset", "path")
+        for i in range(len(sizes))
+    ]
+    images = data.annotations.image[found.pairs]
+    for w, b, cut, shared, either in chosen:
+        predicted = np.stack(
+            [oracle.discriminant_mask(A[i], w * scale, b, cut, *SIZE) for i in images]
+        )
+        # Single precision decides pixels that lie at the cut.
+        counts = [(m & t).sum() for m, t in zip(predicted, L[images], strict=True)]
+        np.testing.assert_allclose(shared, counts, atol=1)
+        unions = [(m | t).sum() for m, t in zip(predicted, L[images], strict=True)]
+        np.testing.assert_allclose(either, unions, atol=1)
+
+
+def test_a_planted_concept_is_found_with_what_distracts_subtracted(case):
+    _, _, data = case
+    found = learn(data, 1, (2, 4))
+    assert found.score[1] > 0.6
+    assert found.weight[1] > 0 > found.weight[0]
+    # The pattern shows the filters that the concept moves, not the one that is subtracted.
+    assert set(np.argsort(-np.abs(found.pattern))[:2]) == {1, 3}
+    assert found.path_score[1, 1] > 0.6
+    assert (np.count_nonzero(found.subset_weight, axis=1) == [2, 4]).all()
+    assert (found.weight != 0).all()
+
+
+def test_noise_is_not_found(case):
+    _, _, data = case
+    found = learn(data, 2)
+    area = data.annotations.concept_size(2)
+    assert found.score[1] < area + 0.05
+
+
+def test_where_there_is_nothing_to_tell_apart(case):
+    _, _, data = case
+    whole = learn(data, 3, (2,))
+    assert (whole.weight == 0).all()
+    assert whole.score.tolist() == [1, 1]
+    rare = learn(data, 4)  # a single image cannot be held out
+    assert np.isfinite(rare.weight).all()
+    assert rare.score[0] > 0.3
+
+
+def test_permuted_filters_have_permuted_weights(case, tmp_path):
+    A, _, data = case
+    order = np.array([3, 0, 5, 1, 4, 2])
+    other = dataclasses.replace(data, recording=keep(tmp_path, A[:, order].copy()))
+    one, two = learn(data, 1), learn(other, 1)
+    np.testing.assert_allclose(two.weight, one.weight[order], rtol=1e-4, atol=1e-5)
+    assert two.l2 == one.l2
+
+
+def test_results_are_the_same_alone_and_in_another_process(case):
+    _, _, data = case
+    together = LdaFit().segment(data, [ConceptTask(data.annotations, n) for n in (1, 2)], (2,))
+    sent = pickle.loads(pickle.dumps(data))
+    for label, one in zip((1, 2), together, strict=True):
+        other = learn(sent, label, (2,))
+        for name, value in vars(one).items():
+            np.testing.assert_array_equal(getattr(other, name), value, err_msg=name)
+
+
+def test_many_images_are_read_in_blocks(case, monkeypatch):
+    _, _, data = case
+    one = learn(data, 1)
+    from net2vec.tasks.fits import lda_segmentation
+
+    monkeypatch.setattr(lda_segmentation, "_BLOCK_VALUES", 7 * FILTERS * 20)
+    monkeypatch.setattr(lda_segmentation, "_LOADED_VALUES", 0)
+    other = learn(pickle.loads(pickle.dumps(data)), 1)
+    np.testing.assert_allclose(other.weight, one.weight, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(other.score, one.score, atol=0.01)
