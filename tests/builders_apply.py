@@ -18,6 +18,7 @@ from builders_runs import SIDE, small_dataset, small_network
 
 LAYERS = ("1", "3")
 SETTINGS = {
+    "fit": "paper",
     "layers": LAYERS,
     "quantile": 0.05,
     "segment": {"epochs": 20, "subsets": (), "batch": 8, "learning_rate": 1e-2},

@@ -70,7 +70,7 @@ def test_a_last_layer_that_holds_no_task_is_passed_over(tmp_path):
     for name in ("one", "two"):
         run = net2vec.analyze(
             small_network(), data, tmp_path / name, layers=("3", "6"), tasks=("segment",),
-            transform=squash, seed=len(name), segment={"epochs": 1},
+            transform=squash, seed=len(name), segment={"epochs": 1}, fit="paper",
         )  # fmt: skip
         assert run.tasks() == ()
     folders = (tmp_path / "one", tmp_path / "two")

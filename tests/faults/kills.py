@@ -51,7 +51,7 @@ class Place:
         fast = {"epochs": 1, "subsets": (), "batch": 8}
         net2vec.analyze(
             small_network(), small_dataset(14), self.run, layers=("1",), transform=squash,
-            concepts=("red-c",), segment=fast, classify=fast, workers=1, nulls=nulls,
+            concepts=("red-c",), segment=fast, classify=fast, workers=1, nulls=nulls, fit="paper",
         )  # fmt: skip
 
     def content(self) -> dict[str, bytes]:

@@ -52,7 +52,7 @@ def make(out: Path, **options) -> net2vec.Run:
         segment={"epochs": 1, "subsets": (), "batch": 8},
         classify={"epochs": 1, "subsets": (), "batch": 8},
         workers=1,
-        **options,
+        **{"fit": "paper", **options},
     )
 
 

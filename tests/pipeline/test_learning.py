@@ -53,7 +53,8 @@ def squash(image: Image.Image) -> torch.Tensor:
 
 
 def make(out: Path, **options) -> net2vec.Run:
-    settings = {"layers": (LAYER,), "transform": squash, "workers": 1, **FAST, **options}
+    settings = {"layers": (LAYER,), "transform": squash, "workers": 1, "fit": "paper"}
+    settings |= {**FAST, **options}
     return net2vec.analyze(small_network(), small_dataset(), out, **settings)
 
 

@@ -35,6 +35,7 @@ def folder(dataset, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "small"
     analyze(
         small_network(), dataset, out, layers=["1", "3"], transform=as_tensor, quantile=0.05,
+        fit="paper",
         segment={"epochs": 3, "subsets": (2,)}, classify={"epochs": 3, "subsets": (2,)},
     )  # fmt: skip
     return out
@@ -180,6 +181,7 @@ def test_pictures_are_those_of_the_pass_in_half_precision(dataset, tmp_path, mon
     monkeypatch.setattr(forward, "run_layers", noting)
     analyze(
         small_network(), dataset, tmp_path / "half", layers="1", transform=as_tensor, quantile=0.05,
+        fit="paper",
         tasks="segment", mixed_precision=True, segment={"epochs": 1, "subsets": ()},
     )  # fmt: skip
     assert seen

@@ -26,7 +26,7 @@ def squash(image: Image.Image) -> torch.Tensor:
 
 def make(out: Path, **options) -> net2vec.Run:
     settings = {"layers": ("1",), "transform": squash, "workers": 1, "fit": "both"}
-    return net2vec.analyze(small_network(), small_dataset(), out, **{**settings, **FAST, **options})
+    return net2vec.analyze(small_network(), small_dataset(), out, **{**FAST, **settings, **options})
 
 
 @pytest.fixture(scope="module")

@@ -73,7 +73,7 @@ def test_another_fit_is_found_again_with_its_cuts(both, paths, fit, layer, tmp_p
         np.testing.assert_array_equal(ious, told)
         same = view.segment(paths, concept, layer=layer, **GIVEN)
         np.testing.assert_array_equal(same["probability"], found["probability"])
-        first = both.segment(paths, concept, layer=layer, **GIVEN)
+        first = both.segment(paths, concept, layer=layer, fit="paper", **GIVEN)
         assert first.attrs["fit"] == "paper"
         assert (first["mask"].values != found["mask"].values).any()
 

@@ -48,11 +48,14 @@ def test_what_is_done_to_arrays_is_not_seen_by_others(run):
             np.testing.assert_array_equal(view.arrays()[name].values, before)
 
 
-def test_a_run_is_its_first_fit(run):
+def test_a_run_is_its_first_fit_and_is_used_by_its_best(run):
     assert run.fits == ("paper", "converged")
+    assert (run.fit, run.best_fit, run.at().best_fit) == ("paper", "converged", "paper")
     assert run.seeds == (0, 1, 2)
     for task in TASKS:
-        np.testing.assert_array_equal(run.vectors(task=task), run.vectors(task=task, fit="paper"))
+        used = run.vectors(task=task)
+        np.testing.assert_array_equal(used, run.vectors(task=task, fit="converged"))
+        assert run.space(task=task).label.endswith(", converged")
     assert set(run.scores["fit"]) == {"paper"}
     assert run.at().fits == ("paper",)
     assert run.at().seeds == (0, 1, 2)
@@ -63,7 +66,7 @@ def test_a_view_of_the_other_fit_has_its_numbers(run):
     view = run.at(fit="converged")
     assert (view.fit, view.fits, view.seeds) == ("converged", ("converged",), ())
     for task in TASKS:
-        assert not np.allclose(view.vectors(task=task), run.vectors(task=task))
+        assert not np.allclose(view.vectors(task=task), run.vectors(task=task, fit="paper"))
         assert view.arrays(task=task).identical(run.arrays(task=task, fit="converged"))
         assert "seed" not in view.arrays(task=task).coords
     assert view.scores["fit"].eq("converged").all()
@@ -72,7 +75,7 @@ def test_a_view_of_the_other_fit_has_its_numbers(run):
     np.testing.assert_array_equal(last["val"], view.arrays()["score"].sel(split="val"))
     unit = view.space().unit
     np.testing.assert_array_equal(unit, run.space(fit="converged").unit)
-    assert not np.allclose(unit, run.space().unit)
+    assert not np.allclose(unit, run.space(fit="paper").unit)
 
 
 def test_all_rows_are_in_the_table_of_scores(run):
@@ -110,7 +113,7 @@ def test_single_filters_of_segmentation_are_the_same_with_every_seed(run):
 def test_the_runs_own_seed_keeps_everything(run):
     arrays = run.at(seed=0).arrays()
     assert {"subset_weight", "pair_intersection", "null_score"} <= set(arrays.data_vars)
-    np.testing.assert_array_equal(arrays["weight"], run.vectors())
+    np.testing.assert_array_equal(arrays["weight"], run.vectors(fit="paper"))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +133,7 @@ def test_views_are_told_apart(run):
     assert repr(run).endswith("blocks.6)")
     assert repr(run.at(fit="converged")).endswith(", converged)")
     assert "seed 2" in repr(run.at(seed=2))
-    assert run.space(fit="converged").label != run.space().label
+    assert run.space(fit="converged").label != run.space(fit="paper").label
 
 
 def test_a_run_of_an_older_version_opens_as_before(old):
