@@ -33,8 +33,8 @@ def made(tmp_path_factory, without_paint):
     data = write_small_folder(folder / "data")
     arguments = [
         "run", "--network", f"{folder / 'net.py'}:make", "--data", str(data), "--layers", "1",
-        "--fit", "paper", "--tasks", "segment", "--subsets", "none", "--segment-epochs", "2", "--out",
-        str(folder / "run"),
+        "--fit", "paper", "--tasks", "segment", "--subsets", "none", "--segment-epochs", "2",
+        "--out", str(folder / "run"),
     ]  # fmt: skip
     with without_paint(), pytest.raises(SystemExit) as ended:
         app.main(arguments)
