@@ -17,7 +17,7 @@ from net2vec.runs import open_run
 from builders import build_run
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _quick_tables():
     """Pages show tables whose numbers are tested elsewhere: few resamples and a plain map do."""
 
