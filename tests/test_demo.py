@@ -38,7 +38,7 @@ def median_cosine_with_start(run, layer, task, least_images, least_size):
     for name, w in zip(weight["concept"].values, weight.to_numpy(), strict=True):
         start = start_vector(0, task, layer, str(name), len(w), len(w)).numpy()
         cosines.append(w @ start / np.linalg.norm(w) / np.linalg.norm(start))
-    assert len(cosines) >= 20
+    assert len(cosines) >= 12
     return np.median(cosines)
 
 
@@ -48,7 +48,7 @@ def test_classification_leaves_its_start_on_every_layer(trained):
 
 
 def test_segmentation_of_frequent_concepts_leaves_its_start_on_the_deepest_layer(trained):
-    assert median_cosine_with_start(trained, trained.layers[-1], "segment", 200, 0.02) < 0.5
+    assert median_cosine_with_start(trained, trained.layers[-1], "segment", 120, 0.02) < 0.5
 
 
 @pytest.mark.parametrize("task", ["segment", "classify"])
@@ -66,7 +66,7 @@ def test_training_shows_in_every_category_of_the_two_deepest_layers(trained, ran
 def test_combinations_beat_single_filters_where_training_has_enough_to_go_by(trained):
     rows = trained.scores
     rows = rows[(rows["task"] == "segment") & rows["layer"].isin(trained.layers[-2:])]
-    enough = rows[(rows["n_train"] >= 200) & (rows["concept_size"] >= 0.02)]
+    enough = rows[(rows["n_train"] >= 120) & (rows["concept_size"] >= 0.02)]
     both = enough[enough["method"].isin(["single", "combined"])]
     table = both.pivot_table(index=["layer", "concept"], columns="method", values="val")
     assert (table["combined"] >= table["single"]).mean() > 0.7
@@ -88,6 +88,20 @@ def test_the_converged_fit_segments_better_on_every_layer(trained):
         first, second = (arrays["score"].sel(split="val") for arrays in (paper, converged))
         assert float(second.mean()) >= 1.3 * float(first.mean())
         frequent = paper["n_train"] >= 50
-        assert int(frequent.sum()) >= 80
+        assert int(frequent.sum()) >= 40
         worse = (second < first - 0.01) & frequent
         assert int(worse.sum()) <= 0.02 * int(frequent.sum())
+
+
+def test_the_discriminant_segments_best_on_every_layer(trained, random):
+    for layer in trained.layers:
+        scores = [
+            trained.arrays(layer, fit=fit)["score"].sel(split="val") for fit in ("converged", "lda")
+        ]
+        assert float(scores[1].mean()) >= 1.3 * float(scores[0].mean())
+    last = [run.arrays(fit="lda")["score"].sel(split="val").mean() for run in (trained, random)]
+    assert last[0] > last[1]
+
+
+def test_activations_are_not_left_behind(demo):
+    assert not [*demo.rglob("*.activations"), *demo.rglob("*.part")]
