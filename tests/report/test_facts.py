@@ -251,3 +251,20 @@ def tables_in(facts):
     elif hasattr(facts, "__dataclass_fields__"):
         for name in facts.__dataclass_fields__:
             yield from tables_in(getattr(facts, name))
+
+
+def test_every_fit_stands_beside_the_others(tmp_path):
+    runs = tuple(
+        open_run(build_run(tmp_path / name, network=name, fits=fits))
+        for name, fits in (("a", ("paper", "converged")), ("b", ("paper",)))
+    )
+    study = Study(runs)
+    table = probe_facts(study, {}).by_fit
+    assert set(table.frame["network"]) == {"a"}
+    rows = table.frame[table.frame["task"] == "segment"].to_dict("records")
+    assert len(rows) == len(runs[0].layers)
+    for row in rows:
+        for fit in ("paper", "converged"):
+            scores = runs[0].arrays(row["layer"], fit=fit)["score"]
+            assert row[fit] == pytest.approx(float(scores.sel(split="val").mean()))
+    assert probe_facts(Study(runs[1:]), {}).by_fit is None

@@ -29,6 +29,7 @@ def probe_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
         concepts=len(concepts),
         filters=int(layers["filters"].sum()),
         as_good={task: rows["percent"].iloc[0] / 100 for task, rows in wins.items() if len(rows)},
+        by_fit=_by_fit(study),
         layer_of=study.layer_of,
         tasks=study.tasks,
         setup=_by_run(study, {of: _setup(study, run) for of, run in _named(study)}, "setup"),
@@ -47,6 +48,28 @@ def probe_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
         sources=_sources(run),
         settings={label: Table(rows, columns("setting", "value")) for label, rows in _set(study)},
         seconds=_by_run(study, {of: _seconds(run) for of, run in _named(study)}, "stage"),
+    )
+
+
+def _by_fit(study: Study) -> Table | None:
+    """Mean scores of every run, layer and task with all fits beside each other."""
+    if not study.pairs:
+        return None
+    keys = ["network", "layer", "task"]
+    reference = study.pairs[0].reference
+    rows = pd.concat([study.fits_of(pair)["fits"] for pair in study.pairs])
+    found = rows.groupby(keys, sort=False, as_index=False).first()
+    order = found["network"].map(study.labels.index)
+    found = found.iloc[order.argsort(kind="stable")].astype({"n": int})
+    fits = [reference, *(pair.other for pair in study.pairs)]
+    return Table(
+        found,
+        (
+            *columns("network", "task", "layer", n="count"),
+            Column(f"single_{reference}", "number", "best single filter"),
+            *(Column(fit, "number", study.titles[fit]) for fit in fits),
+        ),
+        "fits",
     )
 
 
