@@ -51,6 +51,7 @@ class Ready:
     """The preprocessing of what is ready to be fed but for its type."""
 
     size = _SIDE
+    channel_count = 3
 
     def __call__(self, image: Image.Image) -> Tensor:
         return image.info["pixels"].float() / 57
