@@ -77,8 +77,9 @@ BEST_FITS = (LDA, CONVERGED, PAPER)
 """Fits by how well their vectors do on images that they were not learned on, the best first."""
 
 VECTORS = {"weights": "weight", "patterns": "pattern", "whitened": "whitened"}
-"""What concepts are compared by, with the name of its array. Weights predict; a pattern is what a
-layer shows where a concept is; whitened patterns have filters made uncorrelated."""
+"""Vectors that concepts can be compared by, with the names of their arrays. Weights predict; a
+pattern is how a layer's mean activations differ where a concept is; whitened patterns have filters
+made uncorrelated."""
 
 FIT_SETS: dict[str, tuple[str, ...]] = {BOTH: (PAPER, CONVERGED)}
 """Names that stand for several fits; `all` stands for every known one."""

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from net2vec.core.executors import ThreadExecutor
+from net2vec.errors import DataError
 from net2vec.recording import probing, record
 from net2vec.recording.activations import HIGHEST, ActivationWriter, halved
 
@@ -106,14 +107,29 @@ def test_a_pass_whose_activations_are_gone_begins_again(whole, tmp_path, monkeyp
 
 
 def test_two_passes_at_a_time_do_not_write_to_one_file(tmp_path):
-    writers = [ActivationWriter(tmp_path / "kept", token) for token in ("a", "b")]
+    writers = [ActivationWriter(tmp_path / "kept", token, "layer") for token in ("a", "b")]
     output = torch.rand(2, 3, 2, 2)
     writers[0].write(output, 0)
     writers[1].write(output[1:], 1)  # is behind
-    writers[0].finish()
-    found = writers[0].open((2, 4, 3))
+    found = writers[0].finish((2, 4, 3))
     np.testing.assert_array_equal(found.of(np.arange(2)), halved(output).float())
     assert writers[0].open((3, 4, 3)) is None  # of another shape
+
+
+def test_a_file_that_is_too_short_is_told(tmp_path):
+    writer = ActivationWriter(tmp_path / "kept", "a", "layer")
+    writer.write(torch.rand(2, 3, 2, 2), 0)
+    with pytest.raises(DataError, match="is the disk sound"):
+        writer.finish((3, 4, 3))
+
+
+def test_what_half_precision_cannot_hold_is_told(tmp_path):
+    writer = ActivationWriter(tmp_path / "kept", "a", "late")
+    writer.write(torch.tensor([[1e6, -1e5, 1e-6, 0.0, 1.0]]).view(1, 5, 1, 1), 0)
+    told: list[str] = []
+    writer.finish((1, 1, 5), told.append)
+    assert told[0].startswith("late: activations of 2 of 5 filters reach 65504 and are clamped")
+    assert told[1].startswith("late: activations of 1 of 5 filters are below 6e-5")
 
 
 def test_values_beyond_half_precision_are_clamped():
@@ -127,4 +143,4 @@ def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(OSError, match=r"kept\.a\.part"):
-        ActivationWriter(tmp_path / "kept", "a").write(torch.rand(1, 1, 1, 1), 0)
+        ActivationWriter(tmp_path / "kept", "a", "layer").write(torch.rand(1, 1, 1, 1), 0)

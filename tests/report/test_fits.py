@@ -381,9 +381,9 @@ def test_curves_are_of_two_fits_and_two_rules(tables):
     curves = tables["fits_subsets"].query("category == @ALL")
     figure = draw_fit_curves(curves, LIGHT, task="segment", fits=TITLES)
     drawn = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
-    assert list(drawn) == [*TITLES.values(), "converged fit, L1 path"]
-    assert drawn["converged fit, L1 path"][-1] == drawn["converged fit"][-1]
-    assert drawn["converged fit, L1 path"][0] > drawn["converged fit"][0]
+    assert list(drawn) == [*TITLES.values(), "converged fit, order of entry"]
+    assert drawn["converged fit, order of entry"][-1] == drawn["converged fit"][-1]
+    assert drawn["converged fit, order of entry"][0] > drawn["converged fit"][0]
     assert texts_overlap(figure) == []
 
 

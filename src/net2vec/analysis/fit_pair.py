@@ -56,7 +56,7 @@ class FitPair:
         """One row a layer and task.
 
         The columns of `compare_fits` and `sharing_of_fits`; `drop_FIRST`, `drop_SECOND`,
-        `drop_path` (see `drops`; over all concepts, the last along the second fit's L1 path);
+        `drop_path` (see `drops`; over all concepts, the last by the second fit's order of entry);
         `path_gain`, the mean over sizes of what that path adds to the choice by weight. The last
         four are missing where no subsets were fitted.
         """
@@ -147,7 +147,7 @@ FITS_DROPS = RunTable(
 )  # fmt: skip
 FITS_RULES = RunTable(
     name="fits_rules",
-    title="As many filters, chosen by an L1 path or by their weight",
+    title="As many filters, chosen by order of entry or by their weight",
     source="Fig. 3",
     columns=(
         *LAYER_TASK, "filters", "weight", "path", "difference", "stderr", "better", "worse", "n",

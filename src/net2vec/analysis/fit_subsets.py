@@ -28,8 +28,8 @@ def fit_curves(scores: pd.DataFrame, fits: Sequence[str]) -> pd.DataFrame:
         `network, layer, task, category, fit, rule, filters, mean, stderr, n, baseline`, by growing
         `filters`; `category` is one, or "all concepts"; `baseline` is the mean score of predicting
         the whole image; `rule` is "weight" for the filters with the largest
-        absolute weights, "path" for those that an L1 path lets in first. All filters are the last
-        point of both.
+        absolute weights, "path" for those that the fit lets in first (an L1 path, or forward
+        selection). All filters are the last point of both.
     """
     points = _curve_points(scores, fits)
     by = [*SCORE_GROUP, "category", "fit", "rule", "filters"]
@@ -72,11 +72,11 @@ def drops(scores: pd.DataFrame, fits: Sequence[str]) -> pd.DataFrame:
 
 
 def compare_rules(scores: pd.DataFrame, fit: str) -> pd.DataFrame:
-    """A fit on as many filters, chosen by an L1 path or by their weight.
+    """A fit on as many filters, chosen by order of entry or by their weight.
 
     Args:
         scores: rows of `scores.csv`, with the column `fit`.
-        fit: the name of a fit; the table is empty where it has no L1 path.
+        fit: the name of a fit; the table is empty where it has no order of entry.
 
     Returns:
         `network, layer, task, filters, weight, path, difference, stderr, better, worse, n`: mean

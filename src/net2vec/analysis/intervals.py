@@ -285,7 +285,7 @@ def _by_concept(
 
 
 def _by_method(arrays: xr.Dataset, name: str) -> list[Shaped[np.ndarray, "method image"]]:
-    """Counts by image: of both methods, and of subsets and along an L1 path where there are any."""
+    """Counts by image: of both methods, and of subsets by every rule that there is."""
     beside = [arrays[f"{rule}_{name}"] for rule in _rules(arrays, name)]
     return [
         arrays[name].transpose("method", ...).values,

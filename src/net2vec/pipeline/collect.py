@@ -80,7 +80,7 @@ def task_results(
         learned: by label, in the order of the arrays, a learned concept.
         sizes: the subset sizes.
         filters: the number of filters of the layer.
-        fit: the attributes `fit`, `fit_title`, `has_start` and `reads_activations`.
+        fit: the attributes `fit`, `fit_title` and `has_start`.
         arrays: arrays of all concepts, by name, that do not depend on the fit.
         seeds: by seed, the run's own first, learned concepts by label; none where the fit was made
             once.

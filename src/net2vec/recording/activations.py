@@ -9,6 +9,7 @@ here and where vectors are used on new images.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +18,11 @@ import torch
 from jaxtyping import Float, Float16, Int
 from torch import Tensor
 
-from net2vec.core.storage import Say, append_checksum, log, read_cached, remove
+from net2vec.core.storage import Say, append_checksum, log, read_cached
+from net2vec.errors import DataError
 
+# Blocks decide how sums are rounded, so results change with this number.
+_BLOCK_VALUES = 1 << 23
 HIGHEST = float(torch.finfo(torch.float16).max)
 _BYTES = 2
 
@@ -42,9 +46,20 @@ class KeptActivations:
         Args:
             images: indices of images, in any order.
         """
+        return torch.from_numpy(self.raw[images]).float()
+
+    @property
+    def raw(self) -> Float16[np.ndarray, "image cell filter"]:
+        """The values on disk, mapped."""
         if not self._mapped:
             self._mapped.append(np.memmap(self.path, np.float16, "r", shape=self.shape))
-        return torch.from_numpy(self._mapped[0][images]).float()
+        return self._mapped[0]
+
+    def blocks(self, images: int) -> Iterator[slice]:
+        """Slices of a number of images that are read together."""
+        size = max(1, _BLOCK_VALUES // (self.shape[1] * self.shape[2]))
+        for first in range(0, images, size):
+            yield slice(first, min(first + size, images))
 
     def __reduce__(self) -> tuple[type[KeptActivations], tuple[Path, tuple[int, int, int]]]:
         return KeptActivations, (self.path, self.shape)
@@ -67,10 +82,12 @@ class ActivationWriter:
     Attributes:
         path: the file when it is complete; it has another name before.
         token: part of that name, so that two passes at a time do not write to one file.
+        layer: name of the layer.
     """
 
     path: Path
     token: str
+    layer: str
 
     @property
     def _partial(self) -> Path:
@@ -107,10 +124,26 @@ class ActivationWriter:
             with self._partial.open("rb") as file:
                 os.fsync(file.fileno())
 
-    def finish(self) -> None:
-        """Give the file its checksum and its name."""
+    def finish(self, shape: tuple[int, int, int], say: Say = log) -> KeptActivations:
+        """Give the file its checksum and its name, after all images were written.
+
+        Args:
+            shape: numbers of images, cells and filters.
+            say: reports filters whose activations half precision cannot hold.
+
+        Raises:
+            DataError: if the file is not what was written.
+        """
+        size, wanted = self._partial.stat().st_size, int(np.prod(shape)) * _BYTES
+        if size != wanted:
+            raise DataError(
+                f"{self._partial} has {size} bytes where {wanted} were written; is the disk sound?"
+            )
         append_checksum(self._partial)
         self._partial.replace(self.path)
+        found = KeptActivations(self.path, shape)
+        _report_precision(self.layer, found, say)
+        return found
 
     def open(self, shape: tuple[int, int, int], say: Say = log) -> KeptActivations | None:
         """The activations, if the file is complete and sound.
@@ -125,7 +158,23 @@ class ActivationWriter:
             return None
         return KeptActivations(self.path, shape)
 
-    def remove(self) -> None:
-        """Remove the file, complete or not."""
-        remove(self.path)
-        remove(self._partial)
+
+def _report_precision(layer: str, kept: KeptActivations, say: Say) -> None:
+    """Report filters whose activations were clamped, or are too small to be told apart."""
+    highest = np.zeros(kept.shape[2], dtype=np.uint16)
+    for some in kept.blocks(kept.shape[0]):
+        # Without their sign, the bits of half precision have the order of the values.
+        bits = kept.raw[some].view(np.uint16) & 0x7FFF
+        highest = np.maximum(highest, bits.max((0, 1)))
+    values = highest.view(np.float16)
+    clamped = int((values >= HIGHEST).sum())
+    tiny = int(((values > 0) & (values < torch.finfo(torch.float16).tiny)).sum())
+    for count, fate in (
+        (clamped, f"reach {HIGHEST:.0f} and are clamped there"),
+        (tiny, "are below 6e-5 and lose digits"),
+    ):
+        if count:
+            say(
+                f"{layer}: activations of {count} of {len(values)} filters {fate}, since they are "
+                f"kept in half precision"
+            )

@@ -77,7 +77,8 @@ def record(
             loaded, an interrupted one continued. Its name must identify all other arguments.
         progress: called with the number of images done since the last call.
         waiting: called at the end with the share of time in which the network had no images.
-        say: reports files of the folder that are damaged and therefore made again.
+        say: reports files of the folder that are damaged and therefore made again, and activations
+            that half precision cannot hold.
         executor: maps the recorder over shards, to which network and dataset are sent; by default
             all images are one shard, recorded by this process. The result is the same.
         shard_images: images of a shard of the executor, rounded up to whole batches.
@@ -93,7 +94,7 @@ def record(
     if folder is not None:
         token = secrets.token_hex(4)
         writers = {
-            name: ActivationWriter(folder / f"layer-{i:03}.activations", token)
+            name: ActivationWriter(folder / f"layer-{i:03}.activations", token, name)
             for i, name in enumerate(layers)
             if name in keep_activations
         }
@@ -123,12 +124,12 @@ def record(
         finished = pool.map(LayerStream.finish, [state.streams[name] for name in layers])
     recordings = dict(zip(layers, finished, strict=True))
     if folder is not None:
-        for writer in state.writers.values():
-            writer.finish()
+        for name, writer in state.writers.items():
+            activations = writer.finish(recordings[name].shape, say)
+            recordings[name] = replace(recordings[name], activations=activations)
         for i, name in enumerate(layers):
             save_recording(recordings[name], _path(folder, i))
         remove(folder / _CHECKPOINT)
-        return {name: _with_activations(recordings[name], writers, say) for name in layers}
     return recordings
 
 
@@ -141,18 +142,13 @@ def _kept(
         recording = load_recording(_path(folder, i), say)
         if recording is None:
             return None
-        kept[name] = _with_activations(recording, writers, say)
-        if name in writers and kept[name].activations is None:
-            return None
+        if name in writers:
+            activations = writers[name].open(recording.shape, say)
+            if activations is None:
+                return None
+            recording = replace(recording, activations=activations)
+        kept[name] = recording
     return kept
-
-
-def _with_activations(
-    recording: LayerRecording, writers: Mapping[str, ActivationWriter], say: Say
-) -> LayerRecording:
-    if recording.layer not in writers or recording.grid is None:
-        return recording
-    return replace(recording, activations=writers[recording.layer].open(recording.shape, say))
 
 
 @dataclass(frozen=True, eq=False)

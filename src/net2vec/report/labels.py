@@ -15,7 +15,7 @@ SMALL = "‡"
 TASK_TITLE = {"segment": "segmentation", "classify": "classification"}
 SCORE_TITLE = {"segment": "set IoU", "classify": "accuracy"}
 METHOD_TITLE = {"combined": "all filters", "single": "best single filter"}
-RULE_TITLE = {"weight": "largest weights", "path": "L1 path"}
+RULE_TITLE = {"weight": "largest weights", "path": "order of entry"}
 
 
 class Verdict(StrEnum):

@@ -23,7 +23,7 @@ _NULL_SCORE, _PATH_SCORE, _SUBSET_SCORE = (
     {task: text.format(score) for task, score in _SCORE.items()}
     for text in (
         "validation {} of the fit on shuffled annotations",
-        "{} of the subset that an L1 path chose",
+        "{} of the filters that the fit lets in first",
         "{} of the subset",
     )
 )
@@ -132,13 +132,13 @@ def _coordinate(
 def _by_rule(
     name: str, dim: str, meaning: str, units: str | None, task: str, dtype: str
 ) -> list[StoredArray]:
-    """An array over the images of every concept: by the fit, its subsets and its L1 path."""
+    """An array over the images of every concept: by the fit and by both rules of subsets."""
     return [
         StoredArray(f"{prefix}{name}", (along, dim), meaning + by, units, (task,), dtype=dtype)
         for prefix, along, by in (
             ("", "method", ""),
             ("subset_", "subset_size", ", by the subset"),
-            ("path_", "subset_size", ", by the subset that an L1 path chose"),
+            ("path_", "subset_size", ", by the filters that the fit lets in first"),
         )
     ]
 
@@ -253,10 +253,11 @@ SCHEMA: tuple[StoredArray, ...] = (
         "subset_score", ("split", *_SUBSET), _SUBSET_SCORE, "1", required=TASKS, per_seed=TASKS
     ),
     StoredArray(
-        "path_weight", (*_SUBSET, "filter"), "weights on filters that an L1 path chose, 0 elsewhere"
+        "path_weight", (*_SUBSET, "filter"),
+        "weights on the filters that the fit lets in first, 0 elsewhere",
     ),
-    StoredArray("path_bias", _SUBSET, "constant term of the subset that an L1 path chose"),
-    StoredArray("path_cut", _SUBSET, "cut of the subset that an L1 path chose", tasks=_S),
+    StoredArray("path_bias", _SUBSET, "constant term of the filters that the fit lets in first"),
+    StoredArray("path_cut", _SUBSET, "cut of the filters that the fit lets in first", tasks=_S),
     StoredArray("path_score", ("split", *_SUBSET), _PATH_SCORE, "1"),
     StoredArray(
         "pair_iou", ("method", "pair"), "individual IoU of an image and a concept it contains",

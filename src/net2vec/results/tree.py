@@ -29,7 +29,7 @@ def _fit_attributes(fit: str) -> dict[str, Any]:
     """The attributes of a fit, of runs that do not store all of them."""
     known = FITS.get(fit)
     title, has_start = (known.title, known.has_start) if known else (fit, False)
-    return {"fit": fit, "fit_title": title, "has_start": int(has_start), "reads_activations": 0}
+    return {"fit": fit, "fit_title": title, "has_start": int(has_start)}
 
 
 def results_tree(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,14 +14,9 @@ import xarray as xr
 
 from net2vec import results
 from net2vec.errors import ResultsError
+from net2vec.runs.shared import Shared
 from net2vec.spaces import Comparison, Space, SpaceError, compare_spaces
 from net2vec.vocabulary import BEST_FITS, VECTORS
-
-if TYPE_CHECKING:  # they load PyTorch, which no question about results needs
-    from torch import nn
-
-    from net2vec.networks import Network
-    from net2vec.prediction import Transform
 
 Data = TypeVar("Data", bound="RunData")
 
@@ -30,28 +24,6 @@ HARDLY_MOVED = 0.5
 """A vector whose `start_distance` is below this is mostly its random start."""
 
 _PERMUTATIONS = 99
-
-
-@dataclass
-class Shared:
-    """State that all views of a run share.
-
-    Attributes:
-        given: the network that was probed and its preprocessing, where the run was opened with
-            them.
-        network: the network, once it has been opened.
-        trust: whether code that the run names may be run.
-        tables: tables by fit, seed and name.
-        pairs: tables that compare two fits, by both and by name.
-        arrays: results by layer, task, fit and seed.
-    """
-
-    given: tuple[nn.Module | Network | None, Transform | None] = (None, None)
-    network: Network | None = None
-    trust: bool = False
-    tables: dict[tuple[str, int | None, str], pd.DataFrame] = field(default_factory=dict)
-    pairs: dict[tuple[str, str], dict[str, pd.DataFrame]] = field(default_factory=dict)
-    arrays: dict[tuple[str, str, str, int | None], xr.Dataset] = field(default_factory=dict)
 
 
 class RunData:

@@ -13,9 +13,10 @@ import xarray as xr
 
 from net2vec.analysis.filters import concepts_of_filter
 from net2vec.errors import ResultsError
-from net2vec.runs.data import RunData, Shared
+from net2vec.runs.data import RunData
 from net2vec.runs.fits import fit_tables
 from net2vec.runs.registry import FIT_TABLES, TABLES
+from net2vec.runs.shared import Shared
 from net2vec.runs.tables import make_tables
 
 if TYPE_CHECKING:  # they load PyTorch, which no question about results needs

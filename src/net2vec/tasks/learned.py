@@ -61,13 +61,14 @@ class SegmentedConcept:
         score: set IoU by split (train, val).
         subset_weight, subset_bias, subset_cut, subset_score: the same for every subset size.
         path_weight, path_bias, path_cut, path_score: the same for every subset size, with filters
-            chosen by an L1 path; of length 0 in the paper's fit.
+            in the order in which the fit lets them in (an L1 path, or forward selection); of length
+            0 in the paper's fit.
         pairs: the images that contain the concept, as pairs of the annotations, ascending.
         pair_intersection, pair_union: pixels of the predicted and the true mask in each of them,
             by method (the best single filter, the combination).
         subset_pair_intersection, subset_pair_union: the same by subset size; of length 0 in the
             fits of other seeds than the run's own.
-        path_pair_intersection, path_pair_union: the same with filters chosen by an L1 path.
+        path_pair_intersection, path_pair_union: the same in the order of entry.
         pattern, whitened: what the layer shows where the concept is, in each filter's standard
             deviations, and the same with filters made uncorrelated; of length 0 where the fit does
             not say.
@@ -124,7 +125,7 @@ class SegmentedConcept:
             single: what the best single filter predicts, in the images of both splits.
             pairs: these images, training images first, as pairs of the annotations.
             subsets: vectors learned on the filters of largest weight, by subset size.
-            path: vectors learned on the filters that an L1 path chose, by subset size.
+            path: vectors learned on the filters that the fit lets in first, by subset size.
             l2: strength of the L2 term.
             start_distance: norm(w - w0) / norm(w0).
             more: `pattern` and `whitened`.
@@ -177,7 +178,7 @@ class ClassifiedConcept:
         single_score: the same, learned again with the best filter alone.
         subset_weight, subset_bias, subset_score: the same for every subset size.
         path_weight, path_bias, path_score: the same for every subset size, with filters chosen by
-            an L1 path; of length 0 in the paper's fit.
+            order of entry; of length 0 in the paper's fit.
         trial_image, trial_positive: the balanced validation set that the scores are taken on, as
             images of the dataset, and whether each contains the concept.
         trial_correct: which of them fall on the right side, by method (the single filter, the
@@ -223,7 +224,7 @@ class ClassifiedConcept:
             features: of all images, where the vectors are.
             sample: the concept's images.
             weight: learned on all filters, on the best one, on subsets of the largest weights, and
-                on as many along an L1 path or on none.
+                on as many in the order of entry or on none.
             bias: likewise.
             best_filter: the best one.
             subsets: how many subsets there are.

@@ -11,9 +11,9 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from net2vec.kernels.discriminant.maps import (
     BINS,
+    bin_counts,
     count_pixels,
     grid_values,
-    histogram,
     lattice_values,
     value_of,
 )
@@ -23,7 +23,7 @@ from net2vec.kernels.discriminant.moments import (
     central_moments,
     sum_cells,
 )
-from net2vec.kernels.discriminant.ridge import forward_order, solve, solve_subset
+from net2vec.kernels.discriminant.ridge import forward_order, solve_ridge, solve_subset
 from net2vec.kernels.geometry.upsample import block_means, centred_axis, upsampled
 
 import oracle
@@ -49,7 +49,7 @@ def test_weights_are_those_of_scikit_learn():
     # It takes a mean of the covariance and the unit matrix, here the matrix is added.
     strength = shrinkage / (1 - shrinkage) * np.trace(within) / 6
     difference = torch.from_numpy(x[t].mean(0) - x[~t].mean(0))
-    found = solve(torch.from_numpy(within), difference, strength) / (1 - shrinkage)
+    found = solve_ridge(torch.from_numpy(within), difference, strength) / (1 - shrinkage)
     np.testing.assert_allclose(found, model.coef_[0], rtol=1e-6)
 
 
@@ -61,7 +61,7 @@ def test_least_squares_of_coded_labels_has_the_same_direction():
     coded = np.where(t, 1 / t.mean(), -1 / (1 - t.mean()))
     wanted = np.linalg.lstsq(centred, coded, rcond=None)[0]
     moments = torch.from_numpy(np.cov(x.T, bias=True))
-    found = solve(moments, torch.from_numpy(x[t].mean(0) - x[~t].mean(0)), 0.0).numpy()
+    found = solve_ridge(moments, torch.from_numpy(x[t].mean(0) - x[~t].mean(0)), 0.0).numpy()
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
@@ -165,10 +165,13 @@ def test_pixels_are_counted_as_the_oracle_predicts_them():
 
 
 def test_histograms_by_hand():
-    counts = histogram(torch.tensor([0.0, 1.0, 0.5]), torch.tensor([0.25, 1.0, 0.0]), (0.0, 1.0))
-    assert counts[0].nonzero()[0].tolist() == [0, BINS // 2, BINS - 1]
-    assert counts[1, 0] == 0.25
-    assert counts[1, -1] == 1
+    z = torch.tensor([[0.0], [1.0], [0.5]])
+    shares = torch.tensor([[0.25], [1.0], [0.0]])
+    first, last = bin_counts(z, shares, np.array([0, 0, 1]), (0.0, 1.0))
+    assert first[0].nonzero()[0].tolist() == [0, BINS - 1]
+    assert first[1, [0, -1]].tolist() == [0.25, 1]
+    assert last[0].nonzero()[0].tolist() == [BINS // 2]
+    assert (last[1] == 0).all()
     assert value_of(0.25, (2.0, 4.0)) == 2.5
     assert value_of(0.0, (2.0, 4.0)) < 2
 

@@ -23,12 +23,11 @@ IS_TRAIN = np.arange(IMAGES) % 4 != 1
 
 def keep(folder, A, B=None):
     """A recording of activations [N, K, h, w] that were kept."""
-    writer = ActivationWriter(folder / "kept", "token")
+    writer = ActivationWriter(folder / "kept", "token", "layer")
     writer.write(torch.from_numpy(A[5:]), 5)
     writer.write(torch.from_numpy(A[:5]), 0)
-    writer.finish()
     recording = recording_of(A > 1.5, means=A.mean((2, 3)))
-    return dataclasses.replace(recording, activations=writer.open(recording.shape))
+    return dataclasses.replace(recording, activations=writer.finish(recording.shape))
 
 
 def planted(seed=0):
@@ -163,10 +162,8 @@ def test_results_are_the_same_alone_and_in_another_process(case):
 def test_many_images_are_read_in_blocks(case, monkeypatch):
     _, _, data = case
     one = learn(data, 1)
-    from net2vec.tasks.fits import lda_segmentation
-
-    monkeypatch.setattr(lda_segmentation, "_BLOCK_VALUES", 7 * FILTERS * 20)
-    monkeypatch.setattr(lda_segmentation, "_LOADED_VALUES", 0)
+    monkeypatch.setattr("net2vec.recording.activations._BLOCK_VALUES", 7 * FILTERS * 20)
+    monkeypatch.setattr("net2vec.tasks.fits.lda_images._LOADED_VALUES", 0)
     other = learn(pickle.loads(pickle.dumps(data)), 1)
     np.testing.assert_allclose(other.weight, one.weight, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(other.score, one.score, atol=0.01)

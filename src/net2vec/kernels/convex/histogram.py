@@ -8,6 +8,8 @@ from jaxtyping import Float, Int, Real
 from torch import Tensor
 
 BINS = 1 << 13
+SCORE_GROUPS = 16
+"""Stretches of the images that say how much a score is a matter of a few of them."""
 # A cut below all values of z.
 _LOWEST_CUT = -30.0
 # Far less than the width of a bin of z.
@@ -23,7 +25,7 @@ def bins_of(probability: Float[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
 
 def best_cut(histogram: Int[np.ndarray, "group two bin"]) -> float:
     """The cut of z with the best set IoU, to 1/8192 of probability; see `best_share`."""
-    share, _ = best_share(histogram)
+    share = best_share(histogram)
     if share == 0:
         return _LOWEST_CUT
     cut = float(np.log(share / (1 - share)))
@@ -31,8 +33,8 @@ def best_cut(histogram: Int[np.ndarray, "group two bin"]) -> float:
     return cut or _JUST_BELOW
 
 
-def best_share(histogram: Real[np.ndarray, "group two bin"]) -> tuple[float, float]:
-    """The share of the bins that lies below the cut with the best set IoU, and that score.
+def best_share(histogram: Real[np.ndarray, "group two bin"]) -> float:
+    """The share of the bins that lies below the cut with the best set IoU.
 
     Of two cuts with about the same score, the one whose score depends less on a few images does
     better on others: half of its standard error over the groups is subtracted from each score.
@@ -51,4 +53,4 @@ def best_share(histogram: Real[np.ndarray, "group two bin"]) -> tuple[float, flo
     # Any cut between two neighbouring values is as good: the middle is the safest.
     first = int(np.argmax(score))
     last = first + int(np.argmin(np.append(score[first:] == score[first], False))) - 1
-    return (first + last) / 2 / histogram.shape[2], float(score[first])
+    return float((first + last) / 2 / histogram.shape[2])

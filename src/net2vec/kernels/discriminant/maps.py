@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -47,24 +49,31 @@ def count_pixels(
     return predicted.sum((1, 2)), (predicted & masks).sum((1, 2))
 
 
-def histogram(
-    value: Float[Tensor, "*cell"],
-    shares: Shaped[Tensor, "*cell"],
+def bin_counts(
+    values: Float[Tensor, "image *place"],
+    shares: Shaped[Tensor, "image *place"],
+    group: Int[np.ndarray, "image"],
     limits: tuple[float, float],
-) -> Float[np.ndarray, "two bin"]:
-    """How many cells have z in each of `BINS` equal bins: all of them, and their shares in masks.
+) -> Float[np.ndarray, "group two bin"]:
+    """By group of images, how many places have z in each of `BINS` bins, and their shares in masks.
 
     Args:
-        value: z of cells, or of pixels.
+        values: z of cells, or of pixels.
         shares: the share of each that lies in the mask, or whether it does.
+        group: the group of each image, ascending.
         limits: the lower end of the first bin and the upper end of the last.
     """
     low, high = limits
-    at = (value.flatten() - low) * (BINS / max(high - low, 1e-30))
-    bins = at.clamp_(0, BINS - 1).to(torch.int64)
-    weights = shares.flatten().double()
-    counts = torch.bincount(bins, minlength=BINS), torch.bincount(bins, weights, BINS)
-    return torch.stack([part.double() for part in counts]).cpu().numpy()
+    bounds = np.searchsorted(group, np.arange(group.max(initial=0) + 2))
+    found = np.zeros((len(bounds) - 1, 2, BINS))
+    # On a GPU weighted counts would be added in any order.
+    for counts, (first, last) in zip(found, itertools.pairwise(bounds), strict=True):
+        at = (values[first:last].flatten().cpu() - low) * (BINS / max(high - low, 1e-30))
+        bins = at.clamp_(0, BINS - 1).to(torch.int64)
+        inside = shares[first:last].flatten().cpu().double()
+        counts[0] = torch.bincount(bins, minlength=BINS)
+        counts[1] = torch.bincount(bins, inside, BINS)
+    return found
 
 
 def lattice_values(

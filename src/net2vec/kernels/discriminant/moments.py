@@ -49,7 +49,7 @@ def central_moments(
     block, so that the result depends on the blocks and on nothing else.
 
     Args:
-        blocks: activations of images.
+        blocks: activations of images, on the CPU.
         near: values near the means; the closer, the less is lost to rounding.
     """
     near = near.float()

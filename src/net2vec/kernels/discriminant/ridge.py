@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-STRENGTHS = (1e-2, 3e-2, 1e-1, 3e-1)
-"""Shrinkage: what may be added to the diagonal of the correlation matrix."""
+SHRINKAGES = (1e-2, 3e-2, 1e-1, 3e-1)
+"""Candidates for what is added to the diagonal of the correlation matrix."""
 
 
-def solve(
+def solve_ridge(
     correlation: Float[Tensor, "filter filter"],
     difference: Float[Tensor, "*problem filter"],
     strength: float,
@@ -32,7 +32,7 @@ def solve_subset(
     strength: float,
     kept: Bool[Tensor, "filter"],
 ) -> Float[Tensor, "*problem filter"]:
-    """The vectors with the kept filters alone, 0 elsewhere; see `solve`."""
+    """The vectors with the kept filters alone, 0 elsewhere; see `solve_ridge`."""
     chosen = torch.nonzero(kept)[:, 0]
     part = correlation[chosen[:, None], chosen]
     part = part + strength * torch.eye(len(chosen), dtype=part.dtype)

@@ -13,7 +13,6 @@ from net2vec.pipeline.stages.context import LayerContext
 from net2vec.pipeline.stages.fitting import FitStage
 from net2vec.pipeline.stages.single import count_filters, count_null_filters
 from net2vec.recording import LayerRecording
-from net2vec.tasks.fits.base import Fit
 from net2vec.tasks.kinds import Task
 from net2vec.tasks.learned import LearnedConcept
 
@@ -64,22 +63,13 @@ def learn_task(
             {label: learned[fit.name][label] for label in labels},
             sizes,
             recording.filters,
-            fit=_attributes(fit),
+            fit={"fit": fit.name, "fit_title": fit.title, "has_start": int(fit.has_start)},
             arrays={**arrays, **fit.layer_arrays(data, task.name)},
             seeds=_with_own(settings.seed, learned[fit.name], seeds.get(fit.name)),
             nulls=nulls.get(fit.name),
         )
         for fit in fits
     ]
-
-
-def _attributes(fit: Fit) -> dict[str, str | int]:
-    return {
-        "fit": fit.name,
-        "fit_title": fit.title,
-        "has_start": int(fit.has_start),
-        "reads_activations": int(fit.reads_activations),
-    }
 
 
 def _with_own(

@@ -25,7 +25,7 @@ from net2vec.report.figures import (
     draw_fit_sharing,
     draw_fits_by_category,
 )
-from net2vec.report.labels import FINDING_TITLE, MARK
+from net2vec.report.labels import FINDING_TITLE, MARK, RULE_TITLE
 from net2vec.report.sections.verdicts import is_clear, verdicts
 from net2vec.report.study import ComparedFits, Study
 
@@ -215,7 +215,7 @@ def _falling(lost: pd.DataFrame, pair: ComparedFits) -> Table:
 
 
 def _rules(rules: pd.DataFrame, pair: ComparedFits) -> Table:
-    """Subsets of the same fit and size, chosen by weight and by an L1 path."""
+    """Subsets of the same fit and size, chosen by weight and by order of entry."""
     if "fit" in rules:
         rules = _of_pair(rules, pair).assign(fit=lambda rows: rows["fit"].map(pair.titles))
     return Table(
@@ -223,7 +223,7 @@ def _rules(rules: pd.DataFrame, pair: ComparedFits) -> Table:
         (
             *columns("task", *(["fit"] if "fit" in rules else []), filters="count"),
             Column("weight", "number", "largest weights"),
-            Column("path", "number", "L1 path"),
+            Column("path", "number", RULE_TITLE["path"]),
             *columns(difference="signed", stderr="number"),
             Column("better", "percent", "concepts better by path"),
             Column("worse", "percent", "worse"),

@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from net2vec.data.annotations import Annotations
-from net2vec.kernels.convex.histogram import best_cut
+from net2vec.kernels.convex.histogram import SCORE_GROUPS, best_cut
 from net2vec.kernels.convex.lasso import entry_order
 from net2vec.kernels.convex.lattice import Lattice
 from net2vec.kernels.convex.node_problem import NodeProblem
@@ -31,14 +31,12 @@ from net2vec.kernels.geometry.strips import Strips
 from net2vec.kernels.sgd.logistic import largest_weights
 from net2vec.recording import LayerRecording
 from net2vec.tasks.concept import ConceptTask, Counts, grid_of
+from net2vec.tasks.fits.cross_validation import FOLDS, stretches
 from net2vec.tasks.fits.paper_segmentation import packed_masks
 from net2vec.tasks.fits.pixel_lattice import lattice_of
 from net2vec.tasks.learned import Segmentation, SegmentedConcept
 from net2vec.tasks.single import single_counts
 
-FOLDS = 5
-# Stretches of the training images that say how much a score is a matter of a few of them.
-_GROUPS = 16
 # Choices of filters that are solved side by side, at the most.
 _GROUP_LIMIT = 6
 # Steps of the L1 path may be wide: scores of its subsets are those of narrower ones.
@@ -115,11 +113,8 @@ class _Learner:
         self.fine = PixelProblem(strips, parts)
         self.lattice = lattice
         images, device = len(lattice.maps), self.fine.device
-        # Folds are stretches of the dataset: neighbours, such as frames of a film, stay together.
-        folds = np.array_split(np.arange(images), min(FOLDS, images))
-        fold = torch.from_numpy(np.repeat(np.arange(len(folds)), [len(part) for part in folds]))
-        self.fold = fold.to(device)
-        self.held_out = self.fold == torch.arange(len(folds), device=device)[:, None]
+        self.fold = torch.from_numpy(stretches(images, FOLDS)).to(device)
+        self.held_out = self.fold == torch.arange(min(FOLDS, images), device=device)[:, None]
         self.l2 = STRENGTHS[0]
 
     @property
@@ -185,7 +180,7 @@ class _Learner:
     ) -> _Learned:
         """The cut of a solution, chosen by those without each fold, and its counts."""
         if self.can_hold_out:
-            groups = min(_GROUPS, len(self.lattice.maps))
+            groups = min(SCORE_GROUPS, len(self.lattice.maps))
             cut = best_cut(self.lattice.histogram(near, self.fold, groups))
         else:
             cut = best_cut(self.fine.histogram(vector, [0])[None])

@@ -36,6 +36,16 @@ class CrossValidationSplit:
     folds: int
 
 
+def stretches(images: int, count: int) -> Int[np.ndarray, "image"]:
+    """The stretch that each image is in, where images are divided into `count` of about one length.
+
+    Folds of segmentation are stretches of the dataset: neighbours, such as frames of a film, stay
+    together. Fewer images than `count` are a stretch each.
+    """
+    parts = np.array_split(np.arange(images), max(1, min(count, images)))
+    return np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+
+
 def hold_out(positive: Bool[np.ndarray, "image"]) -> CrossValidationSplit:
     """Lay folds over the training images, by which of them contain a concept.
 

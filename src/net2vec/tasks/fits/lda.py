@@ -1,7 +1,7 @@
 """The closed-form fit: a linear discriminant on activations, not on where filters are on.
 
-Nothing is drawn and nothing iterates; see `net2vec.kernels.discriminant`. Images are classified by
-the converged fit: in closed form nothing is as good for spatial means.
+Nothing is drawn and nothing iterates; see `net2vec.kernels.discriminant`. It is a fit of
+segmentation: images are classified by the vectors of the converged fit.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import torch
 
-from net2vec.kernels.discriminant.moments import Covariance
+from net2vec.kernels.discriminant.moments import Covariance, central_moments
 from net2vec.tasks.concept import ConceptTask
 from net2vec.tasks.fits.base import Fit, FitData, Item
 from net2vec.tasks.fits.converged import ConvergedFit
-from net2vec.tasks.fits.lda_segmentation import LayerActivations, segment_discriminant
+from net2vec.tasks.fits.lda_segmentation import segment_discriminant
 from net2vec.tasks.learned import ClassifiedConcept, SegmentedConcept
 
 
@@ -39,9 +40,7 @@ class LdaFit(Fit):
     def groups(
         self, data: FitData, task: str, work: Mapping[Item, int]
     ) -> dict[tuple[Item, ...], int]:
-        """See `Fit.groups`."""
-        if task == "segment":
-            return super().groups(data, task, work)
+        """See `Fit.groups`: one by one to segment, as the converged fit to classify."""
         return ConvergedFit().groups(data, task, work)
 
     def layer_arrays(self, data: FitData, task: str) -> dict[str, np.ndarray]:
@@ -54,12 +53,10 @@ class LdaFit(Fit):
         self, data: FitData, concepts: Sequence[ConceptTask], sizes: Sequence[int]
     ) -> list[SegmentedConcept]:
         """See `Fit.segment`."""
-        layer = LayerActivations.of(data.recording)
-        covariance = self._covariance(data)
         return [
             segment_discriminant(
-                layer,
-                covariance,
+                data.recording,
+                self._covariance(data),
                 one.annotations,
                 one.label,
                 best_filter=one.best_filter,
@@ -76,9 +73,15 @@ class LdaFit(Fit):
         return ConvergedFit().classify(data, concepts, sizes)
 
     def _covariance(self, data: FitData) -> Covariance:
-        """The covariance of the layer, with its eigenvectors; computed once for all concepts."""
+        """The covariance over the cells of all training images; computed once for all concepts."""
+        return data.derived(self, "covariance", lambda: _covariance_of(data))
 
-        def make() -> Covariance:
-            return LayerActivations.of(data.recording).covariance(data.annotations.is_train)
 
-        return data.derived(self, "covariance", make)
+def _covariance_of(data: FitData) -> Covariance:
+    recording, kept = data.recording, data.recording.activations
+    if kept is None:
+        raise ValueError(f"the activations of layer {recording.layer} were not kept")
+    images = np.flatnonzero(data.annotations.is_train)
+    near = torch.from_numpy(recording.means[images].mean(0, dtype=np.float64))
+    blocks = (kept.of(images[some]) for some in kept.blocks(len(images)))
+    return Covariance.of(*central_moments(blocks, near))
