@@ -105,6 +105,16 @@ def test_the_classifier_serves_a_tcav_with_images(run, fed, tmp_path):
         ready.classifier.train_and_eval(stranger)
 
 
+def test_a_discriminant_s_direction_is_that_of_activations(tmp_path):
+    run = probe_small(tmp_path / "run", fit="lda", tasks=("segment",), concepts=("red-c",))
+    ready = bridge.captum_concepts(run, "red", task="segment", **GIVEN)
+    (cav,) = (entry["3"] for entry in ready.tcav.cavs.values())
+    arrays = run.arrays()
+    cells = np.prod(run.layer().attrs["grid"])
+    weight = (arrays["weight"] * arrays["filter_scale"]).sel(concept="red-c").values
+    np.testing.assert_allclose(cav.stats["weights"][0], np.repeat(weight / cells, cells), rtol=1e-5)
+
+
 def test_p_counts_null_vectors_by_hand(run, paths):
     """The class's own direction beats all; a direction that it does not see beats none."""
     weights = small_network()[6].weight[TARGET].detach().double().numpy()

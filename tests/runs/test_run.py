@@ -3,7 +3,7 @@ import pytest
 
 from net2vec import results
 from net2vec.errors import ResultsError
-from net2vec.runs import HARDLY_MOVED, make_tables, open_run, unique_labels
+from net2vec.runs import HARDLY_MOVED, make_tables, open_run, shared_fit, unique_labels
 
 from builders import CONCEPTS, build_run
 
@@ -113,3 +113,20 @@ def open_run_tree(network):
     top = {"top_image": [["x.jpg"]], "top_activation": np.ones((1, 1))}
     recorded = results.make_dataset("layer", {**arrays, **top}, {"layer": "a"})
     return results.results_tree(network=network, layers={"a": (recorded, {})})
+
+
+def test_like_fits_are_compared(tmp_path):
+    fits = {"a": ("paper", "converged"), "b": ("paper", "converged"), "c": ("paper",)}
+    a, b, c = (open_run(build_run(tmp_path / name, fits=some)) for name, some in fits.items())
+    assert shared_fit([a, b]) == "converged"
+    assert shared_fit([a, b, c]) == "paper"
+    assert shared_fit([a.at(fit="converged"), c]) is None
+
+
+def test_unknown_kinds_of_vectors_are_refused(run):
+    with pytest.raises(ResultsError, match="wanted one of weights, patterns, whitened"):
+        run.space(kind="best")
+    with pytest.raises(
+        ResultsError, match="paper fit has no patterns of task segment"
+    ):
+        run.vectors(kind="patterns", fit="paper")

@@ -128,8 +128,8 @@ def captum_concepts(
         run: the run.
         concepts: names; None for all of the layer.
         layer: by default the last.
-        task: whose vectors. Those of `segment` weigh thresholded maps; as directions they are
-            spread over all places alike.
+        task: whose vectors. Those of `segment` weigh cells, or thresholded maps; as directions they
+            are spread over all places alike.
         fit: as for `Run.classify`.
         network: as for `Run.classify`.
         transform: as for `Run.classify`.
@@ -328,8 +328,9 @@ def _spread(
     output = raw[encoding.layer].cpu().requires_grad_()
     grid = network.to_grid(encoding.layer, output)
     means = grid.flatten(2).mean(2) if grid.ndim == 4 else grid
+    weight = encoding.weight if encoding.scale is None else encoding.weight * encoding.scale
     return [
-        torch.autograd.grad(means[0] @ encoding.weight[place], output, retain_graph=True)[0]
+        torch.autograd.grad(means[0] @ weight[place], output, retain_graph=True)[0]
         .flatten()
         .clone()
         for place in chosen

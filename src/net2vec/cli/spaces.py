@@ -124,6 +124,9 @@ def export(
         suffix += "" if as_ == "weights" else f"-{as_}"
         for one in task or view.tasks(each):
             vectors = _finite(view.vectors(each, task=one, kind=as_))
+            if as_ == "weights" and "filter_scale" in view.arrays(each, task=one):
+                note = f"weights of {view.fit} are for activations times filter_scale"
+                typer.echo(note, err=True)
             for name in form or FORMATS:
                 path = _save(vectors, name, folder / f"{group_name(each)}-{one}{suffix}")
                 typer.echo(path.resolve())
@@ -168,8 +171,10 @@ def _run_spaces(
     kind: str | None,
 ) -> tuple[list[Space], dict[str, str]]:
     """The requested spaces, with labels that are unique, and the categories of concepts."""
-    from net2vec.runs import unique_labels
+    from net2vec.runs import shared_fit, unique_labels
 
+    named = len({fit for run in runs for fit in run.fits}) > 1
+    best = shared_fit(runs)
     spaces: list[Space] = []
     categories: dict[str, str] = {}
     for run, label in zip(runs, unique_labels(list(runs)), strict=True):
@@ -181,10 +186,10 @@ def _run_spaces(
                 f"{run.path} has none of the layers {', '.join(layers)}; it has "
                 f"{', '.join(run.layers)}"
             )
-        views = run.fits if ALL in fits else (fits or [run.best_fit])
+        views = run.fits if ALL in fits else (fits or [best or run.best_fit])
         spaces += [
             run.space(layer, task=task, fit=fit, kind=kind).labelled(
-                f"{label} {layer} {task}" + (f" {fit}" if fits else "")
+                f"{label} {layer} {task}" + (f" {fit}" if named else "")
             )
             for layer in here
             for task in tasks

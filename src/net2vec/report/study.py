@@ -17,7 +17,7 @@ from net2vec.report.exhibits import (
     last_layer,
 )
 from net2vec.report.labels import MARK, SMALL, TASK_TITLE
-from net2vec.runs import Run, fit_tables, make_tables, unique_labels
+from net2vec.runs import Run, fit_tables, make_tables, shared_fit, unique_labels
 from net2vec.spaces import Comparison, Lookup, SpaceError, compare_spaces
 
 _FEATURED = 6
@@ -147,8 +147,9 @@ class Study:
         """
         if len(self.runs) < 2 and not self.beside:
             return None
+        fit = shared_fit(self.runs)
         compared = [
-            run.space(task=task).labelled(f"{label} {task}")
+            run.space(task=task, fit=fit).labelled(f"{label} {task}")
             for run, label in zip(self.runs, self.labels, strict=True)
             for task in run.tasks()
         ]

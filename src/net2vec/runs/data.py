@@ -215,6 +215,8 @@ class RunData:
     ) -> xr.DataArray:
         """The concept vectors: the weights learned on all filters, dimensions (concept, filter).
 
+        The weights of the fit `lda` are for activations times `filter_scale`, see `arrays`.
+
         Args:
             layer: a layer's name, by default the last.
             task: `segment` or `classify`.
@@ -292,7 +294,8 @@ class RunData:
         return Space(
             vectors["concept"].values[directed].tolist(),
             vectors.values[directed],
-            label=f"{self.network} {self.layer_name(layer)} {task}{self._view_label()}",
+            label=f"{self.network} {self.layer_name(layer)} {task}{self._view_label()}"
+            + (f", {kind}" if kind != "weights" else ""),
         )
 
     @cached_property

@@ -6,6 +6,12 @@ from collections.abc import Sequence
 
 from net2vec.errors import ResultsError
 from net2vec.runs.data import RunData
+from net2vec.vocabulary import BEST_FITS
+
+
+def shared_fit(runs: Sequence[RunData]) -> str | None:
+    """The best fit that all runs have, to compare like with like; None if there is none."""
+    return next((fit for fit in BEST_FITS if all(fit in run.fits for run in runs)), None)
 
 
 def unique_labels(runs: Sequence[RunData]) -> list[str]:
