@@ -6,23 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from net2vec.cli.display import TerminalProgress, show_lines, show_table
-from net2vec.cli.options import (
-    AsJson,
-    Category,
-    Colors,
-    Dataset,
-    Ignore,
-    Reader,
-    SkipMissing,
-    Sources,
-    Split,
-    Synonyms,
-)
+from net2vec.cli.options import AsJson, Sources
+from net2vec.cli.settings import with_dataset_settings
 from net2vec.errors import ConfigError
 from net2vec.vocabulary import PUBLISHED_DATASETS
 
@@ -34,18 +24,16 @@ if TYPE_CHECKING:
 
 data_app = typer.Typer(help="Look into probe datasets, make and check them.", no_args_is_help=True)
 
+_READING = ("category", "reader", "dataset", "split")
+_OPENING = (*_READING, "skip_missing", "synonyms", "ignore", "colors")
+
 
 @data_app.command("info")
+@with_dataset_settings(*_OPENING)
 def info(
     data: Sources,
-    category: Category = None,
-    reader: Reader = None,
-    dataset: Dataset = None,
-    split: Split = None,
-    skip_missing: SkipMissing = False,
-    synonyms: Synonyms = None,
-    ignore: Ignore = None,
-    colors: Colors = False,
+    *,
+    stated: dict[str, Any],
     mask_size: Annotated[int, typer.Option(min=1, help="Side of the masks counted.")] = 112,
     n: Annotated[int, typer.Option("-n", min=0, help="Concepts to list of each category.")] = 20,
     as_json: AsJson = False,
@@ -63,17 +51,7 @@ def info(
     from net2vec.pipeline import default_workers
     from net2vec.tasks.choice import choose_concepts
 
-    opened = open_datasets(
-        data,
-        category=category,
-        reader=reader,
-        dataset=dataset,
-        split=split,
-        skip_missing=skip_missing,
-        synonyms=synonyms,
-        ignore=ignore or (),
-        colors=colors,
-    )
+    opened = open_datasets(data, **stated)
     with TerminalProgress() as progress:
         annotations = compile_annotations(
             opened,
@@ -188,6 +166,7 @@ def render(
 
 
 @data_app.command("convert")
+@with_dataset_settings(*_OPENING)
 def convert(
     data: Annotated[list[str], typer.Argument(metavar="DATA... OUT", help="Datasets, then OUT.")],
     size: Annotated[int, typer.Option(min=1, help="Side of the images.")] = 224,
@@ -198,14 +177,8 @@ def convert(
     min_coverage: Annotated[
         float, typer.Option(min=0, help="Images' worth of pixels that a label must cover in all.")
     ] = 0.5,
-    category: Category = None,
-    reader: Reader = None,
-    dataset: Dataset = None,
-    split: Split = None,
-    skip_missing: SkipMissing = False,
-    synonyms: Synonyms = None,
-    ignore: Ignore = None,
-    colors: Colors = False,
+    *,
+    stated: dict[str, Any],
 ) -> None:
     """Write any dataset, or several joined, in Broden's layout without their rare labels."""
     from net2vec.data import open_datasets
@@ -215,17 +188,7 @@ def convert(
     if len(data) < 2:
         raise ConfigError("name one or more datasets, and then the folder to write")
     *sources, out = data
-    opened = open_datasets(
-        sources,
-        category=category,
-        reader=reader,
-        dataset=dataset,
-        split=split,
-        skip_missing=skip_missing,
-        synonyms=synonyms,
-        ignore=ignore or (),
-        colors=colors,
-    )
+    opened = open_datasets(sources, **stated)
     passes = 2 if min_frequency > 0 or min_coverage > 0 else 1
     with TerminalProgress() as progress:
         converted = convert_dataset(
@@ -295,12 +258,11 @@ def describe(
 
 
 @data_app.command("check")
+@with_dataset_settings(*_READING)
 def check(
     data: Annotated[str, typer.Argument(metavar="DATA", help="diorama, or a folder.")],
-    category: Category = None,
-    reader: Reader = None,
-    dataset: Dataset = None,
-    split: Split = None,
+    *,
+    stated: dict[str, Any],
 ) -> None:
     """Read everything and list every fault with file and reason; exit code 1 if there is any."""
     from net2vec.data.tools import check_dataset
@@ -311,10 +273,7 @@ def check(
             data,
             workers=default_workers(),
             progress=progress.counted_stage("reading"),
-            category=category,
-            reader=reader,
-            dataset=dataset,
-            split=split,
+            **stated,
         )
         for what, note in checked.notes:
             progress.say(f"{what}: {note}")

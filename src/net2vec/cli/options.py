@@ -39,14 +39,6 @@ Sources = Annotated[
     list[str],
     typer.Argument(metavar="DATA...", help="diorama, or folders; several are joined."),
 ]
-Category = Annotated[str | None, setting("category")]
-Reader = Annotated[str | None, setting("reader")]
-Dataset = Annotated[Path | None, setting("dataset")]
-Split = Annotated[str | None, setting("split")]
-SkipMissing = Annotated[bool, setting("skip_missing")]
-Synonyms = Annotated[Path | None, setting("synonyms")]
-Ignore = Annotated[list[str] | None, setting("ignore")]
-Colors = Annotated[bool, setting("colors")]
 Device = Annotated[str, setting("device")]
 
 OtherSpaces = Annotated[

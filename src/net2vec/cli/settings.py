@@ -52,18 +52,55 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
                 table[key] = _plain(value, declared)
         command(**values, given=given)
 
-    hints = get_type_hints(command, include_extras=True)
-    own = [
-        one.replace(annotation=hints[one.name])
-        for one in signature(command).parameters.values()
-        if one.name != "given"
-    ]
-    made = [_parameter(name, declared) for name, declared in settings.items()]
+    own = _own_parameters(command, "given")
+    made = [_parameter(name, declared, declared.group) for name, declared in settings.items()]
     context = Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    listed = [context, *sorted([*made, *own], key=_panel)]
-    with_given.__signature__ = Signature(listed)  # type: ignore[attr-defined]
-    with_given.__annotations__ = {one.name: one.annotation for one in listed}
-    return with_given
+    return _with_parameters(with_given, [context, *sorted([*made, *own], key=_panel)])
+
+
+def with_dataset_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command the options of some settings of the dataset.
+
+    Args:
+        names: the settings.
+
+    Returns:
+        A decorator. The command takes its own parameters and `stated`: the values of the settings
+        but for those that are None, as `net2vec.data.open_datasets` takes them.
+    """
+    settings = {one.path[0]: one for one in declarations(Settings) if len(one.path) == 1}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def with_stated(**values: Any) -> None:
+            stated = {name: values.pop(name) for name in names}
+            command(
+                **values,
+                stated={name: value for name, value in stated.items() if value is not None},
+            )
+
+        made = [_parameter(name, settings[name], None) for name in names]
+        return _with_parameters(with_stated, [*_own_parameters(command, "stated"), *made])
+
+    return decorate
+
+
+def _own_parameters(command: Callable[..., None], collected: str) -> list[Parameter]:
+    """The parameters of a command but for the one that collects settings, with resolved types."""
+    hints = get_type_hints(command, include_extras=True)
+    return [
+        one.replace(annotation=hints[one.name], kind=Parameter.KEYWORD_ONLY)
+        for one in signature(command).parameters.values()
+        if one.name != collected
+    ]
+
+
+def _with_parameters(
+    function: Callable[..., None], parameters: list[Parameter]
+) -> Callable[..., None]:
+    function.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    function.__annotations__ = {one.name: one.annotation for one in parameters}
+    return function
 
 
 def read_names(text: str) -> list[str]:
@@ -98,7 +135,7 @@ def read_subsets(text: str) -> list[int]:
         ) from error
 
 
-def _parameter(name: str, declared: Declaration) -> Parameter:
+def _parameter(name: str, declared: Declaration, panel: str | None) -> Parameter:
     kind, default = declared.type, declared.default
     if declared.repeated:
         kind, default = list[str] | None, None
@@ -106,7 +143,7 @@ def _parameter(name: str, declared: Declaration) -> Parameter:
         kind, default = str | None, ", ".join(map(str, default)) or None
     elif declared.is_path:
         kind = Path | None
-    option: Any = Annotated[kind, _option(declared, panel=declared.group)]
+    option: Any = Annotated[kind, _option(declared, panel=panel)]
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=option)
 
 
