@@ -6,6 +6,7 @@ import io
 import os
 import re
 import socket
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +20,14 @@ from net2vec.data.images import (
     read_color_mask,
     read_image,
     read_image_size,
-    read_indexed_mask,
+    read_mask,
     upright_rgb,
 )
 from net2vec.errors import DataError
 
 from builders_images import EPS, NOT_AN_IMAGE, ProgramStartedError, programs_forbidden
 
-READERS = (read_image, read_image_size, read_indexed_mask, read_color_mask)
+READERS = (read_image, read_image_size, partial(read_mask, palettes=False), read_color_mask)
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8))
 
 

@@ -13,7 +13,7 @@ from net2vec.data.images import (
     read_color_mask,
     read_image,
     read_image_size,
-    read_indexed_mask,
+    read_mask,
     resize_labels,
 )
 from net2vec.errors import DataError
@@ -105,15 +105,15 @@ def test_indexed_masks_give_numbers_not_colours(put):
     palette = palette.convert("L")
     palette.putpalette([9] * 768)
     for name, picture in {"grey.png": Image.fromarray(values), "palette.png": palette}.items():
-        mask = read_indexed_mask(put(name, picture))
+        mask = read_mask(put(name, picture), palettes=False)
         assert mask.tolist() == values.tolist()
         assert mask.dtype == np.int32
     deep = np.array([[300, 65535]], np.uint16)
-    assert read_indexed_mask(put("deep.png", deep)).tolist() == [[300, 65535]]
-    with pytest.raises(DataError, match=r"rgb\.png: pixels of kind RGB; a mask of class numbers"):
-        read_indexed_mask(put("rgb.png", Image.new("RGB", (2, 2), (1, 2, 3))))
+    assert read_mask(put("deep.png", deep), palettes=False).tolist() == [[300, 65535]]
+    colored = put("rgb.png", Image.new("RGB", (2, 2), (1, 2, 3)))
+    assert read_mask(colored, palettes=False).tolist() == [[[1, 2, 3]] * 2] * 2
     equal = np.repeat(values[..., None], 3, axis=-1)
-    assert read_indexed_mask(put("equal.png", equal)).tolist() == values.tolist()
+    assert read_mask(put("equal.png", equal), palettes=False).tolist() == values.tolist()
 
 
 def grey_png(bits: int, rows: list[list[int]]) -> bytes:
@@ -136,7 +136,7 @@ def grey_png(bits: int, rows: list[list[int]]) -> bytes:
 @pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
 def test_grey_of_any_depth_gives_its_numbers(put, bits):
     rows = [[0, 1, 2**bits - 1], [1, 2 ** (bits - 1), 0]]
-    assert read_indexed_mask(put("mask.png", grey_png(bits, rows))).tolist() == rows
+    assert read_mask(put("mask.png", grey_png(bits, rows)), palettes=False).tolist() == rows
 
 
 def test_grey_that_is_turned_around_is_refused(put):
@@ -145,7 +145,7 @@ def test_grey_that_is_turned_around_is_refused(put):
     with pytest.raises(
         DataError, match=r"mask\.tif: grey stored as L;I is not read as the numbers"
     ):
-        read_indexed_mask(path)
+        read_mask(path, palettes=False)
 
 
 def test_color_masks_are_rgb(put):

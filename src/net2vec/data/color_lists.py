@@ -39,7 +39,7 @@ def read_color_list(path: Path) -> dict[str, Color] | None:
     parsed = [(line, _parse(line)) for line in lines if line]
     rows = [row for line, row in parsed if row or not line.startswith("#")]
     found = [row for row in rows if row is not None]
-    if not found or len(found) < len(rows) - 1 or None in rows[1:]:
+    if not found or None in rows[1:]:
         return None
     numbered = [_NUMBERED.fullmatch(name) for name, _ in found]
     if all(numbered):
@@ -58,7 +58,12 @@ def read_color_list(path: Path) -> dict[str, Color] | None:
 
 def show(color: Color) -> str:
     """A colour as `#804080 (128 64 128)`."""
-    return f"#{bytes(color).hex()} ({' '.join(map(str, color))})"
+    return f"{as_hex(color)} ({' '.join(map(str, color))})"
+
+
+def as_hex(color: Color) -> str:
+    """A colour as `#804080`."""
+    return f"#{bytes(color).hex()}"
 
 
 class ColorTable:

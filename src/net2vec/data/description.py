@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from net2vec.data.color_lists import Color
 from net2vec.data.files import inside, read_lines, read_regular
 from net2vec.data.images import IMAGE_SUFFIXES
 from net2vec.data.labels import MAX_VALUE
@@ -18,8 +19,6 @@ from net2vec.errors import DataError
 
 DATASET_FILE = "dataset.toml"
 """Name of the file in a dataset's folder."""
-
-Color = tuple[int, int, int]
 
 
 @dataclass(frozen=True)

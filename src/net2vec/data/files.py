@@ -46,14 +46,16 @@ def inside(folder: Path, name: str, within: Path | None = None) -> Path:
 
 
 def on_disk(folder: Path, name: str) -> str:
-    """The name of a file in the form of Unicode that is there; the name itself if none is.
-
-    Some file systems decompose names into letters and accents, so that tables and files differ.
-    """
+    """The name of a file in the form of Unicode that is there; the name itself if none is."""
     if name.isascii() or is_there(folder, name):
         return name
-    forms = (unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
+    forms = (composed(name), unicodedata.normalize("NFD", name))
     return next((form for form in forms if is_there(folder, form)), name)
+
+
+def composed(text: str) -> str:
+    """The composed form of Unicode: some file systems decompose names into letters and accents."""
+    return unicodedata.normalize("NFC", text)
 
 
 def is_there(folder: Path, name: str) -> bool:

@@ -92,22 +92,6 @@ def read_image_size(path: Path) -> tuple[int, int]:
     return (width, height) if transposed else (height, width)
 
 
-def read_indexed_mask(path: Path) -> Integer[np.ndarray, "y x"]:
-    """Decodes a mask of class numbers: palette or greyscale of 1 to 16 bits, or RGB of equal parts.
-
-    Raises:
-        DataError: if the file is missing, damaged, stored with losses, or holds colours instead of
-            numbers.
-    """
-    mask = read_mask(path, palettes=False)
-    if mask.ndim == 3:
-        raise DataError(
-            f"{path}: pixels of kind RGB; a mask of class numbers is a palette or greyscale image, "
-            "and one of colours needs a list of them, such as labelmap.txt"
-        )
-    return mask
-
-
 def read_mask(path: Path, *, palettes: bool) -> np.ndarray:
     """Decodes a mask of class numbers or of colours.
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
-from net2vec.data.files import read_lines
+from net2vec.data.files import composed, read_lines
 from net2vec.errors import DataError
 
 VOID_NAMES = frozenset(
@@ -29,7 +28,7 @@ def concept_name(name: str) -> str:
 
     Else folders of one class could have two names that look the same.
     """
-    name = unicodedata.normalize("NFC", printable(name))
+    name = composed(printable(name))
     return "" if name.lower() in VOID_NAMES else name
 
 

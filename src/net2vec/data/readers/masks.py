@@ -9,6 +9,7 @@ file names the pixel values (`net2vec.data.labels`) or colours (`net2vec.data.co
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -82,9 +83,7 @@ class MaskDataset(Reader):
 
     layout = "masks"
     marks = "folders images and masks"
-    takes = frozenset(
-        ("category", "images", "masks", "image_suffix", "mask_suffix", "classes", "colors", "void")
-    ) | {"splits"}
+    takes = frozenset(entry.name for entry in fields(Description)) - {"reader"}
 
     def __init__(self, folder: Path | str, stated: Description | None = None) -> None:
         super().__init__(folder, stated)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from net2vec.data.description import DATASET_FILE, Description
-from net2vec.data.files import list_files
+from net2vec.data.files import composed, list_files
 from net2vec.data.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from net2vec.data.readers.mask_folders import MASK_SUFFIXES, folder_pairs
 from net2vec.errors import DataError
@@ -124,10 +123,9 @@ def why_no_pair(pairing: Pairing) -> str:
 
 
 def normal_stem(file: str) -> str:
-    """A path without extension, in the composed form of Unicode: some file systems decompose."""
+    """A path without extension, in the composed form of Unicode."""
     end = file.rfind(".")
-    stem = file[:end] if end > file.rfind("/") + 1 else file
-    return stem if stem.isascii() else unicodedata.normalize("NFC", stem)
+    return composed(file[:end] if end > file.rfind("/") + 1 else file)
 
 
 @dataclass(frozen=True)
@@ -222,7 +220,7 @@ def _match(
             raise DataError(f"{source}: {kind} = {pattern!r} is no pattern of names") from None
         found = False
         for file in files:
-            match = expression.fullmatch(unicodedata.normalize("NFC", file))
+            match = expression.fullmatch(composed(file))
             key = "/".join(filter(None, (g.strip("/") for g in match.groups()))) if match else ""
             if match is None or not key.endswith(ending):
                 continue
@@ -240,7 +238,7 @@ def _match(
 
 def _expression(pattern: str) -> str:
     """A regular expression with a group for each wildcard; the extension is in none."""
-    pattern = unicodedata.normalize("NFC", pattern)
+    pattern = composed(pattern)
     if not set(pattern) & set("*?["):  # a folder
         return rf"{'' if pattern == '.' else f'{re.escape(pattern)}/'}(.*)\.[^./]+"
     folder, slash, name = pattern.rpartition("/")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from net2vec.data.files import inner_folders, read_lines, refuse_links_out
+from net2vec.data.files import composed, inner_folders, read_lines, refuse_links_out
 from net2vec.data.protocol import SPLITS
 from net2vec.data.splits import SplitRule, split_in_path
 
@@ -81,7 +80,7 @@ def _stem(line: str, known: Collection[str]) -> str:
     Stems may hold spaces and dots, so that the longest form that names a file is meant; of a line
     that names none, all of it.
     """
-    line = unicodedata.normalize("NFC", line)
+    line = composed(line)
     for text in (line, line.split()[0]):
         name = PurePosixPath(text).name
         for stem in (name, PurePosixPath(name).stem):

@@ -10,10 +10,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from net2vec.core.storage import replacing
-from net2vec.data.color_lists import Color
+from net2vec.data.color_lists import Color, as_hex
 from net2vec.data.description import DATASET_FILE
 from net2vec.data.files import list_files
 from net2vec.data.images import IMAGE_SUFFIXES, read_mask
+from net2vec.data.labels import printable
 from net2vec.data.opening import existing_folder, readable
 from net2vec.data.readers import MaskDataset, Reader
 from net2vec.data.readers.masks import VOID_VALUES, names_beside, published_names
@@ -83,7 +84,7 @@ def _lines(
     lines = [
         f"# Description of this dataset for net2vec: {state}. Please correct it.",
         "# Layouts of which something was found:",
-        *(f"#   {_one_line(str(finding))}" for finding in findings),
+        *(f"#   {printable(str(finding))}" for finding in findings),
         *(["#   none"] if not findings else []),
         "# Folders with images:",
         *(f"#   {line}" for line in _folders(images)),
@@ -150,7 +151,7 @@ def _class_lines(folder: Path, pairing: Pairing) -> tuple[list[str], list[str]]:
         return lines, []
     classes = [value for value in values if value not in (0, *VOID_VALUES)]
     if colors:
-        rows = [f"{_quoted(f'class {n}')} = {_quoted(_hex(c))}" for n, c in enumerate(colors, 1)]
+        rows = [f"{_quoted(f'class {n}')} = {_quoted(as_hex(c))}" for n, c in enumerate(colors, 1)]
         return lines, ["", "[colors]", *rows]
     if classes:
         return lines, ["", "[classes]", *(f'{value} = "class {value}"' for value in classes)]
@@ -226,18 +227,10 @@ def _folders(images: Sequence[str], limit: int = 20) -> list[str]:
     for image in images:
         path = PurePosixPath(image)
         counts[str(path.parent), path.suffix.lower()] += 1
-    lines = [_one_line(f"{place}: {n} {suffix}") for (place, suffix), n in counts.items()]
+    lines = [printable(f"{place}: {n} {suffix}") for (place, suffix), n in counts.items()]
     return lines[:limit] + ([f"and {len(lines) - limit} more"] if len(lines) > limit else [])
 
 
 def _quoted(value: str | list[str]) -> str:
     """A text or list of texts in TOML, whose basic strings are JSON's."""
     return json.dumps(value, ensure_ascii=False)
-
-
-def _hex(color: Color) -> str:
-    return f"#{bytes(color).hex()}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

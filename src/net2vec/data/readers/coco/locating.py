@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Container
 from pathlib import Path, PurePosixPath
 
-from net2vec.data.files import list_files
+from net2vec.data.files import composed, list_files
 from net2vec.data.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from net2vec.data.splits import split_in_path
 from net2vec.errors import DataError
@@ -32,7 +31,7 @@ class Locator:
         self.elsewhere: dict[str, str] = {}
         for file in list_files(folder, IMAGE_SUFFIXES | UNREAD_SUFFIXES, within=folder):
             if file not in masks:
-                self._by_name[_composed(PurePosixPath(file).name)].append(file)
+                self._by_name[composed(PurePosixPath(file).name)].append(file)
 
     def __call__(self, file_name: str, document: Path) -> str:
         """The path of an image relative to the folder; the name itself if there is no such file.
@@ -43,12 +42,12 @@ class Locator:
         Raises:
             DataError: if several files match equally well.
         """
-        name = PurePosixPath(_composed(file_name.replace("\\", "/"))).name
+        name = PurePosixPath(composed(file_name.replace("\\", "/"))).name
         # Cityscapes' panoptic files name `X_gtFine_leftImg8bit.png` for `X_leftImg8bit.png`.
         named = self._by_name.get(name) or self._by_name.get(name.replace(*_CITYSCAPES), [])
         # If none matches, the folders in `file_name` are those of another machine.
-        ending = f"/{_composed(file_name)}"
-        found = [path for path in named if f"/{_composed(path)}".endswith(ending)] or named
+        ending = f"/{composed(file_name)}"
+        found = [path for path in named if f"/{composed(path)}".endswith(ending)] or named
         beside = (document.parent.relative_to(self._folder) / file_name).as_posix()
         split, words = split_of(document), _words(document.stem)
         for matches in (
@@ -65,14 +64,9 @@ class Locator:
         if not found:
             return file_name
         usual = (beside, file_name, f"images/{file_name}")
-        if _composed(found[0]) not in map(_composed, usual) and not split_in_path(found[0]):
+        if composed(found[0]) not in map(composed, usual) and not split_in_path(found[0]):
             self.elsewhere.setdefault(found[0], file_name)
         return found[0]
-
-
-def _composed(text: str) -> str:
-    """The composed form of Unicode, since some file systems decompose names."""
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def split_of(document: Path) -> str | None:
