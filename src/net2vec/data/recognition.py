@@ -91,13 +91,15 @@ def recognise(
         DataError: if no reader is stated and none, or more than one, reads the folder whole, or if
             the folder contains several datasets.
     """
-    source = "as stated"
+    source, given = "as stated", stated
     if stated is None:
         stated, folder = _described(folder)
         source = f"as {DATASET_FILE} states"
     name = reader or stated.reader or (MaskDataset.layout if stated.masks else None)
     if name is None:
         chosen, others = _decide(folder)
+        if chosen.evidence.found == (DATASET_FILE,):
+            return recognise(chosen.folder, given)
         because = ", ".join(chosen.evidence.found)
         return Recognised(chosen.reader, chosen.folder, stated, because, tuple(map(str, others)))
     chosen_reader = reader_of(name)
