@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from net2vec.errors import ResultsError
+from net2vec.networks import network_from_module
 from net2vec.pipeline import analyze, write_report
 from net2vec.prediction import forward
 from net2vec.runs import TABLES, open_run
@@ -43,8 +44,6 @@ def folder(dataset, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def network():
-    from net2vec.networks import network_from_module
-
     return network_from_module(small_network(), as_tensor)
 
 
@@ -157,7 +156,17 @@ def test_pictures_that_cannot_be_had_never_cost_the_report(folder, network, data
 @pytest.mark.usefixtures("undrawn")
 def test_other_images_are_not_shown_as_those_of_the_run(folder, network, tmp_path):
     said = write(folder, tmp_path, network=network, dataset=small_dataset(seed=1))
-    assert "squares is not what it was" in said
+    assert "the probe dataset is not what it was" in said
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_another_network_is_not_shown_as_that_of_the_run(folder, dataset, tmp_path):
+    module = small_network()
+    with torch.no_grad():
+        next(module.parameters())[0] += 1
+    other = network_from_module(module, as_tensor)
+    said = write(folder, tmp_path, network=other, dataset=dataset)
+    assert "the network is not what it was" in said
 
 
 @pytest.mark.usefixtures("undrawn")

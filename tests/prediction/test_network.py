@@ -87,14 +87,17 @@ def test_without_its_statistics_it_is_refused(random, place, tmp_path):
         (random.path / BATCH_NORM).unlink()
         with pytest.raises(NetworkError, match=r"not kept in batch_norm.safetensors: make the run"):
             _ = fresh.opened_network
-        (random.path / BATCH_NORM).write_bytes(b"\x80\x04 no tensors")
-        with pytest.raises(ResultsError, match="cannot be read as batch-norm"):
+        (random.path / BATCH_NORM).write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+        with pytest.raises(ResultsError, match="not as it was written"):
             _ = fresh.opened_network
     finally:
         (random.path / BATCH_NORM).write_bytes(kept)
     with pytest.raises(NetworkError, match="other batch-norm layers"):
         restore_batch_norm(network_from_module(nn.BatchNorm2d(3)), random.path)
     with pytest.raises(ResultsError, match="keeps no batch_norm"):
+        restore_batch_norm(network_from_module(nn.BatchNorm2d(3)), tmp_path)
+    (tmp_path / BATCH_NORM).write_bytes(b"\x80\x04 no tensors")  # and no checksum of it
+    with pytest.raises(ResultsError, match="cannot be read as batch-norm"):
         restore_batch_norm(network_from_module(nn.BatchNorm2d(3)), tmp_path)
 
 

@@ -18,7 +18,7 @@ from net2vec.core.storage import Say, cache_folder
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
 from net2vec.data.checked import image_of
-from net2vec.errors import DataError, Net2VecError
+from net2vec.errors import Net2VecError
 from net2vec.kernels.geometry.upsample import upsampled, upsampled_is_on
 from net2vec.networks import Network
 from net2vec.pipeline.folder import SETTINGS
@@ -30,6 +30,7 @@ from net2vec.pipeline.inputs import (
     wants_batch_norm,
 )
 from net2vec.pipeline.progress import Advance, Progress, SilentProgress
+from net2vec.pipeline.provenance import refuse_other_inputs
 from net2vec.prediction import (
     Encoding,
     ForwardPass,
@@ -163,13 +164,9 @@ class _Viewer:
         if network is None:
             refuse_code(settings.network, folder, trust=trust)
         inputs = open_inputs(settings, network, dataset)
-        if run.provenance.get("data", {}).get("digest") != inputs.dataset.digest:
-            raise DataError(
-                f"{inputs.dataset.name} is not what it was when {folder} was made; pictures of it "
-                f"would show something else"
-            )
         if network is None and wants_batch_norm(settings, inputs.network):
             inputs = replace(inputs, network=restore_batch_norm(inputs.network, folder))
+        refuse_other_inputs(folder, inputs.network, inputs.dataset)
         forward = ForwardPass(
             inputs.network,
             inputs.device,

@@ -27,6 +27,7 @@ from net2vec.networks import (
     with_batch_norm_statistics,
     with_input_size,
 )
+from net2vec.results import check_file
 
 Transform = Callable[[Image.Image], Tensor]
 """The preprocessing of a network given in Python."""
@@ -53,9 +54,10 @@ def restore_batch_norm(network: Network, folder: Path, images: int | None = None
         images: of how many the statistics are, noted in the network's `weights`.
 
     Raises:
-        ResultsError: if it keeps none, or they cannot be read.
+        ResultsError: if it keeps none, or they are damaged or cannot be read.
         NetworkError: if they are those of another architecture.
     """
+    check_file(folder, BATCH_NORM)
     path = folder / BATCH_NORM
     try:
         kept = load_file(path)
