@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from net2vec.core.executors import AnyExecutor
 from net2vec.core.storage import cache_folder, load_tensors, remove, save_tensors, writing_into
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
-from net2vec.errors import DataError, Net2VecError, NetworkError
+from net2vec.errors import Net2VecError
 from net2vec.networks import Network, batch_norm_statistics, with_batch_norm_statistics
 from net2vec.pipeline.collect import layer_results
 from net2vec.pipeline.folder import (
@@ -45,6 +46,7 @@ from net2vec.pipeline.inputs import (
     with_batch_norm,
     with_input,
 )
+from net2vec.pipeline.plan import Plan
 from net2vec.pipeline.progress import Ledger, Progress, SilentProgress
 from net2vec.pipeline.provenance import provenance, refuse_other_inputs
 from net2vec.pipeline.reporting import write_report
@@ -52,8 +54,8 @@ from net2vec.pipeline.stages.context import LayerContext, recording_digest
 from net2vec.pipeline.stages.learning import learn_task
 from net2vec.prediction import BATCH_NORM, restore_batch_norm, save_batch_norm
 from net2vec.recording import LayerRecording, record
-from net2vec.tasks.choice import Skipped, choose_concepts, choose_subset_layers, split_sizes
-from net2vec.tasks.kinds import TASKS, Task
+from net2vec.tasks.choice import Skipped
+from net2vec.tasks.kinds import TASKS
 
 
 def probe(
@@ -175,15 +177,13 @@ class _Run:
         self.report = report
         self.keep_gigabytes = keep_gigabytes
         self.ledger = Ledger(out / CACHE / LEDGER, say=progress.say)
-        self.skipped: list[tuple[str, str, Skipped]] = []
-        self.subset_layers: dict[str, list[str]] = {}
 
     def make(self) -> Inputs:
         """Compute and write all results; return the inputs with the network as it was probed."""
         begun = datetime.now(UTC)
-        self.subset_layers = {task.name: self._subset_layers(task) for task in TASKS}
+        plan = Plan(self.settings, self.inputs, self.progress.say)
         annotations = self._annotations()
-        labels = self._choose_concepts(annotations)
+        labels = plan.choose_concepts(annotations)
         if 0 < self.settings.nulls < LEAST_NULLS:
             self.progress.say(
                 f"with {self.settings.nulls} nulls no concept can be told from chance: ask for at "
@@ -198,56 +198,14 @@ class _Run:
         for layer, recording in recordings.items():
             tasks: dict[str, list[xr.Dataset]] = {}
             for task in (task for task in TASKS if task.name in labels):
-                if task.needs_grid and recording.grid is None:
-                    reason = "a layer without a grid can be classified with, not segmented with"
-                    self.skipped.append((layer, task.name, Skipped("", None, reason)))
-                    continue
-                sizes = self._subset_sizes(recording, task)
-                tasks[task.name] = learn_task(context, task, recording, labels[task.name], sizes)
+                if plan.can_learn(recording, task):
+                    sizes = plan.subset_sizes(recording, task)
+                    concepts = labels[task.name]
+                    tasks[task.name] = learn_task(context, task, recording, concepts, sizes)
             self._report_divergence(layer, tasks)
             layers[layer] = (layer_results(recording, self.inputs, layer), tasks)
-        self._save(layers, annotations, begun)
+        self._save(layers, plan.skipped, annotations, begun)
         return self.inputs
-
-    def _choose_concepts(self, annotations: Annotations) -> dict[str, list[int]]:
-        """By task, the concepts that can be learned; a task without any is left out.
-
-        Raises:
-            DataError: if there is none for any task.
-            NetworkError: if there is nothing but segmentation to do, and no layer has a grid.
-        """
-        choices = {}
-        for name in self.settings.tasks:
-            choices[name] = choose_concepts(
-                annotations,
-                name,
-                min_train=self.settings.min_train,
-                wanted=self.settings.concepts or None,
-            )
-            self.skipped += [("", name, skipped) for skipped in choices[name].skipped]
-        if not any(choice.labels for choice in choices.values()):
-            reasons = [
-                f"{skipped.concept}: {skipped.reason}"
-                for choice in choices.values()
-                for skipped in choice.skipped[:3]
-            ]
-            splits = "; --split says which images validate" if "validation" in str(reasons) else ""
-            raise DataError(
-                f"{self.inputs.dataset.name} has no concept that can be learned "
-                f"({'; '.join(dict.fromkeys(reasons))}); each needs training and validation "
-                f"images, and to be classified also such without it{splits}"
-            )
-        for name, choice in choices.items():
-            if not choice.labels:
-                self.progress.say(f"no concept can be learned to {name}; skipped.csv says why")
-        labels = {name: choice.labels for name, choice in choices.items() if choice.labels}
-        grids = [self.inputs.info(layer).is_grid for layer in self.inputs.layers]
-        if list(labels) == ["segment"] and not any(grids):
-            raise NetworkError(
-                f"no layer of {', '.join(self.inputs.layers)} has a grid to segment with; choose "
-                f"another (see `net2vec layers`), or classify with these"
-            )
-        return labels
 
     def _report_divergence(self, layer: str, tasks: dict[str, list[xr.Dataset]]) -> None:
         """Report vectors that are not finite, as after steps that are too large."""
@@ -327,39 +285,10 @@ class _Run:
             self.inputs = with_batch_norm(self.inputs, self.workers, advance)
         save_tensors(kept, batch_norm_statistics(self.inputs.network.module))
 
-    def _subset_layers(self, task: Task) -> list[str]:
-        """The layers on which subsets are learned, of those that the task can be learned on.
-
-        Raises:
-            ConfigError: if the settings name one that is not among them.
-        """
-        if task.name not in self.settings.tasks:
-            return []
-        layers = [
-            layer
-            for layer in self.inputs.layers
-            if self.inputs.info(layer).is_grid or not task.needs_grid
-        ]
-        named = getattr(self.settings, task.name).subset_layers
-        return choose_subset_layers(layers, named if layers else (), task.subset_layers)
-
-    def _subset_sizes(self, recording: LayerRecording, task: Task) -> list[int]:
-        """The subset sizes of a layer, below its number of filters."""
-        wanted = getattr(self.settings, task.name).subsets
-        wanted = [size for size in wanted if size not in task.sizes_always_learned]
-        chosen = self.subset_layers[task.name]
-        if recording.layer not in chosen:
-            if wanted:
-                reason = f"subsets of filters are learned on {', '.join(chosen)} alone"
-                self.skipped.append((recording.layer, task.name, Skipped("", None, reason)))
-            return []
-        fitting, skipped = split_sizes(wanted, recording.filters)
-        self.skipped += [(recording.layer, task.name, item) for item in skipped]
-        return fitting
-
     def _save(
         self,
         layers: dict[str, tuple[xr.Dataset, dict[str, list[xr.Dataset]]]],
+        skipped: Sequence[tuple[str, str, Skipped]],
         annotations: Annotations,
         begun: datetime,
     ) -> None:
@@ -373,11 +302,11 @@ class _Run:
                 results.save_table(results.scores_table(tree), out / "scores.csv")
                 rows = [
                     (network.name, layer, task, item.concept, item.filters, item.reason)
-                    for layer, task, item in self.skipped
+                    for layer, task, item in skipped
                 ]
-                skipped = pd.DataFrame(rows, columns=list(results.SKIPPED_COLUMNS))
-                skipped["filters"] = skipped["filters"].astype("Int64")
-                results.save_table(skipped, out / "skipped.csv")
+                table = pd.DataFrame(rows, columns=list(results.SKIPPED_COLUMNS))
+                table["filters"] = table["filters"].astype("Int64")
+                results.save_table(table, out / "skipped.csv")
                 if wants_batch_norm(self.settings, network):
                     save_batch_norm(network, out)
             results.save_text(self.settings.to_toml(), out / SETTINGS)
