@@ -3,6 +3,8 @@
 import pytest
 
 from net2vec.cli import main
+from net2vec.config import Settings
+from net2vec.errors import ConfigError
 from net2vec.pipeline import many
 from net2vec.results import load_table
 
@@ -112,3 +114,18 @@ def test_a_faulty_file_of_runs_is_refused(tmp_path, text, hint, capsys):
     assert call("run", "--runs", tmp_path / "runs.toml", "--out", tmp_path / "out") == 2
     assert hint in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_dataset_is_opened_once_for_all_runs_that_read_it_alike(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise ConfigError("not now")
+
+    opened = []
+    monkeypatch.setattr(many, "open_data", opened.append)
+    monkeypatch.setattr(many, "probe", refuse)
+    runs = {
+        name: Settings.from_dict({"network": "alexnet", "data": "d", **more})
+        for name, more in {"a": {}, "b": {"seed": 1}, "c": {"split": "draw"}}.items()
+    }
+    many.probe_many(runs, tmp_path)
+    assert [settings.split for settings in opened] == [None, "draw"]

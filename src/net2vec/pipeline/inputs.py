@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -121,20 +122,24 @@ def open_data(settings: Settings) -> ProbeDataset:
                 f"the dataset of this run was given in Python ({source}); repeat it with "
                 f"net2vec.analyze"
             )
-    dataset = open_datasets(
-        settings.data,
-        category=settings.category,
-        reader=settings.reader,
-        dataset=settings.dataset,
-        split=settings.split,
-        skip_missing=settings.skip_missing,
-        synonyms=Path(settings.synonyms) if settings.synonyms else None,
-        ignore=settings.ignore,
-        colors=settings.colors,
-    )
+    dataset = open_datasets(settings.data, **data_options(settings))
     if fault := split_fault(dataset):
         raise DataError(f"{dataset.name}: {fault}")
     return dataset
+
+
+def data_options(settings: Settings) -> dict[str, Any]:
+    """The settings that decide how datasets are read, as `open_datasets` takes them."""
+    return {
+        "category": settings.category,
+        "reader": settings.reader,
+        "dataset": settings.dataset,
+        "split": settings.split,
+        "skip_missing": settings.skip_missing,
+        "synonyms": Path(settings.synonyms) if settings.synonyms else None,
+        "ignore": settings.ignore,
+        "colors": settings.colors,
+    }
 
 
 def wants_batch_norm(settings: Settings, network: Network) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from net2vec.config import Settings
 from net2vec.errors import ConfigError, Net2VecError
-from net2vec.pipeline.inputs import open_data
+from net2vec.pipeline.inputs import data_options, open_data
 from net2vec.pipeline.progress import Progress, SilentProgress
 from net2vec.pipeline.reporting import write_report
 from net2vec.pipeline.runner import probe
@@ -62,7 +62,8 @@ def probe_many(
     progress = progress or SilentProgress()
     if out.is_file():
         raise ConfigError(f"{out} is a file; --out wants a folder")
-    datasets = {_data_key(settings): open_data(settings) for settings in runs.values()}
+    asked = {_data_key(settings): settings for settings in runs.values()}
+    datasets = {key: open_data(settings) for key, settings in asked.items()}
     outcomes = []
     for name, settings in runs.items():
         folder = out / name
@@ -127,10 +128,7 @@ def name_runs(networks: Sequence[str], settings: Mapping[str, Any]) -> dict[str,
 
 
 def _data_key(settings: Settings) -> tuple[object, ...]:
-    return (
-        settings.data, settings.category, settings.reader, settings.dataset, settings.split,
-        settings.skip_missing, settings.synonyms, settings.ignore, settings.colors,
-    )  # fmt: skip
+    return settings.data, *data_options(settings).values()
 
 
 def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
