@@ -126,7 +126,5 @@ def test_like_fits_are_compared(tmp_path):
 def test_unknown_kinds_of_vectors_are_refused(run):
     with pytest.raises(ResultsError, match="wanted one of weights, patterns, whitened"):
         run.space(kind="best")
-    with pytest.raises(
-        ResultsError, match="paper fit has no patterns of task segment"
-    ):
+    with pytest.raises(ResultsError, match="paper fit has no patterns of task segment"):
         run.vectors(kind="patterns", fit="paper")
