@@ -133,7 +133,8 @@ def compile_annotations(
         # The previous holder of the lock may have compiled everything.
         found = _load(dataset, size, folder, say)
         if found is None:
-            remove_leftovers(folder)  # whoever writes here holds the lock
+            if place == folder:  # locked: nobody else writes here
+                remove_leftovers(folder)
             _compile(dataset, size, place, executor or ThreadExecutor(workers), progress, say)
             for name in (_MASKS, _PAIRS):  # in this order: with the pairs it is complete
                 (place / name).replace(folder / name)
