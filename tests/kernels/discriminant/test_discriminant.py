@@ -21,9 +21,10 @@ from net2vec.kernels.discriminant.moments import (
     Covariance,
     ForegroundSums,
     central_moments,
+    covariance_of_rest,
     sum_cells,
 )
-from net2vec.kernels.discriminant.ridge import forward_order, solve_ridge, solve_subset
+from net2vec.kernels.discriminant.ridge import RidgeFactor, forward_order, solve_subset
 from net2vec.kernels.geometry.upsample import block_means, centred_axis, upsampled
 
 import oracle
@@ -49,7 +50,8 @@ def test_weights_are_those_of_scikit_learn():
     # It takes a mean of the covariance and the unit matrix, here the matrix is added.
     strength = shrinkage / (1 - shrinkage) * np.trace(within) / 6
     difference = torch.from_numpy(x[t].mean(0) - x[~t].mean(0))
-    found = solve_ridge(torch.from_numpy(within), difference, strength) / (1 - shrinkage)
+    found = RidgeFactor(torch.from_numpy(within), strength).solve_exactly(difference)
+    found /= 1 - shrinkage
     np.testing.assert_allclose(found, model.coef_[0], rtol=1e-6)
 
 
@@ -61,7 +63,8 @@ def test_least_squares_of_coded_labels_has_the_same_direction():
     coded = np.where(t, 1 / t.mean(), -1 / (1 - t.mean()))
     wanted = np.linalg.lstsq(centred, coded, rcond=None)[0]
     moments = torch.from_numpy(np.cov(x.T, bias=True))
-    found = solve_ridge(moments, torch.from_numpy(x[t].mean(0) - x[~t].mean(0)), 0.0).numpy()
+    difference = torch.from_numpy(x[t].mean(0) - x[~t].mean(0))
+    found = RidgeFactor(moments, 0.0).solve_exactly(difference)
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
@@ -72,6 +75,19 @@ def test_forward_selection_takes_the_filter_that_helps_most(seed, filters, stren
     d = np.random.default_rng(seed).normal(size=filters)
     found = forward_order(torch.from_numpy(S), torch.from_numpy(d), strength, filters)
     assert found.tolist() == oracle.forward_selection(S, d, strength, filters)
+
+
+@pytest.mark.parametrize("strength", [0.01, 1e-8])
+def test_solutions_are_refined_to_double_precision(strength):
+    """Also where single precision leaves no positive definite matrix."""
+    generator = np.random.default_rng(6)
+    S = np.corrcoef((generator.normal(size=(90, 3)) @ generator.normal(size=(3, 40))).T)
+    d = torch.randn(2, 40, dtype=torch.float64)
+    factor = RidgeFactor(torch.from_numpy(S), strength)
+    wanted = np.linalg.solve(S + strength * np.eye(40), d.T).T
+    np.testing.assert_allclose(factor.solve(d), wanted, rtol=1e-3, atol=1e-3 * abs(wanted).max())
+    found = factor.solve_exactly(d)
+    np.testing.assert_allclose(found, wanted, atol=1e-5 * abs(wanted).max())
 
 
 def test_a_subset_is_solved_with_its_own_filters_alone():
@@ -90,6 +106,23 @@ def test_moments_of_blocks_are_those_of_all_cells():
     cells = a.reshape(-1, 3).double().numpy()
     np.testing.assert_allclose(mean, cells.mean(0), rtol=1e-6)
     np.testing.assert_allclose(second, np.cov(cells.T, bias=True), rtol=1e-5)
+
+
+def test_products_of_wide_layers_are_symmetric():
+    a = torch.randn(5, 4, 300)
+    second = central_moments([a[:3], a[3:]], a.mean((0, 1)))[1]
+    assert torch.equal(second, second.T)
+    wanted = np.cov(a.view(-1, 300).double().numpy().T, bias=True)
+    np.testing.assert_allclose(second, wanted, atol=1e-5)
+
+
+def test_the_rest_is_the_whole_less_a_part():
+    cells = correlated(7, 60, 4)
+    part, rest = cells[:45], cells[45:]
+    mean = torch.from_numpy(part.mean(0) - cells.mean(0))
+    whole, second = (torch.from_numpy(np.cov(some.T, bias=True)) for some in (cells, part))
+    found = covariance_of_rest(whole, mean, second, 45 / 60)
+    np.testing.assert_allclose(found, np.cov(rest.T, bias=True), rtol=1e-9)
 
 
 def test_a_constant_filter_has_no_scale():

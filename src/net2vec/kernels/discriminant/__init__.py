@@ -13,9 +13,10 @@ to its length it is the least-squares fit of coded labels.
 
 It is fast since sums are enough. A look at the activations of a concept's images gives d for all
 folds of a cross-validation, each fold a difference of sums, and S; solving costs K^3 / 3 for each
-strength l, whatever the number of images. Subsets of filters are least-squares problems in the same
-numbers: `forward_order` adds the filter that most improves the fit, as orthogonal matching pursuit
-does, without a look at an image.
+strength l, whatever the number of images. Factors are of single precision; the vector that is kept
+is refined to double precision. Subsets of filters are least-squares problems in the same numbers:
+`forward_order` adds the filter that most improves the fit, as orthogonal matching pursuit does,
+without a look at an image.
 
 A cell is an equal block of the image, and z is interpolated between the centres of cells.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -64,16 +62,16 @@ def bin_counts(
         limits: the lower end of the first bin and the upper end of the last.
     """
     low, high = limits
-    bounds = np.searchsorted(group, np.arange(group.max(initial=0) + 2))
-    found = np.zeros((len(bounds) - 1, 2, BINS))
+    groups = int(group.max(initial=0)) + 1
     # On a GPU weighted counts would be added in any order.
-    for counts, (first, last) in zip(found, itertools.pairwise(bounds), strict=True):
-        at = (values[first:last].flatten().cpu() - low) * (BINS / max(high - low, 1e-30))
-        bins = at.clamp_(0, BINS - 1).to(torch.int64)
-        inside = shares[first:last].flatten().cpu().double()
-        counts[0] = torch.bincount(bins, minlength=BINS)
-        counts[1] = torch.bincount(bins, inside, BINS)
-    return found
+    at = (values.cpu().flatten(1) - low) * (BINS / max(high - low, 1e-30))
+    bins = at.clamp_(0, BINS - 1).to(torch.int64) + torch.from_numpy(group)[:, None] * BINS
+    inside = shares.cpu().flatten().double()
+    counts = [
+        torch.bincount(bins.flatten(), weights, groups * BINS).double().view(groups, BINS)
+        for weights in (None, inside)
+    ]
+    return torch.stack(counts, 1).numpy()
 
 
 def lattice_values(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+# Filters of a strip of a symmetric product, of which only the lower triangle is computed, at least.
+_MIN_STRIP = 128
+_MAX_STRIPS = 8
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,37 @@ class Covariance:
         values, vectors = torch.linalg.eigh((correlation + correlation.T) / 2)
         return cls(mean, scale, correlation, (values.clamp(min=0), vectors))
 
+    def standardised(
+        self, mean: Float[Tensor, "filter"], second: Float[Tensor, "filter filter"]
+    ) -> tuple[Float[Tensor, "filter"], Float[Tensor, "filter filter"]]:
+        """Mean and covariance of some cells as those of standardised activations.
+
+        Args:
+            mean: as from `central_moments`.
+            second: likewise; its memory is overwritten.
+        """
+        return (mean - self.mean) * self.scale, second.mul_(self.scale[:, None]).mul_(self.scale)
+
+
+def covariance_of_rest(
+    whole: Float[Tensor, "filter filter"],
+    mean: Float[Tensor, "filter"],
+    second: Float[Tensor, "filter filter"],
+    share: float,
+) -> Float[Tensor, "filter filter"]:
+    """The covariance over the cells that remain where some are taken away.
+
+    Args:
+        whole: covariance over all cells.
+        mean: over the cells that are taken away, less the mean over all.
+        second: covariance over those cells; its memory is overwritten.
+        share: of all cells, that of those; below 1.
+    """
+    kept = 1 - share
+    # The remaining cells have the mean -mean * share / kept.
+    second.mul_(-share / kept).addr_(mean, mean, alpha=-share / kept**2)
+    return second.add_(whole, alpha=1 / kept)
+
 
 def central_moments(
     blocks: Iterable[Float[Tensor, "_ cell filter"]], near: Float[Tensor, "filter"]
@@ -55,14 +91,21 @@ def central_moments(
     near = near.float()
     first = torch.zeros(len(near), dtype=torch.float64)
     second = torch.zeros(len(near), len(near), dtype=torch.float64)
+    count = max(1, min(len(near) // _MIN_STRIP, _MAX_STRIPS))
+    edges = [len(near) * strip // count for strip in range(count + 1)]
+    strips = list(itertools.pairwise(edges))
     cells = 0
     for block in blocks:
         centred = block.flatten(0, 1) - near
         first += centred.new_ones(len(centred)) @ centred
-        second += centred.T @ centred
+        for begin, end in strips:
+            second[begin:end, :end] += centred[:, begin:end].T @ centred[:, :end]
         cells += len(centred)
+    for begin, end in strips:
+        second[:begin, begin:end] = second[begin:end, :begin].T
     offset = first / max(cells, 1)
-    return near.double() + offset, second / max(cells, 1) - torch.outer(offset, offset)
+    second /= max(cells, 1)
+    return near.double() + offset, second.addr_(offset, offset, alpha=-1)
 
 
 @dataclass(frozen=True)

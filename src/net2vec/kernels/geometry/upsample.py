@@ -13,14 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property, lru_cache
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
+# Axes are asked for again for every few maps; images have many sizes of their own.
+_CACHED_AXES = 64
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Axis:
     """How the outputs of one axis draw on its inputs.
 
@@ -48,14 +51,19 @@ class Axis:
 
     def matrix(self, dtype: torch.dtype = torch.float32) -> Float[Tensor, "out in"]:
         """The axis as a matrix: outputs = matrix @ inputs."""
+        return self._exact_matrix.to(dtype)
+
+    @cached_property
+    def _exact_matrix(self) -> Float64[Tensor, "out in"]:
         matrix = torch.zeros(self.outputs, self.inputs, dtype=torch.float64)
         rows = torch.arange(self.outputs)
         share = self.remainder.double() / self.denominator
         matrix[rows, self.lower] += 1 - share
         matrix[rows, self.upper] += share
-        return matrix.to(dtype)
+        return matrix
 
 
+@lru_cache(_CACHED_AXES)
 def aligned_axis(inputs: int, outputs: int) -> Axis:
     """The axis that takes `inputs` values to `outputs`, first onto first and last onto last.
 
@@ -69,6 +77,7 @@ def aligned_axis(inputs: int, outputs: int) -> Axis:
     return Axis(inputs, outputs, lower, upper, position - lower * denominator, denominator)
 
 
+@lru_cache(_CACHED_AXES)
 def centred_axis(inputs: int, outputs: int) -> Axis:
     """The axis whose inputs are the centres of equal blocks of the outputs.
 

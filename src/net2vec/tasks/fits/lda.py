@@ -28,6 +28,7 @@ class LdaFit(Fit):
     name: ClassVar[str] = "lda"
     title: ClassVar[str] = "linear discriminant"
     reads_activations: ClassVar[bool] = True
+    version: ClassVar[int] = 2
 
     def cache_key(self, task: str) -> dict[str, object]:
         """See `Fit.cache_key`; what the converged fit has learned to classify is found again."""

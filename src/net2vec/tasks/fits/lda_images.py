@@ -77,6 +77,17 @@ class ConceptImages:
         """Cells of the grid."""
         return self.grid[0] * self.grid[1]
 
+    @property
+    def training(self) -> Int[np.ndarray, "image"]:
+        """Training images that contain the concept."""
+        images: Int[np.ndarray, "image"] = self.annotations.image[self.pairs[0]]
+        return images
+
+    @property
+    def all_training(self) -> Int[np.ndarray, "image"]:
+        """All training images."""
+        return np.flatnonzero(self.annotations.is_train)
+
     def activations(self, split: int, some: Some) -> Float[Tensor, "image cell filter"]:
         """The activations of some of the images of a split."""
         if split == 0 and self._loaded is not None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
 from net2vec.data.annotations import Annotations
@@ -21,9 +21,15 @@ from net2vec.kernels.discriminant.moments import (
     Covariance,
     ForegroundSums,
     central_moments,
+    covariance_of_rest,
     sum_cells,
 )
-from net2vec.kernels.discriminant.ridge import SHRINKAGES, forward_order, solve_ridge, solve_subset
+from net2vec.kernels.discriminant.ridge import (
+    SHRINKAGES,
+    RidgeFactor,
+    forward_order,
+    solve_subset,
+)
 from net2vec.kernels.sgd.logistic import largest_weights
 from net2vec.recording import LayerRecording
 from net2vec.tasks.concept import ConceptTask
@@ -104,9 +110,10 @@ class _ConceptLearner:
         """Vectors of all filters, of subsets of the largest weights, of forward selection."""
         if not self.total.is_mixed:  # everything is the concept: there is nothing to tell apart
             return torch.zeros(1 + 2 * len(sizes), len(self.covariance.mean), dtype=torch.float64)
-        correlation = (self.covariance.correlation + self._own_correlation()) / 2
-        self.strength = self._choose_strength(correlation)
-        full = solve_ridge(correlation, self.pattern, self.strength)
+        correlation = self._correlation()
+        factor = self._choose_strength(correlation)
+        self.strength = factor.strength
+        full = factor.solve_exactly(self.pattern)
         order = forward_order(correlation, self.pattern, self.strength, max(sizes, default=0))
         filters = torch.arange(len(full))
         by_weight = [largest_weights(full, size) for size in sizes]
@@ -175,33 +182,47 @@ class _ConceptLearner:
         cells = torch.bincount(fold, minlength=folds).double() * images.cells
         return ForegroundSums(inside, everywhere, covered, cells)
 
-    def _own_correlation(self) -> Float[Tensor, "filter filter"]:
-        """The covariance of standardised activations over the training images of the concept.
+    def _correlation(self) -> Float32[Tensor, "filter filter"]:
+        """Half the covariance that all concepts share, half that of the concept's own images."""
+        own = self._own_covariance().add_(self.covariance.correlation)
+        return own.float().div_(2)
 
-        Of many images evenly spread ones are taken.
+    def _own_covariance(self) -> Float[Tensor, "filter filter"]:
+        """The covariance of standardised activations over training images that have the concept.
+
+        Of many images evenly spread ones are taken. Where most training images have the concept,
+        the others are fewer, and their part is taken from the covariance over all.
         """
-        images = np.arange(len(self.fold))
+        images, everything = self.images.training, self.images.all_training
         limit = max(_OWN_CELLS // self.images.cells, 1)
         if len(images) > limit:
-            images = images[:limit] * len(images) // limit
-        blocks = (
-            self.images.activations(0, images[some]).cpu()
-            for some in self.images.kept.blocks(len(images))
-        )
-        own = central_moments(blocks, self.covariance.mean)[1]
-        return own * self.covariance.scale[:, None] * self.covariance.scale
+            return self._covariance_over(images[np.arange(limit) * len(images) // limit])[1]
+        others = np.setdiff1d(everything, images)
+        if len(others) >= len(images):
+            return self._covariance_over(images)[1]
+        mean, second = self._covariance_over(others)
+        share = len(others) / len(everything)
+        return covariance_of_rest(self.covariance.correlation, mean, second, share)
 
-    def _choose_strength(self, correlation: Float[Tensor, "filter filter"]) -> float:
-        """The strength of the best set IoU on the cells of held-out images.
+    def _covariance_over(
+        self, images: Int[np.ndarray, "image"]
+    ) -> tuple[Float[Tensor, "filter"], Float[Tensor, "filter filter"]]:
+        kept, mean = self.images.kept, self.covariance.mean
+        blocks = (kept.of(images[some]) for some in kept.blocks(len(images)))
+        return self.covariance.standardised(*central_moments(blocks, mean))
+
+    def _choose_strength(self, correlation: Float32[Tensor, "filter filter"]) -> RidgeFactor:
+        """The strength of the best set IoU on the cells of held-out images, as a factor with it.
 
         What is judged is the whole procedure: a vector and its cut from all images but a fold.
         """
         kept = self.sums.without_each()
         folds = len(kept.cells)
         if folds < 2 or not kept.is_mixed:
-            return SHRINKAGES[-1]
+            return RidgeFactor(correlation, SHRINKAGES[-1])
         difference = self._difference(kept)
-        vectors = [solve_ridge(correlation, difference, strength) for strength in SHRINKAGES]
+        factors = [RidgeFactor(correlation, strength) for strength in SHRINKAGES]
+        vectors = [factor.solve(difference) for factor in factors]
         values = self.images.values(self._of_activations(torch.cat(vectors)))
         scores = []
         for by_fold in values.view(-1, folds, *values.shape[1:]):
@@ -213,4 +234,4 @@ class _ConceptLearner:
                 hit += inside
                 union += predicted + counts[fold, 1].sum() - inside
             scores.append(hit / max(union, 1.0))
-        return SHRINKAGES[int(np.argmax(scores))]
+        return factors[int(np.argmax(scores))]
