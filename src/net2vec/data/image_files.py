@@ -10,7 +10,9 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageFile, UnidentifiedImageError
@@ -34,21 +36,44 @@ _IRREGULAR = {
 }
 
 
+@dataclass(frozen=True)
+class ImageBytes:
+    """An image file that lies within another file, such as an archive.
+
+    Attributes:
+        name: of the file and the place in it, for messages.
+        content: the bytes of the image file.
+    """
+
+    name: str
+    content: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+
+ImageSource = Path | ImageBytes
+"""An image file, on disk or within another file."""
+
+
 @contextmanager
-def open_image(path: Path) -> Iterator[Image.Image]:
+def open_image(path: ImageSource) -> Iterator[Image.Image]:
     """Opens an image file as one of `IMAGE_FORMATS`, without loading it.
 
     Errors of Pillow within the block are turned into `DataError` too.
 
     Args:
-        path: a regular file or a symbolic link to one; reading a pipe may never end.
+        path: a regular file or a symbolic link to one (reading a pipe may never end), or the bytes
+            of one.
 
     Raises:
         DataError: if it is missing, not a regular file, of another format, too large or damaged.
     """
     try:
-        _refuse_irregular(path)
-        with Image.open(path, formats=IMAGE_FORMATS) as image:
+        if isinstance(path, Path):
+            _refuse_irregular(path)
+        content = path if isinstance(path, Path) else BytesIO(path.content)
+        with Image.open(content, formats=IMAGE_FORMATS) as image:
             yield image
     except FileNotFoundError:
         raise DataError(f"{path}: the file is missing") from None

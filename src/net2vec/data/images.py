@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from jaxtyping import Int, Integer, UInt8
 from PIL import Image, ImageOps
 
-from net2vec.data.image_files import IMAGE_FORMATS, open_image, refuse_unread_format
+from net2vec.data.image_files import (
+    IMAGE_FORMATS,
+    ImageSource,
+    open_image,
+    refuse_unread_format,
+)
 from net2vec.errors import DataError
 
 _AVIF = frozenset({".avif"})
@@ -33,7 +36,7 @@ _LOSSY_FORMATS = frozenset({"JPEG", "MPO", "AVIF"})
 _BACKGROUND = (255, 255, 255)
 
 
-def read_image(path: Path) -> Image.Image:
+def read_image(path: ImageSource) -> Image.Image:
     """Decodes an image file to RGB, upright.
 
     EXIF rotation is applied. Greyscale is repeated over the channels; 16-bit greyscale keeps its
@@ -49,7 +52,7 @@ def read_image(path: Path) -> Image.Image:
         return upright_rgb(image, path)
 
 
-def upright_rgb(image: Image.Image, path: Path | str) -> Image.Image:
+def upright_rgb(image: Image.Image, path: ImageSource | str) -> Image.Image:
     """Converts an open image as `read_image` does, without changing it.
 
     Args:
@@ -64,7 +67,7 @@ def upright_rgb(image: Image.Image, path: Path | str) -> Image.Image:
     return _as_rgb(ImageOps.exif_transpose(image), path)
 
 
-def _as_rgb(image: Image.Image, path: Path | str) -> Image.Image:
+def _as_rgb(image: Image.Image, path: ImageSource | str) -> Image.Image:
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
         layer = image.convert("RGBA")
         page = Image.new("RGBA", layer.size, (*_BACKGROUND, 255))
@@ -79,7 +82,7 @@ def _as_rgb(image: Image.Image, path: Path | str) -> Image.Image:
     raise DataError(f"{path}: pixels of kind {image.mode}; convert it to an 8-bit RGB image")
 
 
-def read_image_size(path: Path) -> tuple[int, int]:
+def read_image_size(path: ImageSource) -> tuple[int, int]:
     """The (height, width) of an image in pixels after EXIF rotation, from its header.
 
     Raises:
@@ -92,7 +95,7 @@ def read_image_size(path: Path) -> tuple[int, int]:
     return (width, height) if transposed else (height, width)
 
 
-def read_mask(path: Path, *, palettes: bool) -> np.ndarray:
+def read_mask(path: ImageSource, *, palettes: bool) -> np.ndarray:
     """Decodes a mask of class numbers or of colours.
 
     Args:
@@ -141,7 +144,7 @@ def _stored_as(image: Image.Image) -> str:
     return mode if isinstance(mode, str) else ""
 
 
-def count_values(path: Path, limit: int) -> tuple[str, int | None]:
+def count_values(path: ImageSource, limit: int) -> tuple[str, int | None]:
     """Number of distinct pixel values or colours of an image.
 
     Args:
@@ -165,7 +168,7 @@ def count_values(path: Path, limit: int) -> tuple[str, int | None]:
         return image.mode, count
 
 
-def read_color_mask(path: Path) -> UInt8[np.ndarray, "y x 3"]:
+def read_color_mask(path: ImageSource) -> UInt8[np.ndarray, "y x 3"]:
     """Decodes a mask that encodes numbers in the channels of an RGB image.
 
     Raises:
@@ -185,7 +188,7 @@ def same_shape(mask: tuple[int, ...], image: tuple[int, int]) -> bool:
 
 
 def check_mask(
-    path: Path, mask: Integer[np.ndarray, "y x *channels"], image: tuple[int, int]
+    path: ImageSource, mask: Integer[np.ndarray, "y x *channels"], image: tuple[int, int]
 ) -> None:
     """Checks that a mask has the aspect of its image of (height, width).
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from net2vec.data.files import composed, read_lines
+from net2vec.data.files import composed, read_lines, read_regular
 from net2vec.errors import DataError
 
 VOID_NAMES = frozenset(
@@ -57,15 +58,17 @@ def first_synonym(names: str) -> str:
 def read_class_names(path: Path) -> dict[int, str]:
     """Reads class names by pixel value of indexed masks.
 
-    Three forms are accepted: a name a line, counted from 0, or from -1 where the first one is
+    Four forms are accepted: a name a line, counted from 0, or from -1 where the first one is
     labelme's `__ignore__`; a number and a name a line (`7 road`, `7: road`); and the tab-separated
-    table of ADE20K scene parsing (`objectInfo150.txt`), with the first synonym of each name. Lines
-    that begin with `#` are comments.
+    table of ADE20K scene parsing (`objectInfo150.txt`), with the first synonym of each name; lines
+    that begin with `#` are comments. A JSON file (`id2label.json`) holds names by number.
 
     Raises:
         DataError: if the file cannot be read, is empty, names a value twice or one that no mask can
             hold, or has numbers on most but not all lines.
     """
+    if path.suffix == ".json":
+        return _read_json_names(path)
     lines = {
         number: line.strip()
         for number, line in enumerate(read_lines(path), start=1)
@@ -103,6 +106,17 @@ def read_class_names(path: Path) -> dict[int, str]:
             raise DataError(f"{path}: the value {value} is named twice")
         found[value] = match[2]
     return found
+
+
+def _read_json_names(path: Path) -> dict[int, str]:
+    try:
+        found = json.loads(read_regular(path))
+        found = found.get("id2label", found)
+        return {_value(path, str(int(key))): str(name) for key, name in found.items()}
+    except (OSError, ValueError, AttributeError, RecursionError):
+        raise DataError(
+            f'{path}: wanted a table of class names by number, as in {{"1": "road"}}'
+        ) from None
 
 
 def _value(path: Path, digits: str) -> int:

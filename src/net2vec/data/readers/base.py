@@ -15,6 +15,7 @@ from PIL import Image
 from net2vec.data.checked import annotation_of, image_of
 from net2vec.data.description import Description
 from net2vec.data.files import refuse_links_out
+from net2vec.data.image_files import ImageSource
 from net2vec.data.images import read_image, read_image_size
 from net2vec.data.left_out import LeftOut
 from net2vec.data.protocol import Annotation, ProbeDataset
@@ -104,11 +105,11 @@ class Reader(ABC):
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""
-        return read_image(self._image_path(index))
+        return read_image(self._image_source(index))
 
     def image_size(self, index: int) -> tuple[int, int]:
         """(height, width) of the image at `index`, from its header."""
-        return read_image_size(self._image_path(index))
+        return read_image_size(self._image_source(index))
 
     def split_taken(self, drawn: int) -> tuple[str, str]:
         """A pair of `taken`: where the splits are from, given how many images were drawn."""
@@ -123,7 +124,8 @@ class Reader(ABC):
         )  # fmt: skip
         return "splits", f"{stated}{how} ({drawn} of {len(self.images)} images)"
 
-    def _image_path(self, index: int) -> Path:
+    def _image_source(self, index: int) -> ImageSource:
+        """The file of the image at `index`; a subclass may have it within another file."""
         path = self.root / self.images[index]
         refuse_links_out(self.folder, path)
         return path

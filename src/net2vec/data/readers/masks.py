@@ -3,48 +3,30 @@
 An image and a mask of the same stem belong together. They are in two folders (`images` and `masks`,
 or other names in `net2vec.data.readers.mask_folders`), with or without folders of the splits around
 or inside them; in `train` and `trainannot`; or in one folder, as `0.jpg` and `0_mask.png`. A text
-file names the pixel values (`net2vec.data.labels`) or colours (`net2vec.data.color_lists`).
+file names the pixel values or colours (`net2vec.data.readers.mask_classes`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from net2vec.data.color_lists import Color, ColorTable, read_color_list, show
 from net2vec.data.description import DATASET_FILE, Description
-from net2vec.data.files import digest_files, inner_folders, refuse_links_out
-from net2vec.data.images import check_mask, read_mask
-from net2vec.data.labels import concept_name, number_names, read_class_names
+from net2vec.data.files import digest_files, refuse_links_out
+from net2vec.data.images import read_mask
 from net2vec.data.left_out import LeftOut, count_left_out
-from net2vec.data.protocol import SPLITS, TRAIN, Annotation, Plane
-from net2vec.data.readers.base import Evidence, Reader, label_table, look_up
+from net2vec.data.protocol import SPLITS, Annotation, Plane
+from net2vec.data.readers.base import Evidence, Reader
+from net2vec.data.readers.mask_classes import NAME_FILES, VOID_VALUES, MaskClasses
 from net2vec.data.readers.mask_folders import unread_masks
 from net2vec.data.readers.pairing import normal_stem, pair_found, pair_stated, why_no_pair
 from net2vec.data.readers.split_lists import SplitLists
-from net2vec.data.splits import TEST, split_in_path
+from net2vec.data.splits import TEST
 from net2vec.errors import DataError
-
-VOID_VALUES = (255, 65535)
-"""Pixel values that mean "not annotated", as 0 does, unless they have a name."""
-
-NAME_FILES = (
-    *("classes.txt", "class_names.txt", "labels.txt", "names.txt", "objectInfo150.txt"),
-    "_classes.csv",  # Roboflow, in the folders of the splits
-)
-"""Files of class names; the first one that exists is read."""
-
-COLOR_FILES = (
-    *("labelmap.txt", "label_colors.txt", "class_dict.csv", "class_dict_seg.csv"),
-    *("colors.txt", "colormap.txt"),
-)
-"""Files of colours by class; the first one that exists is read."""
-
-_BLACK = (0, 0, 0)
 
 _VOC = (
     "background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse "
@@ -105,19 +87,13 @@ class MaskDataset(Reader):
             raise DataError(f"{self.folder}: {self._why_none()}")
         self._rule.check_used((*self._masks, *self._list_names()), str(self.folder))
         self.splits = tuple(splits[image] or "" for image in self.images)
-        self._source = ""
-        self._names, colors = self._read_names()
-        self.labels, numbers = number_names([*self._names.values(), *map(concept_name, colors)])
-        # 0 and the void values mean "not annotated" unless they have a name.
-        usual, named = dict.fromkeys((0, *VOID_VALUES), 0), self._names.items()
-        values = {value: numbers[name] for value, name in named}
-        if self.stated.void is None:
-            self._table = label_table(usual | values)
-        else:
-            self._table = label_table({0: -1} | values | dict.fromkeys(self.stated.void, 0))
-        labels = {color: numbers[concept_name(name)] for name, color in colors.items()}
-        self._colors: dict[Color, int] = {_BLACK: 0} | labels
-        self._color_table = ColorTable(self._colors) if colors else None
+        self._classes = MaskClasses.stated(
+            self.folder,
+            self.stated,
+            published_names(self._pairing.folders),
+            f", or have `net2vec data describe` begin a {DATASET_FILE}",
+        )
+        self.labels = self._classes.labels
 
     @classmethod
     def examine(cls, folder: Path) -> Evidence:
@@ -133,31 +109,14 @@ class MaskDataset(Reader):
     def digest(self) -> str:
         """Digest of class names, category, splits, images and masks."""
         files = (file for image in self.images for file in (image, self._masks[image]))
-        # `labels` does not say which pixel value has which name.
-        settings = (self.categories, self.labels, self.splits, self._table.tobytes())
-        colored = (*settings, self._colors) if self._color_table else settings
-        return digest_files(self.folder, (), files, colored)
+        settings = (self.categories, self.labels, self.splits, *self._classes.settings)
+        return digest_files(self.folder, (), files, settings)
 
     def annotation(self, index: int) -> Annotation:
         """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
         path = self.folder / self._masks[self.images[index]]
         refuse_links_out(self.folder, path)
-        mask = read_mask(path, palettes=self._color_table is not None and not self._names)
-        if mask.ndim == 2:
-            labels, value = look_up(self._table, mask)
-            unknown = None if value is None else f"value {value}"
-        elif self._color_table is not None:
-            labels, color = self._color_table.look_up(mask)
-            unknown = None if color is None else f"colour {show(color)}"
-        else:
-            raise DataError(
-                f"{path}: pixels of kind RGB; a mask of class numbers is a palette or greyscale "
-                f"image; for one of colours write {COLOR_FILES[0]}, a name and a colour a line, as "
-                f"in `road 128 64 128`"
-            )
-        if unknown is not None:
-            raise DataError(f"{path}: the {unknown} has no name in {self._source}")
-        check_mask(path, mask, self.image_size(index))
+        labels = self._classes.label_map(path, self.image_size(index))
         return Annotation((Plane(self.categories[0], labels),))
 
     def faults(self) -> Iterator[str]:
@@ -177,11 +136,12 @@ class MaskDataset(Reader):
             mask = read_mask(self.folder / self._masks[image], palettes=False)
             present.update(np.unique(mask).tolist() if mask.ndim == 2 else ())
         for value in VOID_VALUES:
-            if value in present and value not in self._names:
-                is_file = self._names_file is not None
+            if value in present and value not in self._classes.names:
+                source = self._classes.source
+                named = DATASET_FILE not in source and "published" not in source
                 return (
                     f"value {value} counts as void; name it in "
-                    f"{self._source if is_file else NAME_FILES[0]} to make it a concept, each line "
+                    f"{source if named else NAME_FILES[0]} to make it a concept, each line "
                     f"with its number, as in `{value} cat`"
                 )
         return "all masks are 0" if present == {0} else ""
@@ -192,7 +152,7 @@ class MaskDataset(Reader):
         lone = sorted(self._pairing.lone_images)
         images = sorted([*self._masks, *lone])
         split = {image: self._split(image) for image in images}
-        names = [name for name in self._names.values() if name]
+        names = list(filter(None, self._classes.names.values()))
         repeated = [name for place, name in enumerate(names) if name in names[:place]]
         reasons = {
             "no mask of the same name": [image for image in lone if split[image] in SPLITS],
@@ -215,15 +175,15 @@ class MaskDataset(Reader):
         """Folders of images and masks, names, void values and lists of splits."""
         pairs = zip(*self._pairing.folders, strict=True)
         images, masks = (", ".join(dict.fromkeys(names)) for names in pairs)
-        kind = "colours" if self._color_table and not self._names else "class numbers"
-        void = np.flatnonzero(self._table == 0).tolist()
+        kind = self._classes.kind
+        void = ", ".join(map(str, self._classes.void_values))
         lists = [path.relative_to(self.folder).as_posix() for path in self._lists.names]
         drawn = 0 if self._lists else sum(self._rule.of(image) is None for image in self.images)
         return [
             ("images", images),
             ("masks", f"{masks} ({kind})"),
-            ("names", f"{self._source} ({len(self.labels) - 1} concepts)"),
-            *([("void values", ", ".join(map(str, void)))] if kind == "class numbers" else []),
+            ("names", f"{self._classes.source} ({len(self.labels) - 1} concepts)"),
+            *([("void values", void)] if kind == "class numbers" else []),
             *([("lists", ", ".join(lists))] if lists and not self._rule.listed else []),
             self.split_taken(drawn),
         ]
@@ -253,40 +213,6 @@ class MaskDataset(Reader):
             return self._rule.of(f"{listed}/") or self._rule.draw(file)
         return self._rule.of(file) or self._rule.draw(file)
 
-    def _read_names(self) -> tuple[dict[int, str], Mapping[str, Color]]:
-        """Class names by pixel value (empty for void), and colours by class name."""
-        stated, colors = self.stated, self.stated.colors
-        names = stated.classes
-        if names is None and colors is None:
-            names, colors = names_beside(self.folder)
-        self._source = " and ".join(
-            one.name if isinstance(one, Path) else DATASET_FILE for one in (names, colors) if one
-        )
-        listed = self._read_colors(colors) if isinstance(colors, Path) else colors or {}
-        self._names_file = names if isinstance(names, Path) else None
-        if isinstance(names, Path):
-            names = read_class_names(names)
-        if names is None and not listed:
-            published = published_names(self._pairing.folders)
-            if published is None:
-                raise DataError(
-                    f"{self.folder}: pixel values have no names; write classes.txt, a name a line "
-                    f"from 0, or a number and a name as in `255 cat`, or have `net2vec data "
-                    f"describe` begin a {DATASET_FILE}"
-                )
-            self._source, names = (
-                f"the published names of {published[0]}",
-                dict(enumerate(published[1])),
-            )
-        return {value: concept_name(name) for value, name in (names or {}).items()}, listed
-
-    def _read_colors(self, path: Path) -> Mapping[str, Color]:
-        if listed := read_color_list(path):
-            return listed
-        raise DataError(
-            f"{path}: wanted a name and a colour a line, as in `road 128 64 128` or `road #804080`"
-        )
-
 
 def published_names(folders: Sequence[tuple[str, str]]) -> tuple[str, Sequence[str]] | None:
     """Name of a published folder of masks, and its class names; None if there is none.
@@ -299,23 +225,3 @@ def published_names(folders: Sequence[tuple[str, str]]) -> tuple[str, Sequence[s
         if name.lower() in _PUBLISHED_NAMES:
             return name, _PUBLISHED_NAMES[name.lower()]
     return None
-
-
-def names_beside(folder: Path) -> tuple[Path | None, Path | None]:
-    """The files of names and of colours in a dataset's folder or that of its training images.
-
-    Raises:
-        DataError: if one is a link out of the dataset.
-    """
-    splits = (path for name, path in inner_folders(folder).items() if split_in_path(name) == TRAIN)
-    places = (folder, *splits)
-    names, colors = (
-        next((p / name for p in places for name in files if (p / name).is_file()), None)
-        for files in (NAME_FILES, COLOR_FILES)
-    )
-    for file in filter(None, (names, colors)):
-        refuse_links_out(folder, file)
-    # A list of classes may be one of colours.
-    if names is not None and colors is None and read_color_list(names):
-        return None, names
-    return names, colors

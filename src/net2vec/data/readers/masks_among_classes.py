@@ -25,8 +25,8 @@ from net2vec.data.images import (
     read_image_size,
     same_shape,
 )
+from net2vec.data.readers.mask_classes import NAME_FILES
 from net2vec.data.readers.mask_folders import MASK_SUFFIXES
-from net2vec.data.readers.masks import NAME_FILES
 from net2vec.data.readers.split_lists import IMAGE_SETS
 from net2vec.data.splits import split_in_path
 from net2vec.errors import DataError

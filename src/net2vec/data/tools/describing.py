@@ -17,7 +17,8 @@ from net2vec.data.images import IMAGE_SUFFIXES, read_mask
 from net2vec.data.labels import printable
 from net2vec.data.opening import existing_folder, readable
 from net2vec.data.readers import MaskDataset, Reader
-from net2vec.data.readers.masks import VOID_VALUES, names_beside, published_names
+from net2vec.data.readers.mask_classes import VOID_VALUES, names_beside
+from net2vec.data.readers.masks import published_names
 from net2vec.data.readers.pairing import Pairing, normal_stem, pair_found
 from net2vec.data.recognition import Finding, examine, reader_of
 from net2vec.data.splits import split_in_path

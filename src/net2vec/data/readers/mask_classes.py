@@ -1,0 +1,186 @@
+"""What the pixel values or colours of masks mean, and the files beside a dataset that say so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Integer
+
+from net2vec.data.color_lists import Color, ColorTable, read_color_list, show
+from net2vec.data.description import DATASET_FILE, Description
+from net2vec.data.files import inner_folders, refuse_links_out
+from net2vec.data.image_files import ImageSource
+from net2vec.data.images import check_mask, read_mask
+from net2vec.data.labels import concept_name, number_names, read_class_names
+from net2vec.data.protocol import TRAIN
+from net2vec.data.readers.base import label_table, look_up
+from net2vec.data.splits import split_in_path
+from net2vec.errors import DataError
+
+VOID_VALUES = (255, 65535)
+"""Pixel values that mean "not annotated", as 0 does, unless they have a name."""
+
+NAME_FILES = (
+    *("classes.txt", "class_names.txt", "labels.txt", "names.txt", "objectInfo150.txt"),
+    "id2label.json",  # Hugging Face
+    "_classes.csv",  # Roboflow, in the folders of the splits
+)
+"""Files of class names; the first one that exists is read."""
+
+COLOR_FILES = (
+    *("labelmap.txt", "label_colors.txt", "class_dict.csv", "class_dict_seg.csv"),
+    *("colors.txt", "colormap.txt"),
+)
+"""Files of colours by class; the first one that exists is read."""
+
+_BLACK = (0, 0, 0)
+
+
+class MaskClasses:
+    """Class names by pixel value, by colour or both.
+
+    Args:
+        names: class names by pixel value.
+        colors: colours by class name.
+        void: pixel values that mean "not annotated"; by default 0 and `VOID_VALUES`, unless they
+            have a name.
+        source: where the names are from, for messages.
+
+    Attributes:
+        names: class names by pixel value, empty for void.
+        labels: names by label number; the first is the empty string.
+        source: as given.
+        settings: all that decides what a mask means, for digests.
+    """
+
+    def __init__(
+        self,
+        names: Mapping[int, str],
+        colors: Mapping[str, Color],
+        void: Sequence[int] | None,
+        source: str,
+    ) -> None:
+        self.source = source
+        self.names = {value: concept_name(name) for value, name in names.items()}
+        self.labels, numbers = number_names([*self.names.values(), *map(concept_name, colors)])
+        values = {value: numbers[name] for value, name in self.names.items()}
+        if void is None:
+            self._table = label_table(dict.fromkeys((0, *VOID_VALUES), 0) | values)
+        else:
+            self._table = label_table({0: -1} | values | dict.fromkeys(void, 0))
+        by_color = {color: numbers[concept_name(name)] for name, color in colors.items()}
+        by_color = {_BLACK: 0} | by_color
+        self._color_table = ColorTable(by_color) if colors else None
+        # `labels` does not say which pixel value has which name.
+        self.settings: tuple[object, ...] = (
+            self._table.tobytes(),
+            *([by_color] if colors else []),
+        )
+
+    @classmethod
+    def stated(
+        cls,
+        folder: Path,
+        stated: Description,
+        published: tuple[str, Sequence[str]] | None = None,
+        otherwise: str = "",
+    ) -> MaskClasses:
+        """The classes that the user states, or that files beside a dataset name.
+
+        Args:
+            folder: the dataset's.
+            stated: what the user states of it.
+            published: a name of masks whose class names are published, and these, for folders
+                without such a file.
+            otherwise: what else can be done where nothing names the classes, for the message.
+
+        Raises:
+            DataError: if nothing names them, or a file of them is invalid.
+        """
+        names, colors = stated.classes, stated.colors
+        if names is None and colors is None:
+            names, colors = names_beside(folder)
+        source = " and ".join(
+            one.name if isinstance(one, Path) else DATASET_FILE for one in (names, colors) if one
+        )
+        listed = _read_colors(colors) if isinstance(colors, Path) else colors or {}
+        if isinstance(names, Path):
+            names = read_class_names(names)
+        if names is None and not listed:
+            if published is None:
+                raise DataError(
+                    f"{folder}: pixel values have no names; write {NAME_FILES[0]}, a name a line "
+                    f"from 0, or a number and a name as in `255 cat`{otherwise}"
+                )
+            source, names = f"the published names of {published[0]}", dict(enumerate(published[1]))
+        return cls(names or {}, listed, stated.void, source)
+
+    @property
+    def kind(self) -> str:
+        """What masks hold, in words."""
+        return "colours" if self._color_table and not self.names else "class numbers"
+
+    @property
+    def void_values(self) -> list[int]:
+        """Pixel values that mean nothing."""
+        void: list[int] = np.flatnonzero(self._table == 0).tolist()
+        return void
+
+    def label_map(self, file: ImageSource, image: tuple[int, int]) -> Integer[np.ndarray, "y x"]:
+        """The label number of each pixel of a mask.
+
+        Args:
+            file: the mask.
+            image: (height, width) of its image.
+
+        Raises:
+            DataError: if the mask cannot be read, has another shape than its image or holds a value
+                or colour that has no name.
+        """
+        mask = read_mask(file, palettes=self._color_table is not None and not self.names)
+        if mask.ndim == 2:
+            labels, value = look_up(self._table, mask)
+            unknown = None if value is None else f"value {value}"
+        elif self._color_table is not None:
+            labels, color = self._color_table.look_up(mask)
+            unknown = None if color is None else f"colour {show(color)}"
+        else:
+            raise DataError(
+                f"{file}: pixels of kind RGB; a mask of class numbers is a palette or greyscale "
+                f"image; for one of colours write {COLOR_FILES[0]}, a name and a colour a line, as "
+                f"in `road 128 64 128`"
+            )
+        if unknown is not None:
+            raise DataError(f"{file}: the {unknown} has no name in {self.source}")
+        check_mask(file, mask, image)
+        return labels
+
+
+def names_beside(folder: Path) -> tuple[Path | None, Path | None]:
+    """The files of names and of colours in a dataset's folder or that of its training images.
+
+    Raises:
+        DataError: if one is a link out of the dataset.
+    """
+    splits = (path for name, path in inner_folders(folder).items() if split_in_path(name) == TRAIN)
+    places = (folder, *splits)
+    names, colors = (
+        next((p / name for p in places for name in files if (p / name).is_file()), None)
+        for files in (NAME_FILES, COLOR_FILES)
+    )
+    for file in filter(None, (names, colors)):
+        refuse_links_out(folder, file)
+    # A list of classes may be one of colours.
+    if names is not None and colors is None and names.suffix != ".json" and read_color_list(names):
+        return None, names
+    return names, colors
+
+
+def _read_colors(path: Path) -> Mapping[str, Color]:
+    if listed := read_color_list(path):
+        return listed
+    raise DataError(
+        f"{path}: wanted a name and a colour a line, as in `road 128 64 128` or `road #804080`"
+    )
