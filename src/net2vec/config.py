@@ -122,7 +122,8 @@ class Settings:
         repeated=True,
     )
     data: tuple[str, ...] = declare(
-        "Probe dataset: diorama, or a folder of annotated images; several are joined",
+        "Probe dataset: diorama, a folder of annotated images, or hf:ORG/NAME[:SPLIT] of the "
+        "Hugging Face hub; several are joined",
         PROBE,
         unit="data",
         repeated=True,

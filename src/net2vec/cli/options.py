@@ -37,7 +37,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 Sources = Annotated[
     list[str],
-    typer.Argument(metavar="DATA...", help="diorama, or folders; several are joined."),
+    typer.Argument(metavar="DATA...", help="diorama, folders or hf:ORG/NAME; several are joined."),
 ]
 Device = Annotated[str, setting("device")]
 

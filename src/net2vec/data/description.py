@@ -28,8 +28,11 @@ class Description:
     Attributes:
         reader: layout, by the name of its reader.
         category: category of the classes of masks or class folders.
+        subset: part of a table: a configuration, a split of it, or `CONFIGURATION/SPLIT`.
         images, masks: folders, or patterns (`photos/*/*.jpg`), relative to the dataset's folder.
-            What the wildcards match is what an image and its mask have in common.
+            What the wildcards match is what an image and its mask have in common. Of a table, its
+            columns.
+        label: the column of a table with the classes of whole images.
         image_suffix, mask_suffix: endings of names before the extension, which are not in common.
         classes: the file of class names, or their names by pixel value.
         colors: the file of colours, or the colours of pixels by class name.
@@ -39,8 +42,10 @@ class Description:
 
     reader: str | None = None
     category: str | None = None
+    subset: str | None = None
     images: tuple[str, ...] = ()
     masks: tuple[str, ...] = ()
+    label: str | None = None
     image_suffix: str = ""
     mask_suffix: str = ""
     classes: Path | Mapping[int, str] | None = None
@@ -83,8 +88,6 @@ class Description:
             DataError: if a key is unknown, or a value is of the wrong kind.
         """
         check_keys(values, [entry.name for entry in fields(cls)], str(source))
-        if (values.get("masks") is None) != (values.get("images") is None):
-            raise DataError(f"{source}: states only one of images and masks; wanted both")
         where = _Where(source, folder)
         return cls(**{key: _CONVERTERS[key](value, where, key) for key, value in values.items()})
 
@@ -242,8 +245,10 @@ def _reason(fault: Exception) -> str:
 _CONVERTERS: dict[str, Callable[[Any, _Where, str], Any]] = {
     "reader": _text,
     "category": _text,
+    "subset": _text,
     "images": _patterns,
     "masks": _patterns,
+    "label": _text,
     "image_suffix": _suffix,
     "mask_suffix": _suffix,
     "classes": _classes,

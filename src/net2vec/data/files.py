@@ -86,6 +86,15 @@ def _leaves(dataset: Path, path: Path) -> bool:
     return not is_inside and not os.environ.get(FOLLOW_LINKS)
 
 
+def root_of_links(dataset: Path) -> Path:
+    """The folder that a dataset's links may lead to: its own, or, in the hub's cache, the
+    repository's, where the files of all snapshots lie in `blobs`.
+    """
+    is_snapshot = dataset.parent.name == "snapshots"
+    repository = dataset.parent.parent
+    return repository if is_snapshot and (repository / "blobs").is_dir() else dataset
+
+
 def read_regular(path: Path) -> bytes:
     """The bytes of a regular file; reading a pipe may never end.
 

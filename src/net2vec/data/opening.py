@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from net2vec.data import hub
 from net2vec.data.description import Description
 from net2vec.data.files import refuse_undecoded
 from net2vec.data.labels import concept_name, read_synonyms
 from net2vec.data.left_out import LeftOut
 from net2vec.data.optional import left_out_of
 from net2vec.data.protocol import TRAIN, VAL, ProbeDataset
+from net2vec.data.readers import ParquetDataset
 from net2vec.data.recognition import Recognised, recognise
 from net2vec.data.splits import SplitRule
 from net2vec.data.views import (
@@ -42,13 +44,13 @@ def open_dataset(
     dataset: Description | Path | str | None = None,
     split: str | None = None,
 ) -> ProbeDataset:
-    """Opens `diorama` or a folder, without reading its images.
+    """Opens `diorama`, a folder or a dataset of the hub, without reading its images.
 
     A folder's layout is recognised or stated. A folder that contains only one other folder stands
     for that one, as archives are unpacked.
 
     Args:
-        source: `diorama` or a folder.
+        source: `diorama`, a folder, or `hf:ORG/NAME`, which is fetched (`net2vec.data.hub`).
         category: category of the classes of indexed masks or class folders ("material", "scene",
             ...), if the layout does not determine it.
         reader: name of the layout ("masks", "classes", "COCO", ...), where it is not clear.
@@ -154,7 +156,7 @@ def recognise_source(
     """The reader of a folder with all that is stated of it.
 
     Args:
-        source: the folder.
+        source: the folder, or a dataset of the hub.
         category: as for `open_dataset`; not used if the layout determines it.
         reader: as for `open_dataset`.
         dataset: likewise.
@@ -163,11 +165,35 @@ def recognise_source(
     Raises:
         DataError: as `open_dataset`.
     """
+    if hub.is_on_hub(source):
+        return _recognise_on_hub(str(source), category, reader, dataset, split)
     folder = existing_folder(source)
     with readable(folder):
         if isinstance(dataset, Path | str):
             dataset = Description.read(Path(dataset).expanduser(), folder)
-        recognised = recognise(folder, dataset, reader)
+        return _with_options(recognise(folder, dataset, reader), category, split)
+
+
+def _recognise_on_hub(
+    source: str,
+    category: str | None,
+    reader: str | None,
+    dataset: Description | Path | str | None,
+    split: str | None,
+) -> Recognised:
+    stated = dataset if isinstance(dataset, Description) else Description()
+    if isinstance(dataset, Path | str):
+        stated = Description.read(Path(dataset).expanduser())
+    if split is not None:
+        stated = replace(stated, splits=SplitRule.parse(split))
+    snapshot = hub.fetch(source, stated)
+    stated = replace(stated, subset=snapshot.subset or stated.subset)
+    found = recognise(snapshot.folder, stated, reader or stated.reader or ParquetDataset.layout)
+    return _with_options(replace(found, origin=snapshot.reading), category, split)
+
+
+def _with_options(recognised: Recognised, category: str | None, split: str | None) -> Recognised:
+    """What is recognised, with options of the command line in the place of a description's."""
     stated = recognised.stated
     if category is not None and "category" in recognised.reader.takes:
         stated = replace(stated, category=category)
@@ -233,4 +259,4 @@ def _no_such_folder(folder: Path) -> str:
     siblings = [path.name for path in folder.parent.glob("*") if path.is_dir()]
     close = difflib.get_close_matches(folder.name, [DIORAMA, *siblings], n=3)
     hint = f"; did you mean {' or '.join(close)}?" if close else ""
-    return f"{folder}: no such dataset; name '{DIORAMA}' or a folder{hint}"
+    return f"{folder}: no such dataset; name '{DIORAMA}', a folder or hf:ORG/NAME{hint}"

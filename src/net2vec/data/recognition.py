@@ -48,6 +48,7 @@ class Recognised:
         stated: what the user states of the dataset.
         because: why it was chosen.
         others: other readings, which were passed over.
+        origin: where the folder was fetched from, as pairs of `Reader.reading`.
     """
 
     reader: type[Reader]
@@ -55,6 +56,7 @@ class Recognised:
     stated: Description
     because: str
     others: tuple[str, ...] = ()
+    origin: tuple[tuple[str, str], ...] = ()
 
     def open(self, *, for_check: bool = False) -> Reader:
         """Opens the dataset; with `for_check` one with faults too where possible.
@@ -70,6 +72,7 @@ class Recognised:
         else:  # other packages' readers need no such argument
             dataset = self.reader(self.folder)
         dataset.reading = [
+            *self.origin,
             ("folder", str(self.folder)),
             ("read as", f"{self.reader.layout}: {self.because}"),
             *(("not read as", other) for other in self.others),
@@ -95,7 +98,9 @@ def recognise(
     if stated is None:
         stated, folder = _described(folder)
         source = f"as {DATASET_FILE} states"
-    name = reader or stated.reader or (MaskDataset.layout if stated.masks else None)
+    name = reader or stated.reader
+    if name is None and stated.masks and not _holds_table(folder):
+        name = MaskDataset.layout
     if name is None:
         chosen, others = _decide(folder)
         if chosen.evidence.found == (DATASET_FILE,):
@@ -145,6 +150,12 @@ def check_taken(reader: type[Reader], stated: Description, folder: Path) -> None
         )
 
 
+def _holds_table(folder: Path) -> bool:
+    """Whether what is stated as masks may be a column, not folders."""
+    tables = [reader for reader in known_readers() if "label" in reader.takes]
+    return any(finding.evidence.found for finding in _findings(tables, _levels(folder)))
+
+
 def _described(folder: Path) -> tuple[Description, Path]:
     """The description in a folder or in the only one within it, and that folder."""
     for path in _levels(folder):
@@ -184,13 +195,19 @@ def _decide(folder: Path) -> tuple[Finding, list[Finding]]:
 
 
 def _findings(readers: Sequence[type[Reader]], levels: Sequence[Path]) -> Iterator[Finding]:
-    """What each reader found at the innermost level at which it found anything."""
+    """What each reader found at the innermost, or outermost, level at which it found anything."""
     for reader in readers:
         # A class folder within an outer folder is not named after the latter.
-        places = levels[-1:] if reader.is_fallback else levels[::-1]
-        found = [Finding(reader, path, reader.examine(path)) for path in places]
-        told = [finding for finding in found if finding.evidence.found]
-        yield from (told or [one for one in found if one.evidence.against])[:1]
+        places = levels[-1:] if reader.is_fallback else levels[:: 1 if reader.is_outermost else -1]
+        against = []
+        for path in places:
+            finding = Finding(reader, path, reader.examine(path))
+            if finding.evidence.found:
+                yield finding
+                break
+            against += [finding] if finding.evidence.against else []
+        else:
+            yield from against[:1]
 
 
 def _levels(folder: Path) -> list[Path]:

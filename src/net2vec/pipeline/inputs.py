@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,6 +16,7 @@ from torch import Tensor
 from net2vec.config import Settings
 from net2vec.core.devices import torch_device
 from net2vec.data import ProbeDataset, open_datasets
+from net2vec.data.hub import at_revision
 from net2vec.data.opening import DIORAMA, split_fault
 from net2vec.errors import ConfigError, DataError, NetworkError
 from net2vec.networks import (
@@ -126,6 +127,18 @@ def open_data(settings: Settings) -> ProbeDataset:
     if fault := split_fault(dataset):
         raise DataError(f"{dataset.name}: {fault}")
     return dataset
+
+
+def as_probed(settings: Settings, provenance: Mapping[str, Any]) -> Settings:
+    """The settings of a run, with datasets of the hub at the revisions that it probed.
+
+    Args:
+        settings: the run's.
+        provenance: the run's, which holds the revisions.
+    """
+    taken = provenance.get("data", {}).get("taken", ())
+    sources = [source for what, source in taken if str(what).endswith("source")]
+    return replace(settings, data=tuple(at_revision(name, sources) for name in settings.data))
 
 
 def data_options(settings: Settings) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from net2vec.networks import Network
 from net2vec.pipeline.folder import SETTINGS
 from net2vec.pipeline.inputs import (
     Inputs,
+    as_probed,
     default_workers,
     open_inputs,
     probe_batch,
@@ -160,7 +161,7 @@ class _Viewer:
         trust: bool,
         say: Say,
     ) -> _Viewer:
-        settings = Settings.from_toml(folder / SETTINGS)
+        settings = as_probed(Settings.from_toml(folder / SETTINGS), run.provenance)
         if network is None:
             refuse_code(settings.network, folder, trust=trust)
         inputs = open_inputs(settings, network, dataset)

@@ -6,12 +6,14 @@ from net2vec.data.readers.broden import BrodenDataset
 from net2vec.data.readers.coco import CocoDataset
 from net2vec.data.readers.folders import FolderDataset
 from net2vec.data.readers.masks import MaskDataset
+from net2vec.data.readers.parquet import ParquetDataset
 
 READERS: tuple[type[Reader], ...] = (
     BrodenDataset,
     Ade20kDataset,
     CocoDataset,
     MaskDataset,
+    ParquetDataset,
     FolderDataset,
 )
 """The built-in readers, class folders, a fallback, last."""
@@ -24,5 +26,6 @@ __all__ = [
     "Evidence",
     "FolderDataset",
     "MaskDataset",
+    "ParquetDataset",
     "Reader",
 ]

@@ -14,7 +14,7 @@ from PIL import Image
 
 from net2vec.data.checked import annotation_of, image_of
 from net2vec.data.description import Description
-from net2vec.data.files import refuse_links_out
+from net2vec.data.files import refuse_links_out, root_of_links
 from net2vec.data.image_files import ImageSource
 from net2vec.data.images import read_image, read_image_size
 from net2vec.data.left_out import LeftOut
@@ -57,6 +57,8 @@ class Reader(ABC):
         takes: fields of `Description` that the reader asks for; others are refused.
         is_fallback: whether the reader recognises nearly any folder of images, so that all other
             readers take precedence over it.
+        is_outermost: whether of a folder and the only one in it, which both have the layout, the
+            outer one is the dataset's, since files that describe it lie there.
         folder: the dataset's.
         root: the folder that the names in `images` are relative to.
         name, labels, categories, images, splits: as in `ProbeDataset`.
@@ -71,6 +73,7 @@ class Reader(ABC):
     marks: ClassVar[str]
     takes: ClassVar[frozenset[str]] = frozenset()
     is_fallback: ClassVar[bool] = False
+    is_outermost: ClassVar[bool] = False
 
     labels: Sequence[str]
     categories: Sequence[str]
@@ -81,8 +84,12 @@ class Reader(ABC):
         self.folder = self.root = Path(folder)
         self.stated = stated or Description()
         self.reading: Sequence[tuple[str, str]] = ()
+        place = self.folder.resolve()
+        repository = root_of_links(place)
+        # In the hub's cache the folder is called as a commit, and the one around it ORG--NAME.
+        name = place.name if repository == place else repository.name.rpartition("--")[2]
         # A name that is not UTF-8 could not be printed.
-        self.name = self.folder.resolve().name.encode(errors="replace").decode()
+        self.name = name.encode(errors="replace").decode()
 
     @classmethod
     @abstractmethod

@@ -86,6 +86,7 @@ class MaskClasses:
         stated: Description,
         published: tuple[str, Sequence[str]] | None = None,
         otherwise: str = "",
+        within: Path | None = None,
     ) -> MaskClasses:
         """The classes that the user states, or that files beside a dataset name.
 
@@ -95,13 +96,14 @@ class MaskClasses:
             published: a name of masks whose class names are published, and these, for folders
                 without such a file.
             otherwise: what else can be done where nothing names the classes, for the message.
+            within: the folder that links must not leave, by default the dataset's.
 
         Raises:
             DataError: if nothing names them, or a file of them is invalid.
         """
         names, colors = stated.classes, stated.colors
         if names is None and colors is None:
-            names, colors = names_beside(folder)
+            names, colors = names_beside(folder, within)
         source = " and ".join(
             one.name if isinstance(one, Path) else DATASET_FILE for one in (names, colors) if one
         )
@@ -158,8 +160,12 @@ class MaskClasses:
         return labels
 
 
-def names_beside(folder: Path) -> tuple[Path | None, Path | None]:
+def names_beside(folder: Path, within: Path | None = None) -> tuple[Path | None, Path | None]:
     """The files of names and of colours in a dataset's folder or that of its training images.
+
+    Args:
+        folder: the dataset's.
+        within: the folder that links must not leave, by default the dataset's.
 
     Raises:
         DataError: if one is a link out of the dataset.
@@ -171,7 +177,7 @@ def names_beside(folder: Path) -> tuple[Path | None, Path | None]:
         for files in (NAME_FILES, COLOR_FILES)
     )
     for file in filter(None, (names, colors)):
-        refuse_links_out(folder, file)
+        refuse_links_out(within or folder, file)
     # A list of classes may be one of colours.
     if names is not None and colors is None and names.suffix != ".json" and read_color_list(names):
         return None, names

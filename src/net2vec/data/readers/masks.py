@@ -65,12 +65,14 @@ class MaskDataset(Reader):
 
     layout = "masks"
     marks = "folders images and masks"
-    takes = frozenset(entry.name for entry in fields(Description)) - {"reader"}
+    takes = frozenset(entry.name for entry in fields(Description)) - {"reader", "subset", "label"}
 
     def __init__(self, folder: Path | str, stated: Description | None = None) -> None:
         super().__init__(folder, stated)
         self.categories = (self.stated.category or "object",)
         self._rule = self.stated.splits
+        if bool(self.stated.images) != bool(self.stated.masks):
+            raise DataError(f"{self.folder}: states only one of images and masks; wanted both")
         if self.stated.images:
             pairing = pair_stated(self.folder, self.stated)
         else:

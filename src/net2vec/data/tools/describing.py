@@ -47,7 +47,7 @@ def describe_folder(source: str | Path) -> tuple[Path, str]:
         whole += [f for f in findings if f.evidence.is_whole and f.reader.is_fallback]
         place = whole[0].folder if whole else findings[0].folder if findings else folder
         images = list_files(place, IMAGE_SUFFIXES, within=folder)
-        if not images:
+        if not images and not whole:
             raise DataError(
                 f"{folder}: holds no images that are read, so there is nothing to describe"
             )
@@ -97,7 +97,7 @@ def _lines(
         commented = "" if reader is MaskDataset else "# "
         lines += ["", "# Category of the classes: object, part, scene, material, texture, ..."]
         lines += [f'{commented}category = "object"']
-    if "masks" in reader.takes:
+    if reader is MaskDataset:
         pairing = pair_found(folder)
         if not pairing.masks:
             pairing = _guess_pairs(images)

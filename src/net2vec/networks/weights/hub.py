@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from net2vec.core.hub import HUB, refusal
 from net2vec.errors import NetworkError
 from net2vec.networks.weights.downloads import first_line
 
 _REPOSITORY = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
-_HUB = "huggingface.co/"
 _CONFIG = "config.json"
 # In the order in which they are looked for; an index lists the files that weights are split into.
 _WEIGHTS = (
@@ -41,7 +41,7 @@ class Repository:
     def source(self) -> str:
         """Where it comes from, in words, without the place of a folder on this machine."""
         if self.name:
-            return f"{_HUB}{self.name}@{self.revision}"
+            return f"{HUB}{self.name}@{self.revision}"
         return f"the folder {self.folder.resolve().name}"
 
     @property
@@ -133,7 +133,8 @@ def open_repository(label: str, name: str) -> Repository:
     try:
         config = _download(label, match["name"], _CONFIG, match["revision"])
     except EntryNotFoundError as error:
-        raise NetworkError(_refusal(label, match["name"], error)) from error
+        lacking = f"{_CONFIG}, so it is no network"
+        raise NetworkError(refusal(label, match["name"], error, lacking=lacking)) from error
     # A file's folder in the cache is called as the commit that it is of.
     return Repository(label, config.parent, match["name"], config.parent.name)
 
@@ -145,8 +146,8 @@ def at_revision(name: str, source: str) -> str:
         name: the network's; one that names a revision stays as it is.
         source: of the network as it was probed.
     """
-    repository, _, revision = source.removeprefix(_HUB).rpartition("@")
-    is_same = source.startswith(_HUB) and name.endswith(f":{repository}")
+    repository, _, revision = source.removeprefix(HUB).rpartition("@")
+    is_same = source.startswith(HUB) and name.endswith(f":{repository}")
     return f"{name}@{revision}" if is_same else name
 
 
@@ -182,29 +183,4 @@ def _download(label: str, name: str, file: str, revision: str | None) -> Path:
     except EntryNotFoundError:
         raise
     except Exception as error:  # every layer of a download has errors of its own
-        raise NetworkError(_refusal(label, name, error)) from error
-
-
-def _refusal(label: str, name: str, error: Exception) -> str:
-    from huggingface_hub import errors
-
-    address = f"https://{_HUB}{name}"
-    otherwise = (
-        f"download it by other means (hf download {name} --local-dir FOLDER) and name the folder"
-    )
-    if isinstance(error, errors.GatedRepoError):
-        return (
-            f"{label} is gated: accept its terms at {address} and log in (hf auth login), or "
-            f"{otherwise}"
-        )
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return (
-            f"{label}: the hub has no repository {name}, or it is private and needs hf auth login"
-        )
-    if isinstance(error, errors.RevisionNotFoundError):
-        return f"{label}: {address} has no such revision; a branch, tag or commit is wanted"
-    if isinstance(error, (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled)):
-        return f"{label} is not in this machine's cache, and the hub cannot be reached: {otherwise}"
-    if isinstance(error, errors.EntryNotFoundError):
-        return f"{label}: {address} has no {_CONFIG}, so it is no network"
-    return f"cannot download {label}: {first_line(error)}; {otherwise}"
+        raise NetworkError(refusal(label, name, error)) from error
