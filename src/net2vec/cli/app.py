@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from net2vec.cli import apply, ask, data, networks, run, spaces
+from net2vec.cli import apply, ask, data, explore, networks, run, spaces
 from net2vec.core.memory import keep_freed_memory
 from net2vec.errors import Net2VecError
 
@@ -33,6 +33,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": run.demo,
     "run": run.run,
     "report": run.report,
+    "explore": explore.explore,
     "scores": ask.scores,
     "nearest": ask.nearest,
     "solve": ask.solve,

@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from net2vec.config import Settings
 from net2vec.core.devices import repeatable
-from net2vec.core.storage import Say, cache_folder
 from net2vec.data import ProbeDataset
-from net2vec.data.annotations import Annotations, compile_annotations
-from net2vec.data.checked import image_of
 from net2vec.errors import Net2VecError
 from net2vec.kernels.geometry.upsample import upsampled, upsampled_is_on
 from net2vec.networks import Network
-from net2vec.pipeline.folder import SETTINGS
-from net2vec.pipeline.inputs import (
-    Inputs,
-    as_probed,
-    default_workers,
-    open_inputs,
-    probe_batch,
-    wants_batch_norm,
-)
 from net2vec.pipeline.progress import Advance, Progress, SilentProgress
-from net2vec.pipeline.provenance import refuse_other_inputs
+from net2vec.pipeline.viewing import Viewer
 from net2vec.prediction import (
     Encoding,
-    ForwardPass,
-    NewImage,
     concept_grids,
     predict,
-    restore_batch_norm,
 )
-from net2vec.prediction.network import refuse_code
 from net2vec.report import (
     ActiveImage,
     DecileExhibit,
@@ -60,7 +41,7 @@ from net2vec.report import (
     save_report,
 )
 from net2vec.results import save_table
-from net2vec.runs import TABLES, Run, make_tables, open_run, unique_labels
+from net2vec.runs import TABLES, make_tables, open_run, unique_labels
 from net2vec.spaces import Lookup
 
 
@@ -139,49 +120,8 @@ def write_report(
     return save_report(report, out)
 
 
-class _Viewer:
-    """Looks once more at some images with the network of a run."""
-
-    def __init__(
-        self, run: Run, inputs: Inputs, annotations: Annotations, forward: ForwardPass
-    ) -> None:
-        self.run = run
-        self.inputs = inputs
-        self.annotations = annotations
-        self.forward = forward
-        self.place = {name: index for index, name in enumerate(inputs.dataset.images)}
-
-    @classmethod
-    def of(
-        cls,
-        run: Run,
-        folder: Path,
-        network: Network | None,
-        dataset: ProbeDataset | None,
-        trust: bool,
-        say: Say,
-    ) -> _Viewer:
-        settings = as_probed(Settings.from_toml(folder / SETTINGS), run.provenance)
-        if network is None:
-            refuse_code(settings.network, folder, trust=trust)
-        inputs = open_inputs(settings, network, dataset)
-        if network is None and wants_batch_norm(settings, inputs.network):
-            inputs = replace(inputs, network=restore_batch_norm(inputs.network, folder))
-        refuse_other_inputs(folder, inputs.network, inputs.dataset)
-        forward = ForwardPass(
-            inputs.network,
-            inputs.device,
-            probe_batch(settings, inputs.device),
-            settings.mixed_precision,
-        )
-        annotations = compile_annotations(
-            inputs.dataset,
-            inputs.mask_size,
-            cache_folder() / "annotations",
-            workers=default_workers(),
-            say=say,
-        )
-        return cls(run, inputs, annotations, forward)
+class _Viewer(Viewer):
+    """Makes the pictures of a report."""
 
     def individual_ious(self, layer: str, index: int, concepts: Sequence[str]) -> pd.DataFrame:
         """Individual IoU of a filter in the validation images of some concepts (eq. 3).
@@ -190,15 +130,15 @@ class _Viewer:
             `network, layer, filter, concept, image, iou`.
         """
         pairs = {
-            concept: self.annotations.pairs(self._label(concept), train=False)
+            concept: self.annotations.pairs(self.label(concept), train=False)
             for concept in concepts
         }
         places = {int(place) for pair in pairs.values() for place in self.annotations.image[pair]}
         names = [self.inputs.dataset.images[place] for place in sorted(places)]
-        threshold = self._threshold(layer)[index]
+        threshold = self.threshold(layer)[index]
         on = {
             name: upsampled_is_on(outputs[layer][index] > threshold, self.annotations.size).numpy()
-            for name, outputs in self._look(names, [layer])
+            for name, outputs in self.outputs(names, [layer])
         }
         rows = []
         for concept, pair in pairs.items():
@@ -221,7 +161,7 @@ class _Viewer:
             request: {} for request in requests if isinstance(request, FilterRequest)
         }
         names = dict.fromkeys(name for request in requests for name in request.names)
-        for name, outputs in self._look(list(names), sorted({r.layer for r in requests})):
+        for name, outputs in self.outputs(list(names), sorted({r.layer for r in requests})):
             for of_concept, images in masked.items():
                 if name in of_concept.names:
                     images[name] = self._masked(of_concept, name, outputs[of_concept.layer])
@@ -244,9 +184,9 @@ class _Viewer:
         on = activation > encoding.threshold[:, None, None]
         (grid,) = concept_grids(activation[None], encoding)
         size = self.annotations.size
-        truth = self._truth(request.concept, name)
+        truth = self.truth(request.concept, name)
         return MaskedImage(
-            image=image_of(self.inputs.dataset, self.place[name]),
+            image=self.image(name),
             truth=np.zeros(size, dtype=bool) if truth is None else truth,
             single=upsampled_is_on(on[request.best_filter], size).numpy(),
             combined=predict(grid, encoding, 0, size)[1][0],
@@ -256,36 +196,9 @@ class _Viewer:
         self, request: FilterRequest, name: str, activation: Float[Tensor, "filter y x"]
     ) -> ActiveImage:
         smooth = upsampled(activation[request.filter], self.annotations.size)
-        truth = {found.concept: self._truth(found.concept, name) for found in request.concepts}
+        truth = {found.concept: self.truth(found.concept, name) for found in request.concepts}
         return ActiveImage(
-            image=image_of(self.inputs.dataset, self.place[name]),
-            active=(smooth > self._threshold(request.layer)[request.filter]).numpy(),
+            image=self.image(name),
+            active=(smooth > self.threshold(request.layer)[request.filter]).numpy(),
             truth={concept: mask for concept, mask in truth.items() if mask is not None},
         )
-
-    def _look(
-        self, names: Sequence[str], layers: Sequence[str]
-    ) -> Iterator[tuple[str, dict[str, Float[Tensor, "filter y x"]]]]:
-        """The outputs of the network on some images, on the CPU, one image after the other."""
-        batch = self.forward.batch
-        for first in range(0, len(names), batch):
-            images = [
-                NewImage(name, image_of(self.inputs.dataset, self.place[name]))
-                for name in names[first : first + batch]
-            ]
-            for chunk in self.forward.layer_outputs(images, layers):
-                on_cpu = {layer: output.cpu() for layer, output in chunk.outputs.items()}
-                for row, image in enumerate(chunk.images):
-                    yield image.name, {layer: on_cpu[layer][row] for layer in layers}
-
-    def _threshold(self, layer: str) -> Float[Tensor, "filter"]:
-        return torch.from_numpy(self.run.layer(layer)["threshold"].to_numpy())
-
-    def _truth(self, concept: str, name: str) -> Bool[np.ndarray, "y x"] | None:
-        """The annotation of a concept in an image; None where the image does not contain it."""
-        pairs = self.annotations.pairs(self._label(concept))
-        pair = pairs[self.annotations.image[pairs] == self.place[name]]
-        return self.annotations.masks_of(pair)[0] if len(pair) else None
-
-    def _label(self, concept: str) -> int:
-        return list(self.annotations.names).index(concept)

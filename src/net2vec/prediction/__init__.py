@@ -19,6 +19,7 @@ from net2vec.prediction.network import (
 from net2vec.prediction.segmentation import (
     FullSize,
     concept_grids,
+    logits,
     predict,
     segment_full_size,
     segment_images,
@@ -39,6 +40,7 @@ __all__ = [
     "classify_images",
     "concept_grids",
     "gather_images",
+    "logits",
     "open_network",
     "predict",
     "restore_batch_norm",

@@ -113,9 +113,16 @@ def predict(
     grid: Float[Tensor, "image y x"], encoding: Encoding, concept: int, size: tuple[int, int]
 ) -> tuple[Float[np.ndarray, "image row column"], Bool[np.ndarray, "image row column"]]:
     """Probabilities and masks of a concept from its z on the grid of the layer."""
-    axis = aligned_axis if encoding.scale is None else centred_axis
-    value = upsampled(grid, size, axis) + encoding.bias[concept]
+    value = logits(grid, encoding, concept, size)
     return torch.sigmoid(value).numpy(), (value > encoding.cut[concept]).numpy()
+
+
+def logits(
+    grid: Float[Tensor, "image y x"], encoding: Encoding, concept: int, size: tuple[int, int]
+) -> Float[Tensor, "image row column"]:
+    """Z + bias of a concept at a size, from its z on the grid of the layer."""
+    axis = aligned_axis if encoding.scale is None else centred_axis
+    return upsampled(grid, size, axis) + encoding.bias[concept]
 
 
 def _grids(chunk: LayerOutputs, encoding: Encoding) -> list[Float[Tensor, "image y x"]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import xarray as xr
@@ -22,6 +22,7 @@ from net2vec.runs.tables import make_tables
 if TYPE_CHECKING:  # they load PyTorch, which no question about results needs
     from torch import nn
 
+    from net2vec.explorer import Serving
     from net2vec.networks import Network
     from net2vec.prediction import Images, Transform
 
@@ -160,6 +161,26 @@ class Run(RunData):
             self, "classify", concepts, layer,
             fit=fit, network=network, transform=transform, device=device, batch=batch,
         ).classify(found)  # fmt: skip
+
+    def explore(self, *others: Run, data: Any = None, port: int = 0, height: int = 760) -> Serving:
+        """Serve a page to look around in this run; a notebook shows it in a frame.
+
+        Args:
+            others: runs to be set beside it.
+            data: a folder, or the dataset itself, if it is not where the run says.
+            port: the port of the page on this machine; 0 takes a free one.
+            height: of the frame, in pixels.
+
+        Returns:
+            An object with the page's `url` and a method `stop`.
+
+        Raises:
+            ConfigError: if the extra `explore` is not installed, or the port cannot be had.
+            ResultsError: if a run is given twice.
+        """
+        from net2vec.explorer import start
+
+        return start([self, *others], data=data, port=port, height=height)
 
     @cached_property
     def opened_network(self) -> Network:

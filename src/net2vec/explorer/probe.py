@@ -1,0 +1,169 @@
+"""The network and the probe dataset of a run, opened when a picture is asked for.
+
+Nothing else of the explorer loads PyTorch. Where one of them cannot be had, the reason is kept and
+all that needs neither works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from PIL import Image
+
+from net2vec.errors import DataError, Net2VecError
+from net2vec.explorer.cache import LimitedCache
+from net2vec.explorer.pictures import thumbnail
+from net2vec.runs import Run
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from net2vec.data import ProbeDataset
+    from net2vec.pipeline.viewing import Viewer
+
+Data = Any
+"""A folder's path, a `ProbeDataset`, or None for the dataset that a run names."""
+
+Opened = TypeVar("Opened")
+
+_THUMBNAIL_BYTES = 64 << 20
+_OUTPUT_BYTES = 192 << 20
+_COUNTS = 20_000
+
+
+class Probe:
+    """What a run was made of.
+
+    Attributes:
+        run: the run.
+        lock: held while the network runs.
+        results: what was computed of single images, a value an item.
+    """
+
+    def __init__(self, run: Run, data: Data = None) -> None:
+        self.run = run
+        self.lock = RLock()
+        self.results = LimitedCache(_COUNTS)
+        self._data = data
+        self._opened: dict[str, Any] = {}
+        self._thumbnails = LimitedCache(_THUMBNAIL_BYTES)
+        self._outputs = LimitedCache(_OUTPUT_BYTES)
+
+    def dataset(self) -> ProbeDataset:
+        """The probe dataset, checked to be that of the run.
+
+        Raises:
+            Net2VecError: if it cannot be had, or is another one.
+        """
+        return self._open("dataset", self._open_dataset)
+
+    def viewer(self) -> Viewer:
+        """Dataset, annotations and network, checked to be those of the run.
+
+        Raises:
+            Net2VecError: if one cannot be had, is another one, or would run code of a run that is
+                not trusted.
+        """
+        return self._open("viewer", self._open_viewer)
+
+    def places(self) -> dict[str, int]:
+        """The place of every image of the dataset, by name."""
+        return self._open(
+            "places", lambda: {name: at for at, name in enumerate(self.dataset().images)}
+        )
+
+    def image(self, name: str) -> Image.Image:
+        """An image of the dataset.
+
+        Raises:
+            Net2VecError: if the dataset cannot be had, or has no such image.
+        """
+        from net2vec.data.checked import image_of
+
+        place = self.places().get(name)
+        if place is None:
+            raise DataError(f"the probe dataset has no image {name!r}")
+        return image_of(self.dataset(), place)
+
+    def picture(self, name: str, side: int) -> bytes:
+        """An image of the dataset as a small JPEG.
+
+        Raises:
+            Net2VecError: as `image`.
+        """
+        return self._thumbnails.get((name, side), lambda: thumbnail(self.image(name), side), len)
+
+    def outputs(self, names: Sequence[str], layer: str) -> Iterator[tuple[str, Tensor]]:
+        """The outputs [filter, y, x] of a layer on some images, those known already first.
+
+        Raises:
+            Net2VecError: as `viewer`, or if an image cannot be read.
+        """
+        viewer = self.viewer()
+        unknown = [name for name in dict.fromkeys(names) if name not in viewer.place]
+        if unknown:
+            raise DataError(f"the probe dataset has no image {unknown[0]!r}")
+        with self.lock:
+            missing = []
+            for name in dict.fromkeys(names):
+                kept = self._outputs.peek((name, layer))
+                if kept is None:
+                    missing.append(name)
+                else:
+                    yield name, kept
+            for name, found in viewer.outputs(missing, [layer]):
+                output = found[layer].clone()  # not a view of the whole batch
+                self._outputs.get(
+                    (name, layer),
+                    lambda output=output: output,
+                    lambda kept: kept.numel() * kept.element_size(),
+                )
+                yield name, output
+
+    def _open(self, name: str, opening: Callable[[], Opened]) -> Opened:
+        with self.lock:
+            if name not in self._opened:
+                try:
+                    self._opened[name] = opening()
+                # The network may be anybody's code, and the results are there without it.
+                except Exception as error:
+                    self._opened[name] = _refusal(error)
+            found = self._opened[name]
+        if isinstance(found, Net2VecError):
+            raise found
+        return found  # type: ignore[no-any-return]
+
+    def _open_dataset(self) -> ProbeDataset:
+        from net2vec.config import Settings
+        from net2vec.pipeline.folder import SETTINGS
+        from net2vec.pipeline.inputs import open_data
+        from net2vec.pipeline.provenance import refuse_other_inputs
+
+        dataset: ProbeDataset
+        if self._data is None or isinstance(self._data, str | Path):
+            settings = Settings.from_toml(self.run.path / SETTINGS)
+            if self._data is not None:
+                settings = replace(settings, data=(str(self._data),))
+            dataset = open_data(settings)
+        else:
+            dataset = self._data
+        refuse_other_inputs(self.run.path, None, dataset)
+        return dataset
+
+    def _open_viewer(self) -> Viewer:
+        from net2vec.core.storage import log
+        from net2vec.pipeline.viewing import Viewer
+
+        dataset = self.dataset()
+        network = self.run.opened_network
+        return Viewer.of(self.run, self.run.path, network, dataset, trust=False, say=log)
+
+
+def _refusal(error: Exception) -> Net2VecError:
+    if isinstance(error, Net2VecError):
+        return error
+    return DataError(" ".join(repr(error).split()))
