@@ -1,0 +1,143 @@
+// The run in a few numbers, and the main figures of the paper for any layer, fit and category.
+
+import { ask } from "../api.js";
+import { bars, lines, scatter, seriesColor } from "../charts.js";
+import { choose, color, h, replace, section } from "../dom.js";
+import { count, percent, score, several, signed } from "../format.js";
+import { categoryColor, differing, fitTitle, rowsOf, scoreTitle } from "../scores.js";
+import { get, link, note } from "../state.js";
+
+const ALL = "*";
+const LISTED = 8;
+
+export const title = (view) => view.run.label;
+
+export async function render(root, view) {
+  const asked = [view.at, ...(view.beside ? [view.beside] : [])];
+  const [tables, means, curves] = await Promise.all([
+    Promise.all(asked.map((at) => ask("concepts", at))),
+    Promise.all(asked.map((at) => ask("categories", at))),
+    Promise.all(asked.map((at) => ask("subsets", at))),
+  ]);
+  const rows = rowsOf(tables[0]);
+  replace(
+    root,
+    h("h1", null, view.run.label),
+    h("p", { class: "subtitle" }, subtitle(view)),
+    numbers(view, rows),
+    figures(view, means, curves),
+    section("Every concept", besides(view, tables, rows)),
+    section("At a glance", h("div", { class: "columns" }, lists(view, rows))),
+  );
+}
+
+function subtitle({ run, at }) {
+  const images = run.train_images || run.val_images ? `, ${count(run.train_images)} training and ${count(run.val_images)} validation images` : "";
+  return `${run.data || "probe dataset"}${images}; shown: ${at.layer}, ${fitTitle(run, at.fit)}`;
+}
+
+function numbers(view, rows) {
+  const known = rows.filter((row) => row.gain !== null);
+  const better = known.filter((row) => row.gain >= 0).length;
+  const mean = (pick) => (known.length ? known.reduce((sum, row) => sum + pick(row), 0) / known.length : null);
+  const layer = view.run.layers.find((each) => each.name === view.at.layer);
+  const shown = [
+    [count(rows.length), "concepts"],
+    [count(layer.filters), "filters of the layer"],
+    [score(mean((row) => row.score)), `mean ${scoreTitle(view)}, all filters`],
+    [score(mean((row) => row.single)), `mean ${scoreTitle(view)}, best single filter`],
+    [known.length ? percent(better / known.length) : "–", "of concepts: all filters at least as good (Table 1)"],
+  ];
+  const judged = rows.filter((row) => row.passed !== null);
+  if (judged.length) shown.push([percent(judged.filter((row) => row.passed).length / judged.length), "of concepts pass against shuffled annotations"]);
+  return h("dl", { class: "numbers" }, shown.map(([value, name]) => h("div", null, h("dt", null, name), h("dd", null, value))));
+}
+
+function figures(view, means, curves) {
+  const holder = h("div");
+  const categories = [ALL, ...new Set(means[0].category.filter((each) => each !== ALL))];
+  let category = categories.includes(get("category")) ? get("category") : ALL;
+  const named = (name) => (name === ALL ? "all categories" : name);
+  const draw = () => {
+    const beside = view.beside ? ` (${differing(view, view.beside)})` : "";
+    replace(
+      holder,
+      h("div", { class: "columns wide-columns" },
+        section(`Mean ${scoreTitle(view)} by layer, ${named(category)}`, byLayer(view, means[0], category, view.at)),
+        view.beside ? section(`The same beside it${beside}`, byLayer(view, means[1], category, view.beside)) : null,
+        curves[0].layer.length ? section(`By number of filters, ${named(category)}`, byFilters(view, curves[0], category, view.at)) : null,
+        view.beside && curves[1].layer.length && view.beside.run !== view.at.run ? section(`By number of filters${beside}`, byFilters(view, curves[1], category, view.beside)) : null),
+    );
+  };
+  draw();
+  const field = choose("Category of the figures", categories.map((each) => [each, named(each)]), category, (value) => {
+    category = value;
+    note({ category: value === ALL ? "" : value });
+    draw();
+  });
+  return h("div", null, categories.length > 2 ? h("div", { class: "tools" }, field) : null, holder);
+}
+
+function byLayer(view, table, category, at) {
+  const run = view.runs[at.run];
+  const layers = run.layers.filter((layer) => layer.tasks.includes(at.task)).map((layer) => layer.name);
+  const rows = rowsOf(table).filter((row) => row.category === category);
+  const points = (chosen) => chosen.map((row) => ({
+    x: layers.indexOf(row.layer), y: row.mean,
+    low: row.stderr === null ? null : row.mean - row.stderr, high: row.stderr === null ? null : row.mean + row.stderr,
+    about: `${row.layer}, mean ${score(row.mean)} of ${several(row.n, "concept")}${row.stderr === null ? "" : `, standard error ${score(row.stderr)}`}`,
+  }));
+  const series = run.fits.map((fit, place) => ({
+    name: fit.title, color: seriesColor(place === 0 ? 0 : place + 1), points: points(rows.filter((row) => row.fit === fit.name && row.method === "combined")),
+  }));
+  series.push({ name: view.method_titles.single, color: color("--single"), points: points(rows.filter((row) => row.method === "single")) });
+  return lines({ series, names: layers, label: `Mean ${scoreTitle(view)} by layer`, yLabel: scoreTitle(view) });
+}
+
+function byFilters(view, table, category, at) {
+  const run = view.runs[at.run];
+  const rows = rowsOf(table).filter((row) => row.category === category);
+  const layer = rows.some((row) => row.layer === at.layer) ? at.layer : rows.at(-1)?.layer;
+  const series = run.fits.map((fit, place) => ({
+    name: fit.title,
+    color: seriesColor(place === 0 ? 0 : place + 1),
+    points: rows.filter((row) => row.fit === fit.name && row.layer === layer).map((row) => ({
+      x: row.filters, y: row.mean, about: `${several(row.filters, "filter")}: mean ${score(row.mean)} of ${several(row.n, "concept")}`,
+    })),
+  }));
+  return [lines({ series, log: true, label: "Mean score by number of filters", xLabel: "filters", yLabel: scoreTitle(view) }),
+    h("p", { class: "muted" }, layer === at.layer ? `On ${layer}.` : `Subsets were learned on ${layer}.`)];
+}
+
+function besides(view, tables, rows) {
+  const { run } = view;
+  let points;
+  let xLabel = `${scoreTitle(view)}, best single filter`;
+  if (view.beside) {
+    const other = new Map(rowsOf(tables[1]).map((row) => [row.name, row.score]));
+    points = rows.filter((row) => other.has(row.name)).map((row) => ({ ...row, x: other.get(row.name), y: row.score }));
+    xLabel = `${scoreTitle(view)}, ${differing(view, view.beside)}`;
+  } else {
+    points = rows.map((row) => ({ ...row, x: row.single, y: row.score }));
+  }
+  const categories = [...new Set(rows.map((row) => row.category))];
+  const drawn = points.map((row) => ({ x: row.x, y: row.y, name: row.name, href: link("concept", { name: row.name }), color: categoryColor(run.categories, row.category) }));
+  return [
+    scatter({ points: drawn, xLabel, yLabel: `${scoreTitle(view)}, all filters`, label: "Every concept, one score against another" }),
+    h("div", { class: "legend" }, categories.slice(0, 6).map((each) => h("span", null, h("i", { class: "swatch", style: { background: categoryColor(run.categories, each) } }), each))),
+  ];
+}
+
+function lists(view, rows) {
+  const known = rows.filter((row) => row.gain !== null && row.score !== null);
+  const listed = (name, pick, text) => {
+    const chosen = [...known].sort((a, b) => pick(b) - pick(a)).slice(0, LISTED);
+    return section(name, bars(chosen.map((row) => ({ name: row.name, href: link("concept", { name: row.name }), value: text(row)[0], text: text(row)[1] }))));
+  };
+  const losing = known.some((row) => row.gain < 0);
+  return [
+    listed("Best encoded", (row) => row.score, (row) => [row.score, score(row.score)]),
+    listed("Most gained over one filter", (row) => row.gain, (row) => [row.gain, signed(row.gain)]),
+    losing ? listed("Least gained, or lost", (row) => -row.gain, (row) => [row.gain, signed(row.gain)]) : null,
+  ];
+}
