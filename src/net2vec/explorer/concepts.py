@@ -135,8 +135,7 @@ def _scores(view: View, name: str) -> list[Score]:
     """A concept's scores on a layer by a fit, without intervals where the run kept no counts."""
 
     def make() -> list[Score]:
-        seed = int(view.run.settings.get("seed", 0))
-        table = score_intervals(view.of_concept(name), seed=seed)
+        table = score_intervals(view.of_concept(name))
         table = table[table["method"] != "difference"]
         if len(table):
             return [

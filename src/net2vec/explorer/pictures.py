@@ -35,7 +35,7 @@ class Uploads:
     """Pictures of the user, as files of a temporary folder under names of their own."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="net2vec-explorer-")
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._files: OrderedDict[str, Path] = OrderedDict()
         self._lock = Lock()
 
@@ -51,7 +51,7 @@ class Uploads:
         if len(content) > MAX_UPLOAD_BYTES:
             raise DataError(f"the picture is larger than {MAX_UPLOAD_BYTES >> 20} MiB")
         name = hashlib.blake2b(content, digest_size=12).hexdigest()
-        path = Path(self._folder.name) / name
+        path = self._made_folder() / name
         path.write_bytes(content)
         try:
             height, width = read_image_size(path)
@@ -85,4 +85,11 @@ class Uploads:
 
     def close(self) -> None:
         """Remove all of them."""
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def _made_folder(self) -> Path:
+        with self._lock:
+            if self._folder is None:
+                self._folder = tempfile.TemporaryDirectory(prefix="net2vec-explorer-")
+            return Path(self._folder.name)

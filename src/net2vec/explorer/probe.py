@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -100,6 +101,9 @@ class Probe:
     def outputs(self, names: Sequence[str], layer: str) -> Iterator[tuple[str, Tensor]]:
         """The outputs [filter, y, x] of a layer on some images, those known already first.
 
+        Batches are filled up to the probe's size: rounding, and with it a pixel here and there,
+        depends on the shape of a batch, and must not depend on which other images are asked for.
+
         Raises:
             Net2VecError: as `viewer`, or if an image cannot be read.
         """
@@ -115,7 +119,8 @@ class Probe:
                     missing.append(name)
                 else:
                     yield name, kept
-            for name, found in viewer.outputs(missing, [layer]):
+            filled = missing + missing[-1:] * (-len(missing) % viewer.forward.batch)
+            for name, found in islice(viewer.outputs(filled, [layer]), len(missing)):
                 output = found[layer].clone()  # not a view of the whole batch
                 self._outputs.get(
                     (name, layer),

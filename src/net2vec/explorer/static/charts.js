@@ -45,7 +45,8 @@ export function lines({ series, names, log = false, label, xLabel = "", yLabel, 
   onWidth(holder, (width) => {
     const inner = { width: width - EDGE.left - EDGE.right, height: height - EDGE.top - EDGE.bottom };
     const single = xs[0] === xs[1] || (names && names.length === 1);
-    const margin = names ? 18 : 6;
+    // Room for half of the names at both ends.
+    const margin = names ? Math.min(70, Math.max(18, 3.4 * Math.max(names[0].length, names.at(-1).length) - 12)) : 6;
     const x = (value) => EDGE.left + (single ? inner.width / 2 : margin + ((across(value) - xs[0]) / (xs[1] - xs[0])) * (inner.width - 2 * margin));
     const y = (value) => EDGE.top + (1 - (value - low) / (high - low)) * inner.height;
     const marks = names ? names.map((_, place) => place) : [...new Set(points.map((point) => point.x))].sort((a, b) => a - b);
@@ -90,19 +91,20 @@ const shortened = (text, length) => (text.length <= length ? text : `…${text.s
 export function scatter({ points, xLabel, yLabel, label, height = 340 }) {
   const holder = h("div", { class: "chart" });
   const known = points.filter((point) => point.x !== null && point.y !== null);
-  const low = Math.min(0, ...known.flatMap((point) => [point.x, point.y]));
-  const high = Math.max(0.01, ...known.flatMap((point) => [point.x, point.y])) * 1.04;
+  const range = (pick) => [Math.min(0, ...known.map(pick)), Math.max(0.01, ...known.map(pick)) * 1.06];
+  const [across, up] = [range((point) => point.x), range((point) => point.y)];
+  // Where both scores are equal, as far as both axes reach.
+  const equal = [Math.max(across[0], up[0]), Math.min(across[1], up[1])];
   onWidth(holder, (width) => {
     const size = { width: width - EDGE.left - EDGE.right, height: height - EDGE.top - EDGE.bottom };
-    const x = (value) => EDGE.left + ((value - low) / (high - low)) * size.width;
-    const y = (value) => EDGE.top + (1 - (value - low) / (high - low)) * size.height;
-    const marks = ticks(low, high);
+    const x = (value) => EDGE.left + ((value - across[0]) / (across[1] - across[0])) * size.width;
+    const y = (value) => EDGE.top + (1 - (value - up[0]) / (up[1] - up[0])) * size.height;
     replace(holder, s("svg", { width, height, role: "group", "aria-label": label },
-      marks.map((at) => [
+      ticks(...up).map((at) => [
         s("line", { x1: EDGE.left, x2: width - EDGE.right, y1: y(at), y2: y(at), class: "grid" }),
-        s("text", { x: EDGE.left - 6, y: y(at) + 4, "text-anchor": "end" }, plainTick(at)),
-        s("text", { x: x(at), y: height - EDGE.bottom + 16, "text-anchor": "middle" }, plainTick(at))]),
-      s("line", { x1: x(low), y1: y(low), x2: x(high), y2: y(high), class: "diagonal" }),
+        s("text", { x: EDGE.left - 6, y: y(at) + 4, "text-anchor": "end" }, plainTick(at))]),
+      ticks(...across).map((at) => s("text", { x: x(at), y: height - EDGE.bottom + 16, "text-anchor": "middle" }, plainTick(at))),
+      s("line", { x1: x(equal[0]), y1: y(equal[0]), x2: x(equal[1]), y2: y(equal[1]), class: "diagonal" }),
       known.map((point) => s("a", { href: point.href, "aria-label": point.name },
         s("circle", { cx: x(point.x), cy: y(point.y), r: 5, fill: point.color, class: "point" },
           s("title", null, `${point.name}: ${score(point.y)} against ${score(point.x)}`)))),

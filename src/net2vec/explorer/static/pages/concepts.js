@@ -106,11 +106,10 @@ function columnsOf(view, table, other) {
   return columns;
 }
 
-// The score with a bar behind it; a tick where the best single filter is.
+// The score with a bar beside it; a tick where the best single filter is.
 function meter(row) {
   const share = (value) => `${100 * Math.min(1, Math.max(0, value ?? 0))}%`;
   return h("span", { class: "meter" },
-    h("i", { class: "filled", style: { width: share(row.score) }, "aria-hidden": "true" }),
-    h("i", { class: "tick", style: { left: share(row.single) }, "aria-hidden": "true" }),
-    h("b", null, score(row.score)));
+    h("b", null, score(row.score)),
+    h("span", { "aria-hidden": "true" }, h("i", { class: "filled", style: { width: share(row.score) } }), h("i", { class: "tick", style: { left: share(row.single) } })));
 }

@@ -26,8 +26,7 @@ export async function render(root, view) {
     h("p", { class: "subtitle" }, subtitle(view)),
     numbers(view, rows),
     figures(view, means, curves),
-    section("Every concept", besides(view, tables, rows)),
-    section("At a glance", h("div", { class: "columns" }, lists(view, rows))),
+    h("div", { class: "columns wide-columns" }, section("Every concept", besides(view, tables, rows)), h("div", { class: "columns" }, lists(view, rows))),
   );
 }
 
@@ -124,7 +123,7 @@ function besides(view, tables, rows) {
   const drawn = points.map((row) => ({ x: row.x, y: row.y, name: row.name, href: link("concept", { name: row.name }), color: categoryColor(run.categories, row.category) }));
   return [
     scatter({ points: drawn, xLabel, yLabel: `${scoreTitle(view)}, all filters`, label: "Every concept, one score against another" }),
-    h("div", { class: "legend" }, categories.slice(0, 6).map((each) => h("span", null, h("i", { class: "swatch", style: { background: categoryColor(run.categories, each) } }), each))),
+    h("div", { class: "legend" }, h("span", null, "dashed: equal"), categories.slice(0, 6).map((each) => h("span", null, h("i", { class: "swatch", style: { background: categoryColor(run.categories, each) } }), each))),
   ];
 }
 
