@@ -16,12 +16,13 @@ from net2vec.errors import DataError
 from net2vec.explorer import concepts, filters, geometry, masks, overview, trying
 from net2vec.explorer.state import Explorer, Selection
 
-_KINDS: Mapping[Any, str] = {
+KINDS: Mapping[Any, str] = {
     int: "whole number",
     str: "text",
     bool: "true or false",
     str | None: "text",
 }
+"""Kinds of parameters, as messages and the documentation call them."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Parameter:
         text = query.get(self.name)
         if text is None:
             if self.required:
-                raise DataError(f"{self.name} is missing; wanted {_KINDS[self.kind]}")
+                raise DataError(f"{self.name} is missing; wanted {KINDS[self.kind]}")
             return self.default
         if self.kind is int:
             try:
@@ -116,32 +117,33 @@ def _selection_parameters(name: str) -> list[Parameter]:
     ]
 
 
+_ANSWERS: Mapping[str, Callable[..., Any]] = {
+    "runs": overview.runs,
+    "categories": concepts.categories,
+    "subsets": concepts.subsets,
+    "concepts": concepts.concepts,
+    "concept": concepts.concept,
+    "neighbours": concepts.neighbours,
+    "images": concepts.images,
+    "masks": masks.masks,
+    "confusion": masks.confusion,
+    "matrix-index": filters.matrix_index,
+    "matrix": filters.matrix,
+    "filter": filters.filter_detail,
+    "filter-masks": masks.filter_masks,
+    "activation": masks.activation,
+    "space": geometry.space,
+    "solve": geometry.solve,
+    "pair": geometry.pair,
+    "moved": geometry.moved,
+    "status": masks.status,
+    "dataset-images": trying.dataset_images,
+    "picture": trying.picture,
+    "found": trying.found,
+    "found-map": trying.found_map,
+}
+
 QUESTIONS: Mapping[str, Question] = {
-    name: Question(name, answer)
-    for name, answer in {
-        "runs": overview.runs,
-        "categories": concepts.categories,
-        "subsets": concepts.subsets,
-        "concepts": concepts.concepts,
-        "concept": concepts.concept,
-        "neighbours": concepts.neighbours,
-        "images": concepts.images,
-        "masks": masks.masks,
-        "confusion": masks.confusion,
-        "matrix-index": filters.matrix_index,
-        "matrix": filters.matrix,
-        "filter": filters.filter_detail,
-        "filter-masks": masks.filter_masks,
-        "activation": masks.activation,
-        "space": geometry.space,
-        "solve": geometry.solve,
-        "pair": geometry.pair,
-        "moved": geometry.moved,
-        "status": masks.status,
-        "dataset-images": trying.dataset_images,
-        "picture": trying.picture,
-        "found": trying.found,
-        "found-map": trying.found_map,
-    }.items()
+    name: Question(name, answer) for name, answer in _ANSWERS.items()
 }
 """All questions by name. A picture is uploaded by a POST to `upload`, which answers `Uploaded`."""

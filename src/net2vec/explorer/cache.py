@@ -59,6 +59,11 @@ class LimitedCache:
             self._kept.move_to_end(key)
             return self._kept[key][0]
 
+    def put(self, key: Hashable, value: Any, size: int = 1) -> None:
+        """Keep a value that was made elsewhere."""
+        with self._lock:
+            self._put(key, value, size)
+
     def _put(self, key: Hashable, value: Any, size: int) -> None:
         if size > self._limit or key in self._kept:
             return

@@ -140,10 +140,10 @@ def _scores(view: View, name: str) -> list[Score]:
         if len(table):
             return [
                 Score(
-                    view.layer, view.fit, str(row.method), int(row.filters),
-                    number(row.value), number(row.low), number(row.high), int(row.n),
+                    view.layer, view.fit, str(row["method"]), int(row["filters"]),
+                    number(row["value"]), number(row["low"]), number(row["high"]), int(row["n"]),
                 )
-                for row in table.itertuples()
+                for row in table.to_dict("records")
             ]  # fmt: skip
         place, images = view.place(name), int(view.values("n_val")[view.place(name)])
         plain = [("single", 1, view.single_scores()[place])]

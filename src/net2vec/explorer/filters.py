@@ -55,7 +55,8 @@ def _matrix(view: View, values: str) -> Float[np.ndarray, "concept filter"]:
             return np.nan_to_num(view.values("single_iou")[_VAL].astype(np.float32))
         weight = np.nan_to_num(view.values("weight").astype(np.float32))
         length = np.linalg.norm(weight, axis=1, keepdims=True)
-        return weight / np.where(length > 0, length, 1)
+        unit: np.ndarray = weight / np.where(length > 0, length, 1)
+        return unit
 
     key = ("matrix", *view.key, values)
     return view.explorer.cache.get(key, make, lambda found: int(found.nbytes))

@@ -118,8 +118,8 @@ def _masks_of(
             single=_single(view, output, filter_index),
             level=np.searchsorted(cuts, value, side="left").astype(np.uint8),
         )
-        key = ("masks", *view.key, name, image)
-        known[image] = probe.results.get(key, lambda masks=masks: masks)
+        known[image] = masks
+        probe.results.put(("masks", *view.key, name, image), masks)
     return {image: masks for image, masks in known.items() if masks is not None}
 
 

@@ -122,11 +122,7 @@ class Probe:
             filled = missing + missing[-1:] * (-len(missing) % viewer.forward.batch)
             for name, found in islice(viewer.outputs(filled, [layer]), len(missing)):
                 output = found[layer].clone()  # not a view of the whole batch
-                self._outputs.get(
-                    (name, layer),
-                    lambda output=output: output,
-                    lambda kept: kept.numel() * kept.element_size(),
-                )
+                self._outputs.put((name, layer), output, output.numel() * output.element_size())
                 yield name, output
 
     def _open(self, name: str, opening: Callable[[], Opened]) -> Opened:

@@ -172,8 +172,9 @@ class View:
         best = self.values("best_filter")
         if self.task == "segment":
             found: np.ndarray = self.values("single_iou")[1][np.arange(len(best)), best]
-            return found
-        return self.values("single_score")[1]
+        else:
+            found = self.values("single_score")[1]
+        return found
 
     def space(self, kind: str | None = None) -> Space:
         """The concepts as a space, see `Run.space`."""

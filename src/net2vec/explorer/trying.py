@@ -87,7 +87,8 @@ def found_map(explorer: Explorer, at: Selection, name: str, concept: str) -> Fou
     view = explorer.view(replace(at, task="segment"))
     segmented = _segmented(view, name).isel(concept=view.place(concept), image=0)
     mask = segmented["mask"].to_numpy()
-    return FoundMap(*mask.shape, packed(mask), encoded(segmented["probability"].to_numpy()))
+    rows, columns = mask.shape
+    return FoundMap(rows, columns, packed(mask), encoded(segmented["probability"].to_numpy()))
 
 
 def _segmented(view: View, name: str) -> xr.Dataset:

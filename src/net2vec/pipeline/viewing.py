@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -32,6 +33,8 @@ from net2vec.prediction import ForwardPass, NewImage, restore_batch_norm
 from net2vec.prediction.network import refuse_code
 from net2vec.runs import Run
 
+AnyViewer = TypeVar("AnyViewer", bound="Viewer")
+
 
 class Viewer:
     """The network of a run with its probe dataset and annotations.
@@ -55,14 +58,14 @@ class Viewer:
 
     @classmethod
     def of(
-        cls,
+        cls: type[AnyViewer],
         run: Run,
         folder: Path,
         network: Network | None,
         dataset: ProbeDataset | None,
         trust: bool,
         say: Say,
-    ) -> Viewer:
+    ) -> AnyViewer:
         """Open what a run was made of.
 
         Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 import pandas as pd
@@ -51,4 +52,5 @@ def build_report(
         ],
         tables=tables,
         versions=study.run.provenance.get("versions", {}),
+        folders=[shlex.quote(run.path.resolve().name) for run in runs],
     )

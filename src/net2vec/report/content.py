@@ -174,6 +174,7 @@ class Report:
         sections: its contents, in order.
         tables: the tables saved beside it as CSV, by name.
         versions: the programs that made the results.
+        folders: names of the runs' folders, the subject's first.
     """
 
     network: str
@@ -181,6 +182,7 @@ class Report:
     sections: Sequence[Section] = ()
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     versions: Mapping[str, Any] = field(default_factory=dict)
+    folders: Sequence[str] = ()
 
     def facts(self, anchor: str) -> Any:
         """The facts of a section.

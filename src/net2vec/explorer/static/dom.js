@@ -55,7 +55,8 @@ export function onWidth(element, draw) {
   let width = 0;
   const observer = new ResizeObserver(([entry]) => {
     const now = Math.floor(entry.contentRect.width);
-    if (now && now !== width) draw((width = now));
+    // In the next frame, since drawing may change the size that is being observed.
+    if (now && now !== width) requestAnimationFrame(() => draw((width = now)));
   });
   observer.observe(element);
 }

@@ -246,7 +246,7 @@ export class PointMap {
     });
     const up = (event) => {
       if (!fingers.delete(event.pointerId)) return;
-      const lasso = this.lasso?.length > 2 && travelled > 8;
+      const lasso = this.places && this.lasso?.length > 2 && travelled > 8;
       const found = lasso ? this.points.filter((_, at) => this.inside(this.places[at])).map((point) => point.name) : null;
       this.lasso = null;
       if (found) this.pick(found, false);

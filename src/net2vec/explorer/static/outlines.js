@@ -40,7 +40,7 @@ export class Overlay {
     this.canvas = h("canvas", { "aria-hidden": "true" });
     this.box = h("div", { class: "overlay" }, this.image, this.canvas);
     this.layers = [];
-    new ResizeObserver(() => this.draw()).observe(this.image);
+    new ResizeObserver(() => requestAnimationFrame(() => this.draw())).observe(this.image);
   }
 
   // Layers are { mask, rows, columns, color, fill, truth }.

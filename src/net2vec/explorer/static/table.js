@@ -20,7 +20,7 @@ export class VirtualTable {
     this.box = h("div", { class: "table-box", role: "grid", "aria-label": label, tabindex: "0" }, h("div", { role: "rowgroup", class: "table-top" }, this.head), this.body);
     this.box.addEventListener("scroll", () => this.draw());
     this.box.addEventListener("keydown", (event) => this.key(event));
-    new ResizeObserver(() => this.draw(true)).observe(this.box);
+    new ResizeObserver(() => requestAnimationFrame(() => this.draw(true))).observe(this.box);
     this.drawHead();
   }
 
