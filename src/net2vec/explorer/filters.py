@@ -52,7 +52,8 @@ def _matrix(view: View, values: str) -> Float[np.ndarray, "concept filter"]:
 
     def make() -> np.ndarray:
         if values == "iou":
-            return np.nan_to_num(view.values("single_iou")[_VAL].astype(np.float32))
+            iou: np.ndarray = np.nan_to_num(view.values("single_iou")[_VAL].astype(np.float32))
+            return iou
         weight = np.nan_to_num(view.values("weight").astype(np.float32))
         length = np.linalg.norm(weight, axis=1, keepdims=True)
         unit: np.ndarray = weight / np.where(length > 0, length, 1)

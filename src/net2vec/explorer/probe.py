@@ -141,12 +141,13 @@ class Probe:
     def _open_dataset(self) -> ProbeDataset:
         from net2vec.config import Settings
         from net2vec.pipeline.folder import SETTINGS
-        from net2vec.pipeline.inputs import open_data
+        from net2vec.pipeline.inputs import as_probed, open_data
         from net2vec.pipeline.provenance import refuse_other_inputs
 
         dataset: ProbeDataset
         if self._data is None or isinstance(self._data, str | Path):
             settings = Settings.from_toml(self.run.path / SETTINGS)
+            settings = as_probed(settings, self.run.provenance)
             if self._data is not None:
                 settings = replace(settings, data=(str(self._data),))
             dataset = open_data(settings)

@@ -23,6 +23,7 @@ from net2vec.networks import Network
 from net2vec.pipeline.folder import SETTINGS
 from net2vec.pipeline.inputs import (
     Inputs,
+    as_probed,
     default_workers,
     open_inputs,
     probe_batch,
@@ -80,7 +81,7 @@ class Viewer:
             Net2VecError: if the network or the dataset cannot be had, would run code of an
                 untrusted run, or is not that of the run.
         """
-        settings = Settings.from_toml(folder / SETTINGS)
+        settings = as_probed(Settings.from_toml(folder / SETTINGS), run.provenance)
         if network is None:
             refuse_code(settings.network, folder, trust=trust)
         inputs = open_inputs(settings, network, dataset)
