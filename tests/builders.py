@@ -59,7 +59,8 @@ def build_run(
         layers: number of filters by name; subsets are on the last one.
         subsets: the subset sizes.
         pairs: images of each split that contain a concept.
-        gain: what the combination adds to the single filter's score, on average.
+        gain: what the combination adds to the single filter's score on the last layer, on average;
+            0.1 less on every layer before, so that the last is the best.
         fits: the fits; the first may have seeds.
         nulls: null scores of every concept; the score of every other concept is above all of them.
         seeds: fits with other starts; from two on there are arrays of them.
@@ -68,6 +69,7 @@ def build_run(
     groups = {}
     for depth, (layer, filters) in enumerate(layers.items()):
         sizes = subsets if depth == len(layers) - 1 else ()
+        here = gain - 0.1 * (len(layers) - 1 - depth)
         arrays = {
             "threshold": np.append(rng.uniform(1, 2, filters - 1), 0.0).astype(np.float32),
             "active_share": np.append(np.full(filters - 2, 0.005), [0.0, 0.002]),
@@ -89,8 +91,8 @@ def build_run(
         shared = _concepts(rng, concepts), _concepts(rng, concepts | image_concepts)
         tasks = {"segment": [], "classify": []}
         for fit in fits:
-            of_segment = _segment(rng, shared[0], filters, sizes, pairs, gain)
-            of_classify = _classify(rng, shared[1], filters, above_one, pairs, gain)
+            of_segment = _segment(rng, shared[0], filters, sizes, pairs, here)
+            of_classify = _classify(rng, shared[1], filters, above_one, pairs, here)
             for made in map(_with_subset_counts, (of_segment, of_classify)):
                 again = seeds if fit == fits[0] and seeds > 1 else 0
                 made = _with_path(made) if fit == "converged" else made

@@ -67,7 +67,7 @@ def undrawn(monkeypatch):
 def do_not_paint(patch):
     page = importlib.import_module("net2vec.report.page")
     for kind in ("drawing", "picture"):
-        patch.setattr(page, f"_save_{kind}", lambda shown, folder: (4, 3))
+        patch.setattr(page, f"_save_{kind}", lambda shown, folder, **_: (4, 3))
     space = importlib.import_module("net2vec.spaces.space").Space
     patch.setattr(space, "map", lambda self, **_: np.zeros((len(self), 2)))
 

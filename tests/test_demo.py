@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import net2vec
+from net2vec.pipeline import demo_questions
 from net2vec.tasks.chance import start_vector
 
 pytestmark = pytest.mark.demo
@@ -105,3 +106,14 @@ def test_the_discriminant_segments_best_on_every_layer(trained, random):
 
 def test_activations_are_not_left_behind(demo):
     assert not [*demo.rglob("*.activations"), *demo.rglob("*.part")]
+
+
+def test_the_questions_that_it_ends_with_have_good_answers(demo, trained):
+    near, solved, asked = demo_questions(demo)
+    layer = near.arguments[-1]
+    space = trained.space(layer)
+    assert {"cow", "horse"} & set(space.nearest(near.arguments[2], 2)["concept"])
+    assert space.solve(solved.arguments[2], 1)["concept"].tolist() == ["sky"]
+    found = trained.filter(int(asked.arguments[2]))
+    assert found["best"][0]
+    assert found["iou"][0] > 0.2

@@ -1,6 +1,7 @@
 """The program as people call it: one line and exit code 2 where the input is at fault."""
 
 import json
+import shlex
 import tomllib
 
 import pytest
@@ -141,6 +142,34 @@ def test_questions_to_a_run(run, capsys):
     assert "has no filter 99" in capsys.readouterr().err
     assert call("nearest", run, "null") == 0
     assert "cosine" in capsys.readouterr().out
+
+
+def test_vectors_near_their_start_are_marked(run, capsys, monkeypatch):
+    stuck = frozenset({"square"})
+    monkeypatch.setattr("net2vec.runs.Run.hardly_moved", lambda *_, **__: stuck)
+    assert call("nearest", run, "square") == 0
+    assert "square has hardly moved from its random start" in capsys.readouterr().err
+    assert call("nearest", run, "red", "--json", "-n", "9") == 0
+    out, err = capsys.readouterr()
+    assert {row["concept"]: row["hardly_moved"] for row in json.loads(out)}["square"]
+    assert not err
+    assert call("scores", run) == 0
+    marked = [line for line in capsys.readouterr().out.splitlines() if " yes " in line]
+    assert len(marked) == 1
+    assert "square" in marked[0]
+
+
+def test_the_demo_ends_with_questions(run, tmp_path, capsys, monkeypatch):
+    (tmp_path / "trained").symlink_to(run)
+    monkeypatch.setattr("net2vec.pipeline.run_demo", lambda out, **_: out / "index.html")
+    monkeypatch.setattr("sys.argv", ["bin/net2vec", "demo"])
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert call("demo", "--out", tmp_path) == 0
+    out, err = capsys.readouterr()
+    assert out.strip() == str(tmp_path / "index.html")
+    asked = [line.strip() for line in err.splitlines() if line.startswith("  bin/net2vec")]
+    assert [line.split()[1] for line in asked] == ["nearest", "solve", "filter"]
+    assert call(*shlex.split(asked[2])[1:]) == 0  # whatever the pictures, it has an answer
 
 
 @pytest.mark.usefixtures("unpainted")

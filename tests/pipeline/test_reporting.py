@@ -93,8 +93,11 @@ def test_a_concept_and_a_filter_can_be_asked_for(folder, network, dataset, tmp_p
     run = open_run(folder)
     arrays = run.arrays("1").sel(concept="blue-c", split="val")
     single = float(arrays["single_iou"][int(arrays["best_filter"])])
-    assert f"set IoU {float(arrays['score']):.2f} with all filters, {single:.2f}" in text
-    assert re.search(r"blue-c( †)?: images at the deciles", text)
+    images = int(arrays["n_val"])
+    assert re.search(
+        rf"blue-c( †)?( on 1)?: set IoU over {images} images {single:.2f} with filter", text
+    )
+    assert f"{float(arrays['score']):.2f} with all filters (paper’s training)" in text
     assert "Filter 5 of 1: the images of highest activation" in text
 
 

@@ -59,13 +59,15 @@ def shown():
 
 def render(request):
     if isinstance(request, DecileRequest):
-        return DecileExhibit(request, {name: masked_image(name) for name in request.names})
+        return DecileExhibit(request, {name: masked_image(name, request) for name in request.names})
     concepts = [found.concept for found in request.concepts]
     return FilterExhibit(request, {name: active_image(name, concepts) for name in request.names})
 
 
-def masked_image(name):
-    return MaskedImage(Image.new("RGB", (40, 30), "green"), *random_masks(name, 3))
+def masked_image(name, request):
+    truth, single, *combined = random_masks(name, 2 + len(request.fits))
+    by_fit = dict(zip(request.fits, combined, strict=True))
+    return MaskedImage(Image.new("RGB", (40, 30), "green"), truth, single, by_fit)
 
 
 def active_image(name, concepts):

@@ -35,7 +35,8 @@ def test_the_page_counts_what_passes_in_every_run_and_fit(asked):
     facts = facts_of(*asked)
     rows = facts.passed.frame.query("method == 'combined'").set_index(["series", "task"])
     numbers = {"segment": len(CONCEPTS), "classify": len(CONCEPTS | SCENES)}
-    series = ["net, paper’s training", "net, converged fit", "twin, paper’s training"]
+    series = ["net, paper’s training", "net, converged fit",
+              "twin, random weights, paper’s training"]  # fmt: skip
     assert set(rows.index) == {(name, task) for name in series for task in numbers}
     for (_, task), row in rows.iterrows():
         assert row["layer"] == "blocks.6"
@@ -50,7 +51,7 @@ def test_the_page_counts_what_passes_in_every_run_and_fit(asked):
 def test_the_page_says_what_is_decided(asked):
     run = asked[0]
     table = make_report_tables(Study((run,)))["intervals"]
-    rows = table.query("layer == 'blocks.6' and task == 'classify' and fit == 'paper'")
+    rows = table.query("layer == 'blocks.6' and task == 'classify' and fit == 'converged'")
     difference = rows[rows["method"] == "difference"]
     above = (difference["low"] > 0).sum()
     assert 0 < above < len(difference)
@@ -100,7 +101,7 @@ def test_the_report_keeps_the_tables_of_both_fits(asked):
     report = build_report(asked)
     assert report.facts("chance")
     assert set(report.tables["evidence"]["fit"]) == set(FITS)
-    assert set(report.tables["intervals"]["network"]) == {"net", "twin"}
+    assert set(report.tables["intervals"]["network"]) == {"net", "twin, random weights"}
     assert report.tables["steadiness"]["network"].unique().tolist() == ["net"]
 
 

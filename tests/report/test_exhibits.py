@@ -6,7 +6,9 @@ from net2vec.errors import ResultsError
 from net2vec.report import (
     DecileRequest,
     FilterRequest,
+    best_layer,
     filter_concepts,
+    fits_shown,
     plan_concept,
     plan_exhibits,
     plan_filter,
@@ -18,7 +20,7 @@ from builders import build_run
 
 
 def deciles_of(runs, concepts=3):
-    requests = plan_exhibits(runs, concepts=concepts, filters=0)
+    requests = plan_exhibits(runs, concepts=concepts, filters=0, cards=0)
     assert all(isinstance(request, DecileRequest) for request in requests)
     return requests
 
@@ -32,19 +34,18 @@ def test_the_plan_names_images_with_their_ious(runs):
     for request in requests:
         assert request.layer == "blocks.6"
         assert request.best_filter == best[request.concept]
-        for method in ("single", "combined"):
-            images = [image for image in request.images if image.method == method]
-            wanted = choose_deciles(ious, request.concept, method=method)
-            assert [image.name for image in images] == wanted["image"].tolist()
-            assert [image.decile for image in images] == wanted["decile"].tolist()
-            shown = [getattr(image, f"iou_{method}") for image in images]
-            assert shown == wanted["iou"].tolist()
+        wanted = choose_deciles(ious, request.concept)
+        wanted = wanted[wanted["decile"] % 2 == 0]
+        assert [image.name for image in request.images] == wanted["image"].tolist()
+        assert [image.decile for image in request.images] == [2, 4, 6, 8, 10]
+        assert [image.iou for image in request.images] == [(iou,) for iou in wanted["iou"]]
+        assert request.fits == ("paper",)
         fit = scores[
             (scores["concept"] == request.concept)
             & (scores["layer"] == "blocks.6")
             & (scores["task"] == "segment")
         ].set_index("method")["val"]
-        assert request.score_combined == fit["combined"]
+        assert request.scores == (fit["combined"],)
         assert request.score_single == fit["single"]
 
 
@@ -54,7 +55,7 @@ def test_both_ious_of_an_image_are_of_that_image(runs):
     table = ious[ious["concept"] == request.concept].set_index(["method", "image"])["iou"]
     for image in request.images:
         assert image.iou_single == table["single", image.name]
-        assert image.iou_combined == table["combined", image.name]
+        assert image.iou == (table["combined", image.name],)
 
 
 def test_each_image_is_rendered_once(runs):
@@ -67,8 +68,47 @@ def test_each_image_is_rendered_once(runs):
 def test_few_images_are_enough_where_no_concept_has_more(tmp_path):
     run = open_run(build_run(tmp_path / "run", pairs=3))
     requests = deciles_of([run], 2)
-    assert [len(request.names) <= 6 for request in requests] == [True, True]
+    assert [0 < len(request.names) <= 3 for request in requests] == [True, True]
     assert len({request.concept for request in requests}) == 2
+
+
+def test_every_other_concept_has_two_images_for_its_card(runs):
+    requests = plan_exhibits(runs, concepts=2, filters=0)
+    large = [request for request in requests if request.large]
+    assert len(large) == 2
+    assert len(requests) == len(runs[0].arrays()["concept"])
+    assert len({request.concept for request in requests}) == len(requests)
+    for request in requests:
+        assert [image.decile for image in request.images] == ([2, 4, 6, 8, 10] if request.large
+                                                              else [5, 10])  # fmt: skip
+    few = plan_exhibits(runs, concepts=2, filters=0, cards=3)
+    scores = [request.scores[-1] for request in requests if not request.large]
+    assert [request.scores[-1] for request in few if not request.large] == [max(scores)]
+
+
+def test_masks_are_of_the_papers_fit_the_best_and_those_asked_for(tmp_path):
+    run = open_run(build_run(tmp_path / "run", fits=("paper", "converged", "lda")))
+    assert fits_shown([run]) == ("paper", "lda")
+    assert fits_shown([run], ["converged"]) == ("paper", "converged", "lda")
+    with pytest.raises(ResultsError, match="fit 'ridge' is not in this run"):
+        fits_shown([run], ["ridge"])
+    request = plan_concept(run, "blocks.6", "dog")
+    scores = [run.arrays(fit=fit)["score"].sel(split="val", concept="dog") for fit in request.fits]
+    assert request.scores == tuple(map(float, scores))
+    ious = individual_ious(run.arrays(fit="lda"))
+    wanted = choose_deciles(ious, "dog").set_index("image")["iou"]
+    assert [image.iou[-1] for image in request.images] == [
+        wanted[image.name] for image in request.images
+    ]
+
+
+def test_the_layer_shown_has_the_highest_mean(tmp_path):
+    run = open_run(build_run(tmp_path / "run", gain=0.1))
+    assert best_layer(run, "segment") == "blocks.6"
+    worse = open_run(build_run(tmp_path / "worse", layers={"a": 6, "b": 6}, subsets=()))
+    for task in ("segment", "classify"):
+        worse.tree[f"b/{task}"]["score"][:] = 0
+    assert [best_layer(worse, task) for task in ("segment", "classify")] == ["a", "a"]
 
 
 def test_no_segmentation_no_pictures(runs, monkeypatch):

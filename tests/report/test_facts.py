@@ -9,11 +9,12 @@ import pytest
 from net2vec.analysis import by_concept
 from net2vec.report import build_report
 from net2vec.report.content import Table
-from net2vec.report.exhibits import plan_concept, plan_exhibits, plan_filter
 from net2vec.report.figures import draw_by_category
 from net2vec.report.figures.style import LIGHT
 from net2vec.report.labels import MARK, SMALL
+from net2vec.report.planning import plan_concept, plan_exhibits, plan_filter
 from net2vec.report.sections.filters import sharing_facts
+from net2vec.report.sections.findings import findings_facts
 from net2vec.report.sections.left_out import count_reasons, left_out_facts
 from net2vec.report.sections.masks import masks_facts
 from net2vec.report.sections.probe import probe_facts
@@ -196,11 +197,11 @@ def test_accuracies_of_few_images_are_marked_and_counted(run):
 
 
 def test_concepts_that_were_asked_for_are_told_from_those_chosen(run, shown):
-    requests = plan_exhibits([run], concepts=2, filters=0)
+    requests = plan_exhibits([run], concepts=2, filters=0, cards=0)
     every = [shown(request) for request in requests]
     facts = masks_facts(Study((run,), tuple(every)), {})
     assert (facts.asked, facts.chosen, facts.least, facts.scored) == ((), True, 10, 12)
-    taken = [request.concept for request in plan_exhibits([run], concepts=3, filters=0)]
+    taken = [request.concept for request in plan_exhibits([run], concepts=3, filters=0, cards=0)]
     more = next(name for name in run.arrays()["concept"].values if name not in taken)
     asked = [shown(plan_concept(run, "blocks.6", more))]
     facts = masks_facts(Study((run,), (*asked, *every)), {})
@@ -259,12 +260,14 @@ def test_every_fit_stands_beside_the_others(tmp_path):
         for name, fits in (("a", ("paper", "converged")), ("b", ("paper",)))
     )
     study = Study(runs)
-    table = probe_facts(study, {}).by_fit
-    assert set(table.frame["network"]) == {"a"}
-    rows = table.frame[table.frame["task"] == "segment"].to_dict("records")
+    frame = findings_facts(study, {}).scores.frame
+    assert set(frame["network"]) == {"a", "b"}
+    rows = frame[frame["task"].eq("segment") & frame["network"].eq("a")].to_dict("records")
     assert len(rows) == len(runs[0].layers)
     for row in rows:
         for fit in ("paper", "converged"):
             scores = runs[0].arrays(row["layer"], fit=fit)["score"]
-            assert row[fit] == pytest.approx(float(scores.sel(split="val").mean()))
-    assert probe_facts(Study(runs[1:]), {}).by_fit is None
+            assert row[f"mean_{fit}"] == pytest.approx(float(scores.sel(split="val").mean()))
+    alone = frame[frame["network"] == "b"]
+    assert alone["mean_paper"].notna().all()
+    assert alone["mean_converged"].isna().all()

@@ -170,7 +170,7 @@ def test_every_run_stands_in_table_one(pair, twin, tables):
     assert len(rows) == 2 * 2 * len(LAYERS)
     mine = rows[rows["network"] == "planted"]
     assert mine["percent_paper"].tolist() == (tables["fits"]["percent_paper"] / 100).tolist()
-    other = rows[rows["network"] == "twin"]
+    other = rows[rows["network"] == "twin, random weights"]
     wins = make_tables(twin, ["combined_vs_single"])["combined_vs_single"]
     assert other["percent_paper"].tolist() == (wins["percent"] / 100).tolist()
     assert other["percent_converged"].isna().all()

@@ -43,8 +43,8 @@ def test_the_tasks_of_every_layer_are_shown(run, report):
     assert {"masks", "weights", "space", "chance"} <= {part.anchor for part in report.sections}
 
 
-def test_pictures_are_of_the_last_segmented_layer(run):
-    requests = plan_exhibits([run], concepts=2, filters=1)
+def test_pictures_are_of_the_best_segmented_layer(run):
+    requests = plan_exhibits([run], concepts=2, filters=1, cards=0)
     assert len(requests) == 3
     assert {request.layer for request in requests} == {"stem/relu"}
     request = plan_concept(run, "blocks.6", "dog")

@@ -1,5 +1,6 @@
 import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -41,16 +42,29 @@ class Page(HTMLParser):
             self.text.append(data)
 
 
+def source_of(page, name):
+    return (page.parent / name).read_text("utf-8")
+
+
 def text_of(path):
     return re.sub(r"\s+", " ", " ".join(Page(path.read_text("utf-8")).text))
 
 
 def test_every_link_leads_to_a_file_beside_the_page(page):
-    parsed = Page(page.read_text("utf-8"))
-    files = [link for link in parsed.links if not link.startswith(("#", "data:"))]
+    links = [
+        link.partition("#")
+        for name in ("index.html", "concepts.html")
+        for link in Page((page.parent / name).read_text("utf-8")).links
+        if not link.startswith(("#", "data:"))
+    ]
+    files = {link for link, *_ in links}
     assert len(files) > 20
     assert [link for link in files if not (page.parent / link).is_file()] == []
     linked = {(page.parent / link).resolve() for link in files} | {page}
+    cards = re.findall(r'<section[^>]* id="(c-[^"]*)"', source_of(page, "concepts.html"))
+    anchors = {unescape(anchor) for name, _, anchor in links if name == "concepts.html" and anchor}
+    assert anchors <= set(map(unescape, cards))
+    assert len(cards) == len(set(cards)) == len(CONCEPTS | SCENES)
     everything = {path for path in page.parent.rglob("*") if path.is_file()}
     assert everything == linked
 
@@ -98,21 +112,57 @@ def test_what_hardly_moved_is_marked_wherever_it_is_shown(page, runs):
     assert f"segmentation blocks.6 {len(stuck)} 12" in text
     source = page.read_text("utf-8")
     for concept in stuck - {"<b>boat</b>"}:
-        cells = re.findall(rf'<th scope="row" class="text">{re.escape(concept)}( †)?</th>', source)
-        assert cells
-    nearest = re.findall(r"<li><span>([^<]*)</span>", source)
+        assert re.findall(
+            rf'<th scope="row" class="text"><a [^>]*>{re.escape(concept)} †</a>', source
+        )
+    nearest = re.findall(r"<li><span><a [^>]*>([^<]*)</a></span>", source)
     assert any(name.endswith(" †") for name in nearest)
     tables = long_tables(source)
-    headings = ["concept", "task", "nearest concepts"]
-    (near,) = (table["values"] for table in tables if labels(table) == headings)
-    rows = [row for row in zip(*near, strict=True) if row[1] == "segmentation"]
-    assert {row[0] for row in rows if row[0].endswith(" †")} == {f"{name} †" for name in stuck}
-    beside = [name.rsplit(" (", 1)[0] for row in rows for name in row[2].split(", ")]
-    assert not stuck & set(beside)
-    assert {f"{name} †" for name in stuck} & set(beside)
+    beside = set(re.findall(r"<li><span><a [^>]*>([^<]*)</a>", source_of(page, "concepts.html")))
+    assert {f"{name} †" for name in stuck} & beside
     (scores,) = (table["values"] for table in tables if "95 % from" in labels(table))
     names = scores[3]
     assert stuck <= {name.removesuffix(" †") for name in names if name.endswith(" †")}
+
+
+def test_one_minute_says_what_matters(page, runs):
+    text = text_of(page).split("In one minute", 2)[-1].split("What was found")[0]
+    scores = runs[0].scores
+    last = scores[(scores["layer"] == "blocks.6") & (scores["task"] == "segment")]
+    combined = last[last["method"] == "combined"].sort_values("val", ascending=False)
+    assert f"{combined['val'].mean():.2f} , the best single filter" in text
+    assert f"Found best: {combined['concept'].iloc[0]}" in text
+    twin = runs[1].scores
+    twin = twin[(twin["layer"] == "blocks.6") & (twin["task"] == "segment")]
+    mean = twin[twin["method"] == "combined"]["val"].mean()
+    assert f"(net, random, random weights) it reaches {mean:.2f}" in text
+
+
+def test_a_card_has_the_scores_of_a_concept_with_their_intervals(page, runs):
+    source = source_of(page, "concepts.html")
+    card = source.split('id="c-traffic:20light"')[1].split("</section>")[0]
+    found = runs[0].table("intervals")
+    row = found.query("layer == 'blocks.6' and task == 'segment' and method == 'combined'")
+    row = row[row["concept"] == "traffic light"].iloc[0]
+    low, high = (score_text(row[name]) for name in ("low", "high"))
+    score = runs[0].arrays()["score"].sel(split="val", concept="traffic light")
+    assert f"{score_text(float(score))} ({low} to {high})" in card
+    near = runs[0].space().nearest("traffic light")
+    listed = re.findall(r"<li><span><a[^>]*>([^<]*)</a></span> <span class=.cosine.>([^<]*)", card)
+    names = [name.removesuffix(" †") for name, _ in listed[:5]]
+    assert [unescape(name) for name in names] == near["concept"].tolist()
+    assert [cosine for _, cosine in listed[:5]] == near["cosine"].map(cosine_text).tolist()
+    weight = runs[0].vectors().sel(concept="traffic light")
+    filters = [int(index) for index in re.findall(r"<span>filter (\d+)", card)]
+    assert filters == abs(weight).argsort().values[::-1][:5].tolist()
+
+
+def test_rows_of_nothing_but_dashes_are_left_out(saved):
+    frame = pd.DataFrame({"x": ["here", "nothing"], "n": [1.0, None], "share": [0.5, None]})
+    source = saved(TABLE, Table(frame, columns("x", n="count", share="percent"))).read_text("utf-8")
+    main = source.split("<main")[1].split('<div class="long-table"')[0]
+    assert "here" in main
+    assert "nothing" not in main
 
 
 def labels(table):
@@ -125,9 +175,9 @@ def long_tables(source):
 
 def test_trained_and_random_stand_side_by_side(page):
     text = text_of(page)
-    assert "Untrained: net, random." in text
+    assert "Untrained: net, random, random weights." in text
     differences = pd.read_csv(page.parent / "tables" / "networks.csv")
-    assert set(differences["other"]) == {"net, random"}
+    assert set(differences["other"]) == {"net, random, random weights"}
 
 
 def test_numbers_stay_in_one_line_with_their_percent(page):
@@ -204,7 +254,7 @@ TABLE = """{% import "macros.html" as page %}
 def test_a_folded_table_has_one_heading_and_its_link(saved):
     table = Table(pd.DataFrame({"x": ["a"]}), columns("x"), "numbers")
     source = saved(TABLE, table, numbers=table.frame).read_text("utf-8")
-    assert source.count("handle") == source.count(">other<") == 1
+    assert source.count(">handle<") == source.count(">other<") == 1
     assert source.count('href="tables/numbers.csv"') == 3
 
 
@@ -218,7 +268,7 @@ def test_tables_show_nothing_that_is_empty(saved):
     assert ">segmentation</th>" in source
     assert "–" not in source.split("<main")[1].split("</main>")[0]
     source = saved(TABLE, Table(frame.iloc[:0], columns_)).read_text("utf-8")
-    assert "handle" not in source
+    assert ">handle<" not in source
     assert "unfolded" not in source
 
 
@@ -260,8 +310,8 @@ def test_every_question_of_the_paper_has_a_section_and_every_table_a_link(page, 
     source = page.read_text("utf-8")
     sections = re.findall(r'<section id="([a-z-]+)">', source)
     assert sections == [
-        "probed", "sufficient", "needed", "shared", "weights", "masks", "space", "chance",
-        "networks", "left-out", "tables",
+        "minute", "findings", "masks", "sufficient", "space", "networks", "needed", "shared",
+        "weights", "chance", "probed", "left-out", "tables",
     ]  # fmt: skip
     assert re.findall(r'<li><a href="#([a-z-]+)">', source) == sections
     saved = {path.stem for path in (page.parent / "tables").iterdir()}
@@ -278,10 +328,10 @@ def test_every_question_of_the_paper_has_a_section_and_every_table_a_link(page, 
 def test_tables_of_several_runs_stand_one_below_the_other(page, runs):
     table = pd.read_csv(page.parent / "tables" / "failures.csv", keep_default_na=False)
     assert table["network"].value_counts().to_dict() == dict.fromkeys(
-        ["net & co", "net, random"], 2 * (2 * len(CONCEPTS) + len(SCENES))
+        ["net & co", "net, random, random weights"], 2 * (2 * len(CONCEPTS) + len(SCENES))
     )
     one = make_tables(runs[1], ["failures"])["failures"]
-    mine = table[table["network"] == "net, random"].reset_index(drop=True)
+    mine = table[table["network"] == "net, random, random weights"].reset_index(drop=True)
     np.testing.assert_allclose(mine["difference"], one["difference"])
 
 

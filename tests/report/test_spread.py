@@ -63,7 +63,7 @@ def test_every_table_of_both_fits_has_the_spread_of_the_starts(seeded, twin):
     fits = pair.wins.frame
     row = fits.query("network == 'net'").iloc[-1]
     assert 0 < row["percent_paper_sd"] < 1
-    assert fits.query("network == 'twin'")["percent_paper_sd"].isna().all()
+    assert fits.query("network == 'twin, random weights'")["percent_paper_sd"].isna().all()
     assert before_spreads(pair.concepts) == [
         "best single, paper’s training", "all filters, paper’s training", "cosine",
         "same neighbours",
@@ -114,13 +114,15 @@ def test_a_single_start_has_no_spread(shared_run, twin):
 def test_tables_show_their_spread_over_seeds(shared_run, tmp_path):
     run = shared_run(network="seeded", seeds=3)
     report = build_report([run])
-    facts = report.facts("sufficient")
-    assert labels(facts.wins) == ["layer", "segmentation", "± sd", "classification", "± sd"]
-    wins = make_tables(run)["combined_vs_single"].query("task == 'segment'").set_index("layer")
-    shown = facts.wins.frame.set_index("layer")[f"{facts.wins.columns[1].key}_sd"]
+    found = report.facts("findings")
+    assert labels(found.wins) == [
+        "task", "layer", "best layer", "concepts", "paper’s training", "± sd"
+    ]  # fmt: skip
+    assert labels(found.scores)[-2:] == ["all filters, paper’s training", "± sd"]
+    wins = make_tables(run)["combined_vs_single"].set_index(["layer", "task"])
+    shown = found.wins.frame.set_index(["layer", "task"])["wins_paper_sd"]
     assert shown.to_dict() == pytest.approx((wins["percent_sd"] / 100).to_dict(), nan_ok=True)
-    assert labels(facts.concepts).count("± sd") == 2
-    assert report.facts("space").nearest.frame["near"].str.contains("±").any()
+    assert labels(report.facts("sufficient").concepts).count("± sd") == 2
     page = save_report(report, tmp_path / "page").read_text("utf-8")
     assert page.count("± sd</th>") >= 8
 

@@ -46,6 +46,28 @@ def test_hardly_moved_reads_the_distance_from_the_start(run):
     assert 0 < len(run.hardly_moved()) < len(distance)
 
 
+def test_answers_say_which_vectors_have_hardly_moved(run, tmp_path):
+    stuck = run.hardly_moved()
+    near = run.space().nearest("dog", 20)
+    assert set(near["concept"][near["hardly_moved"]]) == stuck - {"dog"}
+    expression = "wood + wheel"
+    solved = run.space().labelled("other").solve(expression, 20)
+    assert set(solved["concept"][solved["hardly_moved"]]) == stuck - {"wood", "wheel"}
+    found = run.filter(0)
+    assert set(found["concept"][found["hardly_moved"]]) == stuck
+    # Where a fit has no start, there is nothing to say.
+    other = open_run(build_run(tmp_path / "run", fits=("converged",)))
+    assert "hardly_moved" not in other.space().nearest("dog")
+    assert "hardly_moved" not in other.filter(0)
+
+
+def test_random_weights_stand_in_titles(tmp_path):
+    trained = open_run(build_run(tmp_path / "a", network="net"))
+    twin = open_run(build_run(tmp_path / "b", network="net", trained=False))
+    assert unique_labels([trained, twin]) == ["net", "net, random weights"]
+    assert twin.space().label == "net, random weights blocks.6 segment"
+
+
 @pytest.mark.parametrize(
     ("ask", "wanted"),
     [

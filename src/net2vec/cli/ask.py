@@ -34,14 +34,17 @@ def scores(
         values="val",
         sort=False,
     ).reset_index()
-    moved = arrays["start_distance"].to_series().rename("start_distance")
-    table = table.merge(moved, left_on="concept", right_index=True)
+    distance = arrays["start_distance"].to_series().rename("start_distance")
+    table = table.merge(distance, left_on="concept", right_index=True)
     table = table.sort_values("combined", ascending=False, kind="stable").head(n)
     order = ["concept", "category", "single", "combined", "best_filter", "n_train"]
-    table = table[[*order, "concept_size", "start_distance"]]
+    table = table[[*order, "concept_size"] + (["start_distance"] if opened.has_start() else [])]
     table.columns.name = None
+    if opened.has_start():
+        moved = opened.hardly_moved(layer, task=task)
+        table["hardly_moved"] = table["concept"].isin(moved)
     show_table(
-        table, as_json=as_json, title=f"{opened.network}, {name}, {task}, {opened.fit}: scores"
+        table, as_json=as_json, title=f"{opened.title}, {name}, {task}, {opened.fit}: scores"
     )
 
 
@@ -59,7 +62,14 @@ def nearest(
     from net2vec.runs import open_run
 
     space = open_run(run).space(layer, task=task, fit=fit, kind=as_)
-    show_table(space.nearest(concept, n), as_json=as_json, title=space.label)
+    table = space.nearest(concept, n)
+    if space.find(concept) in (space.hardly_moved or ()):
+        typer.echo(
+            f"the vector of {space.find(concept)} has hardly moved from its random start: its "
+            f"neighbours mean little",
+            err=True,
+        )
+    show_table(table, as_json=as_json, title=space.label)
 
 
 def solve(
@@ -96,5 +106,5 @@ def filter_(
     table = opened.filter(index, layer, task=task).head(n)
     if task == "classify":
         table = table.drop(columns="iou")
-    title = f"{opened.network}, {layer or opened.layers[-1]}, {task}, {opened.fit}: filter {index}"
+    title = f"{opened.title}, {layer or opened.layers[-1]}, {task}, {opened.fit}: filter {index}"
     show_table(table, as_json=as_json, title=title)

@@ -138,6 +138,8 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _cell(value: object, digits: int) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
     if isinstance(value, float):
         return "" if value != value else f"{value:.{digits}f}"
     return "" if value is None else str(value)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -29,12 +32,26 @@ def demo(
         int | None, typer.Option(min=1, metavar="N", help="Threads or processes.")
     ] = None,
 ) -> None:
-    """Probe the embedded network and its random twin with rendered pictures; no download."""
-    from net2vec.pipeline import run_demo
+    """Probe the embedded network and its random twin with rendered pictures; no download.
+
+    It ends with the path of the page, and three questions to try.
+    """
+    from net2vec.pipeline import demo_questions, run_demo
 
     with TerminalProgress() as progress:
         page = run_demo(out, full=full, workers=workers, progress=progress)
     typer.echo(page.resolve())
+    typer.echo("\nOpen the page in a browser. Then try:", err=True)
+    for asked in demo_questions(out):
+        typer.echo(f"  # {asked.question}", err=True)
+        typer.echo(f"  {_program()} {shlex.join(asked.arguments)}", err=True)
+
+
+def _program() -> str:
+    """How the program that runs can be called again."""
+    if Path(sys.argv[0]).name == "__main__.py":
+        return f"{sys.executable} -m net2vec"
+    return "net2vec" if shutil.which("net2vec") else sys.argv[0]
 
 
 @with_settings
@@ -159,7 +176,13 @@ def report(
     layer: Annotated[
         str | None,
         typer.Option(
-            help="Layer of these concepts and filters.", show_default="the first run's last"
+            help="Layer of these concepts and filters.", show_default="the first run's best"
+        ),
+    ] = None,
+    fit: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A fit whose masks are shown beside the paper's and the best's; may be repeated."
         ),
     ] = None,
     with_: OtherSpaces = None,
@@ -181,6 +204,7 @@ def report(
             concepts=concept or (),
             filters=filter_ or (),
             layer=layer,
+            fits=fit or (),
             trust=trust,
             beside=beside,
             progress=progress,

@@ -1,6 +1,6 @@
 """From settings to a finished run: the one place where the parts meet."""
 
-from net2vec.pipeline.demo import run_demo
+from net2vec.pipeline.demo import Suggestion, demo_questions, run_demo
 from net2vec.pipeline.given import analyze
 from net2vec.pipeline.inputs import default_workers
 from net2vec.pipeline.many import Outcome, name_runs, probe_many, read_runs
@@ -12,8 +12,10 @@ __all__ = [
     "Outcome",
     "Progress",
     "SilentProgress",
+    "Suggestion",
     "analyze",
     "default_workers",
+    "demo_questions",
     "name_runs",
     "probe",
     "probe_many",

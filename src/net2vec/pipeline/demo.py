@@ -11,8 +11,10 @@ from net2vec.core.executors import ProcessExecutor, map_items
 from net2vec.data import open_dataset
 from net2vec.pipeline.inputs import default_workers
 from net2vec.pipeline.progress import Progress, SilentProgress
-from net2vec.pipeline.reporting import write_report
-from net2vec.pipeline.runner import has_report, probe
+from net2vec.pipeline.reporting import write_report, write_tables
+from net2vec.pipeline.runner import probe
+from net2vec.report import best_layer
+from net2vec.runs import best_views, open_run
 from net2vec.vocabulary import ALL, LDA, PAPER
 
 NETWORK = "efficientnet_lite0"
@@ -97,15 +99,57 @@ def run_demo(
     return _write_reports(runs, out / "report", workers, progress)
 
 
+@dataclass(frozen=True)
+class Suggestion:
+    """A question to a finished demo.
+
+    Attributes:
+        question: in words.
+        arguments: of the command line program.
+    """
+
+    question: str
+    arguments: tuple[str, ...]
+
+
+def demo_questions(out: Path) -> list[Suggestion]:
+    """Three questions to a finished demo whose answers are worth reading.
+
+    Args:
+        out: the folder that `run_demo` was given.
+    """
+    folder = out / "trained"
+    run = open_run(folder)
+    layer = best_layer(best_views([run])[0], "segment") or run.layers[-1]
+    last = run.scores[(run.scores["layer"] == run.layers[-1]) & (run.scores["method"] == "single")]
+    best = last[last["task"] == "segment"].nlargest(1, "val").iloc[0]
+    on_layer = ("--layer", layer)
+    expression = "grass + blue - green"
+    return [
+        Suggestion("What is encoded like a sheep?", ("nearest", str(folder), "sheep", *on_layer)),
+        Suggestion(
+            "Grass that is blue and not green?", ("solve", str(folder), expression, *on_layer)
+        ),
+        Suggestion(
+            f"What else does the filter find that finds {best['concept']} best?",
+            ("filter", str(folder), str(int(best["best_filter"]))),
+        ),
+    ]
+
+
 def _write_reports(runs: Sequence[Path], out: Path, workers: int, progress: Progress) -> Path:
-    """The report of both runs, and that of either where it is not there; return the first."""
-    pages = [(tuple(runs), out)]
-    pages += [((run,), run / "report") for run in runs if not has_report(run)]
-    advance = progress.stage("reports", len(pages))
-    for _ in map_items(ProcessExecutor(workers), _write_report, dict.fromkeys(pages, 1)):
+    """The report of both runs, and the tables of each; return the page."""
+    parts: list[tuple[tuple[Path, ...], Path | None]] = [(tuple(runs), out)]
+    parts += [((run,), None) for run in runs]
+    advance = progress.stage("report and tables", len(parts))
+    for _ in map_items(ProcessExecutor(workers), _write_part, dict.fromkeys(parts, 1)):
         advance(1)
     return out / "index.html"
 
 
-def _write_report(page: tuple[Sequence[Path], Path]) -> None:
-    write_report(*page)
+def _write_part(part: tuple[tuple[Path, ...], Path | None]) -> None:
+    folders, out = part
+    if out is None:
+        write_tables(open_run(folders[0]))
+    else:
+        write_report(folders, out)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
@@ -31,9 +32,10 @@ from net2vec.report import (
     FilterRequest,
     MaskedImage,
     Request,
+    best_layer,
     build_report,
     filter_concepts,
-    last_layer,
+    fits_shown,
     plan_concept,
     plan_exhibits,
     plan_filter,
@@ -41,7 +43,7 @@ from net2vec.report import (
     save_report,
 )
 from net2vec.results import save_table
-from net2vec.runs import TABLES, make_tables, open_run, unique_labels
+from net2vec.runs import Run, best_views, make_tables, open_run, unique_labels
 from net2vec.spaces import Lookup
 
 
@@ -52,6 +54,7 @@ def write_report(
     concepts: Sequence[str] = (),
     filters: Sequence[int] = (),
     layer: str | None = None,
+    fits: Sequence[str] = (),
     network: Network | None = None,
     dataset: ProbeDataset | None = None,
     trust: bool = False,
@@ -69,7 +72,8 @@ def write_report(
         out: the report's folder.
         concepts: of the subject, to be shown in pictures besides those that the report chooses.
         filters: likewise; their individual IoU is computed.
-        layer: where these are looked for; by default the last that was segmented with.
+        layer: where these are looked for; by default the best that was segmented with.
+        fits: of the subject, whose masks are shown besides those of the paper's and the best one.
         network: the first run's network as it was probed, where it is there already.
         dataset: likewise.
         trust: whether code that the first run names may be run for its pictures.
@@ -88,10 +92,10 @@ def write_report(
     run = runs[0]
     if layer is not None:
         run.layer(layer)
-    layer = layer or last_layer(run, "segment") or run.layers[-1]
-    asked = [plan_concept(run, layer, concept) for concept in concepts]
+    layer = layer or best_layer(best_views(runs)[0], "segment") or run.layers[-1]
+    asked = [plan_concept(run, layer, concept, fits_shown(runs, fits)) for concept in concepts]
     found = {index: filter_concepts(run, layer, index) for index in filters}
-    chosen = plan_exhibits(runs)
+    chosen = plan_exhibits(runs, fits=fits)
     exhibits: list[Exhibit] = []
     ious: list[pd.DataFrame] = []
     if asked or found or chosen:
@@ -113,11 +117,14 @@ def write_report(
         beside=beside,
     )
     if len(folders) == 1:
-        # With two fits these tables hold both, the report's those of the first.
-        tables = report.tables if len(run.fits) == 1 else make_tables(run)
-        for name in TABLES:
-            save_table(tables[name], folders[0] / "tables" / f"{name}.csv")
+        write_tables(run)
     return save_report(report, out)
+
+
+def write_tables(run: Run) -> None:
+    """Write the tables of a run, of all of its fits, to its folder `tables`."""
+    for name, table in make_tables(run).items():
+        save_table(table, run.path / "tables" / f"{name}.csv")
 
 
 class _Viewer(Viewer):
@@ -157,6 +164,7 @@ class _Viewer(Viewer):
         masked: dict[DecileRequest, dict[str, MaskedImage]] = {
             request: {} for request in requests if isinstance(request, DecileRequest)
         }
+        encodings = self._encodings(masked)
         active: dict[FilterRequest, dict[str, ActiveImage]] = {
             request: {} for request in requests if isinstance(request, FilterRequest)
         }
@@ -164,7 +172,9 @@ class _Viewer(Viewer):
         for name, outputs in self.outputs(list(names), sorted({r.layer for r in requests})):
             for of_concept, images in masked.items():
                 if name in of_concept.names:
-                    images[name] = self._masked(of_concept, name, outputs[of_concept.layer])
+                    images[name] = self._masked(
+                        of_concept, name, outputs[of_concept.layer], encodings[of_concept]
+                    )
             for of_filter, shown in active.items():
                 if name in of_filter.names:
                     shown[name] = self._active(of_filter, name, outputs[of_filter.layer])
@@ -176,20 +186,41 @@ class _Viewer(Viewer):
             for request in requests
         ]
 
+    def _encodings(
+        self, requests: Iterable[DecileRequest]
+    ) -> dict[DecileRequest, dict[str, Encoding]]:
+        """The vector of every request's concept, by fit."""
+        learned: dict[tuple[str, str], xr.Dataset] = {}  # read once for all concepts
+        found: dict[DecileRequest, dict[str, Encoding]] = {}
+        for request in requests:
+            layer = request.layer
+            for fit in request.fits:
+                if (layer, fit) not in learned:
+                    learned[layer, fit] = self.run.arrays(layer, fit=fit)
+                found.setdefault(request, {})[fit] = Encoding.of(
+                    self.run.layer(layer), learned[layer, fit], [request.concept]
+                )
+        return found
+
     def _masked(
-        self, request: DecileRequest, name: str, activation: Float[Tensor, "filter y x"]
+        self,
+        request: DecileRequest,
+        name: str,
+        activation: Float[Tensor, "filter y x"],
+        encodings: Mapping[str, Encoding],
     ) -> MaskedImage:
-        recorded, learned = self.run.layer(request.layer), self.run.arrays(request.layer)
-        encoding = Encoding.of(recorded, learned, [request.concept])
-        on = activation > encoding.threshold[:, None, None]
-        (grid,) = concept_grids(activation[None], encoding)
         size = self.annotations.size
+        on = activation[request.best_filter] > self.threshold(request.layer)[request.best_filter]
+        combined = {}
+        for fit, encoding in encodings.items():
+            (grid,) = concept_grids(activation[None], encoding)
+            combined[fit] = predict(grid, encoding, 0, size)[1][0]
         truth = self.truth(request.concept, name)
         return MaskedImage(
             image=self.image(name),
             truth=np.zeros(size, dtype=bool) if truth is None else truth,
-            single=upsampled_is_on(on[request.best_filter], size).numpy(),
-            combined=predict(grid, encoding, 0, size)[1][0],
+            single=upsampled_is_on(on, size).numpy(),
+            combined=combined,
         )
 
     def _active(

@@ -13,13 +13,16 @@ from net2vec.report.exhibits import (
     FilterRequest,
     MaskedImage,
     Request,
+)
+from net2vec.report.page import refuse_other_folders, save_report
+from net2vec.report.planning import (
+    best_layer,
     filter_concepts,
-    last_layer,
+    fits_shown,
     plan_concept,
     plan_exhibits,
     plan_filter,
 )
-from net2vec.report.page import refuse_other_folders, save_report
 
 __all__ = [
     "ActiveImage",
@@ -32,9 +35,10 @@ __all__ = [
     "FilterRequest",
     "MaskedImage",
     "Request",
+    "best_layer",
     "build_report",
     "filter_concepts",
-    "last_layer",
+    "fits_shown",
     "plan_concept",
     "plan_exhibits",
     "plan_filter",

@@ -10,6 +10,7 @@ import pandas as pd
 from net2vec.report.content import Report, Section
 from net2vec.report.exhibits import Exhibit
 from net2vec.report.sections import SECTIONS
+from net2vec.report.sections.cards import concept_cards
 from net2vec.report.study import Study
 from net2vec.report.tables import make_report_tables
 from net2vec.runs import Run
@@ -36,6 +37,7 @@ def build_report(
     """
     study = Study(tuple(runs), tuple(exhibits), filter_ious, tuple(beside))
     tables = make_report_tables(study)
+    cards = concept_cards(study, tables)
     made = [(kind, kind.facts(study, tables)) for kind in SECTIONS]
     return Report(
         network=study.label,
@@ -46,11 +48,22 @@ def build_report(
                 getattr(facts, "title", kind.title),
                 f"sections/{kind.anchor}.html",
                 facts,
+                study.subject if kind.of_subject else "",
+                kind.short,
             )
             for kind, facts in made
             if facts is not None
         ],
         tables=tables,
+        cards=cards,
+        subtitle=_subtitle(study),
         versions=study.run.provenance.get("versions", {}),
         folders=[shlex.quote(run.path.resolve().name) for run in runs],
     )
+
+
+def _subtitle(study: Study) -> str:
+    """The weights and the images of the subject, as far as its provenance says."""
+    network, data = (study.run.provenance.get(name, {}) for name in ("network", "data"))
+    told = {"weights": network.get("weights"), "images": data.get("name")}
+    return " · ".join(f"{name}: {value}" for name, value in told.items() if value)

@@ -33,7 +33,10 @@ def save_comparison(comparison: Comparison, folder: Path) -> list[Path]:
     figures = {
         "distances": draw_distances(comparison.distances, LIGHT),
         "distances_by_category": draw_category_distances(
-            comparison.by_category, LIGHT, space=comparison.spaces[0]
+            comparison.by_category,
+            LIGHT,
+            space=comparison.spaces[0],
+            n=len(comparison.concepts),
         ),
     }
     for name, figure in figures.items():

@@ -16,6 +16,8 @@ from net2vec.report.figures.style import Theme
 from net2vec.report.formats import is_missing
 from net2vec.report.labels import COLUMN_TITLE, VALUE_TITLE
 
+CONCEPT_COLUMNS = ("concept", "ranked")
+"""Columns of concepts, whose names lead to their cards."""
 _SAME_FOR_ALL = ("network", "series")
 """Columns that tell runs apart, and are not shown where all rows are of the same one."""
 
@@ -45,12 +47,12 @@ class Column:
 
     key: str
     form: str = "text"
-    heading: str = ""
+    heading: str | None = None
 
     @property
     def label(self) -> str:
         """Its heading."""
-        return self.heading or COLUMN_TITLE.get(self.key, self.key)
+        return COLUMN_TITLE.get(self.key, self.key) if self.heading is None else self.heading
 
 
 def columns(*texts: str, **forms: str) -> tuple[Column, ...]:
@@ -127,6 +129,31 @@ class NeighbourCard:
 
 
 @dataclass(frozen=True)
+class ConceptCard:
+    """Everything about a concept on the layers shown; every name of the concept leads to it.
+
+    Attributes:
+        concept: its name, without marks.
+        category: its category.
+        images: training images that contain it.
+        size: its mean share of the images that contain it; None where it is not segmented.
+        scores: a row the single filter and each fit, a column a task.
+        pictures: its masks, as `masks.concept_pictures` returns them; None without pictures.
+        neighbours: its nearest concepts in each task.
+        filters: those with the largest weights: `index`, `share` of all weights, IoU `alone`.
+    """
+
+    concept: str
+    category: str
+    images: int
+    size: float | None
+    scores: Table
+    pictures: Any
+    neighbours: tuple[NeighbourList, ...]
+    filters: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
 class Picture:
     """A picture, its file's name (without folder or extension) and the image it is made of."""
 
@@ -156,12 +183,16 @@ class Section:
         title: its heading.
         template: the name of the template that shows its facts.
         facts: what the template knows as `facts`.
+        subject: the fit and layers that it is of; empty where it names them itself.
+        short: its name in the contents.
     """
 
     anchor: str
     title: str
     template: str
     facts: Any
+    subject: str = ""
+    short: str = ""
 
 
 @dataclass(frozen=True)
@@ -173,6 +204,8 @@ class Report:
         others: what the networks beside it are called.
         sections: its contents, in order.
         tables: the tables saved beside it as CSV, by name.
+        cards: of the concepts, on a page of their own.
+        subtitle: what was probed with which weights.
         versions: the programs that made the results.
         folders: names of the runs' folders, the subject's first.
     """
@@ -181,6 +214,8 @@ class Report:
     others: Sequence[str] = ()
     sections: Sequence[Section] = ()
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    cards: Sequence[ConceptCard] = ()
+    subtitle: str = ""
     versions: Mapping[str, Any] = field(default_factory=dict)
     folders: Sequence[str] = ()
 

@@ -13,6 +13,8 @@ _NBSP = "\N{NO-BREAK SPACE}"
 
 def score_text(score: float) -> str:
     """A score with two decimals, or three where two would say 0 of what is not."""
+    if not math.isfinite(score):
+        return MISSING
     if not 0 < score < 0.01:
         return f"{score:.2f}"
     return f"{score:.3f}" if score >= 0.0005 else "<0.001"

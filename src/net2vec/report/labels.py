@@ -12,6 +12,14 @@ MARK = "†"
 SMALL = "‡"
 """After the name of a concept whose accuracy is of too few images to enter means."""
 
+
+def plain_name(marked: str) -> str:
+    """A concept's name without the marks after it."""
+    for mark in (SMALL, MARK):
+        marked = marked.removesuffix(f" {mark}")
+    return marked
+
+
 TASK_TITLE = {"segment": "segmentation", "classify": "classification"}
 SCORE_TITLE = {"segment": "set IoU", "classify": "accuracy"}
 METHOD_TITLE = {"combined": "all filters", "single": "best single filter"}
@@ -46,7 +54,7 @@ SETUP_TITLE = {
     "data": "probe dataset",
     "train": "training images",
     "val": "validation images",
-    "fits": "fits (the first is shown where none is named)",
+    "fits": "fits",
     "starts": "random starts",
     "never_on": "filters never on",
     "zero": "filters with threshold 0",
@@ -58,9 +66,7 @@ COLUMN_TITLE = {
     "as_good": "all filters at least as good",
     "baseline": "whole image",
     "below": "interval below 0",
-    "best_filter": "filter",
-    "best_layer": "highest on",
-    "best_mean": "mean there",
+    "best": "best layer",
     "by_chance": "by chance",
     "category_by_chance": "same category, by chance",
     "cka": "CKA",
@@ -85,7 +91,6 @@ COLUMN_TITLE = {
     "n": "concepts",
     "n_balanced": "images of the accuracy",
     "n_train": "training images",
-    "near": "nearest concepts",
     "needed": "must beat all null scores",
     "neighbours_by_chance": "same neighbours, by chance",
     "never_active": "never on",

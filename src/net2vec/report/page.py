@@ -1,4 +1,4 @@
-"""From a report to a folder: `index.html` with its figures, pictures and tables beside it.
+"""From a report to a folder: `index.html`, `concepts.html`, and their figures, pictures and tables.
 
 The page asks for nothing from outside and opens from the disk. Its templates escape whatever comes
 from data, and draw the figures and pictures that they show.
@@ -7,9 +7,11 @@ from data, and draw the figures and pictures that they show.
 from __future__ import annotations
 
 import itertools
-from functools import cache, partial
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import BaseLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -18,9 +20,17 @@ from net2vec import results
 from net2vec.core.storage import replacing
 from net2vec.errors import ResultsError
 from net2vec.report import labels
-from net2vec.report.content import Drawing, Picture, Report, Table
+from net2vec.report.content import CONCEPT_COLUMNS, Drawing, Picture, Report, Table
 from net2vec.report.figures.style import LIGHT, THEMES, repaint_svg, svg_of
-from net2vec.report.formats import cosine_text, format_cell, percent, plain_cell, score_text
+from net2vec.report.formats import (
+    MISSING,
+    cosine_text,
+    format_cell,
+    percent,
+    plain_cell,
+    score_text,
+)
+from net2vec.report.labels import plain_name
 
 _GENERATOR = '<meta name="generator" content="net2vec">'
 """The mark by which a page of this package is recognised; it is part of the template."""
@@ -48,8 +58,13 @@ def save_report(report: Report, folder: Path) -> Path:
         temporary.mkdir()
         for name, table in report.tables.items():
             results.save_table(table, temporary / "tables" / f"{name}.csv")
-        page = _environment(temporary).get_template("page.html").render(report=report)
-        (temporary / "index.html").write_text(page, encoding="utf-8")
+        environment = _environment(temporary, CardLinks(card.concept for card in report.cards))
+        pages = {"index.html": "page.html"}
+        if report.cards:
+            pages["concepts.html"] = "concepts.html"
+        for name, template in pages.items():
+            page = environment.get_template(template).render(report=report)
+            (temporary / name).write_text(page, encoding="utf-8")
     return folder / "index.html"
 
 
@@ -70,8 +85,34 @@ def refuse_other_folders(folder: Path) -> None:
         )
 
 
-def _environment(folder: Path) -> Environment:
-    """The templates of a page whose figures and pictures are written into a folder."""
+class CardLinks:
+    """Makes the name of a concept a link to its card, where it has one.
+
+    Attributes:
+        concepts: the names of the concepts that have cards.
+    """
+
+    def __init__(self, concepts: Iterable[str]) -> None:
+        self.concepts = tuple(concepts)
+        self._known = frozenset(self.concepts)
+
+    def __call__(self, marked: str) -> str | Markup:
+        """A name, which may be followed by marks, as it stands on a page."""
+        concept = plain_name(marked)
+        if concept not in self._known:
+            return marked
+        return Markup('<a class="concept" href="concepts.html#{}">{}</a>').format(
+            card_id(concept), marked
+        )
+
+
+def card_id(concept: str) -> str:
+    """The anchor of a concept's card; `page.js` makes the same one."""
+    return "c-" + quote(concept, safe="!~*'()").replace("%", ":")
+
+
+def _environment(folder: Path, links: CardLinks) -> Environment:
+    """The templates of pages whose figures and pictures are written into a folder."""
     environment = Environment(
         loader=_LOADER,
         autoescape=True,
@@ -82,29 +123,48 @@ def _environment(folder: Path) -> Environment:
     environment.filters["percent"] = percent
     environment.filters["score"] = score_text
     environment.filters["cosine"] = cosine_text
-    environment.filters["rows"] = _table_rows
+    environment.filters["rows"] = partial(_table_rows, links=links)
+    environment.filters["concept"] = links
+    environment.filters["card_id"] = card_id
     environment.filters["data"] = _table_data
     environment.globals["labels"] = labels
+    environment.globals["carded"] = links.concepts
     environment.globals["next_label"] = itertools.count(1).__next__
     environment.globals["save_drawing"] = partial(_save_drawing, folder=folder / "figures")
-    # One picture stands in several strips.
-    environment.globals["save_picture"] = cache(partial(_save_picture, folder=folder / "pictures"))
+    environment.globals["save_picture"] = partial(
+        _save_picture, folder=folder / "pictures", saved={}
+    )
     return environment
 
 
-def _table_rows(table: Table) -> list[list[tuple[str | Markup, str]]]:
-    """The cells of a table, row by row, each with its form."""
-    listed = [(table.values(column), column.form) for column in table.shown]
-    return [
-        [(format_cell(values[row], form), form) for values, form in listed]
-        for row in range(len(table.frame))
+def _table_rows(table: Table, *, links: CardLinks) -> list[list[tuple[str | Markup, str]]]:
+    """The cells of a table, row by row, each with its form; of rows that say something."""
+    listed = [
+        (table.values(column), column.form, column.key in CONCEPT_COLUMNS) for column in table.shown
     ]
+    rows = []
+    for row in range(len(table.frame)):
+        cells = [(format_cell(values[row], form), form) for values, form, _ in listed]
+        numbers = [text for text, form in cells if form != "text"]
+        if numbers and all(text == MISSING for text in numbers):
+            continue
+        named = [link for *_, link in listed]
+        rows.append(
+            [
+                (links(str(text)) if link else text, form)
+                for (text, form), link in zip(cells, named, strict=True)
+            ]
+        )
+    return rows
 
 
 def _table_data(table: Table) -> dict[str, Any]:
     """A searchable table as the page's script reads it, column by column."""
     return {
-        "columns": [{"label": column.label, "form": column.form} for column in table.shown],
+        "columns": [
+            {"label": column.label, "form": column.form, "link": column.key in CONCEPT_COLUMNS}
+            for column in table.shown
+        ],
         "values": [
             [plain_cell(value, column.form) for value in table.values(column)]
             for column in table.shown
@@ -125,10 +185,14 @@ def _save_drawing(drawing: Drawing, folder: Path) -> tuple[int, int]:
     return round(width), round(height)
 
 
-def _save_picture(picture: Picture, folder: Path) -> tuple[int, int]:
-    """Write a picture; returns its width and height in pixels."""
-    folder.mkdir(exist_ok=True)
-    image = picture.image()
-    # Full colour resolution: halved, it would blur the outlines of the masks.
-    image.save(folder / f"{picture.name}.jpg", quality=84, subsampling=0, optimize=True)
-    return image.size
+def _save_picture(
+    picture: Picture, folder: Path, saved: dict[str, tuple[int, int]]
+) -> tuple[int, int]:
+    """Write a picture, once where several strips have it; returns its width and height."""
+    if picture.name not in saved:
+        folder.mkdir(exist_ok=True)
+        image = picture.image()
+        # Full colour resolution: halved, it would blur the outlines of the masks.
+        image.save(folder / f"{picture.name}.jpg", quality=84, subsampling=0, optimize=True)
+        saved[picture.name] = image.size
+    return saved[picture.name]

@@ -12,7 +12,8 @@ from net2vec.report.figures.style import LIGHT
 SINGLE_COLOR, COMBINED_COLOR = LIGHT.single, "#2f9be6"
 """Fills of the two predictions: apart in hue for the colour-blind, apart in lightness in grey."""
 
-_LONG_SIDE = 288
+LARGE, SMALL = 288, 208
+"""Longer sides of pictures in pixels: those with a strip of their own, and those of cards."""
 _FILL = 0.45
 
 
@@ -22,6 +23,7 @@ def draw_masks(
     truth: Bool[np.ndarray, "y x"],
     *,
     color: str,
+    side: int = LARGE,
 ) -> Image.Image:
     """A picture with a predicted mask filled in a colour and the true mask outlined.
 
@@ -30,11 +32,12 @@ def draw_masks(
         predicted: the mask to fill; it covers the whole image, on a grid of its own.
         truth: the mask to outline, in white between two dark lines, so that it shows on anything.
         color: of the fill and its outline.
+        side: the longer side of the result, in pixels.
 
     Returns:
-        An RGB image whose longer side is 288 pixels, in the aspect of `image`.
+        An RGB image in the aspect of `image`.
     """
-    scale = _LONG_SIDE / max(image.size)
+    scale = side / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     canvas = np.asarray(image.convert("RGB").resize(size, Image.Resampling.LANCZOS), dtype=float)
     filled, outlined = _resize(predicted, size), _resize(truth, size)

@@ -13,11 +13,10 @@ from net2vec.report.exhibits import (
     DecileExhibit,
     Exhibit,
     FilterExhibit,
-    featured_concepts,
-    last_layer,
 )
 from net2vec.report.labels import MARK, SMALL, TASK_TITLE
-from net2vec.runs import Run, fit_tables, make_tables, shared_fit, unique_labels
+from net2vec.report.planning import best_layer, featured_concepts
+from net2vec.runs import Run, best_views, fit_tables, make_tables, unique_labels
 from net2vec.spaces import Comparison, Lookup, SpaceError, compare_spaces
 
 _FEATURED = 6
@@ -48,8 +47,10 @@ class ComparedFits:
 class Study:
     """Runs side by side; the first is the subject, the others are held against it.
 
+    Where no fit is named, everything is of one fit: the best that all runs have.
+
     Attributes:
-        runs: the runs.
+        runs: the runs, with all of their fits.
         exhibits: pictures.
         filter_ious: individual IoUs of filters that were asked for.
         beside: spaces from elsewhere, such as WordNet, that the runs' are held against.
@@ -60,10 +61,20 @@ class Study:
     filter_ious: pd.DataFrame | None = None
     beside: Sequence[Lookup] = ()
 
+    @cached_property
+    def views(self) -> tuple[Run, ...]:
+        """The runs, each as a view of the fit that is shown."""
+        return best_views(self.runs)
+
     @property
     def run(self) -> Run:
-        """The subject."""
-        return self.runs[0]
+        """The subject, as a view of the fit that is shown."""
+        return self.views[0]
+
+    @property
+    def fit_title(self) -> str:
+        """The title of the fit that is shown."""
+        return self.titles[self.run.fit]
 
     @cached_property
     def labels(self) -> list[str]:
@@ -77,14 +88,22 @@ class Study:
 
     @cached_property
     def layer_of(self) -> dict[str, str]:
-        """By task, the last layer of the subject that has scores of it: its details are shown."""
-        found = {task: last_layer(self.run, task) for task in TASK_TITLE}
+        """By task, the subject's layer with the highest mean score: its details are shown."""
+        found = {task: best_layer(self.run, task) for task in TASK_TITLE}
         return {task: layer for task, layer in found.items() if layer is not None}
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """The tasks that scored any concept on any layer."""
         return tuple(self.layer_of)
+
+    @cached_property
+    def subject(self) -> str:
+        """The fit and the layers that are shown, in a few words."""
+        layers = dict.fromkeys(self.layer_of.values())
+        parts = [f"{TASK_TITLE[task]} on {layer}" for task, layer in self.layer_of.items()]
+        where = f"layer {next(iter(layers))}" if len(layers) == 1 else ", ".join(parts)
+        return f"{self.fit_title}; {where}"
 
     @cached_property
     def layers(self) -> list[str]:
@@ -94,7 +113,7 @@ class Study:
     @cached_property
     def pairs(self) -> tuple[ComparedFits, ...]:
         """The subject's first fit beside each of the others."""
-        reference, *others = self.run.fits
+        reference, *others = self.runs[0].fits
         return tuple(
             ComparedFits(reference, other, self.titles[reference], self.titles[other])
             for other in others
@@ -108,10 +127,10 @@ class Study:
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The tables of all runs' first fits, one below the other; `network` holds the labels."""
+        """The tables of all views, one below the other; `network` holds the labels."""
         made = [
-            {name: table.assign(network=label) for name, table in make_tables(run.at()).items()}
-            for run, label in zip(self.runs, self.labels, strict=True)
+            {name: table.assign(network=label) for name, table in make_tables(view).items()}
+            for view, label in zip(self.views, self.labels, strict=True)
         ]
         return {
             name: _stack([tables[name] for tables in made]) for name in (made[0] if made else ())
@@ -147,11 +166,10 @@ class Study:
         """
         if len(self.runs) < 2 and not self.beside:
             return None
-        fit = shared_fit(self.runs)
         compared = [
-            run.space(task=task, fit=fit).labelled(f"{label} {task}")
-            for run, label in zip(self.runs, self.labels, strict=True)
-            for task in run.tasks()
+            view.space(task=task).labelled(f"{label} {task}")
+            for view, label in zip(self.views, self.labels, strict=True)
+            for task in view.tasks()
         ]
         compared += [known.space for known in self.beside]
         concepts = self.tables["by_concept"]
@@ -177,7 +195,7 @@ class Study:
         pictured = [
             exhibit.request.concept
             for exhibit in self.deciles
-            if exhibit.request.layer == self.layer_of.get("segment")
+            if exhibit.request.large and exhibit.request.layer == self.layer_of.get("segment")
         ]
         return pictured[:_FEATURED] or featured_concepts(self.run, _FEATURED)
 
@@ -186,20 +204,43 @@ class Study:
         table = self.tables[name]
         return table[table["network"] == self.label]
 
-    def last(self, table: pd.DataFrame, task: str | None = None) -> pd.DataFrame:
-        """The rows of a table that are about the subject and the last layer of their task.
+    def shown(
+        self,
+        table: pd.DataFrame,
+        task: str | None = None,
+        *,
+        layer_of: Mapping[str, str] | None = None,
+    ) -> pd.DataFrame:
+        """The rows of a table that are about the subject and the layer shown of their task.
 
         Args:
             table: with `network, layer` and, unless it is of segmentation alone, `task`.
             task: whose rows; by default those of every task.
+            layer_of: by task, the layer; by default `layer_of` of the study.
         """
         tasks = table["task"] if "task" in table else pd.Series("segment", index=table.index)
-        mine = table["network"].eq(self.label) & table["layer"].eq(tasks.map(self.layer_of))
+        layers = tasks.map(self.layer_of if layer_of is None else layer_of)
+        mine = table["network"].eq(self.label) & table["layer"].eq(layers)
         return table[mine] if task is None else table[mine & tasks.eq(task)]
 
+    def layers_having(self, table: pd.DataFrame) -> dict[str, str]:
+        """By task, the layer shown, or where a table has no rows of it the last that has.
+
+        Args:
+            table: with `network, layer, task`, such as `subset_curve`.
+        """
+        found = {}
+        for task, layer in self.layer_of.items():
+            mine = table["network"].eq(self.label) & table["task"].eq(task)
+            there = set(table.loc[mine, "layer"])
+            having = [each for each in self.run.layers if each in there]
+            if having:
+                found[task] = layer if layer in having else having[-1]
+        return found
+
     def moved(self, task: str) -> pd.DataFrame:
-        """Rows of `by_concept` of its last layer whose vectors have left their start."""
-        rows = self.last(self.tables["by_concept"], task)
+        """Rows of `by_concept` of the layer shown whose vectors have left their start."""
+        rows = self.shown(self.tables["by_concept"], task)
         return rows[~rows["concept"].isin(self.run.hardly_moved(self.layer_of[task], task=task))]
 
     def series(self, rows: pd.DataFrame) -> pd.Series:
@@ -210,6 +251,10 @@ class Study:
         if not parts:
             return rows["network"]
         return parts[0] if len(parts) == 1 else parts[0] + ", " + parts[1]
+
+    def has_hardly_moved(self, concept: str, *, task: str) -> bool:
+        """Whether the vector of a concept has hardly left its start, on the layer shown."""
+        return self.marked(concept, task=task).startswith(f"{concept} {MARK}")
 
     def marked(self, concept: str, *, task: str, layer: str | None = None) -> str:
         """A concept's name, with marks.
@@ -227,7 +272,7 @@ class Study:
     def _marked(self, label: str, layer: str, task: str, concept: str, fit: str | None) -> str:
         key = (label, layer, task, fit)
         if key not in self._hardly_moved:
-            run = self.runs[self.labels.index(label)]
+            run = self.views[self.labels.index(label)]
             self._hardly_moved[key] = run.hardly_moved(layer, task=task, fit=fit)
         name = f"{concept} {MARK}" if concept in self._hardly_moved[key] else concept
         return f"{name} {SMALL}" if (label, task, concept) in self.small else name

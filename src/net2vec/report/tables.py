@@ -15,7 +15,7 @@ from net2vec.runs.spread import spread
 _WEIGHED = 4
 """Concepts whose weights are shown filter by filter."""
 _EVERY_FIT = ("intervals", "evidence", "evidence_summary", "steadiness", "negative_subsets")
-"""Tables that hold all fits of all runs; other tables of runs hold the first fit of each."""
+"""Tables that hold all fits of all runs; other tables of runs hold the fit that is shown."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def _of_every_fit(name: str) -> Callable[[Study], pd.DataFrame | None]:
     """A table of all runs and of all of their fits; with several fits its last column is `fit`."""
 
     def make(study: Study) -> pd.DataFrame:
-        if {run.fits for run in study.runs} == {study.run.fits} and len(study.run.fits) == 1:
+        if {run.fits for run in study.runs} == {study.run.fits}:
             return study.tables[name]
         parts = []
         for run, label in zip(study.runs, study.labels, strict=True):
@@ -65,11 +65,16 @@ def _of_fits(name: str) -> Callable[[Study], pd.DataFrame | None]:
 
 def _beside(name: str) -> Callable[[Study], pd.DataFrame | None]:
     """A table of the subject alone with all of its fits."""
-    return lambda study: make_tables(study.run, [name])[name] if len(study.run.fits) > 1 else None
+
+    def make(study: Study) -> pd.DataFrame | None:
+        subject = study.runs[0]
+        return make_tables(subject, [name])[name] if len(subject.fits) > 1 else None
+
+    return make
 
 
 def _weight_iou(study: Study) -> pd.DataFrame:
-    """Weights and IoUs of some concepts on the last layer; empty without segmentation."""
+    """Weights and IoUs of some concepts on the layer shown; empty without segmentation."""
     if "segment" not in study.tasks:
         return pd.DataFrame()
     layer = study.layer_of["segment"]
@@ -103,7 +108,7 @@ def _concepts_at(study: Study, seed: int) -> pd.DataFrame:
     """Scores of every concept with a seed, in the runs that were learned with it."""
     concepts = study.tables["by_concept"]
     parts = []
-    for run, label in zip(study.runs, study.labels, strict=True):
+    for run, label in zip(study.views, study.labels, strict=True):
         if seed in run.seeds:
             parts.append(by_concept(run.at(seed=seed).scores).assign(network=label))
         else:

@@ -3,7 +3,7 @@
 from net2vec.results import RunTable
 from net2vec.runs.data import HARDLY_MOVED, RunData
 from net2vec.runs.fits import fit_tables
-from net2vec.runs.labels import shared_fit, unique_labels
+from net2vec.runs.labels import best_views, shared_fit, unique_labels
 from net2vec.runs.registry import FIT_TABLES, TABLES
 from net2vec.runs.run import Run, open_run
 from net2vec.runs.tables import make_tables
@@ -15,6 +15,7 @@ __all__ = [
     "Run",
     "RunData",
     "RunTable",
+    "best_views",
     "fit_tables",
     "make_tables",
     "open_run",

@@ -67,6 +67,19 @@ class RunData:
         return f"{type(self).__name__}({self.network!r}: {', '.join(self.layers)}{view})"
 
     @property
+    def untrained(self) -> bool:
+        """Whether the network was probed with random weights, as far as the run says."""
+        try:
+            return self.provenance.get("network", {}).get("trained") is False
+        except ResultsError:  # results alone can be queried
+            return False
+
+    @property
+    def title(self) -> str:
+        """The network's name, and that its weights are random where they are."""
+        return f"{self.network}, random weights" if self.untrained else self.network
+
+    @property
     def fits(self) -> tuple[str, ...]:
         """The fits of a run in order; for a view, its own fit alone."""
         return results.fits_of(self.tree) if self._viewed is None else (self.fit,)
@@ -294,8 +307,9 @@ class RunData:
         return Space(
             vectors["concept"].values[directed].tolist(),
             vectors.values[directed],
-            label=f"{self.network} {self.layer_name(layer)} {task}{self._view_label()}"
+            label=f"{self.title} {self.layer_name(layer)} {task}{self._view_label()}"
             + (f", {kind}" if kind != "weights" else ""),
+            hardly_moved=self.hardly_moved(layer, task=task) if self.has_start() else None,
         )
 
     @cached_property

@@ -58,19 +58,25 @@ class Run(RunData):
     ) -> pd.DataFrame:
         """Every concept with a filter's own score for it and its weight in the concept's vector.
 
-        See `net2vec.analysis.concepts_of_filter` for the columns.
+        See `net2vec.analysis.concepts_of_filter` for the columns. Where the fit has a random start,
+        a last one, `hardly_moved`, says of which concept the vector is mostly that.
 
         Raises:
             ResultsError: if the run has no such layer, task or filter.
         """
-        arrays = self.arrays(layer, task=task, fit=self.best_fit)
+        fit = self.best_fit
+        arrays = self.arrays(layer, task=task, fit=fit)
         try:
-            return concepts_of_filter(arrays, index)
+            table = concepts_of_filter(arrays, index)
         except KeyError as error:
             raise ResultsError(
                 f"layer {self.layer_name(layer)} has no filter {index}; its filters are 0 to "
                 f"{arrays.sizes['filter'] - 1}"
             ) from error
+        if self.has_start(fit):
+            moved = self.hardly_moved(layer, task=task, fit=fit)
+            table["hardly_moved"] = table["concept"].isin(moved)
+        return table
 
     def table(self, name: str) -> pd.DataFrame:
         """One of the run's tables, as `RUN/tables` has them: `intervals`, `evidence`, ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,8 @@ class Space:
         label: the name of the space in tables and messages.
         names: the concepts, unique.
         unit: their vectors made unit length, shape (concept, dimension), float64.
+        hardly_moved: concepts whose vector is mostly its random start; None where vectors have no
+            start.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Space:
         vectors: Float[np.ndarray, "concept dimension"],
         *,
         label: str = "space",
+        hardly_moved: Collection[str] | None = None,
     ) -> None:
         """Make a space of names and vectors of any length but zero.
 
@@ -42,6 +45,7 @@ class Space:
             SpaceError: if a name stands twice, or a vector has no direction.
         """
         self.label = label
+        self.hardly_moved = None if hardly_moved is None else frozenset(hardly_moved)
         self.names = tuple(str(name) for name in names)
         self._index = {name: index for index, name in enumerate(self.names)}
         vectors = np.asarray(vectors, dtype=np.float64)
@@ -96,6 +100,7 @@ class Space:
 
         Returns:
             `rank, concept, cosine`, from the nearest; of equals, the first of the space first.
+            Where vectors have a start, `hardly_moved` says of which concept it is mostly that.
 
         Raises:
             SpaceError: if the space has no such concept, or `n` is not positive.
@@ -115,7 +120,7 @@ class Space:
             n: how many; fewer come where the space has not as many.
 
         Returns:
-            `rank, concept, cosine`, from the nearest.
+            `rank, concept, cosine` and, as in `nearest`, `hardly_moved`, from the nearest.
 
         Raises:
             SpaceError: if the expression cannot be read, holds an unknown name, sums to nothing, or
@@ -201,7 +206,7 @@ class Space:
 
     def labelled(self, label: str) -> Space:
         """The same space under another label."""
-        return Space(self.names, self.unit, label=label)
+        return Space(self.names, self.unit, label=label, hardly_moved=self.hardly_moved)
 
     def restrict(self, names: Sequence[str]) -> Space:
         """The same space on some of its concepts, in the order asked for.
@@ -212,7 +217,8 @@ class Space:
         missing = [name for name in names if name not in self._index]
         if missing:
             raise SpaceError(f"no concept {missing[0]!r} in {self.label}")
-        return Space(names, self.unit[[self._index[name] for name in names]], label=self.label)
+        unit = self.unit[[self._index[name] for name in names]]
+        return Space(names, unit, label=self.label, hardly_moved=self.hardly_moved)
 
     def _plane(self) -> Float[np.ndarray, "concept 2"]:
         place = np.zeros((len(self), 2))
@@ -233,10 +239,13 @@ class Space:
             for index in np.argsort(-cosine, kind="stable")
             if self.names[index] not in leave_out
         ][:n]
-        return pd.DataFrame(
+        table = pd.DataFrame(
             {
                 "rank": np.arange(1, len(order) + 1),
                 "concept": np.array([self.names[index] for index in order], dtype=object),
                 "cosine": cosine[order],
             }
         )
+        if self.hardly_moved is not None:
+            table["hardly_moved"] = [name in self.hardly_moved for name in table["concept"]]
+        return table

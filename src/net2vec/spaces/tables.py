@@ -61,7 +61,7 @@ def solve_expressions(
         answer.insert(0, "expression", expression)
         parts.append(answer)
     columns = ["expression", "rank", "concept", "cosine"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
 def cluster_concepts(space: Space, *, clusters: int | None = None, seed: int = 0) -> pd.DataFrame:

@@ -188,24 +188,25 @@ def test_distances_are_a_symmetric_matrix(count):
     names = [f"network {index} features.{index}.block segment" for index in range(count)]
     pairs = [(a, b) for a in range(count) for b in range(a + 1, count)]
     table = pd.DataFrame(
-        {"space": names[a], "other": names[b], "distance": 1000.0 * (a + 1) / (b + 1)}
+        {"space": names[a], "other": names[b], "distance": 1000.0 * (a + 1) / (b + 1), "n": 5}
         for a, b in pairs
     )
     figure = draw_distances(table, LIGHT)
     matrix = figure.axes[0].images[0].get_array()
-    assert matrix[0, 1] == matrix[1, 0] == 500
+    # D = 500 over the 5 * 4 pairs of different concepts.
+    assert matrix[0, 1] == matrix[1, 0] == 5
     assert np.ma.is_masked(matrix[0, 0]) or np.isnan(matrix[0, 0])
     assert texts_overlap(figure) == []
 
 
 def test_category_distances_are_from_one_space(tables):
     table = tables["distances_by_category"]
-    figure = draw_category_distances(table, DARK, space="blocks.6 classify")
+    figure = draw_category_distances(table, DARK, space="blocks.6 classify", n=12)
     matrix = figure.axes[0].images[0].get_array()
     assert matrix.shape == (3, 4)
     rows = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     columns = [text.get_text() for text in figure.axes[0].get_xticklabels()]
     wanted = table[table["other"] == "blocks.6 classify"].set_index(["space", "category"])["mean"]
     found = matrix[rows.index("stem/relu segment"), columns.index("part")]
-    assert found == pytest.approx(wanted["stem/relu segment", "part"])
+    assert found == pytest.approx((wanted["stem/relu segment", "part"] / 11) ** 0.5)
     assert texts_overlap(figure) == []

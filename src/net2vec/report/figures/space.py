@@ -63,44 +63,51 @@ def draw_map(
     return figure
 
 
-def draw_distances(
-    distances: pd.DataFrame, theme: Theme, *, column: str = "distance", label: str = "D"
-) -> Figure:
+def draw_distances(distances: pd.DataFrame, theme: Theme) -> Figure:
     """How far every two spaces are apart (Fig. 10, left).
+
+    Shown is the root mean square, over all pairs of concepts, of the difference of their cosines in
+    the two spaces: the square root of the paper's D by the number of pairs.
 
     Args:
         distances: rows of `distances` of spaces compared together.
         theme: the colours.
-        column: which of the measures.
-        label: what it is called.
     """
     names = list(dict.fromkeys([*distances["space"], *distances["other"]]))
     place = {name: index for index, name in enumerate(names)}
     matrix = np.full((len(names), len(names)), np.nan)
-    for space, other, value in distances[["space", "other", column]].itertuples(index=False):
+    pairs = distances["n"] * (distances["n"] - 1)
+    typical = distances.assign(typical=(distances["distance"] / pairs) ** 0.5)
+    for space, other, value in typical[["space", "other", "typical"]].itertuples(index=False):
         matrix[place[space], place[other]] = matrix[place[other], place[space]] = value
-    return _heat_map(matrix, names, names, theme, label)
+    numbers = [str(index) for index in range(1, len(names) + 1)]
+    rows = [f"{name}  {number}" for name, number in zip(names, numbers, strict=True)]
+    return _heat_map(matrix, rows, numbers, theme)
 
 
-def draw_category_distances(by_category: pd.DataFrame, theme: Theme, *, space: str) -> Figure:
-    """Mean distance of every category's concepts from one space to the others (Fig. 10, right).
+def draw_category_distances(
+    by_category: pd.DataFrame, theme: Theme, *, space: str, n: int
+) -> Figure:
+    """How far every category's concepts are from one space to the others (Fig. 10, right).
+
+    The measure is that of `draw_distances`, over the pairs with a concept of the category.
 
     Args:
         by_category: rows of `distances_by_category` of spaces compared together.
         theme: the colours.
         space: from which.
+        n: the number of concepts that are compared, of all categories.
     """
     here = by_category["space"] == space
     rows = by_category[here | (by_category["other"] == space)]
     rows = rows.assign(to=rows["other"].where(here, rows["space"]))
     table = rows.pivot_table(index="to", columns="category", values="mean", sort=False)
-    return _heat_map(
-        table.to_numpy(), table.index.tolist(), table.columns.tolist(), theme, "mean D of a concept"
-    )
+    typical = (table.to_numpy() / max(1, n - 1)) ** 0.5
+    return _heat_map(typical, table.index.tolist(), table.columns.tolist(), theme)
 
 
 def _heat_map(
-    matrix: np.ndarray, rows: Sequence[str], columns: Sequence[str], theme: Theme, label: str
+    matrix: np.ndarray, rows: Sequence[str], columns: Sequence[str], theme: Theme
 ) -> Figure:
     """A matrix in shades that are read in grey too, with its numbers where they have room."""
     cell = max(_CELL if len(columns) <= _READABLE else 0.16, 1.6 / max(1, len(columns)))
@@ -111,7 +118,8 @@ def _heat_map(
         figure = Figure(figsize=size, layout="constrained")
         axes: Axes = figure.subplots()
         shown = axes.imshow(matrix, cmap="cividis", aspect="auto", vmin=0)
-        axes.set_xticks(range(len(columns)), names[1], rotation=90)
+        upright = 90 if max(map(len, names[1]), default=0) > 3 else 0
+        axes.set_xticks(range(len(columns)), names[1], rotation=upright)
         axes.set_yticks(range(len(rows)), names[0])
         axes.grid(visible=False)
         for spine in axes.spines.values():
@@ -122,17 +130,10 @@ def _heat_map(
                 if np.isfinite(value):
                     color = "white" if value < middle else "black"
                     axes.text(
-                        column, row, _short(value), ha="center", va="center", color=color,
+                        column, row, f"{value:.2f}", ha="center", va="center", color=color,
                         fontsize=6.5,
                     )  # fmt: skip
         bar = figure.colorbar(shown, ax=axes, shrink=0.8, pad=0.02)
-        bar.set_label(label)
+        bar.set_label("typical difference of a cosine")
         bar.outline.set_visible(False)
     return figure
-
-
-def _short(value: float) -> str:
-    """A number in at most four characters, as far as it goes."""
-    if value >= 9999.5:
-        return f"{value / 1000:.0f}k"
-    return f"{value:.0f}" if value >= 99.95 else f"{value:.3g}"[:4]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from net2vec.report.sections.chance import chance_facts
 from net2vec.report.sections.filters import sharing_facts, subsets_facts
+from net2vec.report.sections.findings import findings_facts, minute_facts
 from net2vec.report.sections.fits import fits_facts
 from net2vec.report.sections.left_out import left_out_facts
 from net2vec.report.sections.masks import masks_facts
@@ -29,13 +30,17 @@ class SectionKind(NamedTuple):
     Attributes:
         anchor: its address on the page, and the name of its template in `templates/sections`.
         title: its heading.
+        short: its name in the contents.
         facts: from the runs and the report's tables to what the template knows as `facts`; None
             where the runs do not have what the section is about.
+        of_subject: whether it is of the fit and layers shown (`Study.subject`), and says so.
     """
 
     anchor: str
     title: str
+    short: str
     facts: Callable[[Study, Tables], Any]
+    of_subject: bool = False
 
 
 def _file_index(_: Study, tables: Tables) -> Mapping[str, ReportTable]:
@@ -43,17 +48,21 @@ def _file_index(_: Study, tables: Tables) -> Mapping[str, ReportTable]:
 
 
 SECTIONS = (
-    SectionKind("probed", "What was probed", probe_facts),
-    SectionKind("sufficient", "Are single filters enough?", sufficiency_facts),
-    SectionKind("needed", "How many filters does a concept need?", subsets_facts),
-    SectionKind("shared", "Which filters are shared?", sharing_facts),
-    SectionKind("weights", "Do combinations agree with single filters?", weights_facts),
-    SectionKind("masks", "What do the masks look like?", masks_facts),
-    SectionKind("space", "What does the space of concepts look like?", space_facts),
-    SectionKind("chance", "Is it better than chance?", chance_facts),
-    SectionKind("fits", "What depends on the fit?", fits_facts),
-    SectionKind("networks", "How do networks differ?", networks_facts),
-    SectionKind("left-out", "What was left out, and what to distrust", left_out_facts),
-    SectionKind("tables", "All tables", _file_index),
+    SectionKind("minute", "In one minute", "In one minute", minute_facts),
+    SectionKind("findings", "What was found", "Findings", findings_facts),
+    SectionKind("masks", "What do the masks look like?", "Masks", masks_facts, True),
+    SectionKind("sufficient", "Are single filters enough?", "Single", sufficiency_facts, True),
+    SectionKind("space", "Which concepts are alike?", "Neighbours", space_facts, True),
+    SectionKind("networks", "How do networks differ?", "Networks", networks_facts),
+    SectionKind("needed", "How many filters does a concept need?", "Subsets", subsets_facts),
+    SectionKind("shared", "Which filters are shared?", "Shared", sharing_facts, True),
+    SectionKind(
+        "weights", "Do combinations agree with single filters?", "Weights", weights_facts, True
+    ),
+    SectionKind("chance", "Is it better than chance?", "Chance", chance_facts, True),
+    SectionKind("fits", "What depends on the fit?", "Fits", fits_facts),
+    SectionKind("probed", "What was probed", "Setup", probe_facts),
+    SectionKind("left-out", "What was left out, and what to distrust", "Left out", left_out_facts),
+    SectionKind("tables", "All tables", "Tables", _file_index),
 )
 """The sections in the order of the page; one without facts is left out."""

@@ -8,9 +8,9 @@ import pandas as pd
 
 from net2vec.analysis import LEAST_NULLS, mean_steadiness
 from net2vec.report.content import Facts, Table, by_task, columns
-from net2vec.report.exhibits import last_layer
 from net2vec.report.figures import draw_differences, draw_evidence
 from net2vec.report.labels import METHOD_TITLE, TASK_TITLE
+from net2vec.report.planning import best_layer
 from net2vec.report.study import Study
 
 
@@ -21,7 +21,7 @@ def chance_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | No
     )
     if intervals.empty and summary.empty and steadiness.empty:
         return None
-    rows = _of_first_fit(study, intervals)
+    rows = _of_fit_shown(study, intervals)
     tasks = [task for task in study.tasks if rows["task"].eq(task).any()]
     summary = _with_series(study, summary)
     tested = [task for task in TASK_TITLE if summary["task"].eq(task).any()]
@@ -39,7 +39,7 @@ def chance_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | No
             "intervals",
         ),
         differences=by_task("differences", tasks, draw_differences, rows),
-        passed=Table(_on_last_layers(study, summary), shown, "evidence_summary"),
+        passed=Table(_on_best_layers(study, summary), shown, "evidence_summary"),
         evidence=by_task(
             "evidence", tested, draw_evidence, summary, layers=study.layers, series="series"
         ),
@@ -55,9 +55,9 @@ def _with_series(study: Study, table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(series=study.series(table))
 
 
-def _of_first_fit(study: Study, intervals: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the subject's last layers and first fit."""
-    rows = study.last(intervals)
+def _of_fit_shown(study: Study, intervals: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the subject that are of the layers and the fit shown."""
+    rows = study.shown(intervals)
     return rows[rows["fit"] == study.run.fit] if "fit" in rows else rows
 
 
@@ -74,15 +74,15 @@ def _decided(rows: pd.DataFrame, task: str) -> dict[str, object]:
     }
 
 
-def _on_last_layers(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
-    """Rows of each run's last layer of each task."""
-    last = {
-        (label, task): last_layer(run, task)
-        for run, label in zip(study.runs, study.labels, strict=True)
+def _on_best_layers(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
+    """Rows of each run's best layer of each task."""
+    best = {
+        (label, task): best_layer(view, task)
+        for view, label in zip(study.views, study.labels, strict=True)
         for task in TASK_TITLE
     }
     keys = zip(summary["network"], summary["task"], summary["layer"], strict=True)
-    return summary[[layer == last[network, task] for network, task, layer in keys]]
+    return summary[[layer == best[network, task] for network, task, layer in keys]]
 
 
 def _steadiness(study: Study, table: pd.DataFrame) -> Table:

@@ -22,14 +22,19 @@ _ENOUGH = 0.9
 
 def subsets_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None:
     """Mean score against the number of filters. None where no subsets were fitted."""
-    curve = study.last(study.tables["subset_curve"])
-    needed = study.last(study.tables["filters_needed"])
-    tasks = [task for task in study.tasks if task in set(curve["task"])]
-    if not tasks:
+    layer_of = study.layers_having(study.tables["subset_curve"])
+    if not layer_of:
         return None
+    tasks = list(layer_of)
+    curve, needed, negative = (
+        study.shown(table, layer_of=layer_of)
+        for table in (
+            study.tables["subset_curve"], study.tables["filters_needed"], tables["negative_subsets"]
+        )
+    )  # fmt: skip
     rows = [_enough(curve[curve["task"] == task], task) for task in tasks]
     return Facts(
-        layer_of={task: study.layer_of[task] for task in tasks},
+        layer_of=layer_of,
         needed=Table(
             pd.DataFrame(rows),
             columns(
@@ -40,7 +45,7 @@ def subsets_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | N
         ),
         curves=by_task("subset_curve", tasks, draw_subset_curve, curve),
         reached=by_task("filters_needed", tasks, draw_filters_needed, needed),
-        negative=_negative(study, study.last(tables["negative_subsets"])),
+        negative=_negative(study, negative),
     )  # fmt: skip
 
 
@@ -77,7 +82,7 @@ def _enough(curve: pd.DataFrame, task: str) -> dict[str, object]:
 def sharing_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
     """Which filters are the best for several concepts."""
     sharing = study.mine("filter_sharing")
-    last = study.last(sharing)
+    last = study.shown(sharing)
     rows = [
         _shared(last.loc[last["task"] == task, "concepts"].to_numpy(dtype=int))
         | {"task": task, "layer": study.layer_of[task]}
@@ -95,6 +100,9 @@ def sharing_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
             "filter_sharing", study.tasks, draw_sharing, sharing, layers=study.run.layers
         ),
         color=SINGLE_COLOR,
+        unfolded=max(1, len(study.filter_ious["filter"].unique()))
+        if study.filter_ious is not None
+        else 1,
         pictures=tuple(
             _pictures(study, exhibit, position) for position, exhibit in enumerate(study.filters)
         ),

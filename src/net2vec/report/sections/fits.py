@@ -42,11 +42,13 @@ def fits_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None
 
 def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: ComparedFits) -> Facts:
     tables = {**tables, **study.fits_of(pair)}
-    fits = study.last(tables["fits"])
-    concepts = study.last(tables["fits_by_concept"])
+    fits = study.shown(tables["fits"])
+    concepts = study.shown(tables["fits_by_concept"])
     mine = tables["fits_by_concept"].query("network == @study.label")
-    lost = _of_pair(study.last(tables["fits_drops"]), pair)
-    curves = _of_pair(study.last(tables["fits_subsets"]), pair).query("category == @ALL")
+    layers = study.layers_having(tables["fits_subsets"])
+    lost = _of_pair(study.shown(tables["fits_drops"], layer_of=layers), pair)
+    curves = study.shown(tables["fits_subsets"], layer_of=layers)
+    curves = _of_pair(curves, pair).query("category == @ALL")
     reference, other = pair.names
     again = "" if pair == study.pairs[0] else f"_{other}"
 
@@ -88,7 +90,7 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: Compared
         ),
         falling=_falling(lost, pair),
         curves=drawn("subsets", draw_fit_curves, curves),
-        rules=_rules(study.last(tables["fits_rules"]), pair),
+        rules=_rules(study.shown(tables["fits_rules"], layer_of=layers), pair),
         sharing=Table(
             as_shares(fits, "same_filter"),
             (
@@ -258,7 +260,7 @@ def _cards(study: Study, nearest: pd.DataFrame, pair: ComparedFits) -> tuple[Nei
     nearest = nearest[nearest["layer"] == nearest["task"].map(study.layer_of)]
     if nearest.empty:
         return ()
-    rows = study.last(study.tables["by_concept"], study.tasks[0])
+    rows = study.shown(study.tables["by_concept"], study.tasks[0])
     category = rows.set_index("concept")["category"]
     return tuple(
         NeighbourCard(

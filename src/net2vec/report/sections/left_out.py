@@ -17,16 +17,23 @@ _TOO_FEW = re.compile(r"^\d+ (.+?)s?, fewer than (\d+)$")
 
 def left_out_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
     """What was skipped and why, and which vectors have hardly left their start."""
+    run = study.runs[0]
     stuck = {
-        task: sorted(study.run.hardly_moved(study.layer_of[task], task=task))
+        (fit, task): sorted(run.hardly_moved(study.layer_of[task], task=task, fit=fit))
+        for fit in run.fits
         for task in study.tasks
     }
     counts = [
-        (task, study.layer_of[task], len(names), len(study.last(study.tables["by_concept"], task)))
-        for task, names in stuck.items()
+        (study.titles[fit], task, layer, len(names), len(run.categories(layer, task=task)))
+        for (fit, task), names in stuck.items()
+        for layer in [study.layer_of[task]]
         if names
     ]
-    names = [(task, study.layer_of[task], name) for task, names in stuck.items() for name in names]
+    names = [
+        (study.titles[fit], task, study.layer_of[task], name)
+        for (fit, task), names in stuck.items()
+        for name in names
+    ]
     skipped = study.run.skipped
     judged = study.mine("by_concept").query("task == 'classify'").drop_duplicates("concept")
     few = judged[[("classify", name) in _small_of(study) for name in judged["concept"]]]
@@ -44,12 +51,12 @@ def left_out_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
         ),
         distance=HARDLY_MOVED,
         counts=Table(
-            pd.DataFrame(counts, columns=["task", "layer", "moved", "n"]),
-            columns("task", "layer", moved="count", n="count"),
+            pd.DataFrame(counts, columns=["fit", "task", "layer", "moved", "n"]),
+            columns("fit", "task", "layer", moved="count", n="count"),
         ),
         stuck=Table(
-            pd.DataFrame(names, columns=["task", "layer", "concept"]),
-            columns("concept", "task", "layer"),
+            pd.DataFrame(names, columns=["fit", "task", "layer", "concept"]),
+            columns("concept", "fit", "task", "layer"),
         ),
     )
 

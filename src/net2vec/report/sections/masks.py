@@ -1,20 +1,24 @@
-"""What the masks look like: individual IoU, and an image at each of its deciles (sec. 5.1)."""
+"""What the masks look like: individual IoU, and images at its deciles (sec. 5.1)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import pandas as pd
 
 from net2vec.analysis import individual_ious
 from net2vec.report.content import Drawing, Facts, Picture, Table, Tile, columns
-from net2vec.report.exhibits import DecileExhibit, DecileImage, featured_concepts, images_found
+from net2vec.report.exhibits import DecileExhibit, DecileImage
 from net2vec.report.figures import draw_individual
 from net2vec.report.formats import score_text
 from net2vec.report.labels import METHOD_TITLE
-from net2vec.report.pictures import COMBINED_COLOR, SINGLE_COLOR, draw_masks
+from net2vec.report.pictures import COMBINED_COLOR, LARGE, SINGLE_COLOR, SMALL, draw_masks
+from net2vec.report.planning import featured_concepts, images_found
 from net2vec.report.study import Study
+
+_UNFOLDED = 3
+"""Concepts whose masks are seen without opening anything."""
 
 
 def masks_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
@@ -23,11 +27,12 @@ def masks_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
         return None
     layer = study.layer_of["segment"]
     ious = individual_ious(study.run.arrays(layer))
-    if ious.empty and not study.deciles:
+    large = [exhibit for exhibit in study.deciles if exhibit.request.large]
+    if ious.empty and not large:
         return None
     missed = ious.assign(missed=ious["iou"].eq(0)).groupby("method", sort=False)["missed"]
     found, least = images_found(study.run, layer)
-    asked = _asked(study, layer)
+    asked = _asked(study, large, layer)
     return Facts(
         layer=layer,
         missed=Table(
@@ -40,67 +45,82 @@ def masks_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
         )
         if study.featured
         else None,
-        pictures=tuple(
-            _pictures(study, exhibit, position) for position, exhibit in enumerate(study.deciles)
-        ),
+        pictures=tuple(concept_pictures(study, exhibit) for exhibit in large),
+        unfolded=max(_UNFOLDED, len(asked)),
         single_color=SINGLE_COLOR,
         combined_color=COMBINED_COLOR,
         asked=asked,
-        chosen=len(asked) < len(study.deciles),
+        chosen=len(asked) < len(large),
         enough=int((found >= least).sum()),
         least=least,
         scored=len(found),
     )
 
 
-def _asked(study: Study, layer: str) -> tuple[str, ...]:
+def _asked(study: Study, large: Sequence[DecileExhibit], layer: str) -> tuple[str, ...]:
     """The concepts shown that the report would not have chosen by itself."""
-    shown = [(exhibit.request.concept, exhibit.request.layer) for exhibit in study.deciles]
+    shown = [(exhibit.request.concept, exhibit.request.layer) for exhibit in large]
     fewer = (featured_concepts(study.run, count) for count in range(len(shown), 0, -1))
     own = ([(concept, layer) for concept in concepts] for concepts in fewer)
     chosen = next((pairs for pairs in own if set(pairs) <= set(shown)), [])
     return tuple(concept for concept, of_layer in shown if (concept, of_layer) not in chosen)
 
 
-def _pictures(study: Study, exhibit: DecileExhibit, position: int) -> Facts:
+def concept_pictures(study: Study, exhibit: DecileExhibit) -> Facts:
+    """The masks of a concept: a tile an image, a row the single filter and each fit."""
     request = exhibit.request
-    pictures = {
-        (name, method): _picture(exhibit, name, method, f"concept{position}_{index}_{method}")
-        for index, name in enumerate(exhibit.pictures)
-        for method in METHOD_TITLE
-    }
-    deciles = {
-        method: tuple(
-            _tile(image, pictures)
-            for image in request.images
-            if image.method == method and image.name in exhibit.pictures
-        )
-        for method in METHOD_TITLE
-    }
     return Facts(
         concept=study.marked(request.concept, task="segment", layer=request.layer),
         layer=request.layer,
         filter=request.best_filter,
-        combined=request.score_combined,
+        images=int(study.run.arrays(request.layer)["n_val"].sel(concept=request.concept)),
         single=request.score_single,
-        deciles=deciles,
-    )
-
-
-def _tile(image: DecileImage, pictures: dict[tuple[str, str], Picture]) -> Tile:
-    return Tile(
-        f"{10 * image.decile} %",
-        (
-            (pictures[image.name, "single"], score_text(image.iou_single)),
-            (pictures[image.name, "combined"], score_text(image.iou_combined)),
+        scores=tuple(
+            (study.titles[fit], score)
+            for fit, score in zip(request.fits, request.scores, strict=True)
+        ),
+        rows=(METHOD_TITLE["single"], *(study.titles[fit] for fit in request.fits)),
+        tiles=tuple(
+            concept_tile(study, exhibit, image)
+            for image in request.images
+            if image.name in exhibit.pictures
         ),
     )
 
 
-def _picture(exhibit: DecileExhibit, name: str, method: str, file: str) -> Picture:
-    masked = exhibit.pictures[name]
-    predicted, color = (
-        (masked.single, SINGLE_COLOR) if method == "single" else (masked.combined, COMBINED_COLOR)
+def concept_tile(
+    study: Study, exhibit: DecileExhibit, image: DecileImage, *, heading: str = ""
+) -> Tile:
+    """The masks of a concept in an image, each with its individual IoU.
+
+    Args:
+        study: the runs.
+        exhibit: the concept's masks.
+        image: one of its request's images.
+        heading: by default the decile.
+    """
+    request, shown = exhibit.request, exhibit.pictures[image.name]
+    masks = [
+        (shown.single, SINGLE_COLOR, image.iou_single),
+        *(
+            (shown.combined[fit], COMBINED_COLOR, iou)
+            for fit, iou in zip(request.fits, image.iou, strict=True)
+        ),
+    ]
+    side = LARGE if request.large else SMALL
+    position = next(at for at, other in enumerate(study.exhibits) if other is exhibit)
+    file = f"concept{position}_{image.decile}"
+    return Tile(
+        heading or f"{10 * image.decile} %",
+        tuple(
+            (
+                Picture(
+                    f"{file}_{row}",
+                    partial(draw_masks, shown.image, mask, shown.truth, color=color, side=side),
+                    image.name,
+                ),
+                score_text(iou),
+            )
+            for row, (mask, color, iou) in enumerate(masks)
+        ),
     )
-    paint = partial(draw_masks, masked.image, predicted, masked.truth, color=color)
-    return Picture(file, paint, name)

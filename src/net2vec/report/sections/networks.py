@@ -10,7 +10,6 @@ import pandas as pd
 from net2vec.report.content import Column, Drawing, Facts, Table, by_task, columns
 from net2vec.report.figures import draw_by_category, draw_category_distances, draw_distances
 from net2vec.report.study import Study
-from net2vec.runs import Run
 
 
 def networks_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None:
@@ -35,7 +34,7 @@ def networks_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | 
             if known.missing
         ),
         untrained=tuple(
-            label for label, run in zip(others, study.runs[1:], strict=True) if _is_untrained(run)
+            label for label, run in zip(others, study.views[1:], strict=True) if run.untrained
         ),
         apart=tuple(label for label in others if label not in shared),
         figures={}
@@ -55,16 +54,17 @@ def networks_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | 
             Drawing("network_distances", partial(draw_distances, found.distances)),
             Drawing(
                 "network_distances_by_category",
-                partial(draw_category_distances, found.by_category, space=found.spaces[0]),
+                partial(
+                    draw_category_distances,
+                    found.by_category,
+                    space=found.spaces[0],
+                    n=len(found.concepts),
+                ),
             ),
         )
         if found
         else (),
     )
-
-
-def _is_untrained(run: Run) -> bool:
-    return run.provenance.get("network", {}).get("trained") is False
 
 
 def _differences(study: Study, table: pd.DataFrame) -> dict[str, tuple[str, Table]]:

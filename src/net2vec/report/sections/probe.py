@@ -12,15 +12,14 @@ from net2vec.report.content import Column, Facts, Table, columns
 from net2vec.report.formats import fraction
 from net2vec.report.labels import SETUP_TITLE
 from net2vec.report.study import Study
-from net2vec.runs import HARDLY_MOVED, Run
+from net2vec.runs import Run
 
 
 def probe_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
     """The network, its layers, the images and concepts."""
-    run = study.run
+    run = study.runs[0]
     layers = layer_table(run)
     concepts = study.mine("by_concept").drop_duplicates("concept")
-    wins = {task: study.last(study.tables["combined_vs_single"], task) for task in study.tasks}
     shown = columns(
         "layer", filters="count", grid="text", values="text", never_active="count", zero="count"
     )
@@ -28,9 +27,6 @@ def probe_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
         images=int(run.layer().attrs.get("images", 0)),
         concepts=len(concepts),
         filters=int(layers["filters"].sum()),
-        as_good={task: rows["percent"].iloc[0] / 100 for task, rows in wins.items() if len(rows)},
-        by_fit=_by_fit(study),
-        layer_of=study.layer_of,
         tasks=study.tasks,
         setup=_by_run(study, {of: _setup(study, run) for of, run in _named(study)}, "setup"),
         categories={
@@ -44,32 +40,9 @@ def probe_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
             for name in run.layers
             if (calls := int(run.layer(name).attrs.get("calls", 1))) > 1
         },
-        hardly_moved=HARDLY_MOVED,
         sources=_sources(run),
         settings={label: Table(rows, columns("setting", "value")) for label, rows in _set(study)},
         seconds=_by_run(study, {of: _seconds(run) for of, run in _named(study)}, "stage"),
-    )
-
-
-def _by_fit(study: Study) -> Table | None:
-    """Mean scores of every run, layer and task with all fits beside each other."""
-    if not study.pairs:
-        return None
-    keys = ["network", "layer", "task"]
-    reference = study.pairs[0].reference
-    rows = pd.concat([study.fits_of(pair)["fits"] for pair in study.pairs])
-    found = rows.groupby(keys, sort=False, as_index=False).first()
-    order = found["network"].map(study.labels.index)
-    found = found.iloc[order.argsort(kind="stable")].astype({"n": int})
-    fits = [reference, *(pair.other for pair in study.pairs)]
-    return Table(
-        found,
-        (
-            *columns("network", "task", "layer", n="count"),
-            Column(f"single_{reference}", "number", "best single filter"),
-            *(Column(fit, "number", study.titles[fit]) for fit in fits),
-        ),
-        "fits",
     )
 
 

@@ -20,16 +20,17 @@ from net2vec.report.content import (
 from net2vec.report.figures import draw_category_distances, draw_distances, draw_map
 from net2vec.report.study import Study
 
-_CONCEPTS = 9
+_CONCEPTS = 6
 
 
 def space_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
     """Neighbours, sums, a map, and layers compared. None where there are no vectors."""
-    nearest = study.last(study.mine("nearest"))
+    nearest = study.shown(study.mine("nearest"))
     tasks = [task for task in study.tasks if nearest["task"].eq(task).any()]
     if not tasks:
         return None
-    clusters = study.last(study.tables["clusters"])
+    maps_of = study.layers_having(study.tables["clusters"])
+    clusters = study.shown(study.tables["clusters"], layer_of=maps_of)
     members = clusters.assign(
         cluster=clusters["cluster"] + 1, concept=study.marked_rows(clusters)
     ) if len(clusters) else clusters  # fmt: skip
@@ -41,7 +42,6 @@ def space_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
             "nearest",
         ),
         cards=_cards(study, nearest, tasks),
-        nearest=Table(_joined(study, nearest), columns("concept", "task", near="text"), "nearest"),
         sums=_sums(study),
         maps={
             task: Drawing(
@@ -60,6 +60,7 @@ def space_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
             columns("task", cluster="count", concept="text"),
             "clusters",
         ),
+        maps_of=maps_of,
         distances=_layers(study),
     )
 
@@ -67,7 +68,7 @@ def space_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
 def _cards(study: Study, nearest: pd.DataFrame, tasks: list[str]) -> tuple[NeighbourCard, ...]:
     """Concepts spread over categories and scores, of those that have left their start."""
     first = tasks[0]
-    rows = study.last(study.tables["by_concept"], first)
+    rows = study.shown(study.tables["by_concept"], first)
     category = rows.set_index("concept")["category"]
     pool = study.moved(first)
     return tuple(
@@ -85,20 +86,9 @@ def _near(study: Study, nearest: pd.DataFrame, concept: str, task: str) -> Neigh
     return NeighbourList(
         task=task,
         fit="",
-        marked=study.marked(concept, task=task) != concept,
+        marked=study.has_hardly_moved(concept, task=task),
         concepts=tuple(zip(study.marked_rows(rows, "neighbour"), rows["cosine"], strict=True)),
     )
-
-
-def _joined(study: Study, nearest: pd.DataFrame) -> pd.DataFrame:
-    """The neighbours of every concept in one cell, with their cosines."""
-    cosine = nearest["cosine"].map("{:.2f}".format)
-    if "cosine_sd" in nearest:  # missing where another start has another neighbour
-        spread = nearest["cosine_sd"].map("{:.2f}".format)
-        cosine = cosine.where(nearest["cosine_sd"].isna(), cosine + " ± " + spread)
-    neighbour = pd.Series(study.marked_rows(nearest, "neighbour"), index=nearest.index)
-    rows = nearest.assign(concept=study.marked_rows(nearest), near=neighbour + " (" + cosine + ")")
-    return _lists(rows, ["task", "concept"], "near")
 
 
 def _lists(rows: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
@@ -107,7 +97,7 @@ def _lists(rows: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
 
 
 def _sums(study: Study) -> dict[str, Table]:
-    table = study.last(study.tables["arithmetic"])
+    table = study.shown(study.tables["arithmetic"])
     if table.empty:
         return {}
     tables = {}
@@ -137,7 +127,10 @@ def _layers(study: Study) -> Facts | None:
         by_category=Drawing(
             "distances_by_category",
             partial(
-                draw_category_distances, study.mine("distances_by_category"), space=space
+                draw_category_distances,
+                study.mine("distances_by_category"),
+                space=space,
+                n=int(distances["n"].iloc[0]),
             ),
         ),
         measures=Table(
@@ -153,7 +146,7 @@ def _layers(study: Study) -> Facts | None:
 
 def _same_category(study: Study, nearest: pd.DataFrame, task: str) -> dict[str, object] | None:
     """How often the nearest concept shares the category, beside what chance would give."""
-    category = study.last(study.tables["by_concept"], task).set_index("concept")["category"]
+    category = study.shown(study.tables["by_concept"], task).set_index("concept")["category"]
     moved = set(study.moved(task)["concept"])
     rows = nearest[nearest["task"] == task]
     first = rows[(rows["rank"] == 1) & rows["concept"].isin(moved)]

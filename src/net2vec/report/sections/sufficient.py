@@ -8,9 +8,8 @@ import pandas as pd
 
 from net2vec.analysis import entering, shares_differ
 from net2vec.analysis.sufficiency import as_good
-from net2vec.report.content import Column, Facts, Table, by_task, columns
+from net2vec.report.content import Facts, Table, by_task, columns
 from net2vec.report.figures import draw_by_category, draw_failures
-from net2vec.report.labels import TASK_TITLE
 from net2vec.report.study import Study
 
 _SHOWN = 8
@@ -23,11 +22,11 @@ _FEW, _HUNDRED, _TINY = 20, 100, 0.01
 def sufficiency_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
     """All filters beside the single filter."""
     mine = study.mine("by_category")
-    failures = entering(study.last(study.tables["failures"]))
+    failures = entering(study.shown(study.tables["failures"]))
     ratios = study.tables["method_comparison"].query("statistic == 'ratio'")
     ratios = ratios.rename(columns={"value": "mean_ratio", "value_sd": "mean_ratio_sd"})
     rows = study.tables["by_concept"]
-    sizes, p = compare_sizes(study.last(rows, "segment"))
+    sizes, p = compare_sizes(study.shown(rows, "segment"))
     ranked = {task: rank_concepts(study, task) for task in study.tasks}
     return Facts(
         layer_of=study.layer_of,
@@ -37,7 +36,6 @@ def sufficiency_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
         by_category=by_task(
             "by_category", study.tasks, draw_by_category, mine, layers=study.run.layers
         ),
-        wins=_table_one(study),
         ratios=Table(
             ratios,
             columns(
@@ -70,13 +68,11 @@ def sufficiency_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
 
 
 def _scores(study: Study) -> Table:
-    """Means of the last layer of each task, its Table 1, and where the mean is highest."""
+    """Means of the layer shown of each task, and its Table 1."""
     rows = []
     for task in study.tasks:
-        concepts = entering(study.last(study.tables["by_concept"], task))
-        mine = entering(study.mine("by_concept").query("task == @task"))
-        means = mine.groupby("layer")["combined"].mean()
-        compared = study.last(study.tables["method_comparison"], task)
+        concepts = entering(study.shown(study.tables["by_concept"], task))
+        compared = study.shown(study.tables["method_comparison"], task)
         share = compared[compared["statistic"] == "percent"].iloc[:1]
         rows.append(
             {
@@ -86,19 +82,17 @@ def _scores(study: Study) -> Table:
                 "combined": concepts["combined"].mean(),
                 "single": concepts["single"].mean(),
                 "baseline": concepts["baseline"].mean(),
-                "as_good": study.last(study.tables["combined_vs_single"], task)["percent"].iloc[0]
+                "as_good": study.shown(study.tables["combined_vs_single"], task)["percent"].iloc[0]
                 / 100,
                 "low": share["low"].sum(min_count=1) / 100,
                 "high": share["high"].sum(min_count=1) / 100,
-                "best_layer": means.idxmax(),
-                "best_mean": means.max(),
             }
         )
     return Table(
         pd.DataFrame(rows),
         columns(
             "task", "layer", n="count", combined="number", single="number", baseline="number",
-            as_good="percent", low="percent", high="percent", best_layer="text", best_mean="number",
+            as_good="percent", low="percent", high="percent",
         ),
         "method_comparison",
     )  # fmt: skip
@@ -123,26 +117,6 @@ def compare_sizes(rows: pd.DataFrame) -> tuple[Table | None, float | None]:
     )  # fmt: skip
     table = Table(frame, columns("size_group", n="count", as_good="percent"), "by_concept")
     return table, float(shares_differ(wins, others))
-
-
-def _table_one(study: Study) -> Table:
-    """Table 1: a row a layer, a column for each run and task."""
-    wins = study.tables["combined_vs_single"]
-    shares = {
-        (label, task): rows.set_index("layer")
-        for (label, task), rows in wins.groupby(["network", "task"], sort=False)
-    }
-    frame = pd.DataFrame(index=study.layers)
-    shown = []
-    for (label, task), rows in shares.items():
-        key = f"{label} {task}"
-        frame[key] = rows["percent"] / 100
-        if "percent_sd" in rows:
-            frame[f"{key}_sd"] = rows["percent_sd"] / 100
-        title = TASK_TITLE[str(task)]
-        shown.append(Column(key, "percent", f"{label}, {title}" if len(study.runs) > 1 else title))
-    frame = frame.dropna(how="all").rename_axis("layer").reset_index()
-    return Table(frame, (Column("layer"), *shown), "combined_vs_single")
 
 
 def lost_concepts(failures: pd.DataFrame) -> pd.DataFrame:
@@ -173,16 +147,18 @@ def lost_concepts(failures: pd.DataFrame) -> pd.DataFrame:
 
 def rank_concepts(study: Study, task: str) -> tuple[Table, Table]:
     """The concepts with the highest and lowest scores of all filters."""
-    rows = entering(study.last(study.tables["by_concept"], task))
+    rows = entering(study.shown(study.tables["by_concept"], task))
     rows = rows.sort_values("combined", ascending=False, kind="stable")
-    best_filter = study.run.arrays(study.layer_of[task], task=task)["best_filter"].to_series()
-    ranked = rows.assign(
-        ranked=study.marked_rows(rows), best_filter=rows["concept"].map(best_filter)
-    )
+    if task == "segment":
+        n_val = study.run.arrays(study.layer_of[task])["n_val"].to_series()
+        rows = rows.assign(images=rows["concept"].map(n_val))
+    else:  # an accuracy is of a balanced set of images
+        rows = rows.assign(images=rows["n_balanced"])
+    ranked = rows.assign(ranked=study.marked_rows(rows))
     # No concept is both: of an odd number the best have one more.
     worst = min(_SHOWN, len(ranked) // 2)
     best = min(_SHOWN, len(ranked) - worst)
     shown = columns(
-        "ranked", "category", combined="score", single="score", baseline="score", best_filter="text"
+        "ranked", "category", combined="score", single="score", baseline="score", images="count"
     )
     return Table(ranked.head(best), shown), Table(ranked.tail(worst).iloc[::-1], shown)

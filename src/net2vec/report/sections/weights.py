@@ -19,7 +19,7 @@ def weights_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | N
     layer = study.layer_of["segment"]
     shares = _defined(study)
     mine = shares[shares["network"] == study.label]
-    contribution = study.last(study.tables["contribution"])
+    contribution = study.shown(study.tables["contribution"])
     several = study.run.layer(layer).sizes["filter"] > 1
     weights = tables["weight_iou"]
     return Facts(

@@ -18,7 +18,17 @@
     return made;
   }
 
-  function cell(value, form, at) {
+  const carded = new Set(JSON.parse(document.getElementById("carded").textContent));
+
+  // The name of a concept leads to its card; the anchor is that of `card_id` in page.py.
+  function named(value) {
+    const concept = value.replace(/( [†‡])+$/, "");
+    if (!carded.has(concept)) return value;
+    const anchor = "c-" + encodeURIComponent(concept).replaceAll("%", ":");
+    return element("a", { className: "concept", href: "concepts.html#" + anchor, textContent: value });
+  }
+
+  function cell(value, { form, link }, at) {
     // The first cell of a row names it.
     const made = at ? element("td", { className: form }) : element("th", { className: form, scope: "row" });
     if (value === null) {
@@ -28,7 +38,7 @@
       bar.style.setProperty("--share", Math.min(Math.max(value, 0), 1));
       made.append(bar);
     } else {
-      made.textContent = FORMATS[form](value);
+      made.append(link ? named(value) : FORMATS[form](value));
     }
     return made;
   }
@@ -51,7 +61,7 @@
 
     function draw() {
       body.replaceChildren(...found.slice(0, shown).map((row) =>
-        element("tr", {}, ...columns.map((column, at) => cell(values[at][row], column.form, at)))));
+        element("tr", {}, ...columns.map((column, at) => cell(values[at][row], column, at)))));
       tally.textContent = `${found.length.toLocaleString("en")} of ${total.toLocaleString("en")} rows`;
       more.hidden = found.length <= shown;
       more.textContent = `Show ${Math.min(STEP, found.length - shown)} more`;
@@ -94,6 +104,18 @@
     for (const named of [table, box]) named.setAttribute("aria-labelledby", holder.dataset.label);
     holder.append(element("div", { className: "tools" }, search, tally), box, more);
     draw();
+  }
+
+  // The page of concepts shows the cards whose names hold what is looked for.
+  const find = document.getElementById("find");
+  if (find) {
+    const cards = [...document.querySelectorAll(".concept-card")];
+    const names = cards.map((card) => card.querySelector("h2").textContent.toLowerCase());
+    find.addEventListener("input", () => {
+      const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
+      cards.forEach((card, at) => { card.hidden = !words.every((word) => names[at].includes(word)); });
+      document.getElementById("tally").textContent = `${cards.filter((card) => !card.hidden).length} concepts`;
+    });
   }
 
   // A folded table is made when it is first opened, so that a long page opens at once.
