@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -102,6 +103,24 @@ def run(
             rich_help_panel=MACHINE,
         ),
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Compute on the workers of a Dask scheduler, for instance tcp://HOST:8786, or on "
+            "local[:N] processes of this machine.",
+            show_default="threads or processes, as suits each stage",
+            rich_help_panel=MACHINE,
+        ),
+    ] = None,
+    scheduler_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The same, by the file that dask scheduler --scheduler-file writes.",
+            rich_help_panel=MACHINE,
+        ),
+    ] = None,
     given: dict[str, Any],
 ) -> None:
     """Probe a network with annotated images: everything from probing to the report.
@@ -119,17 +138,41 @@ def run(
     from net2vec.pipeline import name_runs, probe, read_runs
 
     machine: dict[str, Any] = {"workers": workers, "keep_activations": keep_activations}
+    many = None
     if runs is not None:
-        _probe_many(read_runs(runs), out, machine)
-        return
-    networks = given.pop("network", [])
-    values = _with_config(config, given | ({"network": networks[0]} if networks else {}))
-    if len(networks) > 1:
-        _probe_many(name_runs(networks, values), out, machine)
-        return
-    with TerminalProgress() as progress:
-        folder = probe(Settings.from_dict(values), out, progress=progress, **machine)
+        many = read_runs(runs)
+    else:
+        networks = given.pop("network", [])
+        values = _with_config(config, given | ({"network": networks[0]} if networks else {}))
+        if len(networks) > 1:
+            many = name_runs(networks, values)
+        else:
+            settings = Settings.from_dict(values)
+    with _cluster(scheduler, scheduler_file) as machine["executor"]:
+        if many is not None:
+            _probe_many(many, out, machine)
+            return
+        with TerminalProgress() as progress:
+            folder = probe(settings, out, progress=progress, **machine)
     typer.echo((folder / "report" / "index.html").resolve())
+
+
+@contextmanager
+def _cluster(scheduler: str | None, scheduler_file: Path | None) -> Iterator[Any]:
+    """The client of a Dask cluster, None where none is asked for."""
+    if scheduler is None and scheduler_file is None:
+        yield None
+        return
+    if scheduler is not None and scheduler_file is not None:
+        raise ConfigError("--scheduler and --scheduler-file name the same thing; give one of them")
+    try:
+        from net2vec.core.dask_executor import connected
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f'--scheduler needs {error.name}; install it with: pip install "net2vec[cluster]"'
+        ) from error
+    with connected(scheduler, scheduler_file) as client:
+        yield client
 
 
 def _probe_many(runs: dict[str, Settings], out: Path, machine: dict[str, Any]) -> None:

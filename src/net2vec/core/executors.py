@@ -8,16 +8,23 @@ that the order of its sums, and with it the last bit of a result, never depends 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+import sys
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent import futures
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast, runtime_checkable
 
 import torch
 from joblib import Parallel, delayed, parallel_config
 
 from net2vec.core.devices import CPU, CUDA
 from net2vec.core.memory import give_back_freed_memory, keep_freed_memory
+from net2vec.core.storage import Say
+
+if TYPE_CHECKING:
+    import distributed
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -48,6 +55,28 @@ class Executor(Protocol):
 
 AnyExecutor = Executor | futures.Executor
 """The executors that `map_items` takes."""
+
+
+@contextmanager
+def local_or_cluster(
+    executor: AnyExecutor | distributed.Client | None, folder: Path, say: Say
+) -> Iterator[AnyExecutor | None]:
+    """An executor as it is, or that of a Dask client.
+
+    Args:
+        executor: what a caller of the package gives.
+        folder: all workers of a cluster see it.
+        say: reports the cluster.
+    """
+    # A client exists only where its package is imported.
+    client = getattr(sys.modules.get("distributed"), "Client", ())
+    if not isinstance(executor, client):
+        yield cast("AnyExecutor | None", executor)
+        return
+    from net2vec.core.dask_executor import DaskExecutor
+
+    with closing(DaskExecutor(executor, folder.resolve(), say)) as on_cluster:
+        yield on_cluster
 
 
 def map_items(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from PIL import Image
 from torch import Tensor, nn
@@ -20,6 +20,9 @@ from net2vec.pipeline.runner import probe
 from net2vec.prediction import GIVEN
 from net2vec.runs import Run, open_run
 
+if TYPE_CHECKING:
+    import distributed
+
 
 def analyze(
     model: nn.Module | Network,
@@ -31,7 +34,7 @@ def analyze(
     name: str | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
-    executor: AnyExecutor | None = None,
+    executor: AnyExecutor | distributed.Client | None = None,
     keep_activations: float | None = None,
     **settings: Any,
 ) -> Run:
@@ -47,8 +50,9 @@ def analyze(
         name: what to call the network.
         workers: threads or processes; the numbers do not depend on it.
         progress: reports the stages to the user.
-        executor: computes all work items (`net2vec.core.executors.Executor`); by default threads
-            or processes of this machine.
+        executor: computes all work items: one of `concurrent.futures`, a Dask client, or any with
+            the `map` of `net2vec.core.executors.Executor`; by default threads or processes of this
+            machine.
         keep_activations: gigabytes on disk for activations while fits read them; by default a
             quarter of what is free.
         **settings: any other setting of `net2vec.config.Settings`.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from net2vec.analysis import LEAST_NULLS
 from net2vec.config import Settings
 from net2vec.core.cache import digest_of
 from net2vec.core.devices import repeatable
-from net2vec.core.executors import AnyExecutor
+from net2vec.core.executors import AnyExecutor, local_or_cluster
 from net2vec.core.storage import cache_folder, load_tensors, remove, save_tensors, writing_into
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
@@ -57,6 +58,9 @@ from net2vec.recording import LayerRecording, record
 from net2vec.tasks.choice import Skipped
 from net2vec.tasks.kinds import TASKS
 
+if TYPE_CHECKING:
+    import distributed
+
 
 def probe(
     settings: Settings,
@@ -67,7 +71,7 @@ def probe(
     workers: int | None = None,
     progress: Progress | None = None,
     report: bool = True,
-    executor: AnyExecutor | None = None,
+    executor: AnyExecutor | distributed.Client | None = None,
     keep_activations: float | None = None,
 ) -> Path:
     """Make a run, continue an interrupted one, or find it finished.
@@ -80,8 +84,9 @@ def probe(
         workers: threads or processes; the numbers do not depend on it.
         progress: reports the stages to the user.
         report: whether to write its report, unless it exists.
-        executor: computes all work items; by default threads or processes of this machine, as
-            suits each stage. The numbers do not depend on it.
+        executor: computes all work items: one of `concurrent.futures`, a Dask client, or any with
+            the `map` of `net2vec.core.executors.Executor`; by default threads or processes of this
+            machine, as suits each stage. The numbers do not depend on it.
         keep_activations: gigabytes on disk that activations may take while fits read them, by
             default a quarter of what is free. They are removed when the run is finished.
 
@@ -129,18 +134,18 @@ def probe(
         refuse_other_inputs(out, inputs.network, inputs.dataset, weights=not estimated)
     # To what is there already, results and report are added at once.
     reported = report and is_finished(out)
-    run = _Run(
-        settings, inputs, out, workers or default_workers(), progress, executor, reported,
-        keep_activations,
-    )  # fmt: skip
     try:
         # Tensors of a caller's inference mode could not be written to by other threads.
         with (
             writing_into(out),
             torch.inference_mode(False),
             repeatable(inputs.device),
+            local_or_cluster(executor, out / CACHE, progress.say) as chosen,
         ):
-            probed = run.make()
+            probed = _Run(
+                settings, inputs, out, workers or default_workers(), progress, chosen, reported,
+                keep_activations,
+            ).make()  # fmt: skip
     except Net2VecError:
         release(out)
         raise

@@ -1,0 +1,137 @@
+"""Work items on a Dask cluster: one in this process, and one of processes that die."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import closing
+
+import dask
+import distributed
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from net2vec.core import dask_executor
+from net2vec.core.dask_executor import DaskExecutor, connected
+from net2vec.core.executors import ThreadExecutor, local_or_cluster, map_items
+from net2vec.errors import ConfigError, DataError, Net2VecError
+
+from builders_whole import make
+
+# Dask's own servers leave sockets to the garbage collector when they end.
+pytestmark = pytest.mark.filterwarnings(
+    "default::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+
+
+@pytest.fixture(scope="module")
+def client():
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0"
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def executor(client, tmp_path):
+    executor = DaskExecutor(client, tmp_path, lambda line: None)
+    yield executor
+    executor.close()
+    assert not list(tmp_path.iterdir())  # nothing stays
+
+
+def test_results_are_those_of_threads_to_the_bit(executor):
+    values = torch.randn(300, 301, generator=torch.Generator().manual_seed(0)).numpy()
+
+    def work(rows: int) -> bytes:
+        chosen = torch.from_numpy(np.array(values[:rows]))
+        return (chosen.T @ chosen).softmax(1).numpy().tobytes()
+
+    items = dict.fromkeys([3, 300, 90, 41], 1.0)
+    found = list(map_items(executor, work, items))
+    assert dict(found) == dict(map_items(ThreadExecutor(1), work, items))
+    assert len(found) == 4
+
+
+def test_an_error_of_an_item_is_raised_as_it_is(executor):
+    def work(item: int) -> int:
+        if item == 2:
+            raise DataError("image 2 cannot be read")
+        return item
+
+    with pytest.raises(DataError, match="image 2 cannot be read"):
+        list(map_items(executor, work, dict.fromkeys(range(5), 1.0)))
+
+
+def test_a_client_is_an_executor_while_it_is_needed(client, tmp_path):
+    said: list[str] = []
+    with local_or_cluster(client, tmp_path, said.append) as executor:
+        assert dict(map_items(executor, str, {1: 1.0})) == {1: "1"}
+    assert said == [f"2 workers at {client.scheduler.address}"]
+    threads = ThreadExecutor(1)
+    with local_or_cluster(threads, tmp_path, said.append) as executor:
+        assert executor is threads
+
+
+def test_workers_that_see_other_files_are_refused(client, tmp_path, monkeypatch):
+    monkeypatch.setattr(dask_executor, "fault_of_process", lambda seen, versions: "is elsewhere")
+    with pytest.raises(ConfigError, match=r"worker .* is elsewhere"):
+        DaskExecutor(client, tmp_path, lambda line: None)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("unreported")
+def test_a_run_on_a_cluster_gives_the_same_bytes(client, tmp_path, monkeypatch):
+    monkeypatch.setenv("NET2VEC_CACHE", str(tmp_path / "cache"))
+    options = {"fit": "paper,lda", "layers": "3"}
+    here = make(tmp_path / "here", **options)
+    monkeypatch.setenv("NET2VEC_CACHE", str(tmp_path / "other"))
+    there = make(tmp_path / "there", executor=client, **options)
+    pd.testing.assert_frame_equal(here.scores, there.scores, check_exact=True)
+    assert (here.path / "scores.csv").read_bytes() == (there.path / "scores.csv").read_bytes()
+    assert not list((there.path / "cache").glob("sent-*"))
+
+
+def test_items_that_end_their_workers_are_tried_again_alone_and_named(tmp_path):
+    def work(item: str) -> str:
+        mark = tmp_path / item
+        if item == "always" or (item == "once" and not mark.exists()):
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return item.upper()
+
+    found: list[tuple[str, str]] = []
+    items = dict.fromkeys(["always", "once", "never", "nor"], 1.0)
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        connected("local:2", None) as client,
+        closing(DaskExecutor(client, tmp_path / "sent", lambda line: None)) as executor,
+        pytest.raises(Net2VecError, match=r"^1 of 4 work items .*: always \(1 worker\)"),
+    ):
+        found.extend(map_items(executor, work, items))
+    assert dict(found) == {"once": "ONCE", "never": "NEVER", "nor": "NOR"}
+
+
+@pytest.mark.parametrize("scheduler", ["local:0", "local:two", "local:-1"])
+def test_a_wrong_number_of_processes_is_refused(scheduler):
+    with pytest.raises(ConfigError, match="local:N"), connected(scheduler, None):
+        pass
+
+
+def test_where_no_scheduler_listens_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(dask_executor, "_CONNECT_SECONDS", 0.5)
+    with (
+        pytest.raises(ConfigError, match="no Dask scheduler at tcp"),
+        connected("tcp://127.0.0.1:9", None),
+    ):
+        pass
+    with (
+        pytest.raises(ConfigError, match=r"no Dask scheduler at .*missing"),
+        connected(None, tmp_path / "missing"),
+    ):
+        pass
