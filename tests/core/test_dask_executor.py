@@ -72,7 +72,8 @@ def test_a_client_is_an_executor_while_it_is_needed(client, tmp_path):
     said: list[str] = []
     with local_or_cluster(client, tmp_path, said.append) as executor:
         assert dict(map_items(executor, str, {1: 1.0})) == {1: "1"}
-    assert said == [f"2 workers at {client.scheduler.address}"]
+    (line,) = said
+    assert line.startswith(f"2 workers at {client.scheduler.address}")
     threads = ThreadExecutor(1)
     with local_or_cluster(threads, tmp_path, said.append) as executor:
         assert executor is threads
@@ -113,7 +114,7 @@ def test_items_that_end_their_workers_are_tried_again_alone_and_named(tmp_path):
         closing(DaskExecutor(client, tmp_path / "sent", lambda line: None)) as executor,
         pytest.raises(Net2VecError, match=r"^1 of 4 work items .*: always \(1 worker\)"),
     ):
-        found.extend(map_items(executor, work, items))
+        found.extend(executor.map(work, items))  # workers need no PyTorch
     assert dict(found) == {"once": "ONCE", "never": "NEVER", "nor": "NOR"}
 
 

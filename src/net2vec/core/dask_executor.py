@@ -75,17 +75,17 @@ class DaskExecutor:
                 tried them; if the scheduler stays lost.
         """
         stored = store_function(function, self.folder)
-        left = list(items)
+        left = dict.fromkeys(items)
         fatal: dict[Item, str] = {}
         while left:
             try:
-                for item, result in self._submit(stored, left, fatal):
-                    left.remove(item)
+                for item, result in self._submit(stored, list(left), fatal):
+                    del left[item]
                     yield item, result
                 break
             except _LOST as error:
                 self._reconnect(error)
-                left = [item for item in left if item not in fatal]
+                left = {item: None for item in left if item not in fatal}
         # Items that only waited on the worker of another were blamed as well: now one at a time.
         for item in list(fatal):
             del fatal[item]

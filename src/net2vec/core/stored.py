@@ -72,8 +72,9 @@ class StoredFunction:
             if key not in _loaded:
                 if fault := fault_of_process(self.path, self.versions):
                     raise ConfigError(f"a worker on {gethostname()} {fault}")
-                _repeat_on_gpu()
                 _loaded[key] = _read(self.path, self.buffers)
+                if "torch" in sys.modules:  # the function needs it
+                    _repeat_on_gpu()
                 while len(_loaded) > _KEPT_FUNCTIONS:
                     _loaded.popitem(last=False)
             _loaded.move_to_end(key)
@@ -132,9 +133,7 @@ def store_function(function: Callable[..., object], folder: Path) -> StoredFunct
 
 def own_versions() -> dict[str, str]:
     """Versions of the packages that decide the bits of results, in this process."""
-    import torch
-
-    return {"net2vec": version("net2vec"), "torch": torch.__version__, "numpy": np.__version__}
+    return {name: version(name) for name in ("net2vec", "torch", "numpy")}
 
 
 def fault_of_process(seen: Path, versions: Mapping[str, str]) -> str:
