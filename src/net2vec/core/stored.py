@@ -154,7 +154,7 @@ def fault_of_process(seen: Path, versions: Mapping[str, str]) -> str:
     return ""
 
 
-class _Pickler(cloudpickle.CloudPickler):
+class _Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]
     """Refers to mapped arrays by the path of their file."""
 
     def reducer_override(self, obj: Any) -> Any:
