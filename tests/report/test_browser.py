@@ -46,6 +46,28 @@ def visit(page, request, tmp_path_factory):
     return json.loads(unescaped) | {"console": re.findall(r"CONSOLE.*", done.stderr)}
 
 
+def test_what_is_folded_is_not_printed(page, tmp_path):
+    folder = shutil.copytree(page.parent, tmp_path / "report")
+    index = folder / "index.html"
+    source = index.read_text("utf-8")
+
+    def pages_of(name, text):
+        (folder / name).write_text(text, encoding="utf-8")
+        subprocess.run(
+            [
+                CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+                f"--user-data-dir={tmp_path / 'profile'}", "--no-pdf-header-footer",
+                f"--print-to-pdf={tmp_path / 'page.pdf'}", (folder / name).as_uri(),
+            ],
+            capture_output=True, timeout=90, check=True,
+        )  # fmt: skip
+        return len(re.findall(rb"/Type\s*/Page\b", (tmp_path / "page.pdf").read_bytes()))
+
+    folded = pages_of("index.html", source)
+    assert folded <= 12
+    assert pages_of("open.html", source.replace("<details", "<details open")) > folded + 2
+
+
 def test_nothing_fails_and_nothing_is_asked_from_outside(visit):
     assert visit["faults"] == []
     assert visit["console"] == []

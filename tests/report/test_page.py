@@ -11,7 +11,7 @@ from jinja2 import ChoiceLoader, DictLoader
 from net2vec.errors import ResultsError
 from net2vec.report import FilterExhibit, build_report, save_report
 from net2vec.report import page as page_module
-from net2vec.report.content import Report, Section, Table, columns
+from net2vec.report.content import Column, Report, Section, Table, columns
 from net2vec.report.figures.style import DARK, LIGHT
 from net2vec.report.formats import cosine_text, format_cell, fraction, percent, score_text
 from net2vec.runs import TABLES, Run, make_tables, open_run
@@ -155,6 +155,17 @@ def test_a_card_has_the_scores_of_a_concept_with_their_intervals(page, runs):
     weight = runs[0].vectors().sel(concept="traffic light")
     filters = [int(index) for index in re.findall(r"<span>filter (\d+)", card)]
     assert filters == abs(weight).argsort().values[::-1][:5].tolist()
+
+
+def test_names_lead_to_cards_in_sums_too():
+    links = page_module.CardLinks(["sky", "a:b & c"])
+    assert links("sea †") == "sea †"
+    assert links("sky †") == '<a class="concept" href="concepts.html#c-sky">sky †</a>'
+    assert links("a:b & c").startswith('<a class="concept" href="concepts.html#c-a:3Ab:20:26:20c">')
+    frame = pd.DataFrame({"grass + blue": [("sky †", 0.851), ("sea", -0.2)]})
+    table = Table(frame, [Column("grass + blue", "answer", "sum")])
+    cells = [row[0][0] for row in page_module._table_rows(table, links=links)]
+    assert cells == [f"{links('sky †')} (0.85)", "sea (−0.20)"]
 
 
 def test_rows_of_nothing_but_dashes_are_left_out(saved):

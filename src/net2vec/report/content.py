@@ -41,7 +41,8 @@ class Column:
     Attributes:
         key: its name in the frame.
         form: "text", or how to format a number: "count", "score" (two decimals, with a bar),
-            "number" (three decimals), "percent" (a share, as a percentage), "signed" or "seconds".
+            "number" (three decimals), "percent" (a share, as a percentage), "signed" or "seconds";
+            or "answer", a pair of a concept and a cosine.
         heading: by default that of `labels.COLUMN_TITLE`, or the key.
     """
 

@@ -20,12 +20,13 @@ from net2vec import results
 from net2vec.core.storage import replacing
 from net2vec.errors import ResultsError
 from net2vec.report import labels
-from net2vec.report.content import CONCEPT_COLUMNS, Drawing, Picture, Report, Table
+from net2vec.report.content import CONCEPT_COLUMNS, Column, Drawing, Picture, Report, Table
 from net2vec.report.figures.style import LIGHT, THEMES, repaint_svg, svg_of
 from net2vec.report.formats import (
     MISSING,
     cosine_text,
     format_cell,
+    is_missing,
     percent,
     plain_cell,
     score_text,
@@ -139,23 +140,22 @@ def _environment(folder: Path, links: CardLinks) -> Environment:
 
 def _table_rows(table: Table, *, links: CardLinks) -> list[list[tuple[str | Markup, str]]]:
     """The cells of a table, row by row, each with its form; of rows that say something."""
-    listed = [
-        (table.values(column), column.form, column.key in CONCEPT_COLUMNS) for column in table.shown
-    ]
+    listed = [(column, table.values(column)) for column in table.shown]
     rows = []
     for row in range(len(table.frame)):
-        cells = [(format_cell(values[row], form), form) for values, form, _ in listed]
+        cells = [(_cell(values[row], column, links), column.form) for column, values in listed]
         numbers = [text for text, form in cells if form != "text"]
-        if numbers and all(text == MISSING for text in numbers):
-            continue
-        named = [link for *_, link in listed]
-        rows.append(
-            [
-                (links(str(text)) if link else text, form)
-                for (text, form), link in zip(cells, named, strict=True)
-            ]
-        )
+        if not numbers or any(text != MISSING for text in numbers):
+            rows.append(cells)
     return rows
+
+
+def _cell(value: Any, column: Column, links: CardLinks) -> str | Markup:
+    if column.form == "answer" and not is_missing(value):
+        concept, cosine = value
+        return Markup("{} ({})").format(links(concept), cosine_text(cosine))
+    text = format_cell(value, column.form)
+    return links(str(text)) if column.key in CONCEPT_COLUMNS else text
 
 
 def _table_data(table: Table) -> dict[str, Any]:

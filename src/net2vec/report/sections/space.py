@@ -103,12 +103,11 @@ def _sums(study: Study) -> dict[str, Table]:
     tables = {}
     for task in dict.fromkeys(table["task"]):
         rows = table[table["task"] == task]
-        cosine = rows["cosine"].map(" ({:.2f})".format)
-        answer = pd.Series(study.marked_rows(rows), index=rows.index) + cosine
-        shown = rows.assign(answer=answer).pivot_table(
+        answers = list(zip(study.marked_rows(rows), rows["cosine"], strict=True))
+        shown = rows.assign(answer=answers).pivot_table(
             index="rank", columns="expression", values="answer", aggfunc="first", sort=False
         )
-        headings = [Column(name, heading=name) for name in shown.columns]
+        headings = [Column(name, "answer", name) for name in shown.columns]
         tables[str(task)] = Table(shown, headings, "arithmetic")
     return tables
 
