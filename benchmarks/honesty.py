@@ -1,10 +1,11 @@
 """Are the statistics honest? `honesty.py [--small] [--worlds N] [--repeats N] [--workers N]`.
 
-Three tables of Markdown. Coverage: how often 95 % intervals hold the truth, by number of images,
-for the single filter, the combination and their difference. Size: how often a concept passes in
-worlds without signal, and how often any of a world's does. Power: how often it does where its
-filters were planted. Size and power are of the whole procedure: filters chosen, vectors learned,
-null draws, false discovery rate.
+Four tables of Markdown. Coverage: how often 95 % intervals hold the truth, by number of images,
+for the single filter, the combination and their difference. Corrected: the same of scores on masks
+by people, estimated from few of them and from masks by annotators with errors of many kinds. Size:
+how often a concept passes in worlds without signal, and how often any of a world's does. Power: how
+often it does where its filters were planted. Size and power are of the whole procedure: filters
+chosen, vectors learned, null draws, false discovery rate.
 
 Ends with exit code 1 where a bound is missed. With `--small` it takes seconds; the bounds are as
 wide as so few draws make them.
@@ -25,7 +26,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from honest import coverage
+from honest import annotated, coverage
 from honest.procedure import PROCEDURES, null_scores
 from honest.worlds import Scale, World, noise, places, planted
 from net2vec.analysis.evidence import RATE, false_discovery_rates, p_values, passing
@@ -97,6 +98,18 @@ def coverages(asked: ConceptTask) -> Iterator[Line]:
             yield f"| {what} | {images} | {' | '.join(cells)} |", holds
 
 
+def corrections(asked: ConceptTask) -> Iterator[Line]:
+    yield "| annotator; concept; truth | with true masks | coverage, % | mean width |", True
+    yield "| --- | --- | --- | --- |", True
+    # A tenth of the repeats of plain intervals: every world is drawn pixel by pixel.
+    repeats = max(asked.repeats // 10, 20)
+    few = annotated.FEW if asked.repeats >= LARGE.repeats else annotated.FEW[1:2]
+    for what, images, inside, width in annotated.corrected(few, repeats):
+        cells = (_slashed(100 * inside, ".1f"), _slashed(width, ".2f"))
+        holds = bool((inside >= _least(annotated.LEAST, repeats)).all())
+        yield f"| {what} | {images} | {' | '.join(cells)} |", holds
+
+
 def sizes(asked: ConceptTask) -> Iterator[Line]:
     yield "| world without signal | task | fit | method | p ≤ 0.05, % | pass, % | any, % |", True
     yield "| --- | --- | --- | --- | --- | --- | --- |", True
@@ -125,7 +138,7 @@ def powers(asked: ConceptTask) -> Iterator[Line]:
 
 
 TABLES: dict[str, Callable[[ConceptTask], Iterator[Line]]] = {
-    "coverage": coverages, "size": sizes, "power": powers
+    "coverage": coverages, "corrected": corrections, "size": sizes, "power": powers
 }  # fmt: skip
 
 

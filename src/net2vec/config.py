@@ -128,6 +128,14 @@ class Settings:
         unit="data",
         repeated=True,
     )
+    truth: str | None = declare(
+        "Probe dataset that has masks by people of some of the images, by the same names, where a "
+        "model made those of --data: segmentation scores are corrected by them",
+        PROBE,
+        default=None,
+        unit="data",
+        unset="none",
+    )
     weights: str | None = declare(
         "Weights: a file, random, or a published name",
         PROBE,
@@ -349,11 +357,12 @@ def may_follow(settings: Settings, before: Settings, *, finished: bool) -> bool:
     It may where they differ in nothing but what only adds to a run; to a finished one they must
     not ask for less than what is there.
     """
-    adding = {"fit": before.fit, "nulls": before.nulls, "seeds": before.seeds}
+    adding = {name: getattr(before, name) for name in ("fit", "nulls", "seeds", "truth")}
     if asdict(settings) | adding != asdict(before):
         return False
     kept = settings.fits[: len(before.fits)] == before.fits
     more = kept and settings.nulls >= before.nulls and settings.seeds >= before.seeds
+    more = more and before.truth in (None, settings.truth)
     return more or not finished
 
 

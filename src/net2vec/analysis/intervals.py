@@ -28,6 +28,14 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Bool, Float, Int, Integer, Shaped
 
+from net2vec.analysis.resampling import (
+    KINDS,
+    generator_of,
+    imaginary_images,
+    interval_bounds,
+    ratio_of_sums,
+    times_drawn,
+)
 from net2vec.analysis.sufficiency import DIFFERENCE, PATH, SUBSET, score_columns
 from net2vec.results import LAYER_TASK, RunTable
 
@@ -39,8 +47,6 @@ DRAWS = 2000
 # a share, half right and half wrong. By simulation: with less the coverage drops for scores near 0
 # and 1, with more the intervals of few images are needlessly wide.
 _IMAGES, _TRIALS = 0.25, 1.0
-# How single and combined fare in the four kinds of an imaginary image.
-_KINDS = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], dtype=float)
 # Numbers of a matrix of counts held at a time.
 _NUMBERS = 1 << 22
 
@@ -119,11 +125,13 @@ def iou_intervals(
     counts = np.concatenate([intersection, union]).T.astype(float)
     images, methods = len(counts), len(union)
     total = counts.sum(0)
-    generator = _generator(key)
-    extra = _imaginary(_IMAGES, draws, generator)
+    generator = generator_of(key)
+    extra = imaginary_images(_IMAGES, draws, generator)
     size = total[methods:] / images
     sums = _resampled(counts, _imagined_pixels(extra, size), generator)
-    return _interval_bounds(_ratio(total[None]), _ratio(sums), images - 1, images, level)
+    return interval_bounds(
+        ratio_of_sums(total[None]), ratio_of_sums(sums), images - 1, images, level
+    )
 
 
 def accuracy_intervals(
@@ -151,36 +159,20 @@ def accuracy_intervals(
     Returns:
         Rows for the single filter, the combination, their difference, and the subsets.
     """
-    generator = _generator(key)
+    generator = generator_of(key)
     values, drawn = [], []
     for side in (True, False):
         right = correct[:, positive == side].T.astype(float)
         if not len(right):
             continue
         counts = np.concatenate([right, np.ones((len(right), 1))], axis=1)
-        extra = _imaginary(_TRIALS, draws, generator)
+        extra = imaginary_images(_TRIALS, draws, generator)
         sums = _resampled(counts, _imagined_trials(extra, len(correct)), generator)
         drawn.append(sums[:, :-1] / sums[:, -1:])
         values.append(right.mean(0, keepdims=True))
     freedom = len(positive) - len(values)
     value, means = np.mean(values, axis=0), np.mean(drawn, axis=0)
-    return _interval_bounds(value, means, freedom, len(positive), level)
-
-
-def _ratio(sums: Float[np.ndarray, "draw both"]) -> Float[np.ndarray, "draw method"]:
-    """Intersections over unions; 0 where a union is empty."""
-    shared, joined = np.split(sums, 2, axis=1)
-    ratio: Float[np.ndarray, "draw method"] = np.zeros(shared.shape)
-    np.divide(shared, joined, out=ratio, where=joined > 0)
-    return ratio
-
-
-def _imaginary(
-    weight: float, draws: int, generator: np.random.Generator
-) -> Float[np.ndarray, "draw kind"]:
-    """How much of each kind of imaginary image is in each resample: `weight` images in all."""
-    # Gamma weights of a sum, as in a Dirichlet prior.
-    return generator.gamma(weight / len(_KINDS), size=(draws, len(_KINDS)))
+    return interval_bounds(value, means, freedom, len(positive), level)
 
 
 def _imagined_pixels(
@@ -193,7 +185,7 @@ def _imagined_pixels(
     for method in range(1, len(size)):
         two = size[[0, method]]
         parts.append(
-            extra @ np.concatenate([_KINDS * two, np.broadcast_to(two, (len(_KINDS), 2))], axis=1)
+            extra @ np.concatenate([KINDS * two, np.broadcast_to(two, (len(KINDS), 2))], axis=1)
         )
     found = np.stack(parts, axis=2)  # draw, (intersection of both, union of both), method
     single, others = found[:, ::2, :1], found[:, 1::2]
@@ -207,7 +199,7 @@ def _imagined_trials(
     extra: Float[np.ndarray, "draw kind"], methods: int
 ) -> Float[np.ndarray, "draw quantity"]:
     """Counts of imaginary trials: right answers by every method, and trials."""
-    sums = extra @ np.concatenate([_KINDS, np.ones((len(_KINDS), 1))], axis=1)
+    sums = extra @ np.concatenate([KINDS, np.ones((len(KINDS), 1))], axis=1)
     found: Float[np.ndarray, "draw quantity"] = sums[:, [0, *[1] * (methods - 1), 2]]
     return found
 
@@ -222,54 +214,9 @@ def _resampled(
     sums = imagined.copy()
     portion = max(1, _NUMBERS // images)
     for first in range(0, draws, portion):
-        times = _times_drawn(images, min(portion, draws - first), generator)
+        times = times_drawn(images, min(portion, draws - first), generator)
         sums[first : first + len(times)] += times @ counts
     return sums
-
-
-def _times_drawn(
-    images: int, draws: int, generator: np.random.Generator
-) -> Int[np.ndarray, "draw image"]:
-    """How often each image is in each resample of as many images."""
-    drawn = generator.integers(images, size=(draws, images))
-    drawn += images * np.arange(draws)[:, None]
-    times: Int[np.ndarray, "draw image"] = np.bincount(drawn.ravel(), minlength=draws * images)
-    return times.reshape(draws, images)
-
-
-def _interval_bounds(
-    value: Float[np.ndarray, "1 method"],
-    drawn: Float[np.ndarray, "draw method"],
-    freedom: int,
-    images: int,
-    level: float,
-) -> Float[np.ndarray, "score 3"]:
-    """Values and expanded percentiles, of every method and of the difference."""
-    from scipy import stats  # takes a second to load
-
-    values = _with_difference(value)[0]
-    if freedom < 1:
-        low, high = np.zeros(len(values)), np.ones(len(values))
-        low[2] = -1.0
-    else:
-        tail = (1 - level) / 2
-        # Resampling divides by the images and not by the degrees of freedom.
-        reach = np.sqrt(images / freedom) * stats.t.ppf(tail, freedom)
-        share = float(stats.norm.cdf(reach))
-        low, high = np.quantile(_with_difference(drawn), [share, 1 - share], axis=0)
-    return np.stack([values, np.minimum(low, values), np.maximum(high, values)], axis=1)
-
-
-def _with_difference(
-    scores: Float[np.ndarray, "draw method"],
-) -> Float[np.ndarray, "draw score"]:
-    """The scores with the second method less the first inserted after both."""
-    return np.insert(scores, 2, scores[:, 1] - scores[:, 0], axis=1)
-
-
-def _generator(key: tuple[int, str]) -> np.random.Generator:
-    seed, concept = key
-    return np.random.default_rng([seed, *concept.encode()])
 
 
 def _by_concept(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from net2vec.cli.display import TerminalProgress, show_lines, show_table
-from net2vec.cli.options import AsJson, Sources
-from net2vec.cli.settings import with_dataset_settings
+from net2vec.cli.options import AsJson, Device, Sources
+from net2vec.cli.settings import read_names, with_dataset_settings
 from net2vec.errors import ConfigError
 from net2vec.vocabulary import PUBLISHED_DATASETS
 
@@ -213,6 +213,71 @@ def convert(
 def _some(names: Sequence[str], shown: int = 10) -> str:
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return f"{', '.join(names[:shown])}{more}"
+
+
+@data_app.command("annotate")
+@with_dataset_settings("category", "split")
+def annotate(
+    images: Annotated[Path, typer.Argument(metavar="IMAGES", help="Folder of images.")],
+    model: Annotated[
+        str,
+        typer.Option(
+            "--with",
+            metavar="MODEL",
+            help="hf:ORG/NAME or hf:FOLDER (semantic, panoptic, CLIPSeg), or file.py:function.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="A folder that is new or empty.")],
+    concepts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="What to look for, separated by commas.",
+            show_default="all classes of the model",
+        ),
+    ] = None,
+    confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Pixels that the model is less sure of are void.")
+    ] = 0.5,
+    size: Annotated[int, typer.Option(min=1, help="Side of the images.")] = 224,
+    mask_size: Annotated[
+        int | None, typer.Option(min=1, help="Side of the masks; half of --size by default.")
+    ] = None,
+    device: Device = "auto",
+    *,
+    stated: dict[str, Any],
+) -> None:
+    """Have a model make the masks of images that have none; an interrupted one goes on."""
+    from net2vec.annotators import Request, annotate_images, open_annotator
+    from net2vec.core.devices import torch_device
+    from net2vec.data.files import refuse_filled
+    from net2vec.pipeline import default_workers
+
+    refuse_filled(out)  # loading a model takes a while
+    names = tuple(read_names(concepts)) if concepts else ()
+    annotator = open_annotator(model, Request(names, confidence, torch_device(device)))
+    with TerminalProgress() as progress:
+        made = annotate_images(
+            images,
+            annotator,
+            out,
+            size=size,
+            mask_size=mask_size,
+            workers=default_workers(),
+            stage=progress.stage,
+            say=progress.say,
+            **stated,
+        )
+        progress.say(f"masks by {made.record.sentence}")
+        if made.record.confidence is None:
+            progress.say(
+                "it does not say how sure it is of a pixel, so --confidence voids none of them"
+            )
+        progress.say(
+            f"{made.concepts} concepts; {made.void:.0%} of all pixels void; nothing was found in "
+            f"{made.empty} images"
+        )
+    typer.echo(made.folder.resolve())
 
 
 @data_app.command("fetch")

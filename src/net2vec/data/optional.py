@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from net2vec.data.annotator_record import AnnotatorRecord
 from net2vec.data.checked import image_of
 from net2vec.data.left_out import LeftOut
 from net2vec.data.protocol import ProbeDataset
@@ -48,3 +49,9 @@ def missing_of(dataset: ProbeDataset) -> Sequence[int]:
     """`dataset.missing`: images that an index names and that are not there; default none."""
     missing: Sequence[int] = getattr(dataset, "missing", ())
     return missing
+
+
+def annotators_of(dataset: ProbeDataset) -> Sequence[AnnotatorRecord]:
+    """`dataset.annotators`: the models that made its masks; default none."""
+    annotators: Sequence[AnnotatorRecord] = getattr(dataset, "annotators", ())
+    return annotators

@@ -35,7 +35,7 @@ def _info(run: Run, label: str) -> RunInfo:
         label=label,
         network=run.network,
         folder=run.path.resolve().name,
-        data=str(data.get("name", "")),
+        data="; masks by ".join([str(data.get("name", "")), *_makers(run)]),
         train_images=int(data.get("train_images", 0)),
         val_images=int(data.get("val_images", 0)),
         layers=layers,
@@ -43,3 +43,8 @@ def _info(run: Run, label: str) -> RunInfo:
         best_fit=run.best_fit,
         categories=list(categories),
     )
+
+
+def _makers(run: Run) -> list[str]:
+    """The models that made the masks of a run."""
+    return [str(maker["model"]) for maker in run.annotators]

@@ -31,7 +31,9 @@ from net2vec.networks import (
     usual_batch,
     with_input_size,
 )
+from net2vec.pipeline.made_masks import MaskMaker, mask_makers
 from net2vec.pipeline.progress import Advance
+from net2vec.pipeline.truth import Truth
 from net2vec.prediction import GIVEN
 from net2vec.recording.activations import size_in_bytes
 from net2vec.recording.feeding import image_batches
@@ -53,6 +55,8 @@ class Inputs:
         layers: the layers to probe, in the network's order.
         mask_size: rows and columns of the masks.
         device: where to compute.
+        makers: the models that made masks of the dataset.
+        truth: images of the dataset that have masks by people.
     """
 
     network: Network
@@ -60,6 +64,8 @@ class Inputs:
     layers: tuple[str, ...]
     mask_size: tuple[int, int]
     device: torch.device
+    makers: tuple[MaskMaker, ...] = ()
+    truth: Truth | None = None
 
     def info(self, layer: str) -> LayerInfo:
         """Properties of a layer that are known before it is recorded."""
@@ -92,13 +98,14 @@ def open_inputs(
             )
         network = load_network(settings.network, weights=settings.weights, seed=settings.seed)
     network = with_input(network, settings)
+    makers = tuple(mask_makers(network, dataset))
     layers = resolve_layers(network, settings.layers or None)
     refuse_dependence(network, layers)
     groups = [group_name(layer) for layer in layers]
     if len(set(groups)) < len(groups):
         raise NetworkError(f"layers {', '.join(layers)} would share a group of results.zarr")
     side = settings.mask_size or max(1, network.preprocessing.size // 2)
-    return Inputs(network, dataset, layers, (side, side), device)
+    return Inputs(network, dataset, layers, (side, side), device, makers)
 
 
 def with_input(network: Network, settings: Settings) -> Network:
@@ -244,6 +251,7 @@ def absolute(settings: Settings) -> Settings:
         ),
         synonyms=resolve(settings.synonyms) if settings.synonyms else None,
         dataset=resolve(settings.dataset) if settings.dataset else None,
+        truth=resolve(settings.truth) if settings.truth else None,
     )
 
 

@@ -19,6 +19,7 @@ from net2vec.networks import DIGEST_VERSION, Network
 from net2vec.pipeline.inputs import Inputs
 from net2vec.pipeline.progress import Ledger
 from net2vec.results import load_provenance
+from net2vec.vocabulary import SPLITS
 
 _PACKAGES = (
     *("net2vec", "torch", "torchvision", "timm", "transformers", "open_clip_torch"),
@@ -72,6 +73,8 @@ def provenance(
             "val_images": len(dataset.images) - train,
             "mask_size": list(annotations.size),
             "taken": [list(pair) for pair in taken_of(dataset) if not pair[0].endswith("folder")],
+            "truth": _truth(inputs),
+            "annotators": [maker.as_json() for maker in inputs.makers],
             "sources": sources_as_json(sources) if len(sources.columns) > 1 else {},
         },
         "seconds": ledger.seconds,
@@ -115,6 +118,20 @@ def refuse_other_inputs(
                 f"{what} is not what it was when {folder} was made (digest {now[:8]}, there "
                 f"{before[:8]}); choose another --out"
             )
+
+
+def _truth(inputs: Inputs) -> dict[str, Any]:
+    """The dataset with masks by people, if there is one."""
+    if inputs.truth is None:
+        return {}
+    dataset, splits = inputs.truth.dataset, inputs.dataset.splits
+    validate = [splits[index] == SPLITS[1] for index in inputs.truth.probed.tolist()]
+    return {
+        "name": dataset.name,
+        "digest": dataset.digest,
+        "images": len(validate),
+        "val_images": sum(validate),
+    }
 
 
 def _versions() -> dict[str, str]:

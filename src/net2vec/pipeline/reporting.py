@@ -41,6 +41,7 @@ from net2vec.report import (
     plan_filter,
     refuse_other_folders,
     save_report,
+    with_annotators,
 )
 from net2vec.results import save_table
 from net2vec.runs import Run, best_views, make_tables, open_run, unique_labels
@@ -123,7 +124,8 @@ def write_report(
 
 def write_tables(run: Run) -> None:
     """Write the tables of a run, of all of its fits, to its folder `tables`."""
-    for name, table in make_tables(run).items():
+    tables = with_annotators(make_tables(run), {run.network: run.annotators})
+    for name, table in tables.items():
         save_table(table, run.path / "tables" / f"{name}.csv")
 
 

@@ -53,7 +53,9 @@ from net2vec.pipeline.provenance import provenance, refuse_other_inputs
 from net2vec.pipeline.reporting import write_report
 from net2vec.pipeline.stages.context import LayerContext, recording_digest
 from net2vec.pipeline.stages.learning import learn_task
-from net2vec.prediction import BATCH_NORM, restore_batch_norm, save_batch_norm
+from net2vec.pipeline.stages.truth import TruthCounter
+from net2vec.pipeline.truth import open_truth
+from net2vec.prediction import BATCH_NORM, ForwardPass, restore_batch_norm, save_batch_norm
 from net2vec.recording import LayerRecording, record
 from net2vec.tasks.choice import Skipped
 from net2vec.tasks.kinds import TASKS
@@ -123,11 +125,17 @@ def probe(
             )
         return out
     inputs = open_inputs(settings, network, dataset)
+    if settings.truth is not None:
+        inputs = replace(inputs, truth=open_truth(settings.truth, inputs.dataset))
     if inputs.network.uncovered:
         progress.say(
             f"{inputs.network.uncovered} would go unnoticed when this run is continued or its "
             f"vectors are used: after one choose another --out"
         )
+    for maker in inputs.makers:
+        progress.say(f"masks by {maker.record.sentence}, not by people")
+        if maker.kinship:
+            progress.say(maker.kinship)
     claim(out, settings)
     if is_finished(out):
         estimated = wants_batch_norm(settings, inputs.network)
@@ -187,7 +195,7 @@ class _Run:
         """Compute and write all results; return the inputs with the network as it was probed."""
         begun = datetime.now(UTC)
         plan = Plan(self.settings, self.inputs, self.progress.say)
-        annotations = self._annotations()
+        annotations = self._annotations(self.inputs.dataset)
         labels = plan.choose_concepts(annotations)
         if 0 < self.settings.nulls < LEAST_NULLS:
             self.progress.say(
@@ -209,6 +217,7 @@ class _Run:
                     tasks[task.name] = learn_task(context, task, recording, concepts, sizes)
             self._report_divergence(layer, tasks)
             layers[layer] = (layer_results(recording, self.inputs, layer), tasks)
+        self._count_truth(layers, annotations)
         self._save(layers, plan.skipped, annotations, begun)
         return self.inputs
 
@@ -223,8 +232,27 @@ class _Run:
                         f"finite; a smaller {task}.learning_rate may help"
                     )
 
-    def _annotations(self) -> Annotations:
-        dataset = self.inputs.dataset
+    def _count_truth(
+        self,
+        layers: dict[str, tuple[xr.Dataset, dict[str, list[xr.Dataset]]]],
+        annotations: Annotations,
+    ) -> None:
+        """Add counts against masks by people to the segmentations of all layers."""
+        truth, device = self.inputs.truth, self.inputs.device
+        segmented = {layer: (of, tasks["segment"]) for layer, (of, tasks) in layers.items()
+                     if "segment" in tasks}  # fmt: skip
+        if truth is None or not segmented:
+            return
+        true = self._annotations(truth.dataset)
+        batch, mixed = probe_batch(self.settings, device), self.settings.mixed_precision
+        forward = ForwardPass(self.inputs.network, device, batch, mixed, self.workers)
+        advance = self.progress.stage("counting masks by people", len(truth.probed))
+        with self.ledger.stage("truth"):
+            counter = TruthCounter(self.inputs, truth, annotations, true)
+            for layer, fits in counter.count(forward, segmented, advance).items():
+                layers[layer][1]["segment"] = fits
+
+    def _annotations(self, dataset: ProbeDataset) -> Annotations:
         advance = self.progress.stage("compiling annotations", len(dataset.images))
         with self.ledger.stage("annotations"):
             return compile_annotations(
@@ -290,6 +318,12 @@ class _Run:
             self.inputs = with_batch_norm(self.inputs, self.workers, advance)
         save_tensors(kept, batch_norm_statistics(self.inputs.network.module))
 
+    def _scores(self, tree: xr.DataTree) -> pd.DataFrame:
+        """The scores, with the models that made the masks, if any did."""
+        models = "; ".join(maker.record.model for maker in self.inputs.makers)
+        table = results.scores_table(tree)
+        return table.assign(annotator=models) if models else table
+
     def _save(
         self,
         layers: dict[str, tuple[xr.Dataset, dict[str, list[xr.Dataset]]]],
@@ -304,7 +338,7 @@ class _Run:
                     network=network.name, layers=layers, attrs={"data": dataset.name}
                 )
                 results.save_tree(tree, out / "results.zarr")
-                results.save_table(results.scores_table(tree), out / "scores.csv")
+                results.save_table(self._scores(tree), out / "scores.csv")
                 rows = [
                     (network.name, layer, task, item.concept, item.filters, item.reason)
                     for layer, task, item in skipped

@@ -1,6 +1,6 @@
 """The report: figures that are returned, a page that is a value, and a function that saves it."""
 
-from net2vec.report.build import build_report
+from net2vec.report.build import build_report, with_annotators
 from net2vec.report.comparison import save_comparison
 from net2vec.report.exhibits import (
     ActiveImage,
@@ -45,4 +45,5 @@ __all__ = [
     "refuse_other_folders",
     "save_comparison",
     "save_report",
+    "with_annotators",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -39,6 +40,9 @@ def build_report(
     tables = make_report_tables(study)
     cards = concept_cards(study, tables)
     made = [(kind, kind.facts(study, tables)) for kind in SECTIONS]
+    annotators = {
+        label: run.annotators for label, run in zip(study.labels, study.runs, strict=True)
+    }
     return Report(
         network=study.label,
         others=study.labels[1:],
@@ -54,11 +58,16 @@ def build_report(
             for kind, facts in made
             if facts is not None
         ],
-        tables=tables,
+        tables=with_annotators(tables, annotators),
         cards=cards,
         subtitle=_subtitle(study),
         versions=study.run.provenance.get("versions", {}),
         folders=[shlex.quote(run.path.resolve().name) for run in runs],
+        made_masks={
+            label: [text for maker in makers for text in _said(maker)]
+            for label, makers in annotators.items()
+            if makers
+        },
     )
 
 
@@ -67,3 +76,31 @@ def _subtitle(study: Study) -> str:
     network, data = (study.run.provenance.get(name, {}) for name in ("network", "data"))
     told = {"weights": network.get("weights"), "images": data.get("name")}
     return " · ".join(f"{name}: {value}" for name, value in told.items() if value)
+
+
+def with_annotators(
+    tables: Mapping[str, pd.DataFrame], annotators: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> dict[str, pd.DataFrame]:
+    """Tables as they are saved: where models made the masks, their names are in a last column.
+
+    Args:
+        tables: by name; `network` holds the names of runs.
+        annotators: by name of a run, those of its masks.
+    """
+    models = {
+        label: "; ".join(str(maker["model"]) for maker in makers)
+        for label, makers in annotators.items()
+    }
+    if not any(models.values()):
+        return dict(tables)
+    everything = "; ".join(dict.fromkeys(filter(None, models.values())))
+    return {
+        name: table.assign(
+            annotator=table["network"].map(models) if "network" in table else everything
+        )
+        for name, table in tables.items()
+    }
+
+
+def _said(maker: Mapping[str, Any]) -> list[str]:
+    return [str(maker[key]) for key in ("sentence", "kinship") if maker.get(key)]

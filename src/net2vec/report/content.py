@@ -209,6 +209,7 @@ class Report:
         subtitle: what was probed with which weights.
         versions: the programs that made the results.
         folders: names of the runs' folders, the subject's first.
+        made_masks: by run whose masks a model made, what is to be said of that model.
     """
 
     network: str
@@ -219,6 +220,7 @@ class Report:
     subtitle: str = ""
     versions: Mapping[str, Any] = field(default_factory=dict)
     folders: Sequence[str] = ()
+    made_masks: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def facts(self, anchor: str) -> Any:
         """The facts of a section.

@@ -63,6 +63,7 @@ SETUP_TITLE = {
 
 COLUMN_TITLE = {
     "above": "interval above 0",
+    "annotator_iou": "annotator's IoU",
     "as_good": "all filters at least as good",
     "baseline": "whole image",
     "below": "interval below 0",
@@ -73,6 +74,7 @@ COLUMN_TITLE = {
     "cka_by_chance": "CKA, by chance",
     "combined": "all filters",
     "concept_size": "mean size",
+    "corrected": "on masks by people, estimated",
     "cosine": "cosine",
     "difference": "difference",
     "distance": "D",
@@ -90,7 +92,9 @@ COLUMN_TITLE = {
     "moved": "hardly moved",
     "n": "concepts",
     "n_balanced": "images of the accuracy",
+    "n_shown": "of these, with the concept",
     "n_train": "training images",
+    "n_true": "with masks by people",
     "needed": "must beat all null scores",
     "neighbours_by_chance": "same neighbours, by chance",
     "never_active": "never on",
@@ -119,6 +123,7 @@ COLUMN_TITLE = {
     "stderr": "± standard error",
     "ten": "ten largest weights",
     "tiny": "below 1 % of the image",
+    "uncorrected": "on made masks",
     "used": "filters best for a concept",
     "value": "score",
     "verdict": "verdict",

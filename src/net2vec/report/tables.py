@@ -14,7 +14,10 @@ from net2vec.runs.spread import spread
 
 _WEIGHED = 4
 """Concepts whose weights are shown filter by filter."""
-_EVERY_FIT = ("intervals", "evidence", "evidence_summary", "steadiness", "negative_subsets")
+_EVERY_FIT = (
+    *("intervals", "corrected", "evidence", "evidence_summary", "steadiness"),
+    "negative_subsets",
+)
 """Tables that hold all fits of all runs; other tables of runs hold the fit that is shown."""
 
 

@@ -28,7 +28,8 @@ _SHAPE: Mapping[str, Any] = {
     "data": {
         **dict.fromkeys(("name", "digest"), _TEXTS),
         **dict.fromkeys(("images", "train_images", "val_images"), (int,)),
-        "mask_size": (list,),
+        **dict.fromkeys(("mask_size", "annotators"), (list,)),
+        "truth": dict.fromkeys(("name", "digest"), _TEXTS),
         "sources": {"": {"": _NUMBERS}},
     },
     "machine": dict.fromkeys(("system", "processor", "device", "gpu"), _TEXTS),

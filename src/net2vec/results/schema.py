@@ -36,6 +36,8 @@ DIMENSIONS: Mapping[str, str] = {
     "method": "the best single filter, and the combination of all filters",
     "subset_size": "numbers of filters that were learned with again",
     "pair": "an image and a concept that it contains, the concepts one after the other",
+    "truth": "an image with masks by people and a concept that is in it by these or by made masks, "
+    "the concepts one after the other",
     "trial": "an image of a concept's balanced validation set, the concepts one after the other",
     "null": "shuffles of the annotations",
     "seed": "seeds of the fit, the run's own first",
@@ -168,6 +170,9 @@ SCHEMA: tuple[StoredArray, ...] = (
     _coordinate("pair_concept", "the concept", dim="pair", tasks=_S),
     _coordinate("pair_image", "the image", dim="pair", tasks=_S),
     _coordinate("pair_split", "the split of the image", dim="pair", tasks=_S),
+    _coordinate("truth_concept", "the concept", dim="truth", tasks=_S, optional=True),
+    _coordinate("truth_image", "the image", dim="truth", tasks=_S, optional=True),
+    _coordinate("truth_split", "the split of the image", dim="truth", tasks=_S, optional=True),
     _coordinate("trial_concept", "the concept", dim="trial", tasks=_C, optional=True),
     _coordinate("trial_image", "the image", dim="trial", tasks=_C, optional=True),
     _coordinate(
@@ -265,6 +270,27 @@ SCHEMA: tuple[StoredArray, ...] = (
     ),
     *_by_rule("pair_intersection", "pair", _INTERSECTION, "pixel", SEGMENT, "int32"),
     *_by_rule("pair_union", "pair", _UNION, "pixel", SEGMENT, "int32"),
+    StoredArray(
+        "has_truth", ("concept",), "whether the dataset of masks by people knows the concept",
+        tasks=_S, dtype="bool",
+    ),
+    StoredArray(
+        "truth_intersection", ("method", "truth"),
+        "pixels in both the mask by people and the predicted one", "pixel", _S, dtype="int32",
+    ),
+    StoredArray(
+        "truth_union", ("method", "truth"),
+        "pixels in either of the mask by people and the predicted one; 0 where people see none",
+        "pixel", _S, dtype="int32",
+    ),
+    StoredArray(
+        "annotator_intersection", ("truth",), "pixels in both the mask by people and the made one",
+        "pixel", _S, dtype="int32",
+    ),
+    StoredArray(
+        "annotator_union", ("truth",), "pixels in either of the mask by people and the made one",
+        "pixel", _S, dtype="int32",
+    ),
     *_by_rule("trial_correct", "trial", _RIGHT, None, CLASSIFY, "bool"),
     StoredArray("null_score", ("null", "method", "concept"), _NULL_SCORE, "1"),
     StoredArray(

@@ -162,6 +162,16 @@ class RunData:
         """The content of `provenance.json`."""
         return results.load_provenance(self.path)
 
+    @property
+    def annotators(self) -> list[dict[str, Any]]:
+        """The models that made the masks, as `provenance.json` has them; none for masks by people.
+
+        Raises:
+            ResultsError: if the provenance cannot be read.
+        """
+        found: list[dict[str, Any]] = self.provenance.get("data", {}).get("annotators", [])
+        return found
+
     @cached_property
     def settings(self) -> dict[str, Any]:
         """The content of `run.toml`; empty where there is none."""

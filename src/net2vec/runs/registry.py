@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from net2vec.analysis import (
+    corrected,
     evidence,
     fit_pair,
     individual,
@@ -42,6 +43,7 @@ TABLES: Mapping[str, RunTable] = {
         comparison.DISTANCES,
         comparison.DISTANCES_BY_CATEGORY,
         intervals.INTERVALS,
+        corrected.CORRECTED,
         evidence.EVIDENCE,
         evidence.EVIDENCE_SUMMARY,
         steadiness.STEADINESS,

@@ -13,9 +13,11 @@ import pandas as pd
 from jaxtyping import Integer, UInt8
 from PIL import Image
 
+from net2vec.data.annotator_record import write_records
 from net2vec.data.checked import annotation_of, check_index, image_of
 from net2vec.data.files import folder_in_one_stroke, in_threads, inside, refuse_filled
 from net2vec.data.images import resize_labels
+from net2vec.data.optional import annotators_of
 from net2vec.data.protocol import Annotation, ProbeDataset
 from net2vec.data.readers.broden import MAX_NUMBER, RESERVED
 from net2vec.errors import DataError
@@ -76,6 +78,8 @@ def write_broden(
             progress(1)
         _save(_index_table(dataset, names, rows, size, side), folder / "index.csv")
         _write_label_tables(folder, dataset, rows, parts)
+        if records := annotators_of(dataset):
+            write_records(records, folder)
     return out
 
 

@@ -12,10 +12,12 @@ from itertools import accumulate
 import numpy as np
 from PIL import Image
 
+from net2vec.data.annotator_record import AnnotatorRecord
 from net2vec.data.checked import annotation_of, digest_of
 from net2vec.data.labels import number_names
 from net2vec.data.left_out import LeftOut
 from net2vec.data.optional import (
+    annotators_of,
     image_size,
     image_sources,
     layout_of,
@@ -103,6 +105,11 @@ class JoinedDataset:
             for start, dataset in zip(starts, self._datasets, strict=False)
             for index in missing_of(dataset)
         ]
+
+    @property
+    def annotators(self) -> Sequence[AnnotatorRecord]:
+        """The models that made masks of the datasets, each once."""
+        return list(dict.fromkeys(one for d in self._datasets for one in annotators_of(d)))
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""

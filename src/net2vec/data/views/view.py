@@ -8,9 +8,11 @@ from collections.abc import Sequence
 
 from PIL import Image
 
+from net2vec.data.annotator_record import AnnotatorRecord
 from net2vec.data.checked import digest_of
 from net2vec.data.left_out import LeftOut
 from net2vec.data.optional import (
+    annotators_of,
     image_size,
     image_sources,
     layout_of,
@@ -61,6 +63,11 @@ class DatasetView:
     def missing(self) -> Sequence[int]:
         """Indices of images that an index names and that are not there."""
         return missing_of(self._dataset)
+
+    @property
+    def annotators(self) -> Sequence[AnnotatorRecord]:
+        """The models that made its masks."""
+        return annotators_of(self._dataset)
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""

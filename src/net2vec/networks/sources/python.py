@@ -89,14 +89,7 @@ def draw_parameters(module: nn.Module) -> None:
 
 
 def _call(name: str) -> Any:
-    place, _, function_name = name.rpartition(":")
-    is_file = place.endswith(".py")
-    # The function may import what lies beside its file as well.
-    with _importable(Path(place).resolve()) if is_file else nullcontext():
-        module = _import_file(Path(place)) if is_file else _import_module(place)
-        function: Callable[[], Any] | None = getattr(module, function_name, None)
-        if not callable(function):
-            raise NetworkError(f"{place} has no function {function_name!r}")
+    with named_function(name) as function:
         try:
             made = function()
         except (Exception, SystemExit) as error:  # sys.exit(0) would end as a success
@@ -104,6 +97,25 @@ def _call(name: str) -> Any:
     if not isinstance(made, (nn.Module, Network)):
         raise NetworkError(f"{name} must return a torch module, not a {type(made).__name__}")
     return made
+
+
+@contextmanager
+def named_function(name: str) -> Iterator[Callable[..., Any]]:
+    """The function that `package.module:function` or `file.py:function` names; its module is run.
+
+    Within the block it may import what lies beside its file as well.
+
+    Raises:
+        NetworkError: if it cannot be found, or its module fails.
+    """
+    place, _, function_name = name.rpartition(":")
+    is_file = place.endswith(".py")
+    with _importable(Path(place).resolve()) if is_file else nullcontext():
+        module = _import_file(Path(place)) if is_file else _import_module(place)
+        function = getattr(module, function_name, None)
+        if not callable(function):
+            raise NetworkError(f"{place} has no function {function_name!r}")
+        yield function
 
 
 def _import_module(place: str) -> Any:

@@ -6,8 +6,6 @@ imported when a network of it is asked for; that takes seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +16,15 @@ from net2vec.errors import NetworkError
 from net2vec.networks.network import Network
 from net2vec.networks.preprocessing import Preprocessing
 from net2vec.networks.sources.base import NetworkSource, absolute_path, build_network
+from net2vec.networks.sources.transformers_files import (
+    PREFIX,
+    ModelFiles,
+    open_model,
+    refuse_missing,
+)
 from net2vec.networks.weights.checkpoints import load_checkpoint
-from net2vec.networks.weights.downloads import first_line
-from net2vec.networks.weights.hub import Repository, names_folder, open_folder, open_repository
+from net2vec.networks.weights.hub import names_folder
 
-_PREFIX = "hf:"
 # What holds the part of a model of several kinds of input that takes images.
 _TOWERS = ("vision_model", "vision_encoder", "vision_tower", "visual")
 # Comes after all grids; checkpoints of classifiers do not have it.
@@ -37,44 +39,29 @@ class TransformersModels(NetworkSource):
 
     def recognises(self, name: str) -> bool:
         """Whether the name begins with `hf:`."""
-        return name.startswith(_PREFIX)
+        return name.startswith(PREFIX)
 
     def absolute(self, name: str) -> str:
         """The name with the absolute path of its folder, if it names one."""
-        path = name.removeprefix(_PREFIX)
-        return f"{_PREFIX}{absolute_path(path)}" if names_folder(path) else name
+        path = name.removeprefix(PREFIX)
+        return f"{PREFIX}{absolute_path(path)}" if names_folder(path) else name
 
     def load(self, name: str, weights: str | None, seed: int) -> Network:
         """Build a model."""
-        place = name.removeprefix(_PREFIX)
-        if names_folder(place):
-            repository = open_folder(name, place)
-        elif Path(place).is_dir():
-            raise NetworkError(
-                f"{name} may be a repository of the hub or the folder {place} here: write "
-                f"{_PREFIX}./{place} for the folder, {name}@main for the repository"
-            )
-        else:
-            repository = open_repository(name, place)
-        architecture = TransformersArchitecture(repository)
-        return build_network(repository.network_name(_PREFIX), architecture, weights, seed)
+        files = ModelFiles(open_model(name))
+        architecture = TransformersArchitecture(files)
+        return build_network(files.repository.network_name(PREFIX), architecture, weights, seed)
 
 
 class TransformersArchitecture:
     """A vision model of transformers in a repository or a folder."""
 
-    def __init__(self, repository: Repository) -> None:
-        import transformers
-
-        self._transformers: Any = transformers
-        self._repository, self._label = repository, repository.label
-        held = repository.config()
-        kind = held.get("model_type")
-        if kind not in transformers.CONFIG_MAPPING:
-            raise NetworkError(f"{self._label} {self._unusable(kind, held)}")
-        with self._quietly():
-            self._config = self._read(transformers.AutoConfig)
-        self.published = (repository.published,)
+    def __init__(self, files: ModelFiles) -> None:
+        self._files, self._label = files, files.repository.label
+        self._repository, self._transformers = files.repository, files.library
+        with files.quietly():
+            self._config = files.read(self._transformers.AutoConfig)
+        self.published = (files.repository.published,)
 
     @property
     def source(self) -> str:
@@ -88,7 +75,7 @@ class TransformersArchitecture:
 
     def untrained(self) -> nn.Module:
         """The module with fresh weights, drawn from torch's global generator."""
-        with self._quietly():
+        with self._files.quietly():
             model = self._transformers.AutoModel.from_config(self._config, trust_remote_code=False)
         return self._vision(model)
 
@@ -101,8 +88,8 @@ class TransformersArchitecture:
     def from_published(self, weights: str) -> nn.Module:
         """The module with the repository's weights, in single precision."""
         self._repository.fetch_weights()
-        with self._quietly():
-            model, told = self._read(
+        with self._files.quietly():
+            model, told = self._files.read(
                 self._transformers.AutoModel,
                 config=self._config,
                 dtype=torch.float32,
@@ -114,11 +101,7 @@ class TransformersArchitecture:
             _remove_pooler(model)
         module = self._vision(model)
         lost = [key for key in missing if _is_of(module, model, key)]
-        if lost:
-            raise NetworkError(
-                f"{self._label} lacks {len(lost)} of the weights of {type(module).__name__}, which "
-                f"would be random: {', '.join(lost[:4])}{', ...' if len(lost) > 4 else ''}"
-            )
+        refuse_missing(self._label, type(module).__name__, lost)
         return module
 
     def preprocessing(self, module: nn.Module, weights: str | None) -> Preprocessing:
@@ -132,8 +115,8 @@ class TransformersArchitecture:
                 f"load it in a function of your own that returns "
                 f"network_from_module(module, Preprocessing(...)), named file.py:function"
             )
-        with self._quietly():
-            processor = self._read(self._transformers.AutoImageProcessor)
+        with self._files.quietly():
+            processor = self._files.read(self._transformers.AutoImageProcessor)
         scale = processor.rescale_factor if getattr(processor, "do_rescale", True) else 1.0
         mean: tuple[float, ...] = (0.0,) * 3
         std: tuple[float, ...] = (1.0,) * 3
@@ -156,18 +139,6 @@ class TransformersArchitecture:
             raise NetworkError(f"{self._label} is not fed squares of one size, but {size}")
         return int(sides.pop())
 
-    def _read(self, kind: Any, **keywords: Any) -> Any:
-        """What an automatic class makes of the repository's folder; nothing is downloaded."""
-        try:
-            return kind.from_pretrained(
-                str(self._repository.folder),
-                trust_remote_code=False,
-                local_files_only=True,
-                **keywords,
-            )
-        except Exception as error:  # transformers has no family of errors for damaged files
-            raise NetworkError(f"{self._label} cannot be loaded: {first_line(error)}") from error
-
     def _vision(self, model: nn.Module) -> nn.Module:
         """The part of a model that takes images: the whole of a vision model."""
         if hasattr(self._config, "vision_config"):
@@ -180,37 +151,6 @@ class TransformersArchitecture:
                 f"not images"
             )
         return model
-
-    def _unusable(self, kind: object, held: dict[str, Any]) -> str:
-        if "auto_map" in held:
-            return (
-                f"has code of its own ({', '.join(map(str, held['auto_map'].values()))}), which is "
-                f"not run; if you trust it, load it in a function of your own and name that, "
-                f"file.py:function"
-            )
-        if "architecture" in held:
-            where = "hf-hub" if self._repository.name else "local-dir"
-            return f"is one of timm's: name it timm:{where}:{self._label.removeprefix(_PREFIX)}"
-        if kind is None:
-            return "has a config.json without model_type, so it is none of transformers' networks"
-        return (
-            f"is a network of the kind {kind!r}, which transformers "
-            f"{self._transformers.__version__} does not know; a newer version may"
-        )
-
-    @contextmanager
-    def _quietly(self) -> Iterator[None]:
-        """Without transformers' own messages and progress bars; what matters is an error here."""
-        told = self._transformers.utils.logging
-        level, bars = told.get_verbosity(), told.is_progress_bar_enabled()
-        told.set_verbosity(told.CRITICAL)
-        told.disable_progress_bar()
-        try:
-            yield
-        finally:
-            told.set_verbosity(level)
-            if bars:
-                told.enable_progress_bar()
 
 
 def _remove_pooler(model: nn.Module) -> None:

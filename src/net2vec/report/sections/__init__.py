@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from net2vec.report.sections.chance import chance_facts
+from net2vec.report.sections.corrected import corrected_facts
 from net2vec.report.sections.filters import sharing_facts, subsets_facts
 from net2vec.report.sections.findings import findings_facts, minute_facts
 from net2vec.report.sections.fits import fits_facts
@@ -52,6 +53,7 @@ SECTIONS = (
     SectionKind("findings", "What was found", "Findings", findings_facts),
     SectionKind("masks", "What do the masks look like?", "Masks", masks_facts, True),
     SectionKind("sufficient", "Are single filters enough?", "Single", sufficiency_facts, True),
+    SectionKind("corrected", "What do masks by people say?", "By people", corrected_facts, True),
     SectionKind("space", "Which concepts are alike?", "Neighbours", space_facts, True),
     SectionKind("networks", "How do networks differ?", "Networks", networks_facts),
     SectionKind("needed", "How many filters does a concept need?", "Subsets", subsets_facts),

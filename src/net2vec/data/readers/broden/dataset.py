@@ -16,6 +16,7 @@ import pandas as pd
 from jaxtyping import Int
 from PIL import Image
 
+from net2vec.data.annotator_record import ANNOTATOR_FILE, AnnotatorRecord, read_records
 from net2vec.data.description import Description
 from net2vec.data.files import digest_files, inside, is_there, on_disk
 from net2vec.data.images import read_color_mask, read_image, read_image_size
@@ -65,6 +66,7 @@ class BrodenDataset(Reader):
                 more = f" ({len(faults) - 1} more: see `net2vec data check`)" if faults[1:] else ""
                 raise DataError(faults[0] + more)
         self.root = self.folder / "images"
+        self.annotators: tuple[AnnotatorRecord, ...] = read_records(self.folder)
         self._tables = tables
         names, rows = tables.labels(), tables.images()
         concepts = [number for number, name in names.items() if concept_name(name)]
@@ -101,6 +103,7 @@ class BrodenDataset(Reader):
             ("images", f"{INDEX} ({len(self.images)} rows)"),
             ("names", f"{LABELS} ({len(self.labels) - 1} concepts)"),
             ("categories", f"{CATEGORIES} ({', '.join(self.categories)})"),
+            *(("masks made by", record.sentence) for record in self.annotators),
         ]
 
     @cached_property
@@ -119,7 +122,8 @@ class BrodenDataset(Reader):
         tokens = (token for column in columns for cell in column for token in cell)
         masks = (token for token in tokens if not token.isdecimal())
         files = (f"images/{name}" for name in (*self.images, *masks))
-        return digest_files(self.folder, (INDEX, LABELS, CATEGORIES), files)
+        made = (ANNOTATOR_FILE,) if self.annotators else ()
+        return digest_files(self.folder, (INDEX, LABELS, CATEGORIES, *made), files)
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""

@@ -1,0 +1,117 @@
+"""Masks by people of some images of a dataset whose masks a model made: which belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+from jaxtyping import Int
+from PIL import Image
+
+from net2vec.data import ProbeDataset, open_datasets
+from net2vec.data.checked import image_of
+from net2vec.data.optional import annotators_of
+from net2vec.errors import DataError
+from net2vec.vocabulary import SPLITS
+
+_THUMBNAIL = (16, 16)
+# Grey values of 255, on average. Resizing and storing as JPEG again changes thumbnails by 1 to 3.
+_UNLIKE = 16
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A dataset with masks by people, beside the one that is probed.
+
+    Attributes:
+        dataset: the dataset.
+        probed: indices in the probe dataset of the images that have such masks, ascending.
+        own: their indices in `dataset`.
+    """
+
+    dataset: ProbeDataset
+    probed: Int[np.ndarray, "image"]
+    own: Int[np.ndarray, "image"]
+
+
+def open_truth(source: str, probed: ProbeDataset) -> Truth:
+    """Open a dataset with masks by people, and find its images in the probe dataset.
+
+    Images belong together if their paths are the same, or else the stems of their names where no
+    other image has that stem.
+
+    Args:
+        source: as for `open_datasets`.
+        probed: the probe dataset.
+
+    Raises:
+        DataError: if it cannot be opened or has made masks itself; if it has no image or no concept
+            of the probe dataset, or images of one name differ; if none of them validates.
+    """
+    dataset = open_datasets([source])
+    if records := annotators_of(dataset):
+        raise DataError(
+            f"{source} has masks by {records[0].model}: the truth must have masks by people"
+        )
+    found = _matched(probed.images, dataset.images)
+    if not found:
+        raise DataError(
+            f"{source} has no image of {probed.name}: an image there is {dataset.images[0]}, here "
+            f"{probed.images[0]}; wanted the same names, or the same stems"
+        )
+    if not set(filter(None, dataset.labels)) & set(probed.labels):
+        raise DataError(
+            f"{source} has no concept of {probed.name}: one there is {dataset.labels[-1]!r}, here "
+            f"{probed.labels[-1]!r}; they belong together by their names"
+        )
+    if not any(probed.splits[index] == SPLITS[1] for index in found):
+        raise DataError(
+            f"{source} has {len(found)} images of {probed.name}, none of which validates; scores "
+            f"are of validation images, so masks by people of some are needed"
+        )
+    for index, own in found.items():
+        _check_same(probed, index, dataset, own)
+    return Truth(dataset, np.array(list(found)), np.array(list(found.values())))
+
+
+def _matched(probed: Sequence[str], true: Sequence[str]) -> dict[int, int]:
+    """By index of a probed image, ascending, that of the image with a true mask."""
+    by_path = {name: place for place, name in enumerate(true)}
+    by_stem = _unique_stems(true)
+    here = _unique_stems(probed)
+    found = {}
+    for index, name in enumerate(probed):
+        stem = PurePosixPath(name).stem
+        if name in by_path:
+            found[index] = by_path[name]
+        elif stem in by_stem and stem in here:
+            found[index] = by_stem[stem]
+    return found
+
+
+def _unique_stems(names: Sequence[str]) -> Mapping[str, int]:
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        places.setdefault(PurePosixPath(name).stem, []).append(place)
+    return {stem: found[0] for stem, found in places.items() if len(found) == 1}
+
+
+def _check_same(probed: ProbeDataset, index: int, true: ProbeDataset, own: int) -> None:
+    """Check that two images are one picture, whatever their sizes.
+
+    Raises:
+        DataError: if they are not.
+    """
+    one, other = (
+        np.asarray(image_of(*each).convert("L").resize(_THUMBNAIL, Image.Resampling.BOX), float)
+        for each in ((probed, index), (true, own))
+    )
+    difference = float(np.abs(one - other).mean())
+    if difference > _UNLIKE:
+        raise DataError(
+            f"{true.name}, {true.images[own]}: not the picture that {probed.name} has as "
+            f"{probed.images[index]} (thumbnails differ by {difference:.0f} of 255); images of the "
+            f"truth must be those that were annotated, under their own names"
+        )

@@ -1,0 +1,55 @@
+"""What masks by people say of scores on masks that a model made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import pandas as pd
+
+from net2vec.report.content import Drawing, Facts, Table, columns
+from net2vec.report.figures.corrected import draw_corrected
+from net2vec.report.study import Study
+
+
+def corrected_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None:
+    """Scores corrected by masks by people, beside those on made masks. None without such masks."""
+    table = tables["corrected"]
+    if table.empty:
+        return None
+    rows = study.shown(table)
+    rows = rows[rows["fit"] == study.run.fit] if "fit" in rows else rows
+    if rows.empty:
+        return None
+    combined = rows[rows["method"] == "combined"]
+    known = combined.dropna(subset=["corrected"])
+    shown = table[table["method"] != "difference"]
+    truth = study.run.provenance.get("data", {}).get("truth", {})
+    inside = known["uncorrected"].between(known["low"], known["high"])
+    return Facts(
+        layer=study.layer_of["segment"],
+        fit=study.fit_title,
+        truth=str(truth.get("name", "")),
+        few=int(combined["n_true"].max()),
+        images=int(combined["n"].max()),
+        means=None
+        if known.empty
+        else Facts(
+            uncorrected=float(known["uncorrected"].mean()),
+            corrected=float(known["corrected"].mean()),
+            annotator=float(known["annotator_iou"].mean()),
+            concepts=len(known),
+            outside=int((~inside).sum()),
+        ),
+        unknown=tuple(combined.loc[combined["corrected"].isna(), "concept"]),
+        drawing=None if known.empty else Drawing("corrected", partial(draw_corrected, known)),
+        scores=Table(
+            shown.assign(series=study.series(shown), images=shown["n"]),
+            columns(
+                "series", "layer", "concept", "method", uncorrected="score", corrected="score",
+                low="number", high="number", annotator_iou="number", images="count",
+                n_true="count", n_shown="count",
+            ),
+            "corrected",
+        ),
+    )  # fmt: skip
