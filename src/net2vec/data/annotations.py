@@ -32,6 +32,7 @@ from net2vec.core.storage import (
 )
 from net2vec.data.annotation_shards import AnnotationShard, ShardCompiler
 from net2vec.data.checked import check_index
+from net2vec.data.optional import unverified_of
 from net2vec.data.protocol import TRAIN, ProbeDataset
 from net2vec.errors import DataError
 
@@ -56,6 +57,7 @@ class Annotations:
             `starts[label]`; `area` counts the mask's pixels; `row` is the mask's row in `masks`, or
             -1 where the label holds for the whole image.
         masks: packed masks, eight pixels a byte in row order, the first in the lowest bit. On disk.
+        unverified: names of labels that may be in images that are not annotated with them.
     """
 
     size: tuple[int, int]
@@ -68,6 +70,7 @@ class Annotations:
     area: Int[np.ndarray, "pair"]
     row: Int[np.ndarray, "pair"]
     masks: UInt8[np.ndarray, "row byte"]
+    unverified: frozenset[str] = frozenset()
 
     def pairs(self, label: int, *, train: bool | None = None) -> Int[np.ndarray, "pair"]:
         """The pairs of a label, images ascending, of one split or of both."""
@@ -258,6 +261,7 @@ def _load(
             area=pairs["area"],
             row=pairs["row"],
             masks=masks,
+            unverified=unverified_of(dataset),
         )
 
     return load_arrays(folder / _PAIRS, make, say)

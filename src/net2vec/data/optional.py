@@ -55,3 +55,11 @@ def annotators_of(dataset: ProbeDataset) -> Sequence[AnnotatorRecord]:
     """`dataset.annotators`: the models that made its masks; default none."""
     annotators: Sequence[AnnotatorRecord] = getattr(dataset, "annotators", ())
     return annotators
+
+
+def unverified_of(dataset: ProbeDataset) -> frozenset[str]:
+    """`dataset.unverified`: labels that may be in images that are not annotated with them.
+
+    Such an image is no negative. By default what is not annotated is not there.
+    """
+    return frozenset(getattr(dataset, "unverified", ()))

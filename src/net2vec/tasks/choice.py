@@ -72,6 +72,8 @@ def choose_concepts(
             reason = f"{n_train} training {images}, fewer than {min_train}"
         elif n_val == 0:
             reason = "no validation image"
+        elif task == "classify" and name in annotations.unverified:
+            reason = "not looked for in all images: those without it are not known"
         elif task == "classify" and n_train == train_images:
             reason = "in every training image: nothing to tell it from"
         elif task == "classify" and n_val == val_images:

@@ -7,6 +7,7 @@ from net2vec.data.readers.coco import CocoDataset
 from net2vec.data.readers.folders import FolderDataset
 from net2vec.data.readers.masks import MaskDataset
 from net2vec.data.readers.parquet import ParquetDataset
+from net2vec.data.readers.webdataset import WebDataset
 
 READERS: tuple[type[Reader], ...] = (
     BrodenDataset,
@@ -14,6 +15,7 @@ READERS: tuple[type[Reader], ...] = (
     CocoDataset,
     MaskDataset,
     ParquetDataset,
+    WebDataset,
     FolderDataset,
 )
 """The built-in readers, class folders, a fallback, last."""
@@ -28,4 +30,5 @@ __all__ = [
     "MaskDataset",
     "ParquetDataset",
     "Reader",
+    "WebDataset",
 ]

@@ -24,6 +24,7 @@ from net2vec.data.optional import (
     left_out_of,
     missing_of,
     taken_of,
+    unverified_of,
 )
 from net2vec.data.protocol import Annotation, ProbeDataset
 from net2vec.data.views.relabelling import renumber
@@ -110,6 +111,11 @@ class JoinedDataset:
     def annotators(self) -> Sequence[AnnotatorRecord]:
         """The models that made masks of the datasets, each once."""
         return list(dict.fromkeys(one for d in self._datasets for one in annotators_of(d)))
+
+    @property
+    def unverified(self) -> frozenset[str]:
+        """Labels that may be in images of a dataset that are not annotated with them."""
+        return frozenset().union(*map(unverified_of, self._datasets))
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""

@@ -11,6 +11,7 @@ from jaxtyping import Integer
 
 from net2vec.data.checked import annotation_of
 from net2vec.data.labels import number_names
+from net2vec.data.optional import unverified_of
 from net2vec.data.protocol import Annotation, Plane, ProbeDataset
 from net2vec.data.views.view import DatasetView, digest_view
 from net2vec.errors import DataError
@@ -35,6 +36,13 @@ class RelabelledDataset(DatasetView):
     def digest(self) -> str:
         """Digest of the dataset's digest and the changes."""
         return digest_view("relabelled", [self._dataset], self._changes)
+
+    @property
+    def unverified(self) -> frozenset[str]:
+        """Labels that may be in images that are not annotated with them, by their new names."""
+        names = zip(self._dataset.labels, self._number, strict=True)
+        unverified = unverified_of(self._dataset)
+        return frozenset(self.labels[n] for name, n in names if n and name in unverified)
 
     def annotation(self, index: int) -> Annotation:
         """The annotation of the image at `index`, as `ProbeDataset.annotation`."""

@@ -19,6 +19,7 @@ from net2vec.data.optional import (
     left_out_of,
     missing_of,
     taken_of,
+    unverified_of,
 )
 from net2vec.data.protocol import ProbeDataset
 
@@ -68,6 +69,11 @@ class DatasetView:
     def annotators(self) -> Sequence[AnnotatorRecord]:
         """The models that made its masks."""
         return annotators_of(self._dataset)
+
+    @property
+    def unverified(self) -> frozenset[str]:
+        """Labels that may be in images that are not annotated with them."""
+        return unverified_of(self._dataset)
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""

@@ -1,4 +1,5 @@
-"""COCO's annotations (Lin et al. 2014): instances, stuff (Caesar et al. 2018) and panoptic.
+"""COCO's annotations (Lin et al. 2014): instances, stuff (Caesar et al. 2018) and panoptic; LVIS,
+PACO and PartImageNet (`dialects`).
 
 Every JSON file of the folder, of `annotations` in it or of a split's folder counts if it describes
 regions of images. Regions are polygons, run lengths (crowds too) or segments of a panoptic PNG.
@@ -25,6 +26,7 @@ from net2vec.data.labels import number_names
 from net2vec.data.left_out import LeftOut, count_left_out
 from net2vec.data.protocol import Annotation, Plane
 from net2vec.data.readers.base import Evidence, Reader
+from net2vec.data.readers.coco.dialects import ATTRIBUTE
 from net2vec.data.readers.coco.documents import Document
 from net2vec.data.readers.coco.locating import Locator
 from net2vec.data.splits import TEST, split_in_path
@@ -151,16 +153,27 @@ class CocoDataset(Reader):
     def digest(self) -> str:
         """Digest of JSON files, images and panoptic masks."""
         tables = [d.path.relative_to(self.folder).as_posix() for d in self._documents]
-        return digest_files(self.folder, tables, [*self.images, *self._panoptic_files()])
+        files = [*self.images, *self._panoptic_files()]
+        # Version 2 of what a file of these dialects means.
+        settings = 2 if self.unverified or ATTRIBUTE in self.categories else None
+        return digest_files(self.folder, tables, files, settings)
+
+    @cached_property
+    def unverified(self) -> frozenset[str]:
+        """Labels that may be in images that are not annotated with them (LVIS, PACO)."""
+        pairs = (pair for d in self._documents if d.federated for pair in d.categories.values())
+        return frozenset(name for name, _ in pairs if name)
 
     @cached_property
     def left_out(self) -> Sequence[LeftOut]:
         """Test images, annotations without a region, and polygons of fewer than three points."""
         boxes = [d.image_names[image_id] for d in self._documents for image_id in d.regionless]
+        partial = [d.image_names[image_id] for d in self._documents for image_id in d.partial]
         points = [d.image_names[image_id] for d in self._documents for image_id in d.pointless]
         return [
             *count_left_out("images", {"of a split for testing": self._unused}),
             *count_left_out("annotations", {"a box without a region": boxes}),
+            *count_left_out("annotations", {"not all of the kind in its image": partial}),
             *count_left_out("polygons", {"fewer than three points": points}),
         ]
 
@@ -190,6 +203,11 @@ class CocoDataset(Reader):
             for document in self._documents
             for name, ids in document.repeated_names()
         ]
+        if self.unverified:
+            notes.append(
+                ("not looked for everywhere", f"{len(self.unverified)} concepts: that an image has "
+                 f"none of them is not known, so they are not classified")
+            )  # fmt: skip
         if elsewhere := self._located.elsewhere:
             found, name = next(iter(elsewhere.items()))
             notes.append(("images elsewhere", f"{len(elsewhere)}, as {found} for {name!r}"))

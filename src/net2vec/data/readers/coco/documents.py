@@ -16,6 +16,12 @@ from PIL import Image
 from net2vec.data.files import inside, on_disk, read_regular
 from net2vec.data.images import check_mask, read_color_mask
 from net2vec.data.labels import concept_name
+from net2vec.data.readers.coco.dialects import (
+    attribute_names,
+    category_names,
+    is_federated,
+    not_exhaustive,
+)
 from net2vec.data.readers.coco.locating import split_of
 from net2vec.data.readers.coco.regions import MIN_POINTS, decode_regions, encode_region
 from net2vec.errors import DataError
@@ -46,6 +52,9 @@ class Document:
         regionless: image id of each annotation that has only a box.
         pointless: image id of each polygon of fewer than `MIN_POINTS` points.
         unlisted: image id of each annotation whose image is not listed.
+        federated: whether a category that an image lacks may be in it all the same (LVIS).
+        partial: image id of each region of a category that is not annotated throughout its image;
+            such regions are left out.
     """
 
     def __init__(self, path: Path, folder: Path, content: dict[str, Any]) -> None:
@@ -55,6 +64,8 @@ class Document:
         self._dataset = folder
         self.image_names: dict[_Id, str] = {}
         self.image_sizes: dict[_Id, tuple[int, int]] = {}
+        self._not_exhaustive: dict[_Id, frozenset[int]] = {}
+        self.federated = is_federated(content)
         for image in content["images"]:
             number, name = _identity(image["id"]), _file_name(image)
             if self.image_names.setdefault(number, name) != name:
@@ -63,6 +74,7 @@ class Document:
                     f"{path}: the id {number} stands for two images, {known} and {name}"
                 )
             self.image_sizes[number] = (int(image["height"]), int(image["width"]))
+            self._not_exhaustive[number] = not_exhaustive(image)
         self.categories: dict[int, tuple[str, str]] = {}
         for category in content["categories"]:
             names = (
@@ -71,7 +83,14 @@ class Document:
             )
             if self.categories.setdefault(int(category["id"]), names) != names:
                 raise DataError(f"{path}: the id {category['id']} stands for two categories")
+        self.categories = category_names(self.categories)
+        attributes = attribute_names(content)
+        self.categories |= {
+            _attribute_id(number): (concept_name(_unicode(name)), kind)
+            for number, (name, kind) in attributes.items()
+        }
         self.regionless: list[_Id] = []
+        self.partial: list[_Id] = []
         self.pointless: list[_Id] = []
         self.unlisted: list[_Id] = []
         self._regions: dict[_Id, list[_Region]] = defaultdict(list)
@@ -109,7 +128,12 @@ class Document:
             code = whole
         if code:
             category = int(annotation["category_id"])
-            self._regions[image].append(_Region(annotation.get("id"), category, code))
+            if category in self._not_exhaustive[image]:
+                self.partial.append(image)
+                return
+            attributes = annotation.get("attribute_ids") or ()
+            for one in (category, *(_attribute_id(int(number)) for number in attributes)):
+                self._regions[image].append(_Region(annotation.get("id"), one, code))
 
     @classmethod
     def read(cls, path: Path, folder: Path) -> Document:
@@ -204,6 +228,11 @@ class Document:
     def _panoptic_folder(self) -> Path:
         folders = (self.path.with_suffix(""), self.path.parent.parent / self.path.stem)
         return next((folder for folder in folders if folder.is_dir()), folders[0])
+
+
+def _attribute_id(number: int) -> int:
+    """The number of an attribute among those of categories, which are not negative."""
+    return -1 - number
 
 
 def _identity(value: Any) -> _Id:

@@ -120,6 +120,13 @@ def absent_shards(files: Sequence[str]) -> int:
     return sum(count - len(numbers) for (_, count), numbers in counted.items())
 
 
+def split_of_file(path: PurePosixPath) -> str:
+    """The split in the name of a shard or of a folder around it; `UNNAMED` if there is none."""
+    named = [part for part in reversed(path.parent.parts) if split_in_path(part)]
+    named += [word for word in _WORDS.split(path.stem) if split_in_path(word)]
+    return named[0] if named else UNNAMED
+
+
 def _matched(files: Sequence[str], stated: Any, folder: str) -> dict[str, list[str]]:
     """Files by split of a configuration on a card: a pattern, patterns, or splits with theirs."""
     entries = stated if isinstance(stated, list) else [stated]
@@ -141,13 +148,8 @@ def _from_path(path: PurePosixPath) -> tuple[str, str]:
     """The configuration and the split of a file."""
     folders = path.parent.parts
     config = folders[0] if len(folders) > 1 and not split_in_path(folders[0]) else DEFAULT
-    if match := _SHARD.fullmatch(path.stem):
-        return config, match["split"]
-    for part in reversed(folders):
-        if split_in_path(part):
-            return config, part
-    words = [word for word in _WORDS.split(path.stem) if split_in_path(word)]
-    return config, words[0] if words else UNNAMED
+    match = _SHARD.fullmatch(path.stem)
+    return config, match["split"] if match else split_of_file(path)
 
 
 def _merged(found: Arrangement) -> dict[str, list[str]]:

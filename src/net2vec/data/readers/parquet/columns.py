@@ -13,13 +13,16 @@ _IMAGES = frozenset(
     {"image", "images", "img", "pixel_values", "photo", "picture", "rgb", "input", "jpg", "jpeg"}
     | {"file", "image_bytes"}
 )
-_MASKS = frozenset(
+MASKS = frozenset(
     {"mask", "masks", "label", "labels", "annotation", "annotations", "annotated", "seg", "gt"}
     | {"segmentation", "segmentation_mask", "segmentation_map", "semantic_segmentation", "png"}
     | {"semantic_mask", "semantic_map", "semantic", "label_map", "label_mask", "ground_truth"}
     | {"seg_map", "seg_mask", "mask_image", "conditioning_image_mask", "scene_category_mask"}
 )
-_LABELS = frozenset({"label", "labels", "class", "category", "class_name", "target", "cls"})
+"""Usual names of masks, in lower case."""
+
+LABELS = frozenset({"label", "labels", "class", "category", "class_name", "target", "cls"})
+"""Usual names of classes of whole images."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,12 @@ def choose_columns(features: Mapping[str, Any], stated: Description, where: str)
     if stated.label is not None and not stated.masks:
         mask = None
     else:
-        named = {name for name in others if name.lower() in _MASKS}
-        mask = _one(others if stated.masks else named, stated.masks, _MASKS, "masks", where)
+        named = {name for name in others if name.lower() in MASKS}
+        mask = _one(others if stated.masks else named, stated.masks, MASKS, "masks", where)
     if mask is not None:
         return Columns(image, mask, None, None, tuple(sorted(classes)))
     wanted = (stated.label,) if stated.label is not None else ()
-    label = _one(set(features if wanted else classes), wanted, _LABELS, "label", where)
+    label = _one(set(features if wanted else classes), wanted, LABELS, "label", where)
     if label is None:
         raise DataError(
             f"{where}: no column holds masks or classes of the images in {image!r}; columns are "
@@ -125,7 +128,7 @@ def _is_encoded(feature: Any, name: str) -> bool:
     if isinstance(feature, dict):
         return {"bytes", "path"} >= set(feature) >= {"bytes"}
     binary = getattr(feature, "dtype", None) in ("binary", "large_binary")
-    return binary and name.lower() in _IMAGES | _MASKS
+    return binary and name.lower() in _IMAGES | MASKS
 
 
 def _is_class(feature: Any, name: str) -> bool:
@@ -133,7 +136,7 @@ def _is_class(feature: Any, name: str) -> bool:
     if type(one).__name__ == "ClassLabel":
         return True
     dtype = str(getattr(one, "dtype", ""))
-    return name.lower() in _LABELS and dtype.startswith(("int", "uint", "string", "large_string"))
+    return name.lower() in LABELS and dtype.startswith(("int", "uint", "string", "large_string"))
 
 
 def _class_names(feature: Any) -> Sequence[str] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
@@ -17,11 +17,11 @@ from typing import Any
 from net2vec.data.description import Description
 from net2vec.data.files import list_files, root_of_links
 from net2vec.data.image_files import ImageBytes
-from net2vec.data.labels import concept_name, number_names, printable
+from net2vec.data.labels import printable
 from net2vec.data.left_out import LeftOut, count_left_out
 from net2vec.data.protocol import SPLITS, Annotation, Plane
 from net2vec.data.readers.base import Evidence, Reader
-from net2vec.data.readers.folders import SCENE
+from net2vec.data.readers.image_classes import listed_classes, name_classes
 from net2vec.data.readers.mask_classes import MaskClasses
 from net2vec.data.readers.parquet.arrangement import (
     CARD,
@@ -38,8 +38,6 @@ from net2vec.errors import DataError
 SUFFIXES = frozenset({".parquet"})
 _INSTALL = "reading Parquet needs datasets and pyarrow; pip install 'net2vec[hf]'"
 _LARGE_GROUP = 256 << 20
-# Of a label where the class of an image is not known, in the hub's splits for testing.
-_UNKNOWN_CLASS = -1
 
 
 class ParquetDataset(Reader):
@@ -240,31 +238,16 @@ class ParquetDataset(Reader):
             self._classes = MaskClasses.stated(self.folder, stated, within=within)
             self.labels = self._classes.labels
             return None
-        values = [
-            value if isinstance(value, list) else [value]
-            for value in self._shards.column(columns.label)
-        ]
-        present = sorted(
-            {v for row in values for v in row if v is not None and v != _UNKNOWN_CLASS}
-        )
-        if any(isinstance(value, str) for value in present):
-            names = {value: str(value) for value in present}
-        elif columns.names is not None and stated.classes is None:
-            names = dict(enumerate(columns.names))
-        else:
-            names = MaskClasses.stated(self.folder, stated, within=within).names
-        if unknown := [value for value in present if value not in names]:
-            raise DataError(
-                f"{self.folder}: the class {unknown[0]} of column {columns.label} has no name"
-            )
-        suffix = "-s" if stated.category == SCENE else ""
-        concepts = {value: concept_name(name) for value, name in names.items()}
-        concepts = {value: name and name + suffix for value, name in concepts.items()}
-        self.labels, numbers = number_names(concepts.values())
-        self._image_labels = [
-            tuple(dict.fromkeys(numbers[concepts[v]] for v in row if concepts.get(v)))
-            for row in values
-        ]
+        values = [listed_classes(value) for value in self._shards.column(columns.label)]
+        names: Mapping[int, str] | None = None
+        if not any(isinstance(value, str) for row in values for value in row):
+            if columns.names is not None and stated.classes is None:
+                names = dict(enumerate(columns.names))
+            else:
+                names = MaskClasses.stated(self.folder, stated, within=within).names
+        where = f"{self.folder}, column {columns.label}"
+        category = stated.category or "object"
+        self.labels, self._image_labels = name_classes(values, names, category, where)
         return values
 
     def _why_left_out(self, row: int, split: str, labels: list[Any] | None) -> str | None:
@@ -272,8 +255,7 @@ class ParquetDataset(Reader):
             return "of a split for testing"
         if labels is None:
             return "no mask" if row in self._maskless else None
-        known = any(value not in (None, _UNKNOWN_CLASS) for value in labels[row])
-        return None if known else "no class"
+        return None if labels[row] else "no class"
 
     @cached_property
     def _maskless(self) -> frozenset[int]:

@@ -1,0 +1,59 @@
+"""What datasets with COCO's files add to them: LVIS, PACO and PartImageNet.
+
+- LVIS (Gupta et al. 2019) annotates every category in some images only. An image lists those that
+  were looked for and are not there (`neg_category_ids`), and those of which not every object is
+  annotated (`not_exhaustive_category_ids`). Nothing is known of all others.
+- PACO (Ramanathan et al. 2023) adds parts, called `object:part`, and attributes of regions.
+- PartImageNet (He et al. 2022) has parts alone, called `Quadruped Head`, each with its object as
+  supercategory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+PART, ATTRIBUTE = "part", "attribute"
+
+_Named = tuple[str, str]
+
+
+def category_names(categories: Mapping[int, _Named]) -> dict[int, _Named]:
+    """Names and supercategories in which parts have the category `part`.
+
+    Args:
+        categories: (name, supercategory) by id.
+    """
+    named = [pair for pair in categories.values() if pair[0]]
+    if named and all(name.startswith(f"{whole} ") for name, whole in named):
+        return {number: (name, PART) for number, (name, _) in categories.items()}
+    if named and {kind for _, kind in named} <= {"OBJECT", "PART"}:
+        return {number: (name, kind.lower()) for number, (name, kind) in categories.items()}
+    return dict(categories)
+
+
+def attribute_names(content: Mapping[str, Any]) -> dict[int, _Named]:
+    """(name, kind) of each attribute by its id; the kind is `attribute` where the file says none.
+
+    Args:
+        content: of a JSON file.
+    """
+    kinds = {
+        int(number): str(kind)
+        for kind, numbers in (content.get("attr_type_to_attr_idxs") or {}).items()
+        for number in numbers
+    }
+    listed = content.get("attributes") or []
+    return {
+        int(one["id"]): (str(one["name"]), kinds.get(int(one["id"]), ATTRIBUTE)) for one in listed
+    }
+
+
+def is_federated(content: Mapping[str, Any]) -> bool:
+    """Whether a category that an image does not have may be in it all the same."""
+    return any("neg_category_ids" in image for image in content["images"])
+
+
+def not_exhaustive(image: Mapping[str, Any]) -> frozenset[int]:
+    """Categories of which not every object in an image is annotated."""
+    return frozenset(int(number) for number in image.get("not_exhaustive_category_ids") or ())
