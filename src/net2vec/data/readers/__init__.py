@@ -5,6 +5,7 @@ from net2vec.data.readers.base import Evidence, Reader
 from net2vec.data.readers.broden import BrodenDataset
 from net2vec.data.readers.coco import CocoDataset
 from net2vec.data.readers.folders import FolderDataset
+from net2vec.data.readers.label_studio import LabelStudioDataset
 from net2vec.data.readers.masks import MaskDataset
 from net2vec.data.readers.parquet import ParquetDataset
 from net2vec.data.readers.webdataset import WebDataset
@@ -14,6 +15,7 @@ READERS: tuple[type[Reader], ...] = (
     Ade20kDataset,
     CocoDataset,
     MaskDataset,
+    LabelStudioDataset,
     ParquetDataset,
     WebDataset,
     FolderDataset,
@@ -27,6 +29,7 @@ __all__ = [
     "CocoDataset",
     "Evidence",
     "FolderDataset",
+    "LabelStudioDataset",
     "MaskDataset",
     "ParquetDataset",
     "Reader",

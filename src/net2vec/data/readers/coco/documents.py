@@ -97,6 +97,14 @@ class Document:
         self._segments: dict[_Id, tuple[str, dict[int, int]]] = {}
         for annotation in content["annotations"]:
             self._add(annotation)
+        info = content.get("info")
+        contributor = info.get("contributor") if isinstance(info, dict) else None
+        if contributor == "Label Studio" and not self._regions:
+            raise DataError(
+                f"{path}: Label Studio's COCO export, which leaves out brush masks: of "
+                f"{len(self.image_names)} images no region is annotated; export the masks as PNG "
+                f"or NumPy, and the project as JSON, into one folder with the images"
+            )
         used = {region.category for regions in self._regions.values() for region in regions}
         used |= {c for _, segments in self._segments.values() for c in segments.values()}
         if unknown := used - set(self.categories):
