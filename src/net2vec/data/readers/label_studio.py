@@ -286,7 +286,7 @@ def _tasks(path: Path) -> Iterator[tuple[int, _Task]]:
                 results = [(part.get("from_name"), part.get("value")) for part in parts]
             task = _Task(_image_names(entry), numbers)
             for tag, value in results:
-                if isinstance(value, dict) and (names := value.get("brushlabels")):
+                if names := (value or {}).get("brushlabels"):
                     task.labels[f"{tag}-{'-'.join(names)}"] = list(map(str, names))
             yield int(entry["id"]), task
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as fault:

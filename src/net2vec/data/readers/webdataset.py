@@ -289,7 +289,7 @@ def _members(folder: Path, shard: str, passed_over: Counter[str]) -> list[tuple[
     """
     path = folder / shard
     refuse_links_out(folder, path)
-    found = []
+    found: list[tuple[str, int, int]] = []
     with path.open("rb") as file:
         file.seek(-min(_END_BYTES, path.stat().st_size), os.SEEK_END)
         if any(file.read()):  # a part of a tar file is one to the library, too
@@ -300,7 +300,7 @@ def _members(folder: Path, shard: str, passed_over: Counter[str]) -> list[tuple[
     try:
         with tarfile.open(path, "r:") as archive:
             for member in archive:
-                archive.members = []  # or all headers are kept
+                archive.members = []  # type: ignore[attr-defined] # or all headers are kept
                 hidden = PurePosixPath(member.name).name.startswith(".")
                 if member.isdir() or hidden:
                     continue
