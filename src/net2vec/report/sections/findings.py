@@ -120,7 +120,7 @@ def _strip(study: Study, ranked: pd.DataFrame) -> tuple[Tile, ...]:
     return tuple(tiles)
 
 
-def findings_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
+def findings_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts:
     """Mean scores and Table 1 of every run, layer and task, with all fits side by side."""
     parts = []
     for run, label, view in zip(study.runs, study.labels, study.views, strict=True):
@@ -151,12 +151,12 @@ def findings_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
                     for fit, title in fits.items()
                 ),
             ),
-            "combined_vs_single",
+            "fits" if "fits" in tables else "by_concept",
         ),
         wins=Table(
             frame,
             (*where, *(Column(f"wins_{fit}", "percent", title) for fit, title in fits.items())),
-            "combined_vs_single",
+            "fits" if "fits" in tables else "combined_vs_single",
         ),
     )
 
