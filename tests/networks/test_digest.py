@@ -152,6 +152,17 @@ def test_hooks_are_seen():
     assert seen
 
 
+def test_hooks_of_all_modules_are_seen():
+    module = nn.Sequential(conv(), nn.ReLU())
+    before = digest(module)
+    handle = nn.modules.module.register_module_forward_hook(halved)
+    try:
+        assert digest(module) != before
+    finally:
+        handle.remove()
+    assert digest(module) == before
+
+
 def test_a_forward_of_the_instance_is_seen():
     module = Ablated()
     before = digest(module)

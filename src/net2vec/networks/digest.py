@@ -173,7 +173,7 @@ def _unread_parts(module: nn.Module) -> list[str]:
     """Descriptions of the parts of a module that may change its outputs and cannot be read."""
     found: dict[str, None] = {}
     packed = _packed_state(module)
-    if nn.modules.module._has_any_global_hook():  # type: ignore[no-untyped-call]
+    if any(getattr(nn.modules.module, f"_global{hooks}") for hooks in HOOKS):
         found["global hooks"] = None
     for path, part in module.named_modules():
         if not _is_versioned(type(part)):
