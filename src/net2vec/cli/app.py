@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import signal
 import sys
 import warnings
@@ -15,6 +16,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from net2vec.cli import apply, ask, data, explore, networks, run, spaces
+from net2vec.cli.completion import complete_in_bash
 from net2vec.core.memory import keep_freed_memory
 from net2vec.errors import Net2VecError
 
@@ -34,6 +36,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.run,
     "report": run.report,
     "explore": explore.explore,
+    "runs": ask.runs,
     "scores": ask.scores,
     "nearest": ask.nearest,
     "solve": ask.solve,
@@ -76,6 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
     given = sys.argv[1:] if arguments is None else list(arguments)
+    if os.environ.get("_NET2VEC_COMPLETE") == "complete_bash":
+        complete_in_bash(lambda: app(given, prog_name="net2vec"))
     signals: list[int] = []
     try:
         with _interrupted_by_signals() as signals:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from net2vec.cli.completion import complete_concept
 from net2vec.cli.display import TerminalProgress, show_table
 from net2vec.cli.options import AsJson, Device, Fit, Layer, RunFolder, Trust
 
@@ -18,7 +19,12 @@ def apply(
         list[str], typer.Argument(metavar="IMAGE...", help="Images, or folders of images.")
     ],
     concept: Annotated[
-        list[str], typer.Option(help="A concept to find; may be repeated.", show_default=False)
+        list[str],
+        typer.Option(
+            help="A concept to find; may be repeated.",
+            show_default=False,
+            autocompletion=complete_concept,
+        ),
     ],
     layer: Layer = None,
     fit: Fit = None,

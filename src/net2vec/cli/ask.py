@@ -1,13 +1,44 @@
-"""Commands that query a finished run: `scores`, `nearest`, `solve`, `filter`."""
+"""Commands that query finished runs: `runs`, `scores`, `nearest`, `solve`, `filter`."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from net2vec.cli.completion import complete_concept
 from net2vec.cli.display import show_table
 from net2vec.cli.options import AsJson, Count, Fit, Layer, RunFolder, Task, Vectors
+from net2vec.cli.run_files import find_runs, read_run_files
+from net2vec.errors import ResultsError
+
+
+def runs(
+    folder: Annotated[Path, typer.Argument(help="Folder that holds runs.")] = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """The runs in a folder, finished or not: network, data, layers, fits, date and state."""
+    if not folder.is_dir():
+        raise ResultsError(f"{folder} is no folder; name one that holds runs")
+    import pandas as pd
+
+    from net2vec.results import settle
+
+    rows = []
+    for path in find_runs(folder):
+        with suppress(ResultsError):  # what a killed process has left here cannot be moved
+            settle(path)
+        rows.append(read_run_files(path).row(folder))
+    if not rows and not as_json:
+        raise ResultsError(
+            f"{folder} holds no run; a run is a folder with a run.toml, up to four folders down"
+        )
+    if not as_json:
+        for row in rows:
+            row["date"] = row["date"][:16].replace("T", " ")
+    show_table(pd.DataFrame(rows), as_json=as_json)
 
 
 def scores(
@@ -50,7 +81,9 @@ def scores(
 
 def nearest(
     run: RunFolder,
-    concept: Annotated[str, typer.Argument(help="Name of a concept.")],
+    concept: Annotated[
+        str, typer.Argument(help="Name of a concept.", autocompletion=complete_concept)
+    ],
     layer: Layer = None,
     task: Task = "segment",
     fit: Fit = None,

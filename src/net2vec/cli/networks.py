@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from net2vec.cli.completion import complete_network
 from net2vec.cli.display import show_lines, show_table
 from net2vec.cli.options import AsJson
 
@@ -49,7 +50,12 @@ def networks(
 
 
 def layers(
-    network: Annotated[str, typer.Argument(help="As `net2vec run --network` takes it.")],
+    network: Annotated[
+        str,
+        typer.Argument(
+            help="As `net2vec run --network` takes it.", autocompletion=complete_network
+        ),
+    ],
     weights: Annotated[
         str | None, typer.Option(help="A file, random, or a published name.")
     ] = None,

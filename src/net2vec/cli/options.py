@@ -7,16 +7,42 @@ from typing import Annotated
 
 import typer
 
+from net2vec.cli.completion import complete_fit, complete_layer, complete_run
 from net2vec.cli.settings import setting
-from net2vec.vocabulary import VECTORS
+from net2vec.vocabulary import TASKS, VECTORS
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
-RunFolders = Annotated[
-    list[Path], typer.Argument(metavar="RUN...", help="Folders of finished runs.")
+RunFolder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN", help="Folder of a finished run.", autocompletion=complete_run
+    ),
 ]
-Layer = Annotated[str | None, typer.Option(help="A layer.", show_default="the run's last")]
-Task = Annotated[str, typer.Option(metavar="segment|classify", help="Task of the vectors.")]
-Fit = Annotated[str | None, typer.Option(help="A fit of the run.", show_default="the run's best")]
+RunFolders = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="RUN...", help="Folders of finished runs.", autocompletion=complete_run
+    ),
+]
+Layer = Annotated[
+    str | None,
+    typer.Option(
+        help="A layer.", show_default="the run's last", autocompletion=complete_layer
+    ),
+]
+Task = Annotated[
+    str,
+    typer.Option(
+        metavar="segment|classify",
+        help="Task of the vectors.",
+        autocompletion=lambda: TASKS,
+    ),
+]
+Fit = Annotated[
+    str | None,
+    typer.Option(
+        help="A fit of the run.", show_default="the run's best", autocompletion=complete_fit
+    ),
+]
 Vectors = Annotated[
     str | None,
     typer.Option(

@@ -13,8 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
+from net2vec.cli.completion import complete_concept, complete_fit, complete_layer
 from net2vec.cli.display import TerminalProgress
-from net2vec.cli.options import OtherSpaces, OtherWords, Trust, WordNetFolder
+from net2vec.cli.options import OtherSpaces, OtherWords, RunFolders, Trust, WordNetFolder
 from net2vec.cli.settings import RUN, read_subsets, with_settings
 from net2vec.cli.spaces import look_up
 from net2vec.config import FITTING, MACHINE, Settings
@@ -202,7 +203,7 @@ def _with_config(config: Path | None, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")],
+    runs: RunFolders,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -210,7 +211,10 @@ def report(
         ),
     ] = None,
     concept: Annotated[
-        list[str] | None, typer.Option(help="A concept to show in pictures; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="A concept to show in pictures; may be repeated.", autocompletion=complete_concept
+        ),
     ] = None,
     filter_: Annotated[
         list[int] | None,
@@ -219,13 +223,16 @@ def report(
     layer: Annotated[
         str | None,
         typer.Option(
-            help="Layer of these concepts and filters.", show_default="the first run's best"
+            help="Layer of these concepts and filters.",
+            show_default="the first run's best",
+            autocompletion=complete_layer,
         ),
     ] = None,
     fit: Annotated[
         list[str] | None,
         typer.Option(
-            help="A fit whose masks are shown beside the paper's and the best's; may be repeated."
+            help="A fit whose masks are shown beside the paper's and the best's; may be repeated.",
+            autocompletion=complete_fit,
         ),
     ] = None,
     with_: OtherSpaces = None,

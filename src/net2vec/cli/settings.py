@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
+from net2vec.cli.completion import complete_network
 from net2vec.config import GROUPS, Settings
 from net2vec.core.fields import Declaration, declarations
 from net2vec.errors import ConfigError
@@ -157,7 +158,14 @@ def _option(declared: Declaration, *, panel: str | None) -> Any:
         metavar=declared.unit.upper() or "|".join(declared.choices) or None,
         show_default=declared.unset or declared.default not in (None, ()),
         rich_help_panel=panel,
+        autocompletion=_completion(declared),
     )
+
+
+def _completion(declared: Declaration) -> Callable[..., Iterable[str]] | None:
+    if declared.path == ("network",):
+        return complete_network
+    return (lambda: declared.choices) if declared.choices else None
 
 
 def _plain(value: Any, declared: Declaration) -> Any:

@@ -58,6 +58,22 @@ def occupied_folder(folder: Path, clean: Callable[[], object]) -> Iterator[None]
         os.close(descriptor)
 
 
+def is_occupied(folder: Path) -> bool:
+    """Whether a process has unfinished files in a folder; False where folders cannot be locked."""
+    descriptor = _open(folder)
+    if descriptor is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _lock(folder: Path) -> int | None:
     """Waits for the lock; None if the folder cannot be locked."""
     descriptor = _open(folder)

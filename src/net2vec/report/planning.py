@@ -26,7 +26,7 @@ from net2vec.report.exhibits import (
 )
 from net2vec.runs import Run, best_views
 from net2vec.spaces import SpaceError
-from net2vec.spaces.expressions import resolve_name
+from net2vec.spaces.expressions import found_elsewhere, resolve_name
 from net2vec.vocabulary import PAPER
 
 SHOWN_DECILES = (2, 4, 6, 8, 10)
@@ -158,7 +158,8 @@ def plan_concept(
         # Also one whose vector has no direction, which is in no space.
         concept = resolve_name(concept, [str(name) for name in segment["concept"].values])
     except ValueError as error:
-        raise SpaceError(f"{error} in {run.network} {layer} segment") from error
+        where = found_elsewhere(error, run.other_concepts(layer))
+        raise SpaceError(f"{error} in {run.network} {layer} segment{where}") from error
     best = int(segment["best_filter"].sel(concept=concept))
     val = segment.sel(split="val", concept=concept)
     learned = [run.arrays(layer, fit=fit).sel(concept=concept) for fit in fits]

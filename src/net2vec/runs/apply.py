@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ from net2vec.prediction import (
     segment_images,
 )
 from net2vec.runs.data import RunData
-from net2vec.spaces.expressions import resolve_name
+from net2vec.spaces.expressions import found_elsewhere, resolve_name
 
 Answer = TypeVar("Answer", xr.Dataset, xr.DataArray)
 
@@ -97,7 +97,12 @@ def open_predictor(
     for layer in layers or run.layers[-1:]:
         learned = run.arrays(layer, task=task, fit=fit)
         known = [str(name) for name in learned["concept"].values]
-        concepts = concept_names(known, concepts, f"{run.network} {layer} {task}")
+        concepts = concept_names(
+            known,
+            concepts,
+            f"{run.network} {layer} {task}",
+            run.other_concepts(layer, task=task),
+        )
         encodings.append(Encoding.of(run.layer(layer), learned, concepts))
     settings = run.settings
     probed_on = run.provenance.get("machine", {}).get("device") or "cpu"
@@ -133,8 +138,19 @@ def open_network(
     return run.shared.network
 
 
-def concept_names(known: Sequence[str], wanted: Sequence[str] | None, label: str) -> list[str]:
+def concept_names(
+    known: Sequence[str],
+    wanted: Sequence[str] | None,
+    label: str,
+    elsewhere: Mapping[str, Collection[str]] | None = None,
+) -> list[str]:
     """The known names that are meant, each once; all where none is named.
+
+    Args:
+        known: the names.
+        wanted: some of them, with or without their `-c` or `-s`.
+        label: where they are known, for messages.
+        elsewhere: other names by the place where they are known, likewise.
 
     Raises:
         ResultsError: if one of them is not known, or may mean several.
@@ -148,4 +164,4 @@ def concept_names(known: Sequence[str], wanted: Sequence[str] | None, label: str
     try:
         return list(dict.fromkeys(resolve_name(name, known) for name in wanted))
     except ValueError as error:
-        raise ResultsError(f"{error} in {label}") from error
+        raise ResultsError(f"{error} in {label}{found_elsewhere(error, elsewhere or {})}") from error

@@ -320,7 +320,18 @@ class RunData:
             label=f"{self.title} {self.layer_name(layer)} {task}{self._view_label()}"
             + (f", {kind}" if kind != "weights" else ""),
             hardly_moved=self.hardly_moved(layer, task=task) if self.has_start() else None,
+            elsewhere=self.other_concepts(layer, task=task),
         )
+
+    def other_concepts(
+        self, layer: str | None = None, *, task: str = "segment"
+    ) -> dict[str, frozenset[str]]:
+        """The concepts of the layer's other tasks, by `task NAME`; for messages."""
+        return {
+            f"task {other}": frozenset(self.categories(layer, task=other))
+            for other in self.tasks(layer)
+            if other != task
+        }
 
     @cached_property
     def comparison(self) -> Comparison | None:

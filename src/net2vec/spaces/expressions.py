@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 SUFFIXES = ("-c", "-s")
 """Endings that Broden appends to the names of colours and of scenes."""
+
+
+class UnknownNameError(ValueError):
+    """No known name is meant by `name`."""
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
 
 # Of all names, how many are shown where none is like the one that was asked for.
 _SHOWN = 8
@@ -18,7 +27,8 @@ def resolve_name(name: str, names: Collection[str]) -> str:
     """The known name that is meant by `name`, which may lack its `-c` or `-s`.
 
     Raises:
-        ValueError: if no known name, or more than one, is meant; the message has no full stop.
+        UnknownNameError: if no known name is meant; the message has no full stop.
+        ValueError: if more than one is meant.
     """
     if name in names:
         return name
@@ -29,9 +39,24 @@ def resolve_name(name: str, names: Collection[str]) -> str:
         raise ValueError(f"{name!r} may mean {' or '.join(full)}; write one of them")
     close = difflib.get_close_matches(name, list(names), n=3, cutoff=0.6)
     if close:
-        raise ValueError(f"no concept {name!r} (close: {', '.join(close)})")
+        raise UnknownNameError(f"no concept {name!r} (close: {', '.join(close)})", name)
     more = ", ..." if len(names) > _SHOWN else ""
-    raise ValueError(f"no concept {name!r} (there are {', '.join(list(names)[:_SHOWN])}{more})")
+    known = ", ".join(list(names)[:_SHOWN])
+    raise UnknownNameError(f"no concept {name!r} (there are {known}{more})", name)
+
+
+def found_elsewhere(error: ValueError, elsewhere: Mapping[str, Collection[str]]) -> str:
+    """For a message: where else a name is known that `resolve_name` did not know; or nothing.
+
+    Args:
+        error: raised by `resolve_name`.
+        elsewhere: names by the place where they are known.
+    """
+    if not isinstance(error, UnknownNameError):
+        return ""
+    full = [error.name, *(error.name + suffix for suffix in SUFFIXES)]
+    places = [place for place, names in elsewhere.items() if any(name in names for name in full)]
+    return f"; {' and '.join(places)} has it" if places else ""
 
 
 def parse_expression(expression: str, names: Collection[str]) -> list[tuple[float, str]]:

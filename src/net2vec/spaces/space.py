@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
 from net2vec.errors import Net2VecError
-from net2vec.spaces.expressions import parse_expression, resolve_name
+from net2vec.spaces.expressions import found_elsewhere, parse_expression, resolve_name
 
 _PERPLEXITY = 30
 _EXACT = 400
@@ -29,6 +29,7 @@ class Space:
         unit: their vectors made unit length, shape (concept, dimension), float64.
         hardly_moved: concepts whose vector is mostly its random start; None where vectors have no
             start.
+        elsewhere: names of concepts by the place that has them, for messages about missing ones.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Space:
         *,
         label: str = "space",
         hardly_moved: Collection[str] | None = None,
+        elsewhere: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         """Make a space of names and vectors of any length but zero.
 
@@ -46,6 +48,7 @@ class Space:
         """
         self.label = label
         self.hardly_moved = None if hardly_moved is None else frozenset(hardly_moved)
+        self.elsewhere = dict(elsewhere or {})
         self.names = tuple(str(name) for name in names)
         self._index = {name: index for index, name in enumerate(self.names)}
         vectors = np.asarray(vectors, dtype=np.float64)
@@ -89,7 +92,7 @@ class Space:
         try:
             return resolve_name(name, self._index)
         except ValueError as error:
-            raise SpaceError(f"{error} in {self.label}") from error
+            raise self._unknown(error) from error
 
     def nearest(self, name: str, n: int = 5) -> pd.DataFrame:
         """The concepts whose vectors point most nearly the same way (Table 2).
@@ -129,7 +132,7 @@ class Space:
         try:
             terms = parse_expression(expression, self._index)
         except ValueError as error:
-            raise SpaceError(f"{error} in {self.label}") from error
+            raise self._unknown(error) from error
         target = np.zeros(self.unit.shape[1])
         for factor, name in terms:
             target += factor * self.unit[self._index[name]]
@@ -206,7 +209,13 @@ class Space:
 
     def labelled(self, label: str) -> Space:
         """The same space under another label."""
-        return Space(self.names, self.unit, label=label, hardly_moved=self.hardly_moved)
+        return Space(
+            self.names,
+            self.unit,
+            label=label,
+            hardly_moved=self.hardly_moved,
+            elsewhere=self.elsewhere,
+        )
 
     def restrict(self, names: Sequence[str]) -> Space:
         """The same space on some of its concepts, in the order asked for.
@@ -219,6 +228,9 @@ class Space:
             raise SpaceError(f"no concept {missing[0]!r} in {self.label}")
         unit = self.unit[[self._index[name] for name in names]]
         return Space(names, unit, label=self.label, hardly_moved=self.hardly_moved)
+
+    def _unknown(self, error: ValueError) -> SpaceError:
+        return SpaceError(f"{error} in {self.label}{found_elsewhere(error, self.elsewhere)}")
 
     def _plane(self) -> Float[np.ndarray, "concept 2"]:
         place = np.zeros((len(self), 2))

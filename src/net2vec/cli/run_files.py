@@ -1,0 +1,139 @@
+"""Runs in a folder, described by their small files: for the command `runs` and for completion.
+
+Neither pandas nor xarray is loaded to read them, so that a shell need not wait.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from net2vec.core.locks import is_occupied
+from net2vec.vocabulary import TASKS
+
+_SETTINGS, _PROVENANCE, _RESULTS = "run.toml", "provenance.json", "results.zarr"
+_MAX_DEPTH = 4
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """What the small files of a run say.
+
+    Attributes:
+        path: the run's folder.
+        settings: the content of `run.toml`.
+        provenance: the content of `provenance.json`; empty where the run is not finished.
+        layers: names of the probed layers.
+        fits: names of the fits.
+        concepts: the number of concepts by task.
+        fault: the file that cannot be read; empty where there is none.
+    """
+
+    path: Path
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    layers: tuple[str, ...] = ()
+    fits: tuple[str, ...] = ()
+    concepts: Mapping[str, int] = field(default_factory=dict)
+    fault: str = ""
+
+    @property
+    def state(self) -> str:
+        """`finished`, `being made` by a process, `unfinished` or `cannot be read: FILE`."""
+        if self.fault:
+            return f"cannot be read: {self.fault}"
+        if self.provenance:
+            return "finished"
+        return "being made" if is_occupied(self.path) else "unfinished"
+
+    def row(self, folder: Path) -> dict[str, Any]:
+        """The run as a row of the table of `net2vec runs`; what is not known yet is as asked for."""
+        network, data = (self.provenance.get(part, {}) for part in ("network", "data"))
+        sources = [Path(str(name)).name for name in self.settings.get("data", ())]
+        return {
+            "run": str(self.path.relative_to(folder)) if self.path != folder else ".",
+            "network": network.get("name") or self.settings.get("network"),
+            "weights": network.get("weights") or self.settings.get("weights"),
+            "data": data.get("name") or ", ".join(sources),
+            "layers": ", ".join(self.layers or self.settings.get("layers", ())),
+            "tasks": ", ".join(self.concepts or self.settings.get("tasks", ())),
+            "fits": ", ".join(self.fits or [str(self.settings.get("fit", ""))]),
+            "concepts": ", ".join(map(str, dict.fromkeys(self.concepts.values()))),
+            "date": self.provenance.get("finished") or _changed(self.path / _SETTINGS),
+            "state": self.state,
+        }
+
+
+def read_run_files(path: Path) -> RunFiles:
+    """Read the small files of a run; a file that cannot be read is named in `fault`."""
+    found: dict[str, Any] = {"path": path}
+    name = _SETTINGS
+    try:
+        if (path / name).exists():
+            found["settings"] = tomllib.loads((path / name).read_text(encoding="utf-8"))
+        name = _PROVENANCE
+        if (path / name).exists():
+            found["provenance"] = json.loads((path / name).read_bytes())
+            name = _RESULTS
+            found |= _described(path / name)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        found["fault"] = name
+    return RunFiles(**found)
+
+
+def _described(path: Path) -> dict[str, Any]:
+    """Layers, fits and the number of concepts by task, from the metadata of `results.zarr`."""
+    entries = json.loads((path / ".zmetadata").read_bytes())["metadata"]
+    root = entries[".zattrs"]
+    counts = {
+        task: max(shapes)
+        for task in TASKS
+        if (
+            shapes := [
+                entry["shape"][0]
+                for name, entry in entries.items()
+                if name.endswith(f"/{task}/concept/.zarray")
+            ]
+        )
+    }
+    return {"layers": tuple(root["layers"]), "fits": tuple(root["fits"]), "concepts": counts}
+
+
+def concept_names(run: Path, task: str | None = None) -> list[str]:
+    """The concepts of a finished run, or of one of its tasks, in order; none if it has none."""
+    try:
+        with (run / "scores.csv").open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            return list(dict.fromkeys(row["concept"] for row in rows if task in (None, row["task"])))
+    except (OSError, ValueError, KeyError, csv.Error):
+        return []
+
+
+def find_runs(folder: Path) -> Iterator[Path]:
+    """Folders of runs in a folder, itself one of them or up to four folders down, by name.
+
+    Hidden folders and links are not looked into, nor are folders within a run.
+    """
+    for path, folders, files in os.walk(folder):
+        here = Path(path)
+        if {_SETTINGS, _PROVENANCE} & set(files):
+            yield here
+            folders.clear()
+        if len(here.relative_to(folder).parts) == _MAX_DEPTH:
+            folders.clear()
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+
+
+def _changed(path: Path) -> str:
+    try:
+        changed = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except OSError:
+        return ""
+    return changed.isoformat(timespec="seconds")
