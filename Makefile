@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= net2vec-demo
 
-.PHONY: demo test lint browser bench clean
+.PHONY: demo test lint browser bench docs installed lowest clean
 
 demo: $(VENV)/.demo
 	$(BIN)/net2vec demo --out $(OUT)
@@ -21,6 +21,17 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The site, into build/site: strict, so that a broken link or reference is an error.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+installed: $(VENV)/.package
+	.ci/installed newest
+
+# The lowest versions that pyproject.toml admits; of PyTorch alone that is a download of 3 GB.
+lowest: $(VENV)/.package
+	.ci/installed oldest
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py
@@ -41,6 +52,14 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	@touch $@
+
+$(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	@touch $@
+
+$(VENV)/.package: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[package]"
 	@touch $@
 
 $(VENV)/.lint: pyproject.toml | $(VENV)/bin/python

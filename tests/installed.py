@@ -1,4 +1,4 @@
-"""What an installed net2vec does away from its checkout; `.ci/installed` runs it in a new environment."""
+"""What an installed net2vec does, in an environment of its own; `.ci/installed` runs this."""
 
 from __future__ import annotations
 
@@ -52,5 +52,7 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         check()
-    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "pandas", "xarray"))
+    versions = ", ".join(
+        f"{name} {version(name)}" for name in ("torch", "numpy", "pandas", "xarray")
+    )
     print(f"net2vec {version('net2vec')} works where it is installed, with {versions}")

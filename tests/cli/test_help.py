@@ -19,9 +19,9 @@ HEAVY = {
     "torch", "torchvision", "timm", "matplotlib", "sklearn", "scipy", "pandas", "xarray", "zarr",
 }  # fmt: skip
 COMMANDS = {
-    "demo", "run", "report", "explore", "scores", "nearest", "solve", "filter", "compare", "export",
-    "apply", "networks", "layers", "data info", "data render", "data convert", "data fetch",
-    "data check", "data describe",
+    "demo", "run", "report", "explore", "runs", "scores", "nearest", "solve", "filter", "compare",
+    "export", "apply", "networks", "layers", "data info", "data render", "data convert",
+    "data fetch", "data check", "data describe",
 }  # fmt: skip
 EVERY_HELP = f"""
 import contextlib, io, json, sys, typer

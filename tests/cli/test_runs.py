@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,7 +41,7 @@ def listed(folder, capsys):
 
 def test_runs_are_listed_whatever_their_state(folder, capsys):
     rows = listed(folder, capsys)
-    assert list(rows) == ["begun", "broken", os.path.join("deep", "finished")]
+    assert list(rows) == ["begun", "broken", str(Path("deep", "finished"))]
     begun, broken, finished = rows.values()
     assert begun["date"]
     assert begun | {"date": ""} == {

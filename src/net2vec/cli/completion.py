@@ -88,7 +88,9 @@ def complete_in_bash(complete: Callable[[], object]) -> None:
     Args:
         complete: prints the completions of the words in the environment, a line each, and exits.
     """
-    words = os.environ.get("COMP_WORDS", "").split("\n")
+    # Joined by newlines in the script that typer installs, by spaces where it is asked by hand.
+    given = os.environ.get("COMP_WORDS", "")
+    words = given.split("\n" if "\n" in given else " ")
     at = int(os.environ.get("COMP_CWORD", "0"))
     typed = words[: at + 1]
     joined: list[str] = []

@@ -13,21 +13,15 @@ from net2vec.vocabulary import TASKS, VECTORS
 
 RunFolder = Annotated[
     Path,
-    typer.Argument(
-        metavar="RUN", help="Folder of a finished run.", autocompletion=complete_run
-    ),
+    typer.Argument(metavar="RUN", help="Folder of a finished run.", autocompletion=complete_run),
 ]
 RunFolders = Annotated[
     list[Path],
-    typer.Argument(
-        metavar="RUN...", help="Folders of finished runs.", autocompletion=complete_run
-    ),
+    typer.Argument(metavar="RUN...", help="Folders of finished runs.", autocompletion=complete_run),
 ]
 Layer = Annotated[
     str | None,
-    typer.Option(
-        help="A layer.", show_default="the run's last", autocompletion=complete_layer
-    ),
+    typer.Option(help="A layer.", show_default="the run's last", autocompletion=complete_layer),
 ]
 Task = Annotated[
     str,

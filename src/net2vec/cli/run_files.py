@@ -54,7 +54,7 @@ class RunFiles:
         return "being made" if is_occupied(self.path) else "unfinished"
 
     def row(self, folder: Path) -> dict[str, Any]:
-        """The run as a row of the table of `net2vec runs`; what is not known yet is as asked for."""
+        """A row of the table of `net2vec runs`; before there are results, as `run.toml` asks."""
         network, data = (self.provenance.get(part, {}) for part in ("network", "data"))
         sources = [Path(str(name)).name for name in self.settings.get("data", ())]
         return {
@@ -111,7 +111,9 @@ def concept_names(run: Path, task: str | None = None) -> list[str]:
     try:
         with (run / "scores.csv").open(encoding="utf-8", newline="") as file:
             rows = csv.DictReader(file)
-            return list(dict.fromkeys(row["concept"] for row in rows if task in (None, row["task"])))
+            return list(
+                dict.fromkeys(row["concept"] for row in rows if task in (None, row["task"]))
+            )
     except (OSError, ValueError, KeyError, csv.Error):
         return []
 

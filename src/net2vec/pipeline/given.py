@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,7 +16,7 @@ from net2vec.core.executors import AnyExecutor
 from net2vec.data import ProbeDataset
 from net2vec.errors import ConfigError
 from net2vec.networks import Network, device_restored, network_from_module
-from net2vec.pipeline.progress import Progress
+from net2vec.pipeline.progress import Progress, TqdmProgress
 from net2vec.pipeline.runner import probe
 from net2vec.prediction import GIVEN
 from net2vec.runs import Run, open_run
@@ -33,7 +34,7 @@ def analyze(
     transform: Callable[[Image.Image], Tensor] | None = None,
     name: str | None = None,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool = True,
     executor: AnyExecutor | distributed.Client | None = None,
     keep_activations: float | None = None,
     **settings: Any,
@@ -49,7 +50,8 @@ def analyze(
             image; without it, the usual ImageNet preprocessing at 224 pixels.
         name: what to call the network.
         workers: threads or processes; the numbers do not depend on it.
-        progress: reports the stages to the user.
+        progress: whether to show bars in a notebook or terminal, or an object that reports the
+            stages otherwise.
         executor: computes all work items: one of `concurrent.futures`, a Dask client, or any with
             the `map` of `net2vec.core.executors.Executor`; by default threads or processes of this
             machine.
@@ -77,14 +79,17 @@ def analyze(
             **settings,
         }
     )
-    with device_restored(network.module):
+    with ExitStack() as ending:
+        ending.enter_context(device_restored(network.module))
+        if progress is True:
+            progress = ending.enter_context(TqdmProgress())
         folder = probe(
             chosen,
             Path(out),
             network=network,
             dataset=dataset,
             workers=workers,
-            progress=progress,
+            progress=progress or None,
             executor=executor,
             keep_activations=keep_activations,
         )

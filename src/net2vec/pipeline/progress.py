@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from threading import Lock
+from typing import Any, Protocol, runtime_checkable
 
 from net2vec.core.storage import Say, log, replacing
 
@@ -38,6 +39,47 @@ class SilentProgress:
 
     def say(self, text: str) -> None:
         """Say nothing."""
+
+
+class TqdmProgress:
+    """Shows stages as bars of tqdm, in a notebook or a terminal; nothing where there is neither.
+
+    As a context manager it closes, at the end, the bars of stages that did not end.
+    """
+
+    def __init__(self) -> None:
+        from tqdm.auto import tqdm
+        from tqdm.notebook import tqdm_notebook
+
+        self._tqdm = tqdm
+        # Of output in a notebook tqdm thinks that nobody sees it.
+        self._disable = False if issubclass(tqdm, tqdm_notebook) else None
+        self._bars: list[Any] = []
+
+    def __enter__(self) -> TqdmProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for bar in self._bars:
+            bar.close()
+
+    def stage(self, name: str, total: int) -> Advance:
+        """Begin a stage of `total` steps."""
+        bar = self._tqdm(total=total, desc=name, disable=self._disable)
+        self._bars.append(bar)
+        lock = Lock()
+
+        def advance(steps: int) -> None:
+            with lock:
+                bar.update(steps)
+                if bar.n >= total:
+                    bar.close()
+
+        return advance
+
+    def say(self, text: str) -> None:
+        """Print one line without breaking the bars."""
+        self._tqdm.write(text, file=sys.stderr)
 
 
 @dataclass

@@ -164,4 +164,6 @@ def concept_names(
     try:
         return list(dict.fromkeys(resolve_name(name, known) for name in wanted))
     except ValueError as error:
-        raise ResultsError(f"{error} in {label}{found_elsewhere(error, elsewhere or {})}") from error
+        raise ResultsError(
+            f"{error} in {label}{found_elsewhere(error, elsewhere or {})}"
+        ) from error

@@ -14,10 +14,10 @@ import xarray as xr
 from net2vec.analysis.filters import concepts_of_filter
 from net2vec.errors import ResultsError
 from net2vec.runs.data import RunData
-from net2vec.runs.fits import fit_tables
-from net2vec.runs.registry import FIT_TABLES, TABLES
+from net2vec.runs.html import describe_run
+from net2vec.runs.named_tables import Tables
 from net2vec.runs.shared import Shared
-from net2vec.runs.tables import make_tables
+from net2vec.vocabulary import TASKS
 
 if TYPE_CHECKING:  # they load PyTorch, which no question about results needs
     from torch import nn
@@ -46,12 +46,25 @@ def open_run(
 
     Raises:
         ResultsError: if the folder is no finished run, or one of its files cannot be read.
+
+        >>> run = open_run("runs/resnet18")
+        >>> run.layers
+        ('layer3', 'layer4')
+        >>> run.space().nearest("dog", 2).columns.tolist()
+        ['rank', 'concept', 'cosine']
     """
     return Run(Path(path), shared=Shared(given=(network, transform), trust=trust))
 
 
 class Run(RunData):
-    """A run of one network on one probe dataset, or a view of one fit or one seed (see `at`)."""
+    """A run of one network on one probe dataset, or a view of one fit or one seed (see `at`).
+
+    >>> run = open_run("runs/resnet18")
+    >>> run.fits, run.best_fit
+    (('paper',), 'paper')
+    >>> run.vectors("layer4").dims
+    ('concept', 'filter')
+    """
 
     def filter(
         self, index: int, layer: str | None = None, *, task: str = "segment"
@@ -60,6 +73,10 @@ class Run(RunData):
 
         See `net2vec.analysis.concepts_of_filter` for the columns. Where the fit has a random start,
         a last one, `hardly_moved`, says of which concept the vector is mostly that.
+
+            >>> run = open_run("runs/resnet18")
+            >>> run.filter(3).columns.tolist()
+            ['concept', 'category', 'iou', 'weight', 'rank', 'best']
 
         Raises:
             ResultsError: if the run has no such layer, task or filter.
@@ -78,20 +95,53 @@ class Run(RunData):
             table["hardly_moved"] = table["concept"].isin(moved)
         return table
 
-    def table(self, name: str) -> pd.DataFrame:
-        """One of the run's tables, as `RUN/tables` has them: `intervals`, `evidence`, ...
+    @cached_property
+    def tables(self) -> Tables:
+        """All tables of the run by name, made when they are asked for.
+
+            >>> run = open_run("runs/resnet18")
+            >>> "intervals" in run.tables
+            True
+            >>> list(run.tables["filter_sharing"].columns)
+            ['network', 'layer', 'task', 'filter', 'concepts']
 
         Those of `FIT_TABLES` compare the run's first fit with its others.
+        """
+        return Tables(self)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """One of `tables`.
 
         Raises:
             ResultsError: if there is no such table, or too few fits to compare.
         """
-        if name in FIT_TABLES and len(self.fits) > 1:
-            return fit_tables(self)[name]
-        if name not in TABLES:
-            known = [*TABLES, *(FIT_TABLES if len(self.fits) > 1 else ())]
-            raise ResultsError(f"no table {name!r}; there are {', '.join(known)}")
-        return make_tables(self, [name])[name]
+        return self.tables[name]
+
+    @property
+    def concepts(self) -> pd.DataFrame:
+        """The concepts of the run, with the scores of its best fit on its last layer.
+
+        Returns:
+            A row a concept, indexed by its name: `category`; `n_train` and `n_val`, images with
+            the concept; `concept_size`, its mean share of such an image; `segment`, set IoU, and
+            `classify`, accuracy, on validation images with all filters, missing where the concept
+            was not learned for the task.
+
+            >>> run = open_run("runs/resnet18")
+            >>> run.concepts.loc["dog", "category"]
+            'object'
+        """
+        rows = self.at(fit=self.best_fit).scores
+        rows = rows[rows["layer"].eq(self.layers[-1]) & rows["method"].eq("combined")]
+        table = rows.drop_duplicates("concept").set_index("concept")
+        table = table[["category", "n_train", "n_val", "concept_size"]]
+        for task in TASKS:
+            mine = rows[rows["task"] == task]
+            table[task] = mine.set_index("concept")["val"].reindex(table.index)
+        return table
+
+    def _repr_html_(self) -> str:
+        return describe_run(self)
 
     def segment(
         self,

@@ -7,11 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
+from markupsafe import Markup
 
 from net2vec.errors import Net2VecError
 from net2vec.spaces.expressions import found_elsewhere, parse_expression, resolve_name
 
 _PERPLEXITY = 30
+# What a notebook shows of a space.
+_SHOWN_CONCEPTS, _SHOWN_NEIGHBOURS = 10, 3
 _EXACT = 400
 """Up to so many concepts, t-SNE's exact gradient costs less than the approximate one."""
 
@@ -22,6 +25,14 @@ class SpaceError(Net2VecError):
 
 class Space:
     """Concepts as unit vectors, with their neighbours and their arithmetic.
+
+        >>> vectors = np.array([[1.0, 0.0], [-1.0, 1.0], [-1.0, 2.0]])
+        >>> space = Space(["red-c", "sky", "grass"], vectors)
+        >>> space.nearest("sky", 1)
+           rank concept    cosine
+        0     1   grass  0.948683
+        >>> space.solve("grass + red").loc[0, "concept"]
+        'sky'
 
     Attributes:
         label: the name of the space in tables and messages.
@@ -73,6 +84,27 @@ class Space:
 
     def __repr__(self) -> str:
         return f"Space({self.label!r}: {len(self)} concepts, {self.unit.shape[1]} dimensions)"
+
+    def _repr_html_(self) -> str:
+        rows = Markup("").join(
+            Markup("<tr><td>{}</td><td>{}</td></tr>").format(
+                name, ", ".join(self.nearest(name, _SHOWN_NEIGHBOURS)["concept"])
+            )
+            for name in self.names[:_SHOWN_CONCEPTS]
+        )
+        more = len(self) - _SHOWN_CONCEPTS
+        return str(
+            Markup(
+                "<table><caption>{}: {} concepts, {} dimensions</caption>"
+                "<tr><th>concept</th><th>nearest</th></tr>{}{}</table>"
+            ).format(
+                self.label,
+                len(self),
+                self.unit.shape[1],
+                rows,
+                Markup("<tr><td colspan=2>and {} more</td></tr>").format(more) if more > 0 else "",
+            )
+        )
 
     def vector(self, name: str) -> Float[np.ndarray, "dimension"]:
         """The unit vector of a concept, named with or without its `-c` or `-s`.
