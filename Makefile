@@ -11,7 +11,7 @@ demo: $(VENV)/.demo
 
 # A process a core already: more threads in each would wait for each other.
 test: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser and not demo" --numprocesses auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser and not demo and not docs" --numprocesses auto --dist loadfile
 
 browser: $(VENV)/.test
 	$(BIN)/python -m pytest -m browser
@@ -25,6 +25,7 @@ lint: $(VENV)/.lint
 # The site, into build/site: strict, so that a broken link or reference is an error.
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo build/site/index.html
 
 installed: $(VENV)/.package
 	.ci/installed newest
