@@ -22,9 +22,11 @@ lint: $(VENV)/.lint
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The site, into build/site: strict, so that a broken link or reference is an error.
+# The site, into build/site: strict, so that a broken link or reference is an error. No page loads
+# anything from elsewhere. Searching needs a server: python -m http.server -d build/site
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@! grep -rhoE '<(script|link|img)[^>]+(src|href)="?https?:[^>]*' --include='*.html' build/site
 	@echo build/site/index.html
 
 installed: $(VENV)/.package

@@ -15,9 +15,10 @@ from net2vec.core.fields import declarations
 PAGE = Path(__file__).with_name("commands.md")
 HEAD = """# Command line
 
-`net2vec --install-completion` sets up completion of commands, options, networks, runs, layers, fits and concepts for
-bash, zsh, fish and PowerShell. Results go to the standard output, progress and messages to the standard error; `--json` prints JSON.
-Exit codes: 0; 1 where `data check` found faults; 2 where the input is at fault, with one line; 130 after Ctrl-C.
+`net2vec --install-completion` sets up completion of commands, options, networks, runs, layers, fits
+and concepts for bash, zsh, fish and PowerShell. Results go to the standard output, progress and
+messages to the standard error; `--json` prints JSON. Exit codes: 0; 1 where `data check` found
+faults; 2 where the input is at fault, with one line; 130 after Ctrl-C.
 
 This page is written by `docs/commands.py`.
 """

@@ -1,7 +1,7 @@
 """Commands in the docs are understood by the program; those of tutorial and how-to pages are run.
 
-A fenced block is run unless `<!-- parsed -->` stands before it. Other marks: `<!-- quick -->`, with
-settings that take little time; `<!-- file: NAME -->`, the block is the content of that file.
+A fenced block is run unless `<!-- parsed -->` stands before it. Other marks: `<!-- quick: OPTIONS -->`, with
+settings that take little time and the options that follow; `<!-- file: NAME -->`, the block is the content of that file.
 """
 
 import re
@@ -107,8 +107,10 @@ def follow(block, names):
         exec(block.text, names)
     elif block.kind == "sh":
         for arguments in block.commands():
+            quick = block.mark.startswith("quick:") and arguments[0] == "run"
+            more = [*QUICK, *block.mark.removeprefix("quick:").split()] if quick else []
             with pytest.raises(SystemExit) as exit_:
-                main([*arguments, *(QUICK if block.mark == "quick" and arguments[0] == "run" else ())])
+                main([*arguments, *more])
             assert exit_.value.code == 0, arguments
 
 

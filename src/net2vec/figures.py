@@ -27,7 +27,7 @@ from net2vec.report.figures.axes import label_points, line_style, set_log_axis
 from net2vec.report.figures.scores import mark_baseline, set_filter_axis, set_range
 from net2vec.report.figures.style import LIGHT
 from net2vec.report.labels import METHOD_TITLE, SCORE_TITLE
-from net2vec.runs import RunData
+from net2vec.runs import Run
 
 __all__ = [
     "concept_map",
@@ -43,7 +43,7 @@ _MAX_SHARED = 10
 
 
 def scores_by_layer(
-    run: RunData,
+    run: Run,
     *,
     category: str | None = None,
     task: str = "segment",
@@ -88,7 +88,7 @@ def scores_by_layer(
 
 
 def subset_curve(
-    run: RunData,
+    run: Run,
     layer: str | None = None,
     *,
     task: str = "segment",
@@ -129,7 +129,7 @@ def subset_curve(
 
 
 def concept_scores(
-    run: RunData,
+    run: Run,
     layer: str | None = None,
     *,
     concepts: Sequence[str] | None = None,
@@ -166,7 +166,7 @@ def concept_scores(
     ax = _axes(ax)
     places = np.arange(len(concepts))
     for position, (method, title) in enumerate(METHOD_TITLE.items()):
-        values = by_method[method].reindex(concepts)
+        values = by_method[method].reindex(list(concepts))
         ax.errorbar(
             values["value"],
             places + 0.3 * (position - 0.5),
@@ -182,7 +182,7 @@ def concept_scores(
 
 
 def filter_sharing(
-    run: RunData,
+    run: Run,
     layer: str | None = None,
     *,
     task: str = "segment",
@@ -216,7 +216,7 @@ def filter_sharing(
 
 
 def individual_iou(
-    run: RunData,
+    run: Run,
     concept: str,
     layer: str | None = None,
     *,
@@ -261,7 +261,7 @@ def individual_iou(
 
 
 def concept_map(
-    run: RunData,
+    run: Run,
     layer: str | None = None,
     *,
     task: str = "segment",
@@ -297,7 +297,7 @@ def concept_map(
     return ax
 
 
-def _view(run: RunData, fit: str | None) -> RunData:
+def _view(run: Run, fit: str | None) -> Run:
     return run.at(fit=fit or run.best_fit)
 
 

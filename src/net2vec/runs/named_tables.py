@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -81,4 +81,5 @@ class Tables(Mapping[str, pd.DataFrame]):
 class UnknownTableError(ResultsError, KeyError):
     """A name that no table has."""
 
-    __str__: Callable[[BaseException], str] = Exception.__str__
+    def __str__(self) -> str:
+        return Exception.__str__(self)  # a KeyError shows its message in quotes
