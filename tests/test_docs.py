@@ -1,7 +1,8 @@
 """Commands in the docs are understood by the program; those of tutorial and how-to pages are run.
 
-A fenced block is run unless `<!-- parsed -->` stands before it. Other marks: `<!-- quick: OPTIONS -->`, with
-settings that take little time and the options that follow; `<!-- file: NAME -->`, the block is the content of that file.
+A fenced block is run unless `<!-- parsed -->` stands before it. Other marks are
+`<!-- quick: OPTIONS -->`: with these options and settings that take little time; and
+`<!-- file: NAME -->`: the block is the content of that file.
 """
 
 import re
