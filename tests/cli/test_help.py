@@ -21,7 +21,7 @@ HEAVY = {
 COMMANDS = {
     "demo", "run", "report", "explore", "runs", "scores", "nearest", "solve", "filter", "compare",
     "export", "apply", "networks", "layers", "data info", "data render", "data convert",
-    "data fetch", "data check", "data describe",
+    "data fetch", "data check", "data describe", "data annotate",
 }  # fmt: skip
 EVERY_HELP = f"""
 import contextlib, io, json, sys, typer
