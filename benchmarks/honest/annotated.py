@@ -13,7 +13,7 @@ LEAST = 0.93
 """Coverage that intervals must have, of 95 % that are claimed."""
 IMAGES = 500
 FEW = (20, 50, 150)
-_POPULATION = 100_000
+_POPULATION = 40_000
 _LINE = 60  # pixels of an image, which is a line of them
 
 

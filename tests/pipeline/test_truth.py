@@ -110,6 +110,10 @@ def test_images_belong_together_by_path_or_stem(data, tmp_path):
     probed = open_dataset(made)
     found = open_truth(str(truth), probed)
     assert found.probed.tolist() == found.own.tolist() == list(range(len(probed.images)))
+    assert found.sentence == (
+        f"truth has masks by people: 40 of its 40 images are probed, {found.validating} of these "
+        f"validate"
+    )
     other = _copied(truth, tmp_path / "other")
     index = (other / "index.csv").read_text()
     (other / "images" / "deeper").mkdir()

@@ -19,7 +19,6 @@ from net2vec.networks import DIGEST_VERSION, Network
 from net2vec.pipeline.inputs import Inputs
 from net2vec.pipeline.progress import Ledger
 from net2vec.results import load_provenance
-from net2vec.vocabulary import SPLITS
 
 _PACKAGES = (
     *("net2vec", "torch", "torchvision", "timm", "transformers", "open_clip_torch"),
@@ -124,13 +123,12 @@ def _truth(inputs: Inputs) -> dict[str, Any]:
     """The dataset with masks by people, if there is one."""
     if inputs.truth is None:
         return {}
-    dataset, splits = inputs.truth.dataset, inputs.dataset.splits
-    validate = [splits[index] == SPLITS[1] for index in inputs.truth.probed.tolist()]
+    dataset = inputs.truth.dataset
     return {
         "name": dataset.name,
         "digest": dataset.digest,
-        "images": len(validate),
-        "val_images": sum(validate),
+        "images": len(inputs.truth.probed),
+        "val_images": inputs.truth.validating,
     }
 
 

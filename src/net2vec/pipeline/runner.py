@@ -126,7 +126,9 @@ def probe(
         return out
     inputs = open_inputs(settings, network, dataset)
     if settings.truth is not None:
-        inputs = replace(inputs, truth=open_truth(settings.truth, inputs.dataset))
+        truth = open_truth(settings.truth, inputs.dataset)
+        progress.say(truth.sentence)
+        inputs = replace(inputs, truth=truth)
     if inputs.network.uncovered:
         progress.say(
             f"{inputs.network.uncovered} would go unnoticed when this run is continued or its "

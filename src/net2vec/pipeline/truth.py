@@ -29,11 +29,25 @@ class Truth:
         dataset: the dataset.
         probed: indices in the probe dataset of the images that have such masks, ascending.
         own: their indices in `dataset`.
+        validating: how many of them validate.
+        unknown: concepts of the probe dataset that `dataset` does not know.
     """
 
     dataset: ProbeDataset
     probed: Int[np.ndarray, "image"]
     own: Int[np.ndarray, "image"]
+    validating: int
+    unknown: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """What was found, for the user."""
+        lacking = f"; it has no {', '.join(self.unknown)}" if self.unknown else ""
+        return (
+            f"{self.dataset.name} has masks by people: {len(self.own)} of its "
+            f"{len(self.dataset.images)} images are probed, {self.validating} of these "
+            f"validate{lacking}"
+        )
 
 
 def open_truth(source: str, probed: ProbeDataset) -> Truth:
@@ -66,14 +80,18 @@ def open_truth(source: str, probed: ProbeDataset) -> Truth:
             f"{source} has no concept of {probed.name}: one there is {dataset.labels[-1]!r}, here "
             f"{probed.labels[-1]!r}; they belong together by their names"
         )
-    if not any(probed.splits[index] == SPLITS[1] for index in found):
+    validating = sum(probed.splits[index] == SPLITS[1] for index in found)
+    if not validating:
         raise DataError(
             f"{source} has {len(found)} images of {probed.name}, none of which validates; scores "
             f"are of validation images, so masks by people of some are needed"
         )
     for index, own in found.items():
         _check_same(probed, index, dataset, own)
-    return Truth(dataset, np.array(list(found)), np.array(list(found.values())))
+    unknown = tuple(name for name in probed.labels if name and name not in dataset.labels)
+    return Truth(
+        dataset, np.array(list(found)), np.array(list(found.values())), validating, unknown
+    )
 
 
 def _matched(probed: Sequence[str], true: Sequence[str]) -> dict[int, int]:
