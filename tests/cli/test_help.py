@@ -85,7 +85,8 @@ def test_every_setting_is_an_option_with_its_default():
         assert option.help == f"{declared.help}."
         if isinstance(declared.default, str | int | float):
             assert option.default == declared.default
-    assert set(options) == {"out", "config", "runs", "subsets", "workers", "keep_activations"}
+    machine = {"workers", "keep_activations", "scheduler", "scheduler_file"}
+    assert set(options) == {"out", "config", "runs", "subsets"} | machine
 
 
 def test_help_fits_a_terminal_of_80_columns(monkeypatch, capsys):
