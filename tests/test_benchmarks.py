@@ -25,6 +25,12 @@ def test_a_line_of_markdown_each():
     assert "counts of 10 concepts equal" in lines[0]
 
 
+def test_an_explorer_is_asked_all_that_its_pages_ask():
+    told = run("explorer.py", "30", "40", "200")
+    assert [line.count("|") for line in told.splitlines()[:11]] == [5] * 11
+    assert "peak memory" in told
+
+
 def test_a_folder_is_made_and_compiled():
     assert "peak memory" in run("annotations.py", "12")
 

@@ -30,8 +30,8 @@ function legend(series) {
 }
 
 // Series are { name, color, dash, points: [{ x, y, low, high, about }] }. With `names`, x counts them;
-// with `log`, it is drawn by its logarithm.
-export function lines({ series, names, log = false, label, xLabel = "", yLabel, height = 260 }) {
+// with `log`, it is drawn by its logarithm. The axis of y goes to `reach` at least.
+export function lines({ series, names, log = false, label, xLabel = "", yLabel, reach = 1e-6, height = 260 }) {
   series.forEach((each, place) => { each.dash ??= DASHES[place % DASHES.length]; });
   const holder = h("div", { class: "chart" });
   const figure = h("figure", null, holder, legend(series));
@@ -39,7 +39,7 @@ export function lines({ series, names, log = false, label, xLabel = "", yLabel, 
   if (!points.length) return h("p", { class: "muted" }, "Nothing to show here.");
   const seen = (pick) => points.map(pick).filter((value) => value !== null && value !== undefined);
   const low = Math.min(0, ...seen((point) => point.low ?? point.y));
-  const high = Math.max(...seen((point) => point.high ?? point.y), low + 1e-6) * 1.04;
+  const high = Math.max(...seen((point) => point.high ?? point.y), reach) * 1.04;
   const across = log ? Math.log : (value) => value;
   const xs = names ? [0, Math.max(1, names.length - 1)] : [Math.min(...seen((point) => across(point.x))), Math.max(...seen((point) => across(point.x)))];
   onWidth(holder, (width) => {

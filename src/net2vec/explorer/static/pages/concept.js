@@ -11,13 +11,14 @@ import { gallery } from "./gallery.js";
 
 const WEIGHTS = 15;
 const PARTS = 12;
+const NEAR = 5;
 
 export const title = () => get("name") || "Concept";
 
 export async function render(root, view) {
   const name = get("name");
   const asked = { ...view.at, name };
-  const [detail, near] = await Promise.all([ask("concept", asked), ask("neighbours", asked)]);
+  const [detail, near] = await Promise.all([ask("concept", asked), ask("neighbours", { ...asked, n: NEAR })]);
   replace(
     root,
     h("h1", null, name, h("span", { class: "chip" }, detail.category)),
@@ -93,8 +94,10 @@ function neighbours(view, near, name) {
       replace(why, failure(error));
     }
   };
+  const mine = (space) => space.layer === view.at.layer && space.fit === view.at.fit;
+  const spaces = [...near.spaces].sort((a, b) => mine(b) - mine(a));
   return [
-    h("div", { class: "columns" }, near.spaces.map((space) =>
+    h("div", { class: "columns" }, spaces.map((space) =>
       h("div", { class: "panel" },
         h("h3", null, `${space.layer}, ${fitTitle(view.run, space.fit)}`),
         h("ol", { class: "near" }, space.concept.map((other, place) =>

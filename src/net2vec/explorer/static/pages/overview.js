@@ -62,8 +62,8 @@ function figures(view, means, curves) {
     replace(
       holder,
       h("div", { class: "columns wide-columns" },
-        section(`Mean ${scoreTitle(view)} by layer, ${named(category)}`, byLayer(view, means[0], category, view.at)),
-        view.beside ? section(`The same beside it${beside}`, byLayer(view, means[1], category, view.beside)) : null,
+        section(`Mean ${scoreTitle(view)} by layer, ${named(category)}`, byLayer(view, means[0], category, view.at, highest(means, category))),
+        view.beside ? section(`The same beside it${beside}`, byLayer(view, means[1], category, view.beside, highest(means, category))) : null,
         curves[0].layer.length ? section(`By number of filters, ${named(category)}`, byFilters(view, curves[0], category, view.at)) : null,
         view.beside && curves[1].layer.length && view.beside.run !== view.at.run ? section(`By number of filters${beside}`, byFilters(view, curves[1], category, view.beside)) : null),
     );
@@ -77,7 +77,11 @@ function figures(view, means, curves) {
   return h("div", null, categories.length > 2 ? h("div", { class: "tools" }, field) : null, holder);
 }
 
-function byLayer(view, table, category, at) {
+// The highest mean of a category with its error, so that figures side by side have one scale.
+const highest = (tables, category) =>
+  Math.max(1e-6, ...tables.flatMap((table) => rowsOf(table).filter((row) => row.category === category).map((row) => (row.mean ?? 0) + (row.stderr ?? 0))));
+
+function byLayer(view, table, category, at, reach) {
   const run = view.runs[at.run];
   const layers = run.layers.filter((layer) => layer.tasks.includes(at.task)).map((layer) => layer.name);
   const rows = rowsOf(table).filter((row) => row.category === category);
@@ -90,7 +94,7 @@ function byLayer(view, table, category, at) {
     name: fit.title, color: seriesColor(place === 0 ? 0 : place + 1), points: points(rows.filter((row) => row.fit === fit.name && row.method === "combined")),
   }));
   series.push({ name: view.method_titles.single, color: color("--single"), points: points(rows.filter((row) => row.method === "single")) });
-  return lines({ series, names: layers, label: `Mean ${scoreTitle(view)} by layer`, yLabel: scoreTitle(view) });
+  return lines({ series, names: layers, label: `Mean ${scoreTitle(view)} by layer`, yLabel: scoreTitle(view), reach });
 }
 
 function byFilters(view, table, category, at) {

@@ -16,9 +16,10 @@ const LISTED = 20;
 
 export async function render(root, view) {
   const kind = get("kind");
-  const sides = [{ at: view.at, kind, name: view.beside ? view.run.label : "" }];
+  const named = (key) => KINDS.find(([each]) => each === key)?.[1] ?? key;
+  const sides = [{ at: view.at, kind, name: view.beside ? `${view.run.label}, ${view.at.layer}` : get("against") ? named(kind) : "" }];
   if (view.beside) sides.push({ at: view.beside, kind, name: differing(view, view.beside) });
-  else if (get("against")) sides.push({ at: view.at, kind: get("against"), name: KINDS.find(([key]) => key === get("against"))[1] });
+  else if (get("against")) sides.push({ at: view.at, kind: get("against"), name: named(get("against")) });
   const first = await Promise.all(sides.map((side) => ask("space", { ...side.at, kind: side.kind, method: "pca" })));
   const page = new SpacePage(root, view, sides, first);
   page.start();
