@@ -114,16 +114,24 @@ export class PointMap {
     });
     context.globalAlpha = 1;
     this.drawLabels(context, paints);
-    if (this.lasso?.length > 1) {
-      context.strokeStyle = paints.text;
-      context.setLineDash([4, 3]);
-      context.lineWidth = 1.5;
-      context.beginPath();
-      this.lasso.forEach(([x, y], at) => (at ? context.lineTo(x, y) : context.moveTo(x, y)));
-      context.closePath();
-      context.stroke();
-      context.setLineDash([]);
+  }
+
+  // The lasso over what was drawn when it began: the points stay where they are.
+  drawLasso() {
+    if (!this.places) return;
+    if (!this.below) {
+      this.below = new OffscreenCanvas(this.canvas.width, this.canvas.height);
+      this.below.getContext("2d").drawImage(this.canvas, 0, 0);
     }
+    const context = sized(this.canvas, this.width, this.height);
+    context.drawImage(this.below, 0, 0, this.width, this.height);
+    context.strokeStyle = color("--text");
+    context.setLineDash([4, 3]);
+    context.lineWidth = 1.5;
+    context.beginPath();
+    this.lasso.forEach(([x, y], at) => (at ? context.lineTo(x, y) : context.moveTo(x, y)));
+    context.closePath();
+    context.stroke();
   }
 
   drawNeighbours(context, paints) {
@@ -233,22 +241,25 @@ export class PointMap {
       if (!before) return this.hover(this.nearest(...now));
       travelled += Math.hypot(now[0] - before[0], now[1] - before[1]);
       const [, other] = [...fingers].find(([id]) => id !== event.pointerId) ?? [];
-      if (this.lasso) this.lasso.push(now);
-      else if (other) {
+      fingers.set(event.pointerId, now);
+      if (this.lasso) {
+        this.lasso.push(now);
+        return this.drawLasso();
+      }
+      if (other) {
         const spread = (from) => Math.hypot(from[0] - other[0], from[1] - other[1]) || 1;
         this.zoom(spread(now) / spread(before), (now[0] + other[0]) / 2, (now[1] + other[1]) / 2);
       } else {
         this.zoomed.x += now[0] - before[0];
         this.zoomed.y += now[1] - before[1];
       }
-      fingers.set(event.pointerId, now);
       this.draw();
     });
     const up = (event) => {
       if (!fingers.delete(event.pointerId)) return;
       const lasso = this.places && this.lasso?.length > 2 && travelled > 8;
       const found = lasso ? this.points.filter((_, at) => this.inside(this.places[at])).map((point) => point.name) : null;
-      this.lasso = null;
+      this.lasso = this.below = null;
       if (found) this.pick(found, false);
       else if (travelled < 5) {
         const name = this.nearest(...place(event));

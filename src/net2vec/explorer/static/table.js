@@ -4,6 +4,8 @@ import { h, replace } from "./dom.js";
 
 const ROW = 40;
 const SPARE = 6;
+// Many times as fast as `localeCompare`, which makes one for every pair.
+const COLLATOR = new Intl.Collator();
 
 // Columns are { key, title, value(row), cell(row), numeric, wide }; `wide` ones are left out on a phone.
 export class VirtualTable {
@@ -33,10 +35,11 @@ export class VirtualTable {
     const { value } = this.columns.find((column) => column.key === this.sort) ?? this.columns[0];
     const sign = this.descending ? -1 : 1;
     const missing = (one) => one === null || one === undefined || Number.isNaN(one);
+    const { compare } = COLLATOR;
     this.rows = [...this.all].sort((one, other) => {
       const [a, b] = [value(one), value(other)];
       if (missing(a) || missing(b)) return missing(a) - missing(b);
-      return sign * (typeof a === "string" ? a.localeCompare(b) : a - b);
+      return sign * (typeof a === "string" ? compare(a, b) : a - b);
     });
     this.active = 0;
     this.box.scrollTop = 0;

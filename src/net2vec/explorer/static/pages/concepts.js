@@ -44,8 +44,8 @@ export async function render(root, view) {
 
 function passes(row) {
   const words = folded(get("find")).split(/\s+/).filter(Boolean);
-  const text = folded(`${row.name} ${row.category}`);
-  return words.every((word) => text.includes(word))
+  row.text ??= folded(`${row.name} ${row.category}`);
+  return words.every((word) => row.text.includes(word))
     && (!get("category") || row.category === get("category"))
     && row.n_train >= Number(get("least") || 0)
     && (!get("gain") || (get("gain") === "gain" ? row.gain > 0 : row.gain < 0))
