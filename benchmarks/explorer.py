@@ -115,7 +115,7 @@ def processor_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(folder: Path) -> None:
+def measure(folder: Path, concepts: int) -> None:
     command = [sys.executable, "-m", "net2vec", "explore", str(folder), "--no-browser"]
     start = time.perf_counter()
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -126,7 +126,7 @@ def measure(folder: Path) -> None:
         used = processor_seconds(server.pid)
         print("| page | first | processor | again |\n| --- | --- | --- | --- |")
         print(f"| started | {started:.2f} | {used:.2f} | |", flush=True)
-        name = urllib.parse.quote("concept 0040")
+        name = urllib.parse.quote(f"concept {concepts // 30:04}")
         for page, questions in PAGES.items():
             urls = [f"{base}api/{question.format(name)}" for question in questions]
             before = processor_seconds(server.pid)
@@ -150,7 +150,7 @@ def main() -> None:
         folder = Path(given[0] if given else temporary) / "run"
         if not folder.exists():
             write_run(folder, *sizes)
-        measure(folder)
+        measure(folder, sizes[0])
 
 
 if __name__ == "__main__":
