@@ -37,6 +37,13 @@ def threshold(values: NDArray, tau: float):
     return downwards[int(Fraction(str(tau)) * len(downwards))]
 
 
+def midway(values: NDArray, tau: float):
+    """The middle between T of one filter and the next larger value; T where there is none."""
+    values = np.asarray(values, np.float64)
+    cut = threshold(values, tau)
+    return (cut + min(values[values > cut], default=cut)) / 2
+
+
 def thresholded_maps(A: NDArray, tau: float) -> tuple[NDArray, Bools]:
     """Thresholds [K] and B [N, K, h, w] of activations [N, K, h, w]; on is strictly above."""
     cuts = np.array([threshold(A[:, k], tau) for k in range(A.shape[1])])

@@ -63,6 +63,8 @@ def check(top: TopValues, values: np.ndarray, quantile: float) -> None:
         dense(top, values.shape), values > expected[:, None], err_msg="above"
     )
     np.testing.assert_array_equal(top.bound.numpy(), expected)
+    middle = top.thresholds().numpy()[:, None]
+    np.testing.assert_array_equal(values > middle, values > expected[:, None])
 
 
 @pytest.mark.parametrize(
@@ -96,6 +98,25 @@ def test_ties_with_the_threshold_are_not_above():
     top = fill(stream(1, 0.3, 10), values, portions(10, [4]))
     assert sorted(top.above()[1].tolist()) == [2, 5]
     assert top.bound.tolist() == [5]
+
+
+def test_thresholds_lie_midway_to_the_next_larger_value():
+    one = np.float32(1)
+    step = np.nextafter(one, np.float32(2))
+    rows = [
+        [3, 1, 9, 4, 0, 7, 5, 2, 3, 4],  # 9 7 5 | 4: four would be on by any rounding of 4
+        [6, 6, 6, 6, 6, 1, 2, 3, 4, 5],  # nothing is above
+        [one, one, one, one, step, step, 0, 0, 0, 0],  # no number lies between
+        [1e-45, 1e-45, 0, 0, 0, 0, 0, 0, 0, 0],  # half of the smallest number is none
+        [3e38, 3e38, 3e38, 2e38, 0, 0, 0, 0, 0, 0],  # their sum is not finite in single precision
+        [-5, -1, -2, -3, -7, -7, -7, -7, -7, -7],
+    ]
+    values = np.array(rows, np.float32)
+    top = fill(stream(6, 0.3, 10), values, portions(10, [4]))
+    found = top.thresholds()
+    wanted = np.array([4.5, 6, 1, 0, 2.5e38, -4], np.float32)
+    np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_array_equal(dense(top, values.shape), values > found.numpy()[:, None])
 
 
 @pytest.mark.parametrize("size", [1, 3, 50, 400, 2000])

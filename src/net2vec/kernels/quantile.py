@@ -2,7 +2,8 @@
 
 The threshold of a filter is the value at 0-based rank floor(tau n) of its n values sorted
 downwards. Keeping the floor(tau n) + 1 largest values seen so far, with their positions, is enough
-for the threshold and for every position above it: nothing else is ever stored.
+for the threshold and for every position above it: nothing else is ever stored. What is reported is
+the middle between the threshold and the next larger value, above which the same values lie.
 
 A candidate is one integer, a key: its value in the upper half, in falling order, and its position
 in the lower. The smallest keys are the largest values, the earliest first among equals.
@@ -135,6 +136,20 @@ class TopValues:
         index = backend.flat_nonzero(is_above)
         filters = backend.floor_divide(index, self.key.shape[1])
         return filters, _pick(self.key, index) & 0xFFFFFFFF
+
+    def thresholds(self) -> Float[Tensor, "filter"]:
+        """Of every filter the middle between its threshold and the next larger value.
+
+        The same values are above it. A threshold that is itself a value would be exceeded by that
+        value, or not, as another batch size or device rounds. Where no value is above, or no number
+        lies between, it is the threshold itself.
+        """
+        self.settle()
+        found = _values(self.key)
+        is_above = (self.key != _EMPTY) & (found > self.bound[:, None])
+        larger = torch.where(is_above, found, torch.inf).amin(1)
+        middle = ((self.bound.double() + larger.double()) / 2).float()
+        return torch.where((middle < larger) & larger.isfinite(), middle, self.bound)
 
     def _insert(self, filters: Int64[Tensor, "n"], keys: Int64[Tensor, "n"]) -> None:
         """Add candidates, sorted by filter."""

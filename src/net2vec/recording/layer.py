@@ -23,7 +23,8 @@ class LayerRecording:
     Attributes:
         layer: name of the layer.
         grid: height and width of its activation maps; None for a layer of vectors.
-        threshold: T_k, the activation above which a filter is on; NaN without a grid.
+        threshold: T_k, the activation above which a filter is on, midway between two values that
+            occur; NaN without a grid.
         starts, filter, cell: the thresholded maps: active (filter, cell of the grid) entries,
             by image (see `net2vec.kernels.geometry.maps.SparseMaps`).
         means: spatial mean of every filter in every image, before thresholding.

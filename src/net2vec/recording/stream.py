@@ -203,7 +203,7 @@ class LayerStream:
             order = np.sort((image * filters + filter_) * cells + cell)
             rest, cell = np.divmod(order, cells)
             image, filter_ = np.divmod(rest, filters)
-            threshold = self.top.bound.cpu().numpy()
+            threshold = self.top.thresholds().cpu().numpy()
         top_activation, top_image = self.highest.largest()
         starts = np.concatenate([[0], np.cumsum(np.bincount(image, minlength=images))])
         return LayerRecording(

@@ -182,7 +182,8 @@ SCHEMA: tuple[StoredArray, ...] = (
     _coordinate("null", "number of the draw", "int64", optional=True),
     _coordinate("seed", "seed of the fit; the first is the run's own", "int64", optional=True),
     StoredArray(
-        "threshold", ("filter",), "activation above which a filter is on (T_k)",
+        "threshold", ("filter",),
+        "activation above which a filter is on (T_k), midway between two values that occur",
         tasks=_L, required=_L,
     ),
     StoredArray(
