@@ -172,38 +172,45 @@ def probe_batch(settings: Settings, device: torch.device) -> int:
     return settings.probe_batch or usual_batch(device)
 
 
-def layers_to_keep(
+def activation_groups(
     settings: Settings, inputs: Inputs, out: Path, gigabytes: float | None
-) -> list[str]:
-    """The layers whose activations fits look at again, after the pass.
+) -> list[list[str]]:
+    """Layers whose activations fits look at after the pass, those together that fit the disk.
 
     Args:
         settings: the run's settings.
         inputs: the network and the dataset.
         out: the run's folder.
-        gigabytes: that they may take on disk; by default a quarter of what is free there.
+        gigabytes: that activations may take on disk at a time; by default a quarter of what is
+            free there.
 
     Raises:
-        ConfigError: they take more.
+        ConfigError: those of a single layer take more.
     """
     reading = [name for name in settings.fits if load_fit(name).reads_activations]
     if not reading or "segment" not in settings.tasks:
         return []
-    layers = [layer for layer in inputs.layers if inputs.info(layer).is_grid]
-    needed = 0
-    for layer in layers:
-        filters, rows, columns = inputs.info(layer).shape or (0, 0, 0)
-        needed += size_in_bytes(len(inputs.dataset.images), (rows, columns), filters)
     limit = shutil.disk_usage(out).free / 4 if gigabytes is None else gigabytes * _GIGABYTE
-    if needed > limit:
-        rest = ",".join(name for name in settings.fits if name not in reading)
-        raise ConfigError(
-            f"fit {reading[0]} keeps the activations of {len(layers)} layers on disk while it is "
-            f"made, {needed / _GIGABYTE:.1f} GB, and {limit / _GIGABYTE:.1f} GB are allowed; allow "
-            f"more with --keep-activations, choose fewer --layers"
-            + (f", or make do with --fit {rest}" if rest else "")
-        )
-    return layers
+    groups: list[list[str]] = []
+    left = 0.0
+    for layer in (layer for layer in inputs.layers if inputs.info(layer).is_grid):
+        filters, rows, columns = inputs.info(layer).shape or (0, 0, 0)
+        needed = size_in_bytes(len(inputs.dataset.images), (rows, columns), filters)
+        if needed > limit:
+            rest = ",".join(name for name in settings.fits if name not in reading)
+            wanted, allowed = (f"{size / _GIGABYTE:.3g} GB" for size in (needed, limit))
+            raise ConfigError(
+                f"fit {reading[0]} keeps the activations of a layer on disk while it is made; "
+                f"those of {layer} take {wanted}, and {allowed} are allowed; allow more "
+                f"with --keep-activations, or choose other --layers"
+                + (f", or make do with --fit {rest}" if rest else "")
+            )
+        if needed > left:
+            groups.append([])
+            left = limit
+        groups[-1].append(layer)
+        left -= needed
+    return groups
 
 
 def batch_norm_images(dataset: ProbeDataset) -> Sequence[int]:

@@ -19,7 +19,7 @@ from net2vec.config import Settings
 from net2vec.core.cache import digest_of
 from net2vec.core.devices import repeatable
 from net2vec.core.executors import AnyExecutor, local_or_cluster
-from net2vec.core.storage import cache_folder, load_tensors, remove, save_tensors, writing_into
+from net2vec.core.storage import cache_folder, load_tensors, save_tensors, writing_into
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
 from net2vec.errors import Net2VecError
@@ -40,7 +40,6 @@ from net2vec.pipeline.inputs import (
     absolute,
     batch_norm_images,
     default_workers,
-    layers_to_keep,
     open_inputs,
     probe_batch,
     wants_batch_norm,
@@ -51,12 +50,12 @@ from net2vec.pipeline.plan import Plan
 from net2vec.pipeline.progress import Ledger, Progress, SilentProgress
 from net2vec.pipeline.provenance import provenance, refuse_other_inputs
 from net2vec.pipeline.reporting import write_report
-from net2vec.pipeline.stages.context import LayerContext, recording_digest
+from net2vec.pipeline.stages.context import LayerContext
 from net2vec.pipeline.stages.learning import learn_task
+from net2vec.pipeline.stages.probing import LayerProbe, remove_activations
 from net2vec.pipeline.stages.truth import TruthCounter
 from net2vec.pipeline.truth import open_truth
 from net2vec.prediction import BATCH_NORM, ForwardPass, restore_batch_norm, save_batch_norm
-from net2vec.recording import LayerRecording, record
 from net2vec.tasks.choice import Skipped
 from net2vec.tasks.kinds import TASKS
 
@@ -90,7 +89,8 @@ def probe(
             the `map` of `net2vec.core.executors.Executor`; by default threads or processes of this
             machine, as suits each stage. The numbers do not depend on it.
         keep_activations: gigabytes on disk that activations may take while fits read them, by
-            default a quarter of what is free. They are removed when the run is finished.
+            default a quarter of what is free. The network runs again for layers that they do not
+            suffice for at once. They are removed when the run is finished.
 
     Returns:
         The run's folder.
@@ -204,13 +204,15 @@ class _Run:
                 f"with {self.settings.nulls} nulls no concept can be told from chance: ask for at "
                 f"least {LEAST_NULLS}, better for 99"
             )
-        recordings = self._record()
+        probe = self._probe()
+        recordings = probe.record_layers()
         context = LayerContext(
             self.settings, self.inputs, annotations, self.out, self.workers, self.progress,
             self.ledger, self.executor,
         )  # fmt: skip
         layers: dict[str, tuple[xr.Dataset, dict[str, list[xr.Dataset]]]] = {}
-        for layer, recording in recordings.items():
+        for layer, recorded in recordings.items():
+            recording = probe.with_activations(recorded)
             tasks: dict[str, list[xr.Dataset]] = {}
             for task in (task for task in TASKS if task.name in labels):
                 if plan.can_learn(recording, task):
@@ -267,33 +269,15 @@ class _Run:
                 executor=self.executor,
             )
 
-    def _record(self) -> dict[str, LayerRecording]:
-        settings, total = self.settings, len(self.inputs.dataset.images)
-        if wants_batch_norm(settings, self.inputs.network):
+    def _probe(self) -> LayerProbe:
+        if wants_batch_norm(self.settings, self.inputs.network):
             self._settle_batch_norm()
             if is_finished(self.out):
                 refuse_other_inputs(self.out, self.inputs.network, None)
-        advance = self.progress.stage("probing the network", total)
-        keep = layers_to_keep(settings, self.inputs, self.out, self.keep_gigabytes)
-        with self.ledger.stage("recording"):
-            return record(
-                self.inputs.network,
-                self.inputs.dataset,
-                self.inputs.layers,
-                quantile=settings.quantile,
-                batch=probe_batch(settings, self.inputs.device),
-                device=self.inputs.device,
-                mixed_precision=settings.mixed_precision,
-                workers=self.workers,
-                folder=self.out / CACHE / "recording" / recording_digest(settings, self.inputs),
-                progress=advance,
-                waiting=lambda share: self.progress.say(
-                    f"the network waited for images {share:.0%} of the time"
-                ),
-                say=self.progress.say,
-                executor=self.executor,
-                keep_activations=keep,
-            )
+        return LayerProbe(
+            self.settings, self.inputs, self.out, self.workers, self.progress, self.ledger,
+            self.executor, self.keep_gigabytes,
+        )  # fmt: skip
 
     def _settle_batch_norm(self) -> None:
         """Take batch-norm statistics from the images, once for all sessions of a run.
@@ -357,6 +341,4 @@ class _Run:
                 write_report(
                     [out], out / "report", network=network, dataset=dataset, progress=self.progress
                 )
-        for pattern in ("*/*.activations", "*/*.part"):
-            for kept in (self.out / CACHE / "recording").glob(pattern):
-                remove(kept)
+        remove_activations(self.out)

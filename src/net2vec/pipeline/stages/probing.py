@@ -1,0 +1,104 @@
+"""Recordings of a run's layers, with their activations while fits read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from net2vec.config import Settings
+from net2vec.core.executors import AnyExecutor
+from net2vec.core.storage import remove
+from net2vec.pipeline.folder import CACHE
+from net2vec.pipeline.inputs import Inputs, activation_groups, probe_batch
+from net2vec.pipeline.progress import Ledger, Progress
+from net2vec.pipeline.stages.context import recording_digest
+from net2vec.recording import LayerRecording, record
+
+
+@dataclass
+class LayerProbe:
+    """Runs the network: once for all layers, and again for activations that had no room.
+
+    Attributes:
+        settings: the run's settings.
+        inputs: the network as it is probed, and the dataset.
+        out: the run's folder.
+        workers: threads that decode images.
+        progress: reports the stages to the user.
+        ledger: records what they cost.
+        executor: maps over shards of images; None for one shard.
+        keep_gigabytes: see `net2vec.pipeline.inputs.activation_groups`.
+    """
+
+    settings: Settings
+    inputs: Inputs
+    out: Path
+    workers: int
+    progress: Progress
+    ledger: Ledger
+    executor: AnyExecutor | None
+    keep_gigabytes: float | None
+    _again: dict[str, Sequence[str]] = field(default_factory=dict, init=False)
+    _kept: dict[str, LayerRecording] = field(default_factory=dict, init=False)
+
+    def record_layers(self) -> Mapping[str, LayerRecording]:
+        """The recordings of all layers; see `with_activations` for those that fits read."""
+        groups = activation_groups(self.settings, self.inputs, self.out, self.keep_gigabytes)
+        if len(groups) > 1:
+            self.progress.say(
+                f"activations of all layers do not fit the disk space that they may take "
+                f"(--keep-activations): the network runs {len(groups)} times"
+            )
+        first, *rest = groups or [[]]
+        self._again = {layer: group for group in rest for layer in group}
+        return self._record("probing the network", self.inputs.layers, first)
+
+    def with_activations(self, recording: LayerRecording) -> LayerRecording:
+        """The recording of a layer, with its activations if fits read them.
+
+        Layers are asked for in their order: activations of earlier ones are removed where others
+        need the room.
+        """
+        layer = recording.layer
+        if layer not in self._again:
+            return recording
+        if layer not in self._kept:
+            remove_activations(self.out)
+            group = self._again[layer]
+            title = f"probing the network again for {', '.join(group)}"
+            self._kept = dict(self._record(title, group, group))
+        return replace(recording, activations=self._kept[layer].activations)
+
+    def _record(
+        self, title: str, layers: Sequence[str], keep: Sequence[str]
+    ) -> Mapping[str, LayerRecording]:
+        settings, inputs = self.settings, self.inputs
+        name = recording_digest(settings, replace(inputs, layers=tuple(layers)))
+        advance = self.progress.stage(title, len(inputs.dataset.images))
+        with self.ledger.stage("recording"):
+            return record(
+                inputs.network,
+                inputs.dataset,
+                layers,
+                quantile=settings.quantile,
+                batch=probe_batch(settings, inputs.device),
+                device=inputs.device,
+                mixed_precision=settings.mixed_precision,
+                workers=self.workers,
+                folder=self.out / CACHE / "recording" / name,
+                progress=advance,
+                waiting=lambda share: self.progress.say(
+                    f"the network waited for images {share:.0%} of the time"
+                ),
+                say=self.progress.say,
+                executor=self.executor,
+                keep_activations=keep,
+            )
+
+
+def remove_activations(out: Path) -> None:
+    """Remove the activations that are kept in a run's folder."""
+    for pattern in ("*/*.activations", "*/*.part"):
+        for kept in (out / CACHE / "recording").glob(pattern):
+            remove(kept)

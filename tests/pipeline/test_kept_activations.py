@@ -1,0 +1,83 @@
+"""Activations that fits read: as many layers at a time as fit the disk space allowed."""
+
+from __future__ import annotations
+
+import pytest
+
+from net2vec.errors import ConfigError
+from net2vec.pipeline.stages import probing
+
+from builders_runs import small_dataset
+from builders_whole import Interrupting, make
+
+pytestmark = pytest.mark.usefixtures("unreported")
+
+SETTINGS = {"fit": "paper,lda", "segment": {"epochs": 1, "subsets": (2,)}, "tasks": "segment"}
+
+
+class Listening(Interrupting):
+    """Notes the stages and what is said."""
+
+    def __init__(self, stage: str = "nothing") -> None:
+        super().__init__(stage)
+        self.told: list[str] = []
+
+    def stage(self, name, total):
+        self.told.append(name)
+        return super().stage(name, total)
+
+    def say(self, text):
+        self.told.append(text)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, without_paint):
+    with without_paint():
+        return make(tmp_path_factory.mktemp("run") / "run", **SETTINGS)
+
+
+def sizes(run) -> list[float]:
+    """Gigabytes of the activations of every layer."""
+    images = len(small_dataset().images)
+    trees = (run.layer(name) for name in ("1", "3"))
+    return [2e-9 * images * tree.sizes["filter"] * tree.attrs["grid"][0] ** 2 for tree in trees]
+
+
+def same(one, other) -> bool:
+    return (one.path / "scores.csv").read_bytes() == (other.path / "scores.csv").read_bytes()
+
+
+def kept(folder) -> list[str]:
+    return [path.name for path in folder.rglob("*.activations")]
+
+
+def test_the_network_runs_again_where_they_do_not_fit(run, tmp_path, monkeypatch):
+    most: list[int] = []
+    record = probing.record
+
+    def watched(*args, **options):
+        found = record(*args, **options)
+        most.append(len(kept(tmp_path)))
+        return found
+
+    monkeypatch.setattr(probing, "record", watched)
+    progress = Listening()
+    limit = max(sizes(run))
+    again = make(tmp_path / "run", keep_activations=limit, progress=progress, **SETTINGS)
+    assert same(again, run)
+    assert most == [1, 1]
+    assert any("the network runs 2 times" in line for line in progress.told)
+    assert "probing the network again for 3" in progress.told
+    assert kept(tmp_path) == []
+
+
+def test_an_interrupted_second_pass_goes_on(run, tmp_path):
+    options = {"keep_activations": max(sizes(run)), **SETTINGS}
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "run", progress=Interrupting("again for 3"), **options)
+    assert same(make(tmp_path / "run", **options), run)
+
+
+def test_a_layer_that_does_not_fit_alone_is_refused(run, tmp_path):
+    with pytest.raises(ConfigError, match=r"more with --keep-activations.*--fit paper"):
+        make(tmp_path / "run", keep_activations=min(sizes(run)) / 2, **SETTINGS)
