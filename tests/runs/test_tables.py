@@ -29,8 +29,8 @@ COLUMNS = {
     "arithmetic": "layer task expression rank concept cosine",
     "clusters": "layer task concept cluster x y",
 }
-# Of null scores and of several seeds; see test_chance_tables.py.
-ON_REQUEST = {"evidence", "evidence_summary", "steadiness"}
+# Of null scores and of several seeds, see test_chance_tables.py; of images with masks by people.
+ON_REQUEST = {"evidence", "evidence_summary", "steadiness", "corrected"}
 WORDS = dict.fromkeys(["grass", "tree", "wood", "dog", "person"], "object") | {
     "green-c": "color",
     "blue-c": "color",
