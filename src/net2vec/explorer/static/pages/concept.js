@@ -124,5 +124,5 @@ function reasons(view, pair, name, other, space) {
     h("p", { class: "muted" }, `Each filter’s part of the cosine on ${space.layer}, ${fitTitle(view.run, space.fit)}; all parts add up to it. The five largest give ${cosine(shared)}.`),
     h("div", { class: "columns" },
       h("div", null, h("h4", null, "Filters that both use alike"), bars(alike, { largest })),
-      h("div", null, h("h4", null, "Filters that tell them apart"), apart.length ? bars(apart, { largest }) : h("p", { class: "muted" }, "None."))));
+      h("div", null, h("h4", null, "Filters that tell them apart"), apart.length ? bars(apart, { largest }) : h("p", { class: "muted" }, `None of the ${rows.length} largest parts is negative.`))));
 }
