@@ -6,6 +6,7 @@ import pytest
 
 from net2vec.errors import ConfigError
 from net2vec.pipeline.stages import probing
+from net2vec.tasks.fits.lda import LdaFit
 
 from builders_runs import small_dataset
 from builders_whole import Interrupting, make
@@ -81,3 +82,11 @@ def test_an_interrupted_second_pass_goes_on(run, tmp_path):
 def test_a_layer_that_does_not_fit_alone_is_refused(run, tmp_path):
     with pytest.raises(ConfigError, match=r"more with --keep-activations.*--fit paper"):
         make(tmp_path / "run", keep_activations=min(sizes(run)) / 2, **SETTINGS)
+
+
+def test_a_layer_that_is_too_wide_is_refused_before_the_network_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(LdaFit, "max_filters", 3)
+    progress = Listening()
+    with pytest.raises(ConfigError, match=r"filters, and fit lda takes at most 3.*--fit paper"):
+        make(tmp_path / "run", progress=progress, **SETTINGS)
+    assert not any("probing" in stage for stage in progress.told)

@@ -68,6 +68,20 @@ def test_least_squares_of_coded_labels_has_the_same_direction():
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
+def test_an_invertible_map_of_activations_leaves_z_unchanged_without_shrinkage():
+    x = correlated(8, 300, 5)
+    t = np.arange(300) % 3 == 0
+    x[t] += np.array([1.0, -1, 0, 0.5, 2])
+    mapped = x @ np.random.default_rng(9).normal(size=(5, 5)) - 2
+    values = []
+    for some in (x, mapped):
+        some = some - some.mean(0)
+        difference = torch.from_numpy(some[t].mean(0) - some[~t].mean(0))
+        moments = torch.from_numpy(np.cov(some.T, bias=True))
+        values.append(some @ RidgeFactor(moments, 0.0).solve_exactly(difference).numpy())
+    np.testing.assert_allclose(values[1], values[0], rtol=1e-6, atol=1e-8)
+
+
 @given(seed=st.integers(0, 100), filters=st.integers(1, 6), strength=st.sampled_from([0.01, 1.0]))
 @settings(deadline=None, max_examples=30)
 def test_forward_selection_takes_the_filter_that_helps_most(seed, filters, strength):

@@ -21,11 +21,11 @@ IMAGES, FILTERS, GRID, SIZE = 30, 6, (5, 4), (17, 12)
 IS_TRAIN = np.arange(IMAGES) % 4 != 1
 
 
-def keep(folder, A, B=None):
-    """A recording of activations [N, K, h, w] that were kept."""
+def keep(folder, A, shards=((5, IMAGES), (0, 5))):
+    """A recording of activations [N, K, h, w] that were kept, in shards."""
     writer = ActivationWriter(folder / "kept", "token", "layer")
-    writer.write(torch.from_numpy(A[5:]), 5)
-    writer.write(torch.from_numpy(A[:5]), 0)
+    for first, last in shards:
+        writer.write(torch.from_numpy(A[first:last]), first)
     recording = recording_of(A > 1.5, means=A.mean((2, 3)))
     return dataclasses.replace(recording, activations=writer.finish(recording.shape))
 
@@ -159,6 +159,27 @@ def test_results_are_the_same_alone_and_in_another_process(case):
         other = learn(sent, label, (2,))
         for name, value in vars(one).items():
             np.testing.assert_array_equal(getattr(other, name), value, err_msg=name)
+
+
+def test_shards_change_no_bit(case, tmp_path):
+    A, _, data = case
+    shards = [(first, first + 3) for first in range(0, IMAGES, 3)]
+    other = dataclasses.replace(data, recording=keep(tmp_path, A, shards[::-1]))
+    found = learn(other, 1, (2,))
+    for name, value in vars(learn(data, 1, (2,))).items():
+        np.testing.assert_array_equal(getattr(found, name), value, err_msg=name)
+
+
+def test_noise_passes_no_more_often_than_chance(tmp_path):
+    """Of four concepts of noise, how many beat all of 19 shuffles: a fifth of one is expected."""
+    A, _ = planted(1)
+    draws = np.random.default_rng(2).random((4, 20, IMAGES, *SIZE)) < 0.3
+    masks = {f"draw {i}": mask for i, mask in enumerate(draws.reshape(-1, IMAGES, *SIZE))}
+    annotations = annotate(tmp_path, masks, list(IS_TRAIN))
+    data = FitData(keep(tmp_path, A), annotations, "dataset", torch.device("cpu"))
+    tasks = [ConceptTask(annotations, 1 + i) for i in range(len(masks))]
+    scores = LdaFit().segmentation_scores(data, tasks).reshape(4, 20)
+    assert (scores[:, 0] > scores[:, 1:].max(1)).sum() <= 1  # more in 1 of 70 such worlds
 
 
 def test_many_images_are_read_in_blocks(case, monkeypatch):

@@ -76,6 +76,7 @@ class Fit(ABC):
         has_start: whether learning starts from a random vector, so that seeds make a difference.
         reads_activations: whether a segmenting vector weighs activations as they are, interpolated
             between the centres of cells, in place of thresholded maps with corners aligned.
+        max_filters: the widest layer that it segments with; None for any.
         version: to be raised whenever the code changes the fit's results, so that those that are
             cached by an earlier version are not used.
     """
@@ -84,6 +85,7 @@ class Fit(ABC):
     title: ClassVar[str]
     has_start: ClassVar[bool] = False
     reads_activations: ClassVar[bool] = False
+    max_filters: ClassVar[int | None] = None
     version: ClassVar[int] = 1
 
     @classmethod

@@ -28,6 +28,7 @@ class LdaFit(Fit):
     name: ClassVar[str] = "lda"
     title: ClassVar[str] = "linear discriminant"
     reads_activations: ClassVar[bool] = True
+    max_filters: ClassVar[int | None] = 1 << 13  # a covariance of 0.5 GiB, several at a time
     version: ClassVar[int] = 2
 
     def cache_key(self, task: str) -> dict[str, object]:
