@@ -160,6 +160,29 @@ def set_iou(intersections: NDArray, unions: NDArray) -> Floats:
     )
 
 
+def candidate_thresholds(A: NDArray, shares: Floats, own: float) -> Floats:
+    """Thresholds from which one is chosen for a filter with activations A in all training images.
+
+    For every share the value that floor(share n) + 1 of the n activations reach (the last one at
+    most), and the filter's threshold in the paper; the whole image.
+    """
+    ordered = sorted(A.ravel(), reverse=True)
+    at = [min(int(share * len(ordered)), len(ordered) - 1) for share in shares]
+    return np.array([-np.inf, own, *(ordered[i] for i in at)])
+
+
+def tuned_filter(A: NDArray, L: Bools, candidates: Floats) -> tuple[float, tuple[int, int]]:
+    """The candidate of the highest set IoU, the highest on a tie, with intersection and union.
+
+    A [n, h, w] are the activations of a filter and L [n, H, W] the masks of the training images.
+    """
+    best: tuple[float, float, tuple[int, int]] = (-1.0, 0.0, (0, 0))
+    for t in candidates:
+        shared, either = mask_counts(upsampled_is_on(t < A, *L.shape[1:]), L)
+        best = max(best, (shared / either, float(t), (shared, either)))
+    return best[1], best[2]
+
+
 def individual_iou(M: Bools, L: Bools) -> Floats:
     """IoU of each image [n] (equation 3) of masks [n, H, W]; 0 where the union is empty."""
     return set_iou((M & L).sum(axis=(1, 2)), (M | L).sum(axis=(1, 2)))

@@ -100,6 +100,7 @@ def test_a_score_that_is_missing_is_as_good_as_none():
     pairs = pair_fits(SCORES, *FITS).assign(combined_paper=np.nan)
     (found,) = compare_fits(pairs, *FITS).to_dict("records")
     alone = pairs.rename(columns={"combined_paper": "combined", "single_paper": "single"})
+    alone["tuned"] = np.nan
     assert combined_vs_single(alone)["percent"].tolist() == [found["percent_paper"]] == [0]
 
 

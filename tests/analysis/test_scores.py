@@ -13,8 +13,10 @@ from net2vec.analysis import (
     failures,
     filter_sharing,
     filters_needed,
+    gain_by_category,
     improvement,
     paired_difference,
+    precision_recall,
     subset_curve,
 )
 from net2vec.analysis.statistics import bootstrap_mean, share_interval, shares_differ
@@ -122,9 +124,68 @@ def test_failures_begin_with_the_greatest_loss_of_each_fit():
     assert segment["concept"].tolist() == ["cat", "dog", "red-c", "cow"]
     np.testing.assert_allclose(segment["difference"], [-0.1, 0.0, 0.2, 0.4])
     assert list(table.columns) == [
-        "network", "layer", "task", "concept", "category", "single", "combined", "difference",
-        "n_train", "concept_size", "n_balanced",
+        "network", "layer", "task", "concept", "category", "single", "tuned", "combined",
+        "difference", "difference_tuned", "n_train", "concept_size", "n_balanced",
     ]  # fmt: skip
+
+
+# The thresholds of single filters are tuned: dog .2, cat .2, cow .4 and red-c .5.
+TUNED = pd.concat(
+    [
+        SCORES,
+        pd.DataFrame(
+            [
+                row("dog", "object", "tuned", 1, 0.20),
+                row("cat", "object", "tuned", 1, 0.20),
+                row("cow", "object", "tuned", 1, 0.40),
+                row("red-c", "color", "tuned", 1, 0.50),
+            ]
+        ),
+    ],
+    ignore_index=True,
+)
+
+
+def test_all_filters_against_tuned_single_filters():
+    concepts = by_concept(TUNED)
+    segment = concepts[concepts["task"] == "segment"]
+    assert segment["tuned"].tolist() == [0.2, 0.2, 0.4, 0.5]
+    assert concepts.loc[concepts["task"] == "classify", "tuned"].isna().all()
+    # As good for cat, which ties, and cow.
+    table = combined_vs_single(concepts).set_index(["layer", "task"])
+    assert table.loc[("a", "segment"), "percent_tuned"] == 50
+    assert np.isnan(table.loc[("a", "classify"), "percent_tuned"])
+    lines = by_category(TUNED).set_index(["task", "method", "category"])["mean"]
+    assert lines["segment", "tuned", "object"] == pytest.approx(0.8 / 3)
+    compared = compare_methods(concepts).query("task == 'segment'").set_index("statistic")["value"]
+    assert compared["difference_tuned"] == pytest.approx((-0.1 + 0 + 0.5 - 0.1) / 4)
+    assert compared["ratio_tuned"] == pytest.approx((0.5 + 1 + 2.25 + 0.8) / 4)
+    lost = failures(concepts).query("task == 'segment'")
+    np.testing.assert_allclose(lost["difference_tuned"], [0.0, -0.1, -0.1, 0.5], atol=1e-12)
+
+
+def test_gains_by_category_begin_with_all_concepts():
+    table = gain_by_category(by_concept(TUNED)).query("task == 'segment'")
+    assert table["category"].tolist() == ["all concepts", "object", "color"]
+    assert table["n"].tolist() == [4, 3, 1]
+    np.testing.assert_allclose(table["difference_tuned"], [0.3 / 4, 0.4 / 3, -0.1])
+    np.testing.assert_allclose(table["percent_tuned"], [50, 200 / 3, 0])
+    assert (table["low_tuned"] <= table["difference_tuned"])[table["n"] > 1].all()
+    without = gain_by_category(by_concept(SCORES))
+    assert without["percent_tuned"].isna().all()
+    assert "difference_tuned" not in set(compare_methods(by_concept(SCORES))["statistic"])
+
+
+def test_mean_precision_and_recall():
+    rows = TUNED.assign(precision=0.5, recall=0.25, average_precision=np.nan)
+    rows.loc[rows["concept"] == "cow", "precision"] = 0.8
+    rows.loc[rows["concept"] == "dog", "precision"] = np.nan  # no pixel is predicted
+    table = precision_recall(rows).set_index("method")
+    assert table.index.tolist() == ["single", "combined", "tuned"]
+    assert table["precision"].tolist() == pytest.approx([0.6] * 3)
+    assert table["n"].tolist() == [4] * 3
+    assert table["average_precision"].isna().all()
+    assert len(precision_recall(SCORES)) == 0  # of an earlier version
 
 
 def test_improvement_leaves_out_what_the_single_filter_misses():

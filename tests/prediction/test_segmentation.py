@@ -8,7 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from sklearn.metrics import average_precision_score
 
+from net2vec.data.annotations import compile_annotations
 from net2vec.errors import Net2VecError
 from net2vec.networks import network_from_module, run_layers
 from net2vec.prediction import Encoding, ForwardPass, gather_images, segment_full_size
@@ -23,7 +25,7 @@ from builders_apply import (
     squash,
     told_ious,
 )
-from builders_runs import SIDE, small_network
+from builders_runs import SIDE, small_dataset, small_network
 
 GIVEN = {"network": small_network(), "transform": squash}
 
@@ -76,6 +78,18 @@ def test_another_fit_is_found_again_with_its_cuts(both, paths, fit, layer, tmp_p
         first = both.segment(paths, concept, layer=layer, fit="paper", **GIVEN)
         assert first.attrs["fit"] == "paper"
         assert (first["mask"].values != found["mask"].values).any()
+
+
+@pytest.mark.parametrize("fit", ["paper", "converged", "lda"])
+def test_average_precision_is_that_of_the_pixels_found(both, paths, fit, tmp_path):
+    annotations = compile_annotations(small_dataset(), (SIDE // 2, SIDE // 2), tmp_path)
+    told = both.arrays(LAYERS[0], fit=fit)["average_precision"]
+    for concept in ("red-c", "square"):
+        pairs = annotations.pairs(list(annotations.names).index(concept), train=False)
+        found = both.segment(paths, concept, layer=LAYERS[0], fit=fit, **GIVEN)["probability"]
+        ranked = found.values[annotations.image[pairs]]
+        wanted = average_precision_score(annotations.masks_of(pairs).ravel(), ranked.ravel())
+        assert told.sel(concept=concept).item() == pytest.approx(wanted, abs=5e-3)
 
 
 def test_probabilities_and_masks_are_those_of_the_oracle(run, paths):

@@ -186,7 +186,7 @@ def test_accuracies_of_few_images_are_marked_and_counted(run):
     facts = left_out_facts(study, {})
     assert (set(facts.small.frame["concept"]), facts.judged) == (small, 14)
     assert facts.small.frame["n_balanced"].tolist() == [4, 4]
-    scores = sufficiency_facts(study, {}).scores.frame.set_index("task")
+    scores = sufficiency_facts(study, study.tables).scores.frame.set_index("task")
     assert scores["n"].to_dict() == {"segment": 12, "classify": 12}
     best, worst = rank_concepts(study, "classify")
     assert len(best.frame) + len(worst.frame) == 12

@@ -12,17 +12,20 @@ from builders import build_run
 
 COLUMNS = {
     "by_category": "layer task method category mean stderr n",
-    "combined_vs_single": "layer task percent n",
+    "combined_vs_single": "layer task percent percent_tuned n",
+    "gain_by_category": "layer task category difference low high percent difference_tuned "
+    "low_tuned high_tuned percent_tuned n",
+    "precision_recall": "layer method set_iou precision recall average_precision n",
     "subset_curve": "layer task category filters mean stderr n baseline",
-    "failures": "layer task concept category single combined difference n_train concept_size "
-    "n_balanced",
+    "failures": "layer task concept category single tuned combined difference difference_tuned "
+    "n_train concept_size n_balanced",
     "improvement": "layer task mean_ratio n",
     "filters_needed": "layer task concept fraction filters",
     "filter_sharing": "layer task filter concepts",
     "weight_iou_correlation": "layer concept r p",
     "contribution": "layer concept filter weight_share iou_ratio",
     "individual_iou": "layer concept method mean sd n n_zero",
-    "by_concept": "layer task concept category single combined baseline n_train concept_size "
+    "by_concept": "layer task concept category single tuned combined baseline n_train concept_size "
     "n_balanced",
     "negative_subsets": "layer concept rule filter weight score baseline",
     "nearest": "layer task concept rank neighbour cosine",

@@ -10,7 +10,7 @@ from net2vec.analysis.controls import paired_difference
 from net2vec.analysis.evidence import LEAST_NULLS, evidence_summary, weigh_evidence
 from net2vec.analysis.filters import FILTER_COLUMNS, concepts_of_filter
 from net2vec.analysis.fit_pair import FitPair
-from net2vec.analysis.fit_subsets import ALL, compare_rules, drops, fit_curves
+from net2vec.analysis.fit_subsets import compare_rules, drops, fit_curves
 from net2vec.analysis.fits import compare_fits, pair_fits, pair_vectors, sharing_of_fits
 from net2vec.analysis.individual import (
     DECILES,
@@ -25,12 +25,15 @@ from net2vec.analysis.statistics import share_interval, shares_differ
 from net2vec.analysis.steadiness import mean_steadiness, seed_steadiness
 from net2vec.analysis.subsets import filters_needed, negative_subsets, subset_curve
 from net2vec.analysis.sufficiency import (
+    ALL,
     by_category,
     by_concept,
     combined_vs_single,
     compare_methods,
     failures,
+    gain_by_category,
     improvement,
+    precision_recall,
 )
 from net2vec.analysis.weights import (
     contribution,
@@ -64,6 +67,7 @@ __all__ = [
     "filter_sharing",
     "filters_needed",
     "fit_curves",
+    "gain_by_category",
     "improvement",
     "individual_iou",
     "individual_ious",
@@ -73,6 +77,7 @@ __all__ = [
     "pair_fits",
     "pair_vectors",
     "paired_difference",
+    "precision_recall",
     "score_intervals",
     "seed_steadiness",
     "share_interval",

@@ -8,9 +8,9 @@ from operator import attrgetter
 
 import pandas as pd
 
-from net2vec.analysis.fit_subsets import ALL, BY_WEIGHT, compare_rules, drops, fit_curves
+from net2vec.analysis.fit_subsets import BY_WEIGHT, compare_rules, drops, fit_curves
 from net2vec.analysis.fits import compare_fits, pair_fits, sharing_of_fits
-from net2vec.analysis.sufficiency import PATH
+from net2vec.analysis.sufficiency import ALL, PATH
 from net2vec.results import LAYER_TASK, SCORE_GROUP, RunTable
 
 

@@ -8,11 +8,9 @@ import pandas as pd
 
 from net2vec.analysis.balance import entering
 from net2vec.analysis.subsets import fitted_points, with_baseline
-from net2vec.analysis.sufficiency import COMBINED, PATH, SUBSET
+from net2vec.analysis.sufficiency import ALL, COMBINED, PATH, SUBSET
 from net2vec.results import SCORE_GROUP
 
-ALL = "all concepts"
-"""Stands for all categories together."""
 BY_WEIGHT = "weight"
 """A subset of the filters with the largest absolute weights."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -10,7 +12,12 @@ from net2vec.analysis.statistics import bootstrap_mean, share_interval, standard
 from net2vec.results import LAYER_TASK, SCORE_GROUP, RunTable
 
 SINGLE, COMBINED, SUBSET, PATH = "single", "combined", "subset", "path"
+TUNED = "tuned"
+"""The best single filter at the threshold that suits it and the concept, not the paper's."""
+SINGLES = (SINGLE, TUNED)
 _SCALES = ("baseline", "n_train", "concept_size", "n_balanced")
+ALL = "all concepts"
+"""The category of rows that are of all concepts."""
 DIFFERENCE = "difference"
 """The method of the rows that hold combined less single."""
 LEAST_SINGLE = 0.005
@@ -26,8 +33,8 @@ def by_category(scores: pd.DataFrame) -> pd.DataFrame:
     Returns:
         `network, layer, task, method, category, mean, stderr, n`; `n` counts concepts.
     """
-    both = scores[scores["method"].isin([SINGLE, COMBINED])]
-    return summarize(entering(both), [*SCORE_GROUP, "method", "category"], "val")
+    shown = scores[scores["method"].isin([*SINGLES, COMBINED])]
+    return summarize(entering(shown), [*SCORE_GROUP, "method", "category"], "val")
 
 
 def by_concept(scores: pd.DataFrame) -> pd.DataFrame:
@@ -37,15 +44,18 @@ def by_concept(scores: pd.DataFrame) -> pd.DataFrame:
         scores: rows of `scores.csv`, of one run or of several.
 
     Returns:
-        `network, layer, task, concept, category, single, combined, baseline, n_train,
-        concept_size, n_balanced`, one row a fit for which both methods have a score. `baseline` is
-        the score of predicting the whole image; `concept_size` is a share of the image.
+        `network, layer, task, concept, category, single, tuned, combined, baseline, n_train,
+        concept_size, n_balanced`, one row a fit for which both methods have a score. `tuned` is the
+        score of the best single filter at its own threshold, missing where none was chosen;
+        `baseline` that of predicting the whole image; `concept_size` is a share of the image.
     """
     key = [*SCORE_GROUP, "concept"]
     combined = scores[scores["method"] == COMBINED].rename(columns={"val": COMBINED})
     single = scores.loc[scores["method"] == SINGLE, [*key, "val"]].rename(columns={"val": SINGLE})
+    tuned = scores.loc[scores["method"] == TUNED, [*key, "val"]].rename(columns={"val": TUNED})
     paired = combined.merge(single, on=key, validate="one_to_one")
-    columns = [*key, "category", SINGLE, COMBINED, *_SCALES]
+    paired = paired.merge(tuned, on=key, how="left", validate="one_to_one")
+    columns = [*key, "category", SINGLE, TUNED, COMBINED, *_SCALES]
     return paired.reindex(columns=columns).reset_index(drop=True)
 
 
@@ -68,13 +78,24 @@ def combined_vs_single(concepts: pd.DataFrame) -> pd.DataFrame:
         concepts: the table of `by_concept`.
 
     Returns:
-        `network, layer, task, percent, n`; `n` counts concepts.
+        `network, layer, task, percent, percent_tuned, n`; `n` counts concepts. `percent_tuned` is
+        held against the best filter at its own threshold, and missing where there is none.
     """
     concepts = entering(concepts)
-    wins = concepts.assign(percent=100.0 * as_good(concepts[COMBINED], concepts[SINGLE]))
-    return summarize(wins, SCORE_GROUP, "percent").rename(columns={"mean": "percent"})[
-        [*SCORE_GROUP, "percent", "n"]
-    ]
+    single, tuned = (
+        summarize(_wins(concepts, against), SCORE_GROUP, "percent").rename(columns={"mean": name})
+        for against, name in ((SINGLE, "percent"), (TUNED, "percent_tuned"))
+    )
+    both = single[[*SCORE_GROUP, "percent", "n"]].merge(
+        tuned[[*SCORE_GROUP, "percent_tuned"]], on=SCORE_GROUP, how="left"
+    )
+    return both[[*SCORE_GROUP, "percent", "percent_tuned", "n"]]
+
+
+def _wins(concepts: pd.DataFrame, against: str) -> pd.DataFrame:
+    """The concepts with a score of such a single filter, `percent` 100 where all are as good."""
+    known = concepts[concepts[against].notna()]
+    return known.assign(percent=100.0 * as_good(known[COMBINED], known[against]))
 
 
 def compare_methods(concepts: pd.DataFrame) -> pd.DataFrame:
@@ -86,30 +107,68 @@ def compare_methods(concepts: pd.DataFrame) -> pd.DataFrame:
     Returns:
         `network, layer, task, statistic, value, stderr, low, high, n`. The statistics are means
         over `n` concepts: `difference` of the two scores, `percent` of concepts for which all
-        filters are at least as good (Table 1) and `ratio` of the scores as in `improvement`. `low`
-        and `high` bound 95 % of the means of resampled concepts; those of `percent` are Wilson's.
+        filters are at least as good (Table 1) and `ratio` of the scores as in `improvement`;
+        `difference_tuned`, `percent_tuned` and `ratio_tuned` are held against the best filter at
+        its own threshold. `low` and `high` bound 95 % of the means of resampled concepts; those of
+        shares are Wilson's.
+    """
+    return _statistics(concepts, SCORE_GROUP, ("difference", "percent", "ratio"))
+
+
+def gain_by_category(concepts: pd.DataFrame) -> pd.DataFrame:
+    """How much all filters add to the best one of either kind, by category and over all concepts.
+
+    Args:
+        concepts: the table of `by_concept`.
+
+    Returns:
+        `network, layer, task, category, difference, low, high, percent, difference_tuned,
+        low_tuned, high_tuned, percent_tuned, n`; see `compare_methods`. The first rows of a layer
+        are of all concepts.
     """
     concepts = entering(concepts)
-    observed = {
-        "difference": concepts[COMBINED] - concepts[SINGLE],
-        "percent": 100.0 * as_good(concepts[COMBINED], concepts[SINGLE]),
-        "ratio": _ratio(concepts),
-    }
+    both = pd.concat([concepts.assign(category=ALL), concepts], ignore_index=True)
+    key = [*SCORE_GROUP, "category"]
+    found = _statistics(both, key, ("difference", "percent"))
+    table = both[key].drop_duplicates()
+    for suffix in ("", f"_{TUNED}"):
+        bounds = {"value": "difference", "low": "low", "high": "high", "n": "n"}
+        names = {old: new + suffix for old, new in bounds.items()}
+        for statistic, columns in (
+            ("difference", names),
+            ("percent", {"value": "percent" + suffix}),
+        ):
+            rows = found[found["statistic"] == statistic + suffix].rename(columns=columns)
+            table = table.merge(rows[[*key, *columns.values()]], on=key, how="left")
+    return table
+
+
+def _statistics(concepts: pd.DataFrame, key: list[str], wanted: Sequence[str]) -> pd.DataFrame:
+    concepts = entering(concepts)
+    observed: dict[str, pd.Series] = {}
+    for against, suffix in ((SINGLE, ""), (TUNED, "_tuned")):
+        known = _wins(concepts, against)
+        means_of = {
+            "difference": known[COMBINED] - known[against],
+            "percent": known["percent"],
+            "ratio": _ratio(known, against),
+        }
+        observed |= {name + suffix: means_of[name] for name in wanted}
     rows = []
-    for fit, group in concepts.groupby(SCORE_GROUP, sort=False):
+    for group, members in concepts.groupby(key, sort=False):
         for statistic, values in observed.items():
-            here = values[group.index].dropna().to_numpy(dtype=float)
-            if statistic == "percent":
+            here = values.reindex(members.index).dropna().to_numpy(dtype=float)
+            if not len(here) and statistic.endswith(TUNED):
+                continue
+            if statistic.startswith("percent"):
                 wins = int(np.count_nonzero(here))
                 low, high = (100.0 * end for end in share_interval(wins, len(here)))
             else:
                 low, high = bootstrap_mean(here)
             mean = float(here.mean()) if len(here) else float("nan")
             error = standard_error(here)
-            rows.append((*fit, statistic, mean, error, low, high, len(here)))
-    return pd.DataFrame(
-        rows, columns=[*SCORE_GROUP, "statistic", "value", "stderr", "low", "high", "n"]
-    )
+            rows.append((*group, statistic, mean, error, low, high, len(here)))
+    return pd.DataFrame(rows, columns=[*key, "statistic", "value", "stderr", "low", "high", "n"])
 
 
 def improvement(concepts: pd.DataFrame) -> pd.DataFrame:
@@ -123,9 +182,30 @@ def improvement(concepts: pd.DataFrame) -> pd.DataFrame:
         more than 0.005: below it a ratio only shows how bad the single filter is.
     """
     concepts = entering(concepts)
-    ratios = concepts.assign(ratio=_ratio(concepts))
+    ratios = concepts.assign(ratio=_ratio(concepts, SINGLE))
     table = summarize(ratios, SCORE_GROUP, "ratio").rename(columns={"mean": "mean_ratio"})
     return table[[*SCORE_GROUP, "mean_ratio", "n"]]
+
+
+def precision_recall(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean precision and recall of the pixels at the cut, and average precision over all cuts.
+
+    Args:
+        scores: rows of `scores.csv`, of one run or of several.
+
+    Returns:
+        `network, layer, method, set_iou, precision, recall, average_precision, n`, of
+        segmentation with the best single filter, with it at its own threshold and with all
+        filters. Means are over `n` concepts; concepts of which no pixel is predicted have no
+        precision, and at the paper's threshold a single filter has no average precision.
+    """
+    rows = scores[scores["task"].eq("segment") & scores["method"].isin([*SINGLES, COMBINED])]
+    if not {"precision", "recall", "average_precision"} <= set(rows):
+        return pd.DataFrame()  # read from a file of an earlier version
+    keys = ["network", "layer", "method"]
+    groups = rows.rename(columns={"val": "set_iou"}).groupby(keys, sort=False)
+    means = groups[["set_iou", "precision", "recall", "average_precision"]].mean()
+    return means.assign(n=groups.size()).reset_index()
 
 
 def failures(concepts: pd.DataFrame) -> pd.DataFrame:
@@ -135,20 +215,26 @@ def failures(concepts: pd.DataFrame) -> pd.DataFrame:
         concepts: the table of `by_concept`.
 
     Returns:
-        `network, layer, task, concept, category, single, combined, difference, n_train,
-        concept_size, n_balanced`; a negative `difference` is a failure of the combination.
+        `network, layer, task, concept, category, single, tuned, combined, difference,
+        difference_tuned, n_train, concept_size, n_balanced`; a negative `difference` is a failure
+        of the combination, a negative `difference_tuned` one against the best filter at its own
+        threshold.
     """
-    gained = concepts.assign(difference=concepts[COMBINED] - concepts[SINGLE])
-    columns = [*SCORE_GROUP, "concept", "category", SINGLE, COMBINED, "difference"]
+    gained = concepts.assign(
+        difference=concepts[COMBINED] - concepts[SINGLE],
+        difference_tuned=concepts[COMBINED] - concepts[TUNED],
+    )
+    columns = [*SCORE_GROUP, "concept", "category", *SINGLES, COMBINED]
+    columns += ["difference", "difference_tuned"]
     order = gained.groupby(SCORE_GROUP, sort=False).ngroup()
     ranked = gained.assign(order=order).sort_values(["order", "difference"], kind="stable")
     columns += ["n_train", "concept_size", "n_balanced"]
     return ranked.reindex(columns=columns).reset_index(drop=True)
 
 
-def _ratio(concepts: pd.DataFrame) -> pd.Series:
+def _ratio(concepts: pd.DataFrame, against: str) -> pd.Series:
     """Combined over single score, missing where the single filter scores too little."""
-    return concepts[COMBINED] / concepts[SINGLE].where(concepts[SINGLE] > LEAST_SINGLE)
+    return concepts[COMBINED] / concepts[against].where(concepts[against] > LEAST_SINGLE)
 
 
 def score_columns(scores: pd.DataFrame) -> pd.DataFrame:
@@ -183,11 +269,11 @@ COMBINED_VS_SINGLE = RunTable(
     name="combined_vs_single",
     title="Share of concepts that all filters encode at least as well as the best one",
     source="Table 1",
-    columns=(*LAYER_TASK, "percent", "n"),
+    columns=(*LAYER_TASK, "percent", "percent_tuned", "n"),
     keys=LAYER_TASK,
     made_of="by_concept",
     make=combined_vs_single,
-    values=("percent",),
+    values=("percent", "percent_tuned"),
 )
 METHOD_COMPARISON = RunTable(
     name="method_comparison",
@@ -199,18 +285,48 @@ METHOD_COMPARISON = RunTable(
     make=compare_methods,
     values=("value",),
 )
+GAIN_BY_CATEGORY = RunTable(
+    name="gain_by_category",
+    title="What all filters add to the best one in each category, with 95 % intervals",
+    source="sec. 4.1",
+    columns=(
+        *LAYER_TASK,
+        "category",
+        "difference",
+        "low",
+        "high",
+        "percent",
+        "difference_tuned",
+        "low_tuned",
+        "high_tuned",
+        "percent_tuned",
+        "n",
+    ),
+    keys=(*LAYER_TASK, "category"),
+    made_of="by_concept",
+    make=gain_by_category,
+    values=("difference", "percent", "difference_tuned", "percent_tuned"),
+)
+PRECISION_RECALL = RunTable(
+    name="precision_recall",
+    title="Mean precision, recall and average precision of pixels",
+    columns=("layer", "method", "set_iou", "precision", "recall", "average_precision", "n"),
+    keys=("layer", "method"),
+    made_of="scores",
+    make=precision_recall,
+)
 FAILURES = RunTable(
     name="failures",
     title="What every concept gains or loses by all filters",
     source="sec. 4.1",
     columns=(
-        *LAYER_TASK, "concept", "category", "single", "combined", "difference", "n_train",
-        "concept_size", "n_balanced",
+        *LAYER_TASK, "concept", "category", "single", "tuned", "combined", "difference",
+        "difference_tuned", "n_train", "concept_size", "n_balanced",
     ),
     keys=(*LAYER_TASK, "concept"),
     made_of="by_concept",
     make=failures,
-    values=("single", "combined", "difference"),
+    values=("single", "tuned", "combined", "difference", "difference_tuned"),
 )  # fmt: skip
 IMPROVEMENT = RunTable(
     name="improvement",
@@ -227,10 +343,10 @@ BY_CONCEPT = RunTable(
     title="Score of every concept with a single filter and with all",
     source="supplement",
     columns=(
-        *LAYER_TASK, "concept", "category", "single", "combined", *_SCALES,
+        *LAYER_TASK, "concept", "category", "single", "tuned", "combined", *_SCALES,
     ),
     keys=(*LAYER_TASK, "concept"),
     made_of="scores",
     make=by_concept,
-    values=("single", "combined"),
+    values=("single", "tuned", "combined"),
 )  # fmt: skip

@@ -156,6 +156,9 @@ def _image_coordinates(
         "image": np.array(dataset.images, dtype=object)[images],
         "split": np.where(annotations.is_train[images], *results.SPLITS),
     }
+    if dimension == "pair":
+        areas = [annotations.area[each.pairs] for each in learned.values()]
+        found["area"] = np.concatenate(areas or [np.zeros(0, dtype=np.int32)])
     if dimension == "trial":
         del found["split"]  # all are validation images
         positive = [each.trial_positive for each in learned.values()]

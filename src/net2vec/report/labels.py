@@ -23,6 +23,8 @@ def plain_name(marked: str) -> str:
 TASK_TITLE = {"segment": "segmentation", "classify": "classification"}
 SCORE_TITLE = {"segment": "set IoU", "classify": "accuracy"}
 METHOD_TITLE = {"combined": "all filters", "single": "best single filter"}
+SCORED_TITLE = {**METHOD_TITLE, "tuned": "single filter, own threshold"}
+"""Methods that have a score of their own, but no pictures, null scores or seeds."""
 RULE_TITLE = {"weight": "largest weights", "path": "order of entry"}
 
 
@@ -65,6 +67,7 @@ COLUMN_TITLE = {
     "above": "interval above 0",
     "annotator_iou": "annotator's IoU",
     "as_good": "all filters at least as good",
+    "average_precision": "average precision",
     "baseline": "whole image",
     "below": "interval below 0",
     "best": "best layer",
@@ -87,6 +90,7 @@ COLUMN_TITLE = {
     "lost": "all filters score",
     "low": "95 % from",
     "mean_ratio": "all filters / single",
+    "method": "predicted by",
     "missed": "concept missed entirely",
     "most": "most concepts of one filter",
     "moved": "hardly moved",
@@ -117,12 +121,14 @@ COLUMN_TITLE = {
     "self_cosine": "cosine with itself",
     "series": "run",
     "shared_by_chance": "by chance",
+    "set_iou": "set IoU",
     "sharing": "concepts that share their filter",
     "single": "best single",
     "size_group": "size in the image",
     "stderr": "± standard error",
     "ten": "ten largest weights",
     "tiny": "below 1 % of the image",
+    "tuned": "single, own threshold",
     "uncorrected": "on made masks",
     "used": "filters best for a concept",
     "value": "score",
@@ -134,7 +140,7 @@ COLUMN_TITLE = {
 
 VALUE_TITLE: Mapping[str, Mapping[Any, str]] = {
     "task": TASK_TITLE,
-    "method": METHOD_TITLE,
+    "method": SCORED_TITLE,
     "rule": RULE_TITLE,
     "values": {True: "after an activation", False: "raw"},
     "passes": {True: "yes", False: "no"},

@@ -16,7 +16,7 @@ _WEIGHED = 4
 """Concepts whose weights are shown filter by filter."""
 _EVERY_FIT = (
     *("intervals", "corrected", "evidence", "evidence_summary", "steadiness"),
-    "negative_subsets",
+    *("negative_subsets", "gain_by_category", "precision_recall"),
 )
 """Tables that hold all fits of all runs; other tables of runs hold the fit that is shown."""
 

@@ -173,6 +173,10 @@ SCHEMA: tuple[StoredArray, ...] = (
     _coordinate("truth_concept", "the concept", dim="truth", tasks=_S, optional=True),
     _coordinate("truth_image", "the image", dim="truth", tasks=_S, optional=True),
     _coordinate("truth_split", "the split of the image", dim="truth", tasks=_S, optional=True),
+    _coordinate(
+        "pair_area", "pixels of the true mask", "int32", dim="pair", units="pixel", tasks=_S,
+        optional=True,
+    ),
     _coordinate("trial_concept", "the concept", dim="trial", tasks=_C, optional=True),
     _coordinate("trial_image", "the image", dim="trial", tasks=_C, optional=True),
     _coordinate(
@@ -214,6 +218,26 @@ SCHEMA: tuple[StoredArray, ...] = (
         required=TASKS, dtype="int64", per_seed=_C, seed_free=_S,
     ),
     StoredArray(
+        "tuned_threshold", ("concept", "filter"),
+        "activation above which a filter segments the concept best on the training images; minus "
+        "infinity where that is the whole image",
+        tasks=_S, seed_free=_S,
+    ),
+    StoredArray(
+        "tuned_iou", ("split", "concept", "filter"),
+        "set IoU of every filter at its own threshold", "1", _S, seed_free=_S,
+    ),
+    StoredArray(
+        "tuned_filter", ("concept",),
+        "filter of the highest set IoU on the training images at its own threshold",
+        tasks=_S, dtype="int64", seed_free=_S,
+    ),
+    StoredArray(
+        "tuned_average_precision", ("concept",),
+        "average precision of the tuned filter’s activation over the pixels of validation images",
+        "1", _S, seed_free=_S,
+    ),
+    StoredArray(
         "weight", ("concept", "filter"), "learned weights: the concept's vector",
         required=TASKS, per_seed=TASKS,
     ),
@@ -248,6 +272,11 @@ SCHEMA: tuple[StoredArray, ...] = (
     ),
     StoredArray(
         "score", ("split", "concept"), _SCORE, "1", required=TASKS, per_seed=TASKS
+    ),
+    StoredArray(
+        "average_precision", ("concept",),
+        "average precision of z over the pixels of validation images that contain the concept",
+        "1", _S,
     ),
     StoredArray(
         "subset_weight", (*_SUBSET, "filter"),
@@ -291,6 +320,14 @@ SCHEMA: tuple[StoredArray, ...] = (
     StoredArray(
         "annotator_union", ("truth",), "pixels in either of the mask by people and the made one",
         "pixel", _S, dtype="int32",
+    ),
+    StoredArray(
+        "tuned_pair_intersection", ("pair",), f"{_INTERSECTION}, by the tuned filter", "pixel", _S,
+        dtype="int32", seed_free=_S,
+    ),
+    StoredArray(
+        "tuned_pair_union", ("pair",), f"{_UNION}, by the tuned filter", "pixel", _S,
+        dtype="int32", seed_free=_S,
     ),
     *_by_rule("trial_correct", "trial", _RIGHT, None, CLASSIFY, "bool"),
     StoredArray("null_score", ("null", "method", "concept"), _NULL_SCORE, "1"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,15 @@ import xarray as xr
 
 from net2vec.errors import ResultsError
 from net2vec.results.arrays import check_dataset, other_version
+from net2vec.results.detection import DetectedPixels
 from net2vec.results.schema import LAYER, SEGMENT, TASKS
 from net2vec.results.seeds import at_seed, without_unused
 from net2vec.vocabulary import FITS
 
 SCORE_COLUMNS = (
     "network", "layer", "task", "concept", "category", "method", "filters", "best_filter",
-    "train", "val", "n_train", "n_val", "concept_size", "n_balanced", "baseline", "fit",
+    "train", "val", "n_train", "n_val", "concept_size", "n_balanced", "baseline", "precision",
+    "recall", "average_precision", "fit",
 )  # fmt: skip
 SKIPPED_COLUMNS = ("network", "layer", "task", "concept", "filters", "reason")
 
@@ -194,38 +197,78 @@ def scores_table(
 
 
 def _score_rows(results: xr.Dataset, layer: str, task: str) -> Iterator[pd.DataFrame]:
-    size = results.sizes["filter"]
     best = results["best_filter"].to_numpy()
-    if task == SEGMENT:
-        single = results["single_iou"].to_numpy()[:, np.arange(len(best)), best]
-    else:
-        single = results["single_score"].to_numpy()
-    blocks = [("single", 1, single), ("combined", size, results["score"].to_numpy())]
-    subset = results["subset_score"].to_numpy()
+    count = results.sizes["concept"]
     balanced, baseline = _scales(results, task)
-    for position, filters in enumerate(results["subset_size"].to_numpy()):
-        blocks.append(("subset", int(filters), subset[:, position]))
-        if "path_score" in results:
-            blocks.append(("path", int(filters), results["path_score"].to_numpy()[:, position]))
-    for method, filters, score in blocks:
+    detected = DetectedPixels(results) if task == SEGMENT else None
+    none = np.full(count, np.nan)
+    for scored in _scored(results, task):
+        precision, recall = none, none
+        if detected is not None and scored.counts is not None:
+            precision, recall = detected.precision_and_recall(*scored.counts)
         yield pd.DataFrame(
             {
                 "layer": layer,
                 "task": task,
                 "concept": results["concept"].to_numpy().astype(object),
                 "category": results["category"].to_numpy().astype(object),
-                "method": method,
-                "filters": filters,
-                "best_filter": best,
-                "train": score[0],
-                "val": score[1],
+                "method": scored.method,
+                "filters": scored.filters,
+                "best_filter": best if scored.best_filter is None else scored.best_filter,
+                "train": scored.score[0],
+                "val": scored.score[1],
                 "n_train": results["n_train"].to_numpy(),
                 "n_val": results["n_val"].to_numpy(),
                 "concept_size": results["concept_size"].to_numpy(),
                 "n_balanced": balanced,
                 "baseline": baseline,
+                "precision": precision,
+                "recall": recall,
+                "average_precision": none if scored.ranking is None else scored.ranking,
             }
         )
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """A method with its number of filters, scores and, in segmentation, counts by image."""
+
+    method: str
+    filters: int
+    score: np.ndarray
+    counts: tuple[np.ndarray, np.ndarray] | None = None
+    ranking: np.ndarray | None = None
+    best_filter: np.ndarray | None = None
+
+
+def _scored(results: xr.Dataset, task: str) -> Iterator[_Scored]:
+    def arrays(*names: str) -> Iterator[np.ndarray | None]:
+        return (results[name].to_numpy() if name in results else None for name in names)
+
+    def counts(prefix: str, place: int | None = None) -> tuple[np.ndarray, np.ndarray] | None:
+        intersection, union = arrays(f"{prefix}pair_intersection", f"{prefix}pair_union")
+        if intersection is None or union is None:
+            return None
+        return (intersection, union) if place is None else (intersection[place], union[place])
+
+    best, size = results["best_filter"].to_numpy(), results.sizes["filter"]
+    if task == SEGMENT:
+        single = results["single_iou"].to_numpy()[:, np.arange(len(best)), best]
+    else:
+        single = results["single_score"].to_numpy()
+    yield _Scored("single", 1, single, counts("", 0))
+    tuned, iou, ranking, all_ranking = arrays(
+        "tuned_filter", "tuned_iou", "tuned_average_precision", "average_precision"
+    )
+    if tuned is not None and iou is not None:
+        score = iou[:, np.arange(len(tuned)), tuned]
+        yield _Scored("tuned", 1, score, counts("tuned_"), ranking, tuned)
+    yield _Scored("combined", size, results["score"].to_numpy(), counts("", 1), all_ranking)
+    subset, path = arrays("subset_score", "path_score")
+    for place, filters in enumerate(results["subset_size"].to_numpy()):
+        for method, scores in (("subset", subset), ("path", path)):
+            if scores is not None:
+                yield _Scored(method, int(filters), scores[:, place], counts(f"{method}_", place))
 
 
 def _scales(results: xr.Dataset, task: str) -> tuple[pd.arrays.IntegerArray, np.ndarray]:

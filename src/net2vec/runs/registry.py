@@ -26,6 +26,8 @@ TABLES: Mapping[str, RunTable] = {
         sufficiency.BY_CATEGORY,
         sufficiency.COMBINED_VS_SINGLE,
         sufficiency.METHOD_COMPARISON,
+        sufficiency.GAIN_BY_CATEGORY,
+        sufficiency.PRECISION_RECALL,
         subsets.SUBSET_CURVE,
         subsets.FILTERS_NEEDED,
         subsets.NEGATIVE_SUBSETS,

@@ -12,14 +12,13 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from net2vec.core.devices import policy_of
 from net2vec.core.executors import AnyExecutor, map_items
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.backends.base import BYTE
-from net2vec.kernels.geometry.maps import SparseMaps
 from net2vec.kernels.overlap import Squares, iou, overlaps, pixels_on, touch
 from net2vec.recording import LayerRecording
 from net2vec.tasks.concept import ConceptTask, Counts, by_annotations, grid_of, masks_on
@@ -177,8 +176,8 @@ def single_counts(
             for first in range(0, max(len(joined), 1), together)
         ]
         parts = [
-            _count_best(
-                maps.slice_images(*part).alone(torch.from_numpy(best[slice(*part)])),
+            count_maps(
+                maps.slice_images(*part).alone(torch.from_numpy(best[slice(*part)])).dense()[:, 0],
                 annotations,
                 joined[slice(*part)],
             )
@@ -191,13 +190,19 @@ def single_counts(
     return found
 
 
-def _count_best(
-    maps: SparseMaps, annotations: Annotations, pairs: Int[np.ndarray, "pair"]
+def count_maps(
+    active: Bool[Tensor, "pair y x"], annotations: Annotations, pairs: Int[np.ndarray, "pair"]
 ) -> Counts:
-    """Of the maps of one filter an image."""
-    device = maps.cell.device
-    squares = Squares.of(maps.grid, annotations.size, device)
-    image, pixel = pixels_on(maps.dense()[:, 0], squares)
+    """Pixels of a thresholded map and of a mask, pair by pair.
+
+    Args:
+        active: the thresholded map of a filter in the image of each pair.
+        annotations: the masks.
+        pairs: images and the concepts in them.
+    """
+    device = active.device
+    squares = Squares.of((active.shape[1], active.shape[2]), annotations.size, device)
+    image, pixel = pixels_on(active, squares)
     # Few pixels are on: their bits are looked up where masks are kept.
     packed = torch.from_numpy(annotations.packed_of(pairs)).to(device)
     byte = packed.flatten()[image * packed.shape[1] + pixel // BYTE]

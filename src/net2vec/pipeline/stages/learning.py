@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +11,16 @@ import xarray as xr
 from net2vec.pipeline.collect import task_results
 from net2vec.pipeline.stages.context import LayerContext
 from net2vec.pipeline.stages.fitting import FitStage
-from net2vec.pipeline.stages.single import count_filters, count_null_filters
+from net2vec.pipeline.stages.ranking import RankedVectors, rank_concepts
+from net2vec.pipeline.stages.single import count_filters, count_null_filters, tune_filters
 from net2vec.recording import LayerRecording
+from net2vec.tasks.fits.base import Fit, FitData
 from net2vec.tasks.kinds import Task
 from net2vec.tasks.learned import LearnedConcept
+from net2vec.tasks.tuned import TunedFilters, tuned_counts
+
+# Among the names of fits, that of single filters at thresholds of their own.
+_TUNED = ""
 
 
 def learn_task(
@@ -53,8 +59,24 @@ def learn_task(
                 found = replace(found, score=np.concatenate([single, found.score], 1))
             nulls[fit.name] = found
     arrays: dict[str, np.ndarray] = {}
+    own = {fit.name: fit.layer_arrays(data, task.name) for fit in fits}
     if counts is not None:
         arrays = {"single_iou": counts.set_iou, "best_filter": counts.best_filter}
+    if counts is not None and labels:
+        ranked = {
+            fit.name: _vectors(fit, [learned[fit.name][label] for label in labels], own[fit.name])
+            for fit in fits
+        }
+        if recording.activations is not None:
+            tuned = tune_filters(context, data, labels)
+            arrays |= _tuned_arrays(data, labels, tuned)
+            one_hot = np.eye(recording.filters, dtype=np.float32)
+            ranked[_TUNED] = RankedVectors(one_hot[tuned.best_filter], of_activations=True)
+        precision = rank_concepts(context, data, labels, ranked)
+        if _TUNED in precision:
+            arrays["tuned_average_precision"] = precision[_TUNED]
+        for fit in fits:
+            own[fit.name] = {**own[fit.name], "average_precision": precision[fit.name]}
     return [
         task_results(
             task.name,
@@ -64,12 +86,34 @@ def learn_task(
             sizes,
             recording.filters,
             fit={"fit": fit.name, "fit_title": fit.title, "has_start": int(fit.has_start)},
-            arrays={**arrays, **fit.layer_arrays(data, task.name)},
+            arrays={**arrays, **own[fit.name]},
             seeds=_with_own(settings.seed, learned[fit.name], seeds.get(fit.name)),
             nulls=nulls.get(fit.name),
         )
         for fit in fits
     ]
+
+
+def _vectors(
+    fit: Fit, learned: Sequence[LearnedConcept], own: Mapping[str, np.ndarray]
+) -> RankedVectors:
+    """The vectors of a fit, as weights of what they are learned on."""
+    weight = np.stack([one.weight for one in learned])
+    return RankedVectors(weight * own.get("filter_scale", np.float32(1)), fit.reads_activations)
+
+
+def _tuned_arrays(
+    data: FitData, labels: Sequence[int], tuned: TunedFilters
+) -> dict[str, np.ndarray]:
+    """The arrays of single filters at thresholds of their own."""
+    counts = tuned_counts(data.recording, data.annotations, labels, tuned)
+    return {
+        "tuned_threshold": tuned.threshold,
+        "tuned_iou": tuned.set_iou,
+        "tuned_filter": tuned.best_filter,
+        "tuned_pair_intersection": np.concatenate([each.intersection for each in counts]),
+        "tuned_pair_union": np.concatenate([each.union for each in counts]),
+    }
 
 
 def _with_own(

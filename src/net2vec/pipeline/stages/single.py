@@ -13,6 +13,11 @@ from net2vec.pipeline.stages.context import LayerContext
 from net2vec.tasks.fits.base import FitData
 from net2vec.tasks.nulls import shuffle_masks
 from net2vec.tasks.single import SingleCounts, count_single_filters
+from net2vec.tasks.tuned import TunedFilters, tune_thresholds
+
+_TUNED = "filters"
+# Raised when thresholds are chosen in another way.
+_TUNING = 1
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,29 @@ def count_filters(context: LayerContext, data: FitData, labels: Sequence[int]) -
             executor=context.executor or choose_executor(context.workers),
             progress=advance,
         )
+
+
+def tune_filters(context: LayerContext, data: FitData, labels: Sequence[int]) -> TunedFilters:
+    """Every filter at its own threshold for every concept; activations must have been kept."""
+    names = [data.annotations.names[label] for label in labels]
+    layer, filters = data.recording.layer, data.recording.filters
+    cache = context.cache("segment", layer, seed=0, tuned=_TUNING, names=names)
+    advance = context.progress.stage(f"{layer}: thresholds of single filters", filters)
+    tuned = cache.get(_TUNED, TunedFilters)
+    if tuned is not None:
+        advance(filters)
+    else:
+        with context.ledger.stage("thresholds"):
+            tuned = tune_thresholds(
+                data.recording,
+                data.annotations,
+                labels,
+                workers=context.workers,
+                executor=context.executor or choose_executor(context.workers),
+                progress=advance,
+            )
+        cache.put(_TUNED, tuned)
+    return tuned
 
 
 def count_null_filters(

@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarForm
 
 from net2vec.report.figures.axes import line_style, panels, shorten
 from net2vec.report.figures.style import WIDTH, Theme, figure_style
-from net2vec.report.labels import METHOD_TITLE, SCORE_TITLE
+from net2vec.report.labels import SCORE_TITLE, SCORED_TITLE
 
 
 def draw_by_category(
@@ -36,7 +36,7 @@ def draw_by_category(
     categories = list(dict.fromkeys(rows["category"]))
     lines = list(dict.fromkeys(rows[series]))
     if series == "method":
-        lines = [name for name in METHOD_TITLE if name in lines]
+        lines = [name for name in SCORED_TITLE if name in lines]
     shown = [layer for layer in layers if layer in set(rows["layer"])]
     names = [shorten(layer) for layer in shown]
     extra = 0.55 + 0.055 * max(map(len, names), default=0)
@@ -50,7 +50,7 @@ def draw_by_category(
                     range(len(shown)),
                     line["mean"],
                     yerr=line["stderr"].fillna(0),
-                    label=METHOD_TITLE.get(name, name),
+                    label=SCORED_TITLE.get(name, name),
                     **line_style(theme, _position(name, position)),
                 )
             total = int(here["n"].max())
@@ -128,7 +128,7 @@ def set_filter_axis(axes: Axes, sizes: Sequence[int]) -> None:
 
 def _position(name: str, position: int) -> int:
     """Methods keep their colours, whichever of them are there."""
-    return list(METHOD_TITLE).index(name) if name in METHOD_TITLE else position
+    return list(SCORED_TITLE).index(name) if name in SCORED_TITLE else position
 
 
 def set_range(drawn: Sequence[Axes], task: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from net2vec.analysis import by_concept, entering
-from net2vec.analysis.sufficiency import as_good
+from net2vec.analysis.sufficiency import SINGLES, as_good
 from net2vec.report.content import Column, Facts, Table, Tile, columns
 from net2vec.report.exhibits import DecileExhibit, DecileImage
 from net2vec.report.labels import METHOD_TITLE, TASK_TITLE
@@ -126,7 +126,7 @@ def findings_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts:
     for run, label, view in zip(study.runs, study.labels, study.views, strict=True):
         # The best single filter of segmentation is the same in every fit; in classification each
         # has its own, and that of the fit shown stands beside the others.
-        part = _means(view)[[*_KEYS, "n", "baseline", "single"]]
+        part = _means(view)[[*_KEYS, "n", "baseline", "single", "tuned"]]
         for fit in run.fits:
             part = part.merge(_fit_means(run.at(fit=fit)), on=_KEYS, how="left")
         best = {task: best_layer(view, task) for task in TASK_TITLE}
@@ -145,7 +145,7 @@ def findings_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts:
             frame,
             (
                 *where,
-                *columns(baseline="number", single="number"),
+                *columns(baseline="number", single="number", tuned="number"),
                 *(
                     Column(f"mean_{fit}", "number", f"all filters, {title}")
                     for fit, title in fits.items()
@@ -155,25 +155,36 @@ def findings_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts:
         ),
         wins=Table(
             frame,
-            (*where, *(Column(f"wins_{fit}", "percent", title) for fit, title in fits.items())),
+            (
+                *where,
+                *(
+                    Column(f"{wins}_{fit}", "percent", title + about)
+                    for wins, about in (("wins", ""), ("wins_tuned", ", own threshold"))
+                    for fit, title in fits.items()
+                ),
+            ),
             "fits" if "fits" in tables else "combined_vs_single",
         ),
     )
 
 
 def _means(view: Run) -> pd.DataFrame:
-    """Means over the concepts of each layer and task: `n, baseline, single, mean, wins`."""
+    """Means over the concepts of each layer and task: `n, baseline, single, tuned, mean,
+    wins, wins_tuned`.
+    """
     rows = entering(by_concept(view.scores))
-    rows = rows.assign(wins=as_good(rows["combined"], rows["single"]))
+    wins, tuned = (as_good(rows["combined"], rows[name]).astype(float) for name in SINGLES)
+    rows = rows.assign(wins=wins, wins_tuned=tuned.where(rows["tuned"].notna()))
     return rows.groupby(_KEYS, sort=False, as_index=False).agg(
         n=("concept", "size"), baseline=("baseline", "mean"), single=("single", "mean"),
-        mean=("combined", "mean"), wins=("wins", "mean"),
+        tuned=("tuned", "mean"), mean=("combined", "mean"), wins=("wins", "mean"),
+        wins_tuned=("wins_tuned", "mean"),
     )  # fmt: skip
 
 
 def _fit_means(view: Run) -> pd.DataFrame:
     """Mean score and Table 1 of a fit, in columns of its name, with their spread over seeds."""
-    names = {name: f"{name}_{view.fit}" for name in ("mean", "wins")}
+    names = {name: f"{name}_{view.fit}" for name in ("mean", "wins", "wins_tuned")}
 
     def means(of: Run) -> pd.DataFrame:
         return _means(of)[[*_KEYS, *names]].rename(columns=names)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from net2vec.analysis import entering, shares_differ
-from net2vec.analysis.sufficiency import as_good
-from net2vec.report.content import Facts, Table, by_task, columns
+from net2vec.analysis import ALL, entering, shares_differ
+from net2vec.analysis.sufficiency import SINGLES, as_good
+from net2vec.report.content import Column, Facts, Table, by_task, columns
 from net2vec.report.figures import draw_by_category, draw_failures
+from net2vec.report.formats import format_cell, is_missing
 from net2vec.report.study import Study
 
 _SHOWN = 8
@@ -19,12 +20,17 @@ _FEW, _HUNDRED, _TINY = 20, 100, 0.01
 """Training images, and the share of the image, by which sec. 4.1 counts failures."""
 
 
-def sufficiency_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
+def sufficiency_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts:
     """All filters beside the single filter."""
     mine = study.mine("by_category")
     failures = entering(study.shown(study.tables["failures"]))
-    ratios = study.tables["method_comparison"].query("statistic == 'ratio'")
+    ratios = study.tables["method_comparison"].query("statistic in ('ratio', 'ratio_tuned')")
+    ratios = ratios.assign(
+        method=ratios["statistic"].map({"ratio": "single", "ratio_tuned": "tuned"})
+    )
     ratios = ratios.rename(columns={"value": "mean_ratio", "value_sd": "mean_ratio_sd"})
+    gains = tables["gain_by_category"]
+    everything = gains["category"].eq(ALL)
     rows = study.tables["by_concept"]
     sizes, p = compare_sizes(study.shown(rows, "segment"))
     ranked = {task: rank_concepts(study, task) for task in study.tasks}
@@ -39,11 +45,14 @@ def sufficiency_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
         ratios=Table(
             ratios,
             columns(
-                "network", "layer", "task", mean_ratio="number", stderr="number", low="number",
-                high="number", n="count",
+                "network", "layer", "task", "method", mean_ratio="number", stderr="number",
+                low="number", high="number", n="count",
             ),
             "method_comparison",
         ),
+        gains=_gains(study, gains[everything]),
+        gains_by_category=_gains(study, gains[~everything]),
+        precision=_precision(study, tables["precision_recall"]),
         lost=Table(
             lost_concepts(failures),
             columns(
@@ -59,8 +68,8 @@ def sufficiency_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
             rows.assign(concept=study.marked_rows(rows)),
             columns(
                 "network", "layer", "task", "concept", "category", combined="score",
-                single="score", baseline="score", n_train="count", concept_size="percent",
-                n_balanced="count",
+                single="score", tuned="score", baseline="score", n_train="count",
+                concept_size="percent", n_balanced="count",
             ),
             "by_concept",
         ),
@@ -81,6 +90,7 @@ def _scores(study: Study) -> Table:
                 "n": len(concepts),
                 "combined": concepts["combined"].mean(),
                 "single": concepts["single"].mean(),
+                "tuned": concepts["tuned"].mean(),
                 "baseline": concepts["baseline"].mean(),
                 "as_good": study.shown(study.tables["combined_vs_single"], task)["percent"].iloc[0]
                 / 100,
@@ -91,8 +101,8 @@ def _scores(study: Study) -> Table:
     return Table(
         pd.DataFrame(rows),
         columns(
-            "task", "layer", n="count", combined="number", single="number", baseline="number",
-            as_good="percent", low="percent", high="percent",
+            "task", "layer", n="count", combined="number", single="number", tuned="number",
+            baseline="number", as_good="percent", low="percent", high="percent",
         ),
         "method_comparison",
     )  # fmt: skip
@@ -117,6 +127,52 @@ def compare_sizes(rows: pd.DataFrame) -> tuple[Table | None, float | None]:
     )  # fmt: skip
     table = Table(frame, columns("size_group", n="count", as_good="percent"), "by_concept")
     return table, float(shares_differ(wins, others))
+
+
+def _gains(study: Study, rows: pd.DataFrame) -> Table:
+    """What all filters of every fit add to the best single filter of either kind."""
+    told = _named_fits(study, rows)
+    for suffix in ("", "_tuned"):
+        ends = zip(rows[f"low{suffix}"], rows[f"high{suffix}"], strict=True)
+        told[f"interval{suffix}"] = [_interval_text(low, high) for low, high in ends]
+        told[f"as_good{suffix}"] = rows[f"percent{suffix}"] / 100
+    shown = [
+        Column(f"{key}{suffix}", form, heading)
+        for suffix in ("", "_tuned")
+        for key, form, heading in (
+            ("difference", "signed", "own threshold: difference" if suffix else "difference"),
+            ("interval", "text", "95 % interval"),
+            ("as_good", "percent", "at least as good"),
+        )
+    ]
+    named = columns("network", "layer", "task", "category", "fit", n="count")
+    return Table(told, (*named, *shown), "gain_by_category")
+
+
+def _interval_text(low: float, high: float) -> str | None:
+    if is_missing(low) or is_missing(high):
+        return None
+    return f"{format_cell(low, 'signed')} to {format_cell(high, 'signed')}"
+
+
+def _precision(study: Study, rows: pd.DataFrame) -> Table:
+    """Precision and recall of every fit; single filters are the same with all of them."""
+    told = _named_fits(study, rows)
+    single = told["method"].isin(SINGLES)
+    told = told.assign(fit=told["fit"].mask(single))
+    return Table(
+        told[~(single & told.duplicated(["network", "layer", "method"]))],
+        columns(
+            "network", "layer", "method", "fit", set_iou="number", precision="number",
+            recall="number", average_precision="number", n="count",
+        ),
+        "precision_recall",
+    )  # fmt: skip
+
+
+def _named_fits(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a table of every fit with the titles of fits; without a fit where there is one."""
+    return rows.assign(fit=rows["fit"].map(study.titles) if "fit" in rows else None)
 
 
 def lost_concepts(failures: pd.DataFrame) -> pd.DataFrame:
