@@ -1,72 +1,12 @@
-"""How outputs are grids, against timm's own `forward_intermediates` and against laws."""
+"""How outputs are grids, by laws and by hand; `test_families` holds them against timm."""
 
 import pytest
-import timm
 import torch
 from torch import nn
 
 from net2vec.errors import NetworkError
 from net2vec.networks import list_layers, network_from_module, resolve_layers, run_layers
 from net2vec.networks.layers.grids import TOKENS, Layout, layouts_of, to_grid
-
-_SMALL = {"embed_dim": 48, "num_heads": 3}
-_STAGES = {"img_size": 128, "window_size": 4, "depths": (1, 1, 2, 1), "embed_dim": 24}
-FAMILIES = [
-    ("vit_tiny_patch16_224", {"img_size": 96, "depth": 4, **_SMALL}),
-    ("vit_small_patch14_reg4_dinov2", {"img_size": 98, "depth": 3, **_SMALL}),
-    ("deit_tiny_distilled_patch16_224", {"img_size": 96, "depth": 4, **_SMALL}),
-    ("eva02_tiny_patch14_224", {"img_size": 98, "depth": 3}),
-    ("beit_base_patch16_224", {"img_size": 96, "depth": 3, **_SMALL}),
-    ("hiera_tiny_224", {"img_size": (128, 128), "stages": (1, 1, 1, 1), "embed_dim": 24}),
-    ("swin_tiny_patch4_window7_224", {**_STAGES, "num_heads": (1, 2, 2, 4)}),
-    ("swinv2_tiny_window8_256", {**_STAGES, "num_heads": (1, 2, 2, 4)}),
-    ("convnext_atto", {"img_size": 96}),
-    ("mixer_s16_224", {"img_size": 96}),
-    ("resmlp_12_224", {"img_size": 96}),
-    ("efficientnet_b0", {"img_size": 96}),
-    ("resnet18", {"img_size": 96}),
-    ("mobilenetv3_small_050", {"img_size": 96}),
-    ("levit_128s", {"img_size": 224}),
-    ("pvt_v2_b0", {"img_size": 128}),
-    ("maxvit_rmlp_pico_rw_256", {"img_size": 128}),
-]
-
-# Attention of random weights, without a sum around it, looks at all places alike.
-_UNKNOWN = {"levit_128s": {"stages.1", "stages.2"}}
-
-
-def _model(name, settings):
-    torch.manual_seed(0)
-    settings = dict(settings)
-    size = settings.get("img_size", 224)
-    try:
-        module = timm.create_model(name, pretrained=False, **settings)
-    except TypeError:  # it takes any size
-        settings.pop("img_size")
-        module = timm.create_model(name, pretrained=False, **settings)
-    for part in module.modules():  # branches that begin by adding nothing
-        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
-            nn.init.uniform_(part.weight, 0.5, 1.5)
-    return module.eval(), size[0] if isinstance(size, tuple) else size
-
-
-@pytest.mark.parametrize(("name", "settings"), FAMILIES, ids=[name for name, _ in FAMILIES])
-def test_grids_are_those_that_timm_makes_itself(name, settings):
-    module, size = _model(name, settings)
-    network = network_from_module(module, size=size)
-    modules = [str(info["module"]) for info in module.feature_info]
-    batch = torch.randn(2, 3, size, size)
-    with torch.no_grad():
-        wanted = module.forward_intermediates(batch, output_fmt="NCHW", intermediates_only=True)
-    assert len(wanted) == len(modules)
-    listed = {info.path: info for info in list_layers(network, decided=modules)}
-    refused = {path for path in modules if listed[path].refused}
-    assert refused == _UNKNOWN.get(name, set())
-    found = run_layers(network, batch, modules)
-    for layer, grid in zip(modules, wanted, strict=True):
-        if layer in refused:
-            continue
-        torch.testing.assert_close(found[layer], grid, msg=lambda text, at=layer: f"{at}: {text}")
 
 
 class _Tokens(nn.Module):
