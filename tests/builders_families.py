@@ -19,6 +19,7 @@ from torch import nn
 
 from net2vec.errors import NetworkError
 from net2vec.networks import (
+    LayerInfo,
     Network,
     list_layers,
     network_from_module,
@@ -152,9 +153,13 @@ def judge(module: nn.Module, size: int) -> Judgement:
     network = network_from_module(module, size=size)
     found = Judgement(layers=resolve_layers(network))
     images = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(2))
+    maps = list(_same_values(module, images))
+    every = sorted({path for _, paths in maps for path in paths})
+    infos = {info.path: info for info in list_layers(network, decided=every)}
+    grids = run_layers(network, images, [path for path in every if infos[path].is_grid])
     right: dict[str, None] = {}
-    for wanted, paths in _same_values(module, images):
-        verdicts = {path: _verdict(network, images, path, wanted) for path in sorted(paths)}
+    for wanted, paths in maps:
+        verdicts = {path: _verdict(infos[path], grids.get(path), wanted) for path in sorted(paths)}
         right |= dict.fromkeys([path for path, one in verdicts.items() if one == "right"][:1])
         seen = set(verdicts.values())
         found.maps.append(next((one for one in VERDICTS if one in seen), "no layer"))
@@ -166,15 +171,15 @@ def judge(module: nn.Module, size: int) -> Judgement:
     return found
 
 
-def _verdict(network: Network, images: torch.Tensor, path: str, wanted: torch.Tensor) -> str:
-    info = next((one for one in list_layers(network, decided=[path]) if one.path == path), None)
-    if info is None or info.refused or info.shape is None:
-        return "refused" if info is not None and info.refused else "no layer"
-    grid = run_layers(network, images, [path])[path]
+def _verdict(info: LayerInfo, grid: torch.Tensor | None, wanted: torch.Tensor) -> str:
+    if wanted.shape[2:] == (1, 1) and info.shape is not None:
+        return "right"
+    if grid is None:
+        return "refused" if info.refused else "no layer"
     close = grid.shape == wanted.shape and torch.allclose(
         grid, wanted, atol=1e-4 * float(wanted.abs().max())
     )
-    return "right" if close or wanted.shape[2:] == (1, 1) else "wrong"
+    return "right" if close else "wrong"
 
 
 # Each place of a deep grid, which has few, sees nearly the whole image.
