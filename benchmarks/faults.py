@@ -5,7 +5,7 @@ kind of file of a run and of its cache is cut, emptied, flipped by a bit or remo
 weights, datasets, settings and run folders of a table are given to the commands. Results must be
 the same, or there must be one line and exit code 2.
 
-    .venv/bin/python benchmarks/faults.py [KILLS]
+    .venv/bin/python benchmarks/faults.py [KILLS] [--processes N]
 
 KILLS is the number of kills of each scenario; without it, one before every operation.
 """

@@ -1,19 +1,27 @@
 """A tiny run, killed by the system before each of its file operations, and made again.
 
-Every attempt is a child of a process that has imported everything and done nothing yet.
+Every attempt is a child of a process that has imported everything and done nothing yet: it starts
+no threads, which would not live on in a child.
 """
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import json
+import multiprocessing
 import os
 import shutil
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +35,7 @@ from net2vec.pipeline import runner
 from builders_runs import small_dataset, small_network
 from builders_whole import squash
 
-_HANGS_AFTER_SECONDS = 180
+_HANGS_AFTER_SECONDS = 600
 # Differ from one time to the next: they hold dates and times.
 _TIMED = ("provenance.json",)
 
@@ -110,7 +118,17 @@ class Scenario:
 def scenarios(folder: Path) -> list[Scenario]:
     """Both scenarios, with the runs that they begin and end with in `folder`."""
     once, more = Place(folder / "once"), Place(folder / "more")
-    _must_succeed(once.make)
+    imported = folder / "imported"
+
+    def make() -> None:
+        once.make()
+        net2vec.open_run(once.run).arrays(task="segment")
+        imported.write_text("\n".join(sys.modules))
+
+    _must_succeed(make)
+    for name in imported.read_text().split("\n"):
+        with suppress(ImportError):
+            importlib.import_module(name)
     shutil.copytree(once.folder, more.folder)
     _must_succeed(lambda: more.make(1))
     return [
@@ -206,29 +224,38 @@ def _must_succeed(work: Callable[[], object]) -> None:
         raise RuntimeError(f"a run that nothing disturbs ended with status {status}")
 
 
-def run_kills(folder: Path, sample: int | None = None) -> Iterator[tuple[str, int, int, str]]:
+def run_kills(
+    folder: Path, sample: int | None = None, processes: int = 1
+) -> Iterator[tuple[str, int, int, str]]:
     """Kill every scenario before each file operation, or before some that are evenly spread.
 
     Yields:
         The scenario, the operation, the number of operations, and what was wrong.
     """
+    context = multiprocessing.get_context("fork")
     for scenario in scenarios(folder):
         total = count_operations(scenario, folder / "count")
         chosen = range(total) if sample is None else sorted({
             round((place + 0.5) * total / sample) for place in range(sample)
         })  # fmt: skip
-        for operation in chosen:
-            yield scenario.name, operation, total, kill_at(scenario, operation, folder / "attempt")
+        with ProcessPoolExecutor(processes, context) as pool:
+            folders = [folder / f"attempt {operation}" for operation in chosen]
+            found = pool.map(kill_at, repeat(scenario), chosen, folders)
+            for operation, wrong in zip(chosen, found, strict=True):
+                yield scenario.name, operation, total, wrong
 
 
 def main() -> None:
     """Print one line a failure, and the number of kills."""
-    import tempfile
-
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("kills", nargs="?", type=int, help="of each scenario; without it, all")
+    options.add_argument("--processes", type=int, default=1)
+    chosen = options.parse_args()
     begin, kills, failures = time.monotonic(), 0, 0
-    sample = int(sys.argv[1]) if len(sys.argv) > 1 else None
     with tempfile.TemporaryDirectory() as folder:
-        for name, operation, total, wrong in run_kills(Path(folder), sample):
+        for name, operation, total, wrong in run_kills(
+            Path(folder), chosen.kills, chosen.processes
+        ):
             kills += 1
             if wrong:
                 failures += 1

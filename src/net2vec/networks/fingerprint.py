@@ -45,11 +45,17 @@ def fixed_pass(module: nn.Module, shape: Shape, number: int = 0) -> Any:
     noise = (places * np.uint64(2654435761) % np.uint64(2**32)) / 2**30 - 2
     batch = torch.from_numpy(noise).reshape(full)
     torch.manual_seed(0)
+    threads = torch.get_num_threads()
+    # Convolutions in double precision wait for all threads at each image and group: on a busy
+    # machine that takes many times longer than one thread does.
+    torch.set_num_threads(1)
     try:
         with evaluating(module):
             return module(network_input(module, batch))
     except SystemExit as error:  # of the network's own code: it would end as a success
         raise RuntimeError(f"the network called sys.exit({error.code})") from error
+    finally:
+        torch.set_num_threads(threads)
 
 
 def outputs_in_double(module: nn.Module, shape: Shape, *, hooked: bool = True) -> list[str] | None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from net2vec.core.devices import policy_of
 from net2vec.errors import NetworkError
 from net2vec.networks.digest import digest_network, tensor_digest
+from net2vec.networks.layers.dry_images import dry_images
 from net2vec.networks.layers.grids import prefix_tokens_of, to_grid
 from net2vec.networks.layers.layouts import LayoutDecisions
 from net2vec.networks.layers.modes import fixed_batch_of
@@ -101,10 +102,10 @@ class Network:
 
     @cached_property
     def trace(self) -> Trace:
-        """Every output of a dry pass over grey images (zeros after preprocessing)."""
+        """Every output of a dry pass."""
         # Two, so that an output without a row for each image differs from one with.
         images = fixed_batch_of(self.module) or 2
-        return trace_outputs(self.module, torch.zeros(images, *self.input_shape))
+        return trace_outputs(self.module, dry_images(images, self.input_shape))
 
     @cached_property
     def layouts(self) -> LayoutDecisions:

@@ -56,6 +56,29 @@ def test_hieras_order_by_hand():
     assert grid.flatten().tolist() == list(range(16))
 
 
+class _Turned(nn.Module):
+    """A layer whose rows are the image's columns."""
+
+    def __init__(self, last):
+        super().__init__()
+        torch.manual_seed(0)
+        self.even = nn.Conv2d(3, 12, 8, 8)
+        self.turned = nn.Conv2d(12, 12, 1) if last else nn.Linear(12, 12)
+        self.last = last
+
+    def forward(self, images):
+        maps = self.even(images)
+        return self.turned(maps.transpose(2, 3) if self.last else maps.permute(0, 3, 2, 1))
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_rows_that_are_columns_are_refused(last):
+    network = network_from_module(_Turned(last), size=64)
+    assert resolve_layers(network, ["even"]) == ("even",)
+    with pytest.raises(NetworkError, match=r"turned .* rows and columns are not those"):
+        resolve_layers(network, ["turned"])
+
+
 class _Mixing(nn.Module):
     """(image, channel, token), with as many channels as a square has places."""
 

@@ -59,6 +59,7 @@ def run_layers(
     layers: Sequence[str],
     *,
     mixed_precision: bool = False,
+    as_grids: bool = True,
 ) -> dict[str, Tensor]:
     """The outputs of layers for a batch of preprocessed images.
 
@@ -72,6 +73,7 @@ def run_layers(
         batch: moved to the network's device.
         layers: module paths, or calls of them (`path#2`).
         mixed_precision: whether to compute in half precision where torch thinks it safe.
+        as_grids: whether outputs of a `Network` are made grids.
 
     Returns:
         The outputs by the names in `layers`, in that order, on the network's device: (image,
@@ -82,7 +84,8 @@ def run_layers(
     """
     module, order = (network, {}) if isinstance(network, nn.Module) else (network.module, {})
     if isinstance(network, Network):
-        network.decide_layouts(layers)
+        if as_grids:
+            network.decide_layouts(layers)
         order = _order_of_calls(network, layers)
     stop_at = max(order.values())[1] if order and len(order) == len(layers) else None
     device = parameter_device(module)
@@ -97,8 +100,9 @@ def run_layers(
                 module(portion)
             found.append(dict(outputs))
     _refuse_missing(layers, found[0])
+    shaped = network if as_grids else module
     return {
-        layer: torch.cat([_as_grid(part[layer], layer, network) for part in found])[: len(batch)]
+        layer: torch.cat([_as_grid(part[layer], layer, shaped) for part in found])[: len(batch)]
         for layer in layers
     }
 

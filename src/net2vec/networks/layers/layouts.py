@@ -93,15 +93,23 @@ class LayoutDecisions:
         return next(iter(self._possible[output.tensor]), None)
 
     def refusal(self, output: Output) -> str:
-        """Why a decided output cannot be probed though its shape is that of a grid; else empty."""
+        """Why an output cannot be probed though its shape is that of a grid; else empty.
+
+        Empty as well of tokens, and where channels or rows may be meant, until that is decided.
+        """
+        if output.turned:
+            return (
+                f"puts out {_by(output.shape)}, but changes elsewhere than where the image does: "
+                f"its rows and columns are not those of the image; take a layer before or after it"
+            )
         if output.tensor not in self._agreeing or self.layout(output) is not None:
             return ""
-        shape = " x ".join(str(count) for count in output.shape or ())
         subject = "tokens stand" if len(output.shape or ()) == 2 else "channels and places lie"
         known = "several known orders fit" if self._agreeing_with(output) else "no known order fits"
         return (
-            f"puts out {shape}, and how its {subject} in the image cannot be told: {known} what it "
-            f"does when squares of the image change; take a layer before or after it"
+            f"puts out {_by(output.shape)}, and how its {subject} in the image cannot be told: "
+            f"{known} what it does when squares of the image change; take a layer before or after "
+            f"it"
         )
 
     def probed_shape(self, output: Output) -> Shape | None:
@@ -325,6 +333,10 @@ def _score_layouts(module: nn.Module, mosaics: _Mosaics, calls: Mapping[_Call, _
             waiting.update(calls)
             with suppress(_Done):
                 module(batch)
+
+
+def _by(shape: Shape | None) -> str:
+    return " x ".join(map(str, shape or ()))
 
 
 def _enlarged(grid: Tensor, size: Sequence[int]) -> Tensor:

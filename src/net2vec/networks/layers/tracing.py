@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from net2vec.errors import NetworkError
+from net2vec.networks.layers.dry_images import is_turned, sketch
+from net2vec.networks.layers.grids import TOKENS, layouts_of
 from net2vec.networks.layers.modes import evaluating, network_input
 from net2vec.networks.layers.outputs import main_tensor
 
@@ -58,6 +60,8 @@ class Output:
         tensor: number of the tensor, the same for outputs that are one unchanged tensor.
         image_axis: which axis of the output has the images: the first, or the second of (token,
             image, channel), as in `nn.TransformerEncoder` without `batch_first`.
+        turned: whether it changes elsewhere than where an image does; see `dry_images`. False of
+            tokens.
     """
 
     path: str
@@ -67,6 +71,7 @@ class Output:
     activation: bool
     tensor: int = 0
     image_axis: int = 0
+    turned: bool = False
 
     def image_rows(self, tensor: Tensor) -> Tensor:
         """The output with a row for each image."""
@@ -81,10 +86,12 @@ class Trace:
         outputs: a container comes after its parts; a module called twice is there twice.
         duplicates: other paths of modules that stand in several places, each with the path under
             which the module is listed.
+        sketches: of the outputs with a row for each image, by path and call, for the first image.
     """
 
     outputs: tuple[Output, ...]
     duplicates: Mapping[str, str]
+    sketches: Mapping[tuple[str, int], Tensor] = field(default_factory=dict)
 
     def calls(self) -> Counter[str]:
         """How often each module is called."""
@@ -117,6 +124,7 @@ def trace_outputs(module: nn.Module, batch: Float[Tensor, "image channel row col
         NetworkError: if the module fails on the batch.
     """
     outputs: list[Output] = []
+    sketches: dict[tuple[str, int], Tensor] = {}
     calls: Counter[str] = Counter()
     watch = _ActivationWatch()
     returned = _TensorTable()
@@ -128,9 +136,14 @@ def trace_outputs(module: nn.Module, batch: Float[Tensor, "image channel row col
             axis = None
             if tensor is not None and not watch.is_weighting(tensor):
                 axis = _image_axis(tensor, len(batch))
-            shape = None
+            shape, turned = None, False
             if tensor is not None and axis is not None:
                 shape = (*tensor.shape[:axis], *tensor.shape[axis + 1 :])
+                rows = tensor.detach().movedim(axis, 0)
+                sketches[path, calls[path]] = sketch(rows[0])
+                layouts = layouts_of(shape)
+                if len(layouts) == 1 and layouts[0].kind != TOKENS:
+                    turned = is_turned(rows, layouts[0])
             outputs.append(
                 Output(
                     path=path,
@@ -140,6 +153,7 @@ def trace_outputs(module: nn.Module, batch: Float[Tensor, "image channel row col
                     activation=tensor is not None and bool(shape) and watch.is_activated(tensor),
                     tensor=returned.number(tensor),
                     image_axis=axis or 0,
+                    turned=turned,
                 )
             )
 
@@ -159,7 +173,7 @@ def trace_outputs(module: nn.Module, batch: Float[Tensor, "image channel row col
                 f"{type(module).__name__} fails on an input of shape {tuple(batch.shape)}: {reason}"
                 f"{_input_hint(module, batch.shape[1])}"
             ) from error
-    return Trace(tuple(outputs), _duplicates(module))
+    return Trace(tuple(outputs), _duplicates(module), sketches)
 
 
 def _image_axis(tensor: Tensor, images: int) -> int | None:
