@@ -49,6 +49,9 @@ def _network(name, size=96, **settings):
         ((3, 197, 64), 1, None),
         ((2, 3, 4, 5), 0, None),
         ((), 0, None),
+        ((0, 13, 13), 0, None),  # no channels
+        ((196, 0), 0, None),
+        ((0,), 0, None),
     ],
 )
 def test_shapes_are_recognised(shape, prefix, expected):

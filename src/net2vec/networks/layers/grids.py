@@ -76,6 +76,8 @@ def layouts_of(shape: Shape, prefix_tokens: int = 0) -> tuple[Layout, ...]:
         prefix_tokens: how many tokens before those of places the network has.
     """
     match shape:
+        case _ if 0 in shape:  # such as no channels
+            return ()
         case (tokens, _):
             # Some layers have fewer of them: a branch, or those before the tokens are put there.
             fewer = range(1, prefix_tokens)
@@ -109,7 +111,7 @@ def probed_shape(
         channels = shape[0 if found.kind == CHANNELS_FIRST else -1]
         return (channels, found.side, found.side)
     match shape:
-        case (channels,) | (channels, 1, 1) | (1, 1, channels):
+        case (channels,) | (channels, 1, 1) | (1, 1, channels) if channels:
             return (channels,)
     return None
 
