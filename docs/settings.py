@@ -38,8 +38,9 @@ def _row(declared: Declaration) -> str:
 
 
 def _type(declared: Declaration) -> str:
-    element, *_ = [*get_args(declared.type), declared.type]
-    return f"list of {element.__name__}" if get_origin(declared.type) is tuple else element.__name__
+    arguments = [one for one in get_args(declared.type) if one not in (type(None), ...)]
+    names = " or ".join(one.__name__ for one in arguments or [declared.type])
+    return f"list of {names}" if get_origin(declared.type) is tuple else names
 
 
 def _default(declared: Declaration) -> str:

@@ -24,6 +24,7 @@ from net2vec.core.fields import (
     documented,
     from_plain,
 )
+from net2vec.core.image_size import parse_size
 from net2vec.errors import ConfigError
 from net2vec.vocabulary import (
     ALL,
@@ -197,17 +198,20 @@ class Settings:
         default=0.005,
         limits=Interval(0, 1, open_low=True, open_high=True),
     )
-    input: int | None = _count(
-        "Side of the images that the network is fed, where it takes more than one; embeddings of "
-        "positions are adapted by its library",
+    input: int | str | None = declare(
+        "Size of the images that the network is fed, where it takes more than one: the side of a "
+        "square, or WIDTHxHEIGHT as in 320x240; embeddings of positions are adapted by its library",
         PROBE,
-        "pixels",
-        None,
+        default=None,
+        unit="pixels",
         unset="the network's own",
-        usual=224,
     )
-    mask_size: int | None = _count(
-        "Side of the masks", PROBE, "pixels", None, unset="half the network's input", usual=112
+    mask_size: int | str | None = declare(
+        "Size of the masks, as that of the input",
+        PROBE,
+        default=None,
+        unit="pixels",
+        unset="half the network's input",
     )
     probe_batch: int | None = _count(
         "Images that the network processes at a time; may change how results are rounded",
@@ -287,6 +291,11 @@ class Settings:
         if not self.tasks:
             raise ConfigError(f"no task given; wanted {' or '.join(TASKS)}")
         check_fields(self)
+        for name in ("input", "mask_size"):
+            if (given := getattr(self, name)) is not None:
+                size = parse_size(given, name)
+                plain = size if isinstance(size, int) else "x".join(map(str, size))
+                object.__setattr__(self, name, plain)
         # One spelling for one choice of fits: settings are compared, and an older file says both.
         names = _fit_names(self.fit)
         sets = {chosen: name for name, chosen in FIT_SETS.items()}

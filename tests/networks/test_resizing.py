@@ -90,8 +90,60 @@ def test_embeddings_of_open_clip_are_adapted_by_open_clip():
     assert len(resolve_layers(found)) == 4
 
 
+def test_embeddings_are_adapted_to_an_image_wider_than_high():
+    """96 x 64 is width x height: tokens are 4 rows of 6, and lie where timm says they do."""
+    torch.manual_seed(0)
+    module = timm.models.VisionTransformer(
+        img_size=64, embed_dim=24, depth=4, num_heads=2, patch_size=16
+    )
+    network = network_from_module(module.eval(), FED)
+    found = with_input_size(network, (96, 64))
+    assert found.input_shape == (3, 64, 96)
+    assert str(found.preprocessing).startswith("96 x 64 px")
+    layers = resolve_layers(found)
+    assert layers == tuple(f"blocks.{place}" for place in range(4))
+    images = torch.randn(2, 3, 64, 96)
+    outputs = run_layers(found, images, layers)
+    with torch.no_grad():
+        wanted = found.module.forward_intermediates(images, intermediates_only=True)
+    for layer, grid in zip(layers, wanted, strict=True):
+        assert grid.shape == (2, 24, 4, 6)
+        torch.testing.assert_close(outputs[layer], grid)
+    described = found.preprocessing.to_dict()
+    assert described["size"] == [96, 64]
+    assert Preprocessing.from_dict(described) == found.preprocessing
+
+
+def test_other_libraries_adapt_or_refuse_an_image_wider_than_high():
+    torch.manual_seed(0)
+    module = torchvision.models.VisionTransformer(64, 16, 4, 2, 24, 48)
+    with pytest.raises(NetworkError, match=r"fed 96 x 64 pixels \(width x height\): .* squares"):
+        with_input_size(network_from_module(module.eval(), FED), (96, 64))
+    transformers = pytest.importorskip("transformers")
+    config = transformers.ViTConfig(
+        hidden_size=32, num_hidden_layers=4, num_attention_heads=2, intermediate_size=64,
+        image_size=64, patch_size=16,
+    )  # fmt: skip
+    found = with_input_size(
+        network_from_module(transformers.ViTModel(config).eval(), FED), (96, 64)
+    )
+    images = torch.randn(1, 3, 64, 96)
+    layer = resolve_layers(found)[1]
+    with torch.no_grad():
+        wanted = found.module(images, output_hidden_states=True).hidden_states[2]
+    grid = wanted[:, 1:].transpose(1, 2).reshape(1, 32, 4, 6)
+    torch.testing.assert_close(run_layers(found, images, [layer])[layer], grid)
+    open_clip = pytest.importorskip("open_clip")
+    tower = open_clip.transformer.VisionTransformer(64, 16, 24, 4, 2, 2.0, output_dim=8).eval()
+    found = with_input_size(network_from_module(tower, FED), (96, 64))
+    assert found.module.positional_embedding.shape == (25, 24)
+    layer = resolve_layers(found)[-1]
+    assert run_layers(found, images, [layer])[layer].shape == (1, 24, 4, 6)
+
+
 @pytest.mark.parametrize(
-    ("size", "message"), [(100, "cannot be fed 100 x 100 pixels: .*64 px are usual"), (1, "1 x 1")]
+    ("size", "message"),
+    [(100, r"fed 100 x 100 pixels \(width x height\): .*64 px are usual"), (1, "1 x 1")],
 )
 def test_a_size_that_does_not_do_is_told_in_one_line(size, message):
     module = timm.models.VisionTransformer(

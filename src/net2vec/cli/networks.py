@@ -60,7 +60,7 @@ def layers(
         str | None, typer.Option(help="A file, random, or a published name.")
     ] = None,
     input_: Annotated[
-        int | None, typer.Option("--input", min=1, help="As `net2vec run --input` takes it.")
+        str | None, typer.Option("--input", help="As `net2vec run --input` takes it.")
     ] = None,
     images: Annotated[
         int, typer.Option(min=1, help="Images of the recording whose memory is listed.")
@@ -70,11 +70,12 @@ def layers(
     """A network's layers: names, aliases, shapes, activation, and what recording them takes."""
     import pandas as pd
 
+    from net2vec.core.image_size import parse_size
     from net2vec.networks import list_layers, load_network, with_input_size
 
     loaded = load_network(network, weights=weights or _shapes_only(network))
     if input_ is not None:
-        loaded = with_input_size(loaded, input_)
+        loaded = with_input_size(loaded, parse_size(input_, "input"))
     rows = [
         {
             "layer": info.path,

@@ -144,6 +144,8 @@ def _parameter(name: str, declared: Declaration, panel: str | None) -> Parameter
         kind, default = str | None, ", ".join(map(str, default)) or None
     elif declared.is_path:
         kind = Path | None
+    elif {int, str} <= set(get_args(kind)):  # a number or a text
+        kind = str | None
     option: Any = Annotated[kind, _option(declared, panel=panel)]
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=option)
 

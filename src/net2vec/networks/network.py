@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from net2vec.core.devices import policy_of
+from net2vec.core.image_size import width_and_height
 from net2vec.errors import NetworkError
 from net2vec.networks.digest import digest_network, tensor_digest
 from net2vec.networks.layers.dry_images import dry_images
@@ -98,7 +99,8 @@ class Network:
     def input_shape(self) -> tuple[int, int, int]:
         """Channels, rows and columns of what the module takes."""
         fed = self.preprocessing
-        return (fed.channel_count, fed.size, fed.size)
+        width, height = width_and_height(fed.size)
+        return (fed.channel_count, height, width)
 
     @cached_property
     def trace(self) -> Trace:
@@ -110,7 +112,7 @@ class Network:
     @cached_property
     def layouts(self) -> LayoutDecisions:
         """How outputs are grids, as far as it has been decided; see `decide_layouts`."""
-        return LayoutDecisions(self.trace, self.prefix_tokens)
+        return LayoutDecisions(self.trace, self.prefix_tokens, self.input_shape[1:])
 
     def decide_layouts(self, layers: Iterable[str] | None = None) -> None:
         """Decide how outputs are grids where their shape leaves it open, by running the network.
@@ -139,7 +141,8 @@ class Network:
         found = self.trace.find(*split_call(layer))
         if found is None or self.layouts.probed_shape(found) is None:
             return output
-        return to_grid(found.image_rows(output), layout=self.layouts.layout(found))
+        rows, layout = found.image_rows(output), self.layouts.layout(found)
+        return to_grid(rows, layout=layout, input_size=self.input_shape[1:])
 
     def changed(self, **fields: Any) -> Network:
         """A copy with other values of fields, which keeps what is known of the outputs.

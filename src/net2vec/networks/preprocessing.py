@@ -13,6 +13,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from net2vec.core.image_size import Size, show_size, width_and_height
 from net2vec.errors import NetworkError
 
 Triple = tuple[float, float, float]
@@ -29,12 +30,12 @@ _SPOTS = ((0.08, 0.1), (0.92, 0.12), (0.1, 0.88), (0.9, 0.9), (0.3, 0.6))
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Squash the whole image to a square, then shift and scale its channels.
+    """Squash the whole image to one size, then shift and scale its channels.
 
     The masks of a probe dataset are squashed in the same way, so nothing is cropped.
 
     Attributes:
-        size: side of the square in pixels.
+        size: side of the square in pixels, or (width, height).
         mean: subtracted from each channel, in pixel values (0 to 255), in the order of
             `channels`.
         std: divisor of each channel, in pixel values.
@@ -42,13 +43,13 @@ class Preprocessing:
             channel of brightness, as Pillow weighs the colours.
     """
 
-    size: int
+    size: Size
     mean: tuple[float, ...]
     std: tuple[float, ...]
     channels: str = "RGB"
 
     def __post_init__(self) -> None:
-        if self.size < 1:
+        if min(width_and_height(self.size)) < 1:
             raise NetworkError(f"the size of the input must be at least 1 pixel, got {self.size}")
         if self.channels not in ("RGB", "BGR", "L"):
             raise NetworkError(
@@ -63,7 +64,7 @@ class Preprocessing:
             raise NetworkError(f"the std of a channel must not be 0, got {self.std}")
 
     @classmethod
-    def from_unit_scale(cls, size: int, mean: Triple, std: Triple) -> Preprocessing:
+    def from_unit_scale(cls, size: Size, mean: Triple, std: Triple) -> Preprocessing:
         """The same from a mean and std of pixels scaled to [0, 1], as most libraries give them."""
         return cls(size, _times_255(mean), _times_255(std))
 
@@ -72,14 +73,15 @@ class Preprocessing:
         """How many channels the network takes."""
         return 1 if self.channels == "L" else 3
 
-    def __call__(self, image: Image.Image) -> Float[Tensor, "channel size size"]:
+    def __call__(self, image: Image.Image) -> Float[Tensor, "channel row column"]:
         """The input of the network for an image of any size and mode.
 
         The resampling is Pillow's bilinear filter, which antialiases when it shrinks.
         """
         mode = "L" if self.channels == "L" else "RGB"
-        square = image.convert(mode).resize((self.size, self.size), Image.Resampling.BILINEAR)
-        values = np.array(square, dtype=np.float32).reshape(self.size, self.size, -1)
+        width, height = width_and_height(self.size)
+        squashed = image.convert(mode).resize((width, height), Image.Resampling.BILINEAR)
+        values = np.array(squashed, dtype=np.float32).reshape(height, width, -1)
         pixels = torch.from_numpy(values).permute(2, 0, 1)
         if self.channels == "BGR":
             pixels = pixels.flip(0)
@@ -89,12 +91,12 @@ class Preprocessing:
     def __str__(self) -> str:
         """A description in one line."""
         mean, std = (", ".join(f"{value:.6g}" for value in row) for row in (self.mean, self.std))
-        return f"{self.size} x {self.size} px, {self.channels}, minus ({mean}), over ({std})"
+        return f"{show_size(self.size)} px, {self.channels}, minus ({mean}), over ({std})"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a run's provenance; `from_dict` takes them back."""
         return {
-            "size": self.size,
+            "size": self.size if isinstance(self.size, int) else list(self.size),
             "mean": list(self.mean),
             "std": list(self.std),
             "channels": self.channels,
@@ -109,7 +111,9 @@ class Preprocessing:
         """
         try:
             mean, std = (tuple(float(one) for one in values[key]) for key in ("mean", "std"))
-            return cls(**{**values, "mean": mean, "std": std})
+            size = values["size"]
+            size = tuple(map(int, size)) if isinstance(size, list | tuple) else size
+            return cls(**{**values, "size": size, "mean": mean, "std": std})
         except (KeyError, TypeError, ValueError) as error:
             raise NetworkError(
                 f"a preprocessing needs size, mean and std (a number for each channel) and "

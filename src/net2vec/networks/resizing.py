@@ -14,6 +14,7 @@ from typing import Any
 
 from torch import nn
 
+from net2vec.core.image_size import Size, show_size, width_and_height
 from net2vec.errors import NetworkError
 from net2vec.networks.network import Network
 from net2vec.networks.preprocessing import CustomPreprocessing
@@ -23,12 +24,12 @@ from net2vec.networks.weights.downloads import first_line
 _INTERPOLATE = "interpolate_pos_encoding"
 
 
-def with_input_size(network: Network, size: int) -> Network:
-    """The same network, fed squares of another size.
+def with_input_size(network: Network, size: Size) -> Network:
+    """The same network, fed images of another size.
 
     Args:
         network: is left as it was; its copy has its layers.
-        size: side of the images in pixels.
+        size: side of the square in pixels, or (width, height).
 
     Raises:
         NetworkError: if the network has a transform of its own, or does not take the size.
@@ -48,23 +49,27 @@ def with_input_size(network: Network, size: int) -> Network:
         _ = found.trace
     except Exception as error:  # each network has errors of its own
         raise NetworkError(
-            f"{network.name} cannot be fed {size} x {size} pixels: {first_line(error)}; leave out "
-            f"the size of the input ({usual.size} px are usual), or take a multiple of the patches"
+            f"{network.name} cannot be fed {show_size(size)} pixels (width x height): "
+            f"{first_line(error)}; leave out the size of the input ({show_size(usual.size)} px are "
+            f"usual), or take a multiple of the patches"
         ) from error
     return found
 
 
-def _adapt(module: nn.Module, usual: int, size: int) -> None:
+def _adapt(module: nn.Module, usual: Size, size: Size) -> None:
     """Adapt what depends on the size of the input, in place.
 
     Raises:
         ValueError: if the patches that the network cuts an image into would leave out its edge.
     """
     first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
-    if first is not None and first.kernel_size == first.stride and size % first.stride[0]:
+    width, height = width_and_height(size)
+    if first is not None and first.kernel_size == first.stride and (
+        height % first.stride[0] or width % first.stride[1]
+    ):  # fmt: skip
         raise ValueError(f"its patches of {first.stride[0]} pixels would leave out the edge")
     if callable(resize := getattr(module, "set_input_size", None)):  # timm, also in open_clip
-        resize((size, size))
+        resize((height, width))
     elif _INTERPOLATE in inspect.signature(module.forward).parameters:
         module.register_forward_pre_hook(_interpolating, with_kwargs=True)
     elif hasattr(module, "positional_embedding") and hasattr(module, "grid_size"):
@@ -79,17 +84,22 @@ def _interpolating(
     return args, {**kwargs, _INTERPOLATE: True}
 
 
-def _adapt_open_clip(module: Any, usual: int, size: int) -> None:
+def _adapt_open_clip(module: Any, usual: Size, size: Size) -> None:
     from open_clip.model import resize_pos_embed
 
     key = "visual.positional_embedding"
     state = {key: module.positional_embedding.detach()}
-    module.grid_size = tuple(side * size // usual for side in module.grid_size)
+    sides = zip(
+        module.grid_size, width_and_height(size)[::-1], width_and_height(usual)[::-1], strict=True
+    )
+    module.grid_size = tuple(count * new // old for count, new, old in sides)
     resize_pos_embed(state, SimpleNamespace(visual=module))
     module.positional_embedding = nn.Parameter(state[key])
 
 
-def _adapt_torchvision(module: Any, size: int) -> None:
+def _adapt_torchvision(module: Any, size: Size) -> None:
+    if not isinstance(size, int):
+        raise ValueError("torchvision's transformers take squares alone")
     from torchvision.models.vision_transformer import interpolate_embeddings
 
     state = interpolate_embeddings(size, module.patch_size, module.state_dict())

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from net2vec.config import Settings
 from net2vec.core.devices import torch_device
+from net2vec.core.image_size import parse_size, width_and_height
 from net2vec.data import ProbeDataset, open_datasets
 from net2vec.data.hub import at_revision
 from net2vec.data.opening import DIORAMA, split_fault
@@ -104,8 +105,7 @@ def open_inputs(
     groups = [group_name(layer) for layer in layers]
     if len(set(groups)) < len(groups):
         raise NetworkError(f"layers {', '.join(layers)} would share a group of results.zarr")
-    side = settings.mask_size or max(1, network.preprocessing.size // 2)
-    return Inputs(network, dataset, layers, (side, side), device, makers)
+    return Inputs(network, dataset, layers, _mask_size(settings, network), device, makers)
 
 
 def with_input(network: Network, settings: Settings) -> Network:
@@ -114,7 +114,18 @@ def with_input(network: Network, settings: Settings) -> Network:
     Raises:
         NetworkError: it does not take that size.
     """
-    return network if settings.input is None else with_input_size(network, settings.input)
+    if settings.input is None:
+        return network
+    return with_input_size(network, parse_size(settings.input, "input"))
+
+
+def _mask_size(settings: Settings, network: Network) -> tuple[int, int]:
+    """Rows and columns of the masks."""
+    if settings.mask_size is not None:
+        width, height = width_and_height(parse_size(settings.mask_size, "mask_size"))
+        return height, width
+    _, height, width = network.input_shape
+    return max(1, height // 2), max(1, width // 2)
 
 
 def open_data(settings: Settings) -> ProbeDataset:

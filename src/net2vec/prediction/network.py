@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from net2vec.core.image_size import parse_size
 from net2vec.core.storage import replacing
 from net2vec.errors import NetworkError, ResultsError
 from net2vec.networks import (
@@ -99,7 +100,7 @@ def open_network(
     wrapped = None if given is None else _wrap(given, transform, probed, resized=side is not None)
     network = wrapped or _load(folder, settings, str(probed.get("source", "")), trust)
     if side is not None:
-        network = with_input_size(network, int(side))
+        network = with_input_size(network, parse_size(side, "input"))
     if (folder / BATCH_NORM).is_file():
         network = restore_batch_norm(network, folder)
     if network.digest != probed["digest"]:

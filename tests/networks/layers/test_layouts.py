@@ -52,7 +52,7 @@ def test_every_known_order_is_undone(layout):
 def test_hieras_order_by_hand():
     # Of 4 x 4 tokens in units of two, first those in the upper left of each unit.
     tokens = torch.tensor([0, 2, 8, 10, 1, 3, 9, 11, 4, 6, 12, 14, 5, 7, 13, 15]).view(1, 16, 1)
-    grid = to_grid(tokens, layout=Layout(TOKENS, 4, "unrolled", 2))
+    grid = to_grid(tokens, layout=Layout(TOKENS, 4, 4, "unrolled", 2))
     assert grid.flatten().tolist() == list(range(16))
 
 

@@ -31,7 +31,7 @@ from net2vec.networks.layers.tracing import Output, Trace
 # A layout agrees if its share of comparisons is above the first threshold. The second one holds
 # where less is left to chance: places plainly follow one square, or there are few places, some of
 # which are right in a wrong order too.
-_AGREES, _AGREES_PLAINLY, _MAX_SIDE_OF_FEW = 0.7, 0.9, 3
+_AGREES, _AGREES_PLAINLY, _MAX_PLACES_OF_FEW = 0.7, 0.9, 9
 # Places follow one square if so much of their change is by one code, in the median.
 _FOLLOWS = 0.6
 # Half of the images are enough where one layout is above the first threshold, without ties, and
@@ -49,19 +49,23 @@ class LayoutDecisions:
     for each distinct tensor. The images are the same each time, and so are the decisions.
     """
 
-    def __init__(self, trace: Trace, prefix_tokens: int = 0) -> None:
+    def __init__(
+        self, trace: Trace, prefix_tokens: int = 0, input_size: tuple[int, int] = (1, 1)
+    ) -> None:
         """Take over the outputs of a dry pass.
 
         Args:
             trace: of the network.
             prefix_tokens: how many tokens before those of places the network has.
+            input_size: rows and columns of the network's input; by default any square.
         """
+        self._input_size = input_size
         self._trace = trace
         self._first: dict[int, Output] = {}
         for output in trace.outputs:
             self._first.setdefault(output.tensor, output)
         self._possible = {
-            tensor: layouts_of(output.shape or (), prefix_tokens)
+            tensor: layouts_of(output.shape or (), prefix_tokens, input_size)
             for tensor, output in self._first.items()
         }
         self._agreeing: dict[int, list[Layout]] = {}  # of each tensor that was decided
@@ -113,10 +117,10 @@ class LayoutDecisions:
         )
 
     def probed_shape(self, output: Output) -> Shape | None:
-        """(channels, side, side) of a grid, (channels,) of a vector, None of anything else."""
+        """(channels, rows, columns) of a grid, (channels,) of a vector, None of anything else."""
         if output.shape is None or self.refusal(output):
             return None
-        return probed_shape(output.shape, layout=self.layout(output))
+        return probed_shape(output.shape, layout=self.layout(output), input_size=self._input_size)
 
     def _agreeing_with(self, output: Output) -> list[Layout]:
         """The layouts that agree with what an output does, or else its innermost container's."""
@@ -147,22 +151,25 @@ class LayoutDecisions:
             for first in [self._first[output.tensor]]
             for possible in [self._possible[output.tensor]]
             # A single order of tokens is not certain either: they may stand in an unknown one.
-            if len(possible) > 1 or any(layout.kind == TOKENS for layout in possible)
+            # Without squares, a grid's aspect may be that of the image by chance.
+            if len(possible) > 1
+            or any(layout.kind == TOKENS or layout.rows != layout.columns for layout in possible)
             if output.tensor not in self._agreeing
         }
         for images in (_IMAGES // 2, _IMAGES):
             scores: dict[int, dict[Layout, _Score]] = {tensor: {} for tensor in asked}
-            for side in sorted({layout.side for possible in asked.values() for layout in possible}):
+            grids = {_grid(layout) for possible in asked.values() for layout in possible}
+            for grid in sorted(grids):
                 calls = {
                     (self._first[tensor].path, self._first[tensor].call): (
-                        [layout for layout in possible if layout.side == side],
+                        [layout for layout in possible if _grid(layout) == grid],
                         scores[tensor],
                         self._first[tensor],
                     )
                     for tensor, possible in asked.items()
-                    if any(layout.side == side for layout in possible)
+                    if any(_grid(layout) == grid for layout in possible)
                 }
-                _score_layouts(module, _Mosaics.of(side, input_shape, images), calls)
+                _score_layouts(module, _Mosaics.of(grid, input_shape, images), calls)
             for tensor, found in scores.items():
                 if images == _IMAGES:
                     self._agreeing[tensor] = [lay for lay, one in found.items() if one.agrees(lay)]
@@ -188,13 +195,13 @@ class _Score:
     follows: bool
 
     def agrees(self, layout: Layout) -> bool:
-        plain = self.follows or layout.side <= _MAX_SIDE_OF_FEW
+        plain = self.follows or layout.rows * layout.columns <= _MAX_PLACES_OF_FEW
         return self.share > (_AGREES_PLAINLY if plain else _AGREES)
 
 
 def _clear_layout(scores: Mapping[Layout, _Score]) -> Layout | None:
     """The one layout that half of the images already tell from all others, if there is one."""
-    if any(layout.side**2 <= _OTHERS for layout in scores):
+    if any(layout.rows * layout.columns <= _OTHERS for layout in scores):
         return None  # of few places, some follow a wrong square by chance
     possible = [layout for layout, score in scores.items() if score.untied > _CLEARLY_NOT]
     clear = len(possible) == 1 and scores[possible[0]].untied > _CLEAR
@@ -203,7 +210,7 @@ def _clear_layout(scores: Mapping[Layout, _Score]) -> Layout | None:
 
 @dataclass(frozen=True)
 class _Mosaics:
-    """Images for grids of one side, and the comparisons to make.
+    """Images for grids of one size, and the comparisons to make.
 
     Attributes:
         images: (image, channel, row, column).
@@ -218,20 +225,21 @@ class _Mosaics:
     compared: Int[Tensor, "place square"]
 
     @classmethod
-    def of(cls, side: int, input_shape: tuple[int, int, int], count: int) -> _Mosaics:
-        """Draw `count` images of a shape for grids of side `side`."""
+    def of(cls, grid: tuple[int, int], input_shape: tuple[int, int, int], count: int) -> _Mosaics:
+        """Draw `count` images of a shape for grids of some rows and columns."""
         channels, *size = input_shape
-        generator = torch.Generator().manual_seed(side)
+        rows, columns = grid
+        generator = torch.Generator().manual_seed(rows if rows == columns else rows << 16 | columns)
         # Colour and texture: some filters give nothing on an even square.
         coarse, fine = (
-            _enlarged(torch.randn(2, channels, squares, squares, generator=generator), size)
-            for squares in (side, 4 * side)
+            _enlarged(torch.randn(2, channels, n * rows, n * columns, generator=generator), size)
+            for n in (1, 4)
         )
-        squares = side * side
+        squares = rows * columns
         # As many images of one picture as of the other.
         order = torch.rand(count, squares, generator=generator).argsort(0)
         codes = order % 2 * 2.0 - 1
-        shown = _enlarged(codes.view(count, 1, side, side), size)
+        shown = _enlarged(codes.view(count, 1, rows, columns), size)
         images = torch.where(shown > 0, coarse[0] + fine[0], coarse[1] + fine[1])
         places = torch.randperm(squares, generator=generator)[:_PLACES]
         apart = torch.randint(1, squares, (len(places), _OTHERS), generator=generator)
@@ -244,7 +252,7 @@ class _Mosaics:
 
         Args:
             output: with a row for each image.
-            layouts: of one kind and side.
+            layouts: of one kind and grid.
         """
         numbers, _ = self._numbers(layouts)
         return layouts[0].vectors(output)[:, numbers.to(output.device)].float().cpu()
@@ -279,6 +287,10 @@ class _Mosaics:
         return distinct, inverse
 
 
+def _grid(layout: Layout) -> tuple[int, int]:
+    return layout.rows, layout.columns
+
+
 class _Done(Exception):  # noqa: N818 - a signal to leave the pass, not an error
     """All outputs that were asked for have been seen."""
 
@@ -292,7 +304,7 @@ def _score_layouts(module: nn.Module, mosaics: _Mosaics, calls: Mapping[_Call, _
 
     Args:
         module: the network.
-        mosaics: for one side.
+        mosaics: for one grid.
         calls: for each module path and call the layouts in question, where to put their scores, and
             the output in the trace.
     """

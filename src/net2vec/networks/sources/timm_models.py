@@ -171,8 +171,6 @@ class TimmArchitecture:
 
 def _preprocessing(source: str, config: Mapping[str, Any]) -> Preprocessing:
     channels, height, width = config["input_size"]
-    if height != width:
-        raise NetworkError(f"{source} takes {height} x {width} images, not a square")
     if channels not in (1, 3):
         raise NetworkError(f"{source} takes {channels} channels, not an image")
     mean, std = (tuple(255 * one for one in config[key]) for key in ("mean", "std"))
@@ -181,4 +179,5 @@ def _preprocessing(source: str, config: Mapping[str, Any]) -> Preprocessing:
             f"{source} takes one channel, but its configuration has a mean of three; load it in a "
             f"function of your own with Preprocessing(..., channels='L'), named file.py:function"
         )
-    return Preprocessing(height, mean, std, "L" if channels == 1 else "RGB")
+    size = height if height == width else (width, height)
+    return Preprocessing(size, mean, std, "L" if channels == 1 else "RGB")
