@@ -39,21 +39,22 @@ def symmetric():
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """A run on images of 48 x 32, and one on the same images lying, of 32 x 48."""
-    found = []
+    found = {}
     for size, data in (("48x32", small_dataset()), ("32x48", lying(small_dataset()))):
+        folder = tmp_path_factory.mktemp("run") / "run"
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("net2vec.pipeline.runner.write_report", lambda *_, **__: None)
             run = net2vec.analyze(
-                symmetric(), data, tmp_path_factory.mktemp("run") / "run", transform=FED,
+                symmetric(), data, folder, transform=FED,
                 input=size, fit="paper", concepts=("red-c",), tasks=("segment",), workers=1,
                 segment={"epochs": 4, "subsets": (1,), "batch": 8, "learning_rate": 1e-2},
             )  # fmt: skip
-        found.append(run)
+        found[folder] = run
     return found
 
 
 def test_rows_and_columns_are_told_apart(runs):
-    wide, high = runs
+    wide, high = runs.values()
     told = wide.provenance
     assert told["network"]["preprocessing"]["size"] == [48, 32]
     assert told["data"]["mask_size"] == [16, 24]
@@ -61,7 +62,7 @@ def test_rows_and_columns_are_told_apart(runs):
 
 
 def test_scores_are_those_of_the_images_lying(runs):
-    wide, high = (run.scores.reset_index(drop=True) for run in runs)
+    wide, high = (run.scores.reset_index(drop=True) for run in runs.values())
     single = wide["method"].str.contains("single")
     assert single.any()
     numbers = wide.select_dtypes("number").columns
@@ -71,21 +72,18 @@ def test_scores_are_those_of_the_images_lying(runs):
 
 
 def test_a_run_is_opened_again_and_segments(runs):
-    opened = net2vec.open_run(runs[0].folder, network=symmetric())
-    assert opened.opened_network.input_shape == (3, 32, 48)
+    wide, high = (net2vec.open_run(folder, network=symmetric()) for folder in runs)
+    assert wide.opened_network.input_shape == (3, 32, 48)
     picture = small_dataset().image(0)
-    masks = opened.segment(picture, ["red-c"])
+    masks = wide.segment(picture, ["red-c"])
     assert (masks.sizes["y"], masks.sizes["x"]) == (16, 24)
-    high = net2vec.open_run(runs[1].folder, network=symmetric())
     lain = high.segment(picture.transpose(Image.Transpose.TRANSPOSE), ["red-c"])
-    shown, other = np.asarray(masks).squeeze(), np.asarray(lain).squeeze()
+    shown, other = (np.asarray(found["mask"]).squeeze() for found in (masks, lain))
     assert (shown == np.swapaxes(other, -1, -2)).mean() > 0.995
 
 
 def test_a_report_shows_them(tmp_path):
-    run = make(
-        tmp_path / "run", transform=FED, input="48x32", concepts=("red-c",), tasks=("segment",)
-    )
-    assert (run.folder / "report" / "index.html").is_file()
-    pictures = [Image.open(path).size for path in (run.folder / "report").rglob("*.png")]
-    assert pictures
+    make(tmp_path / "run", transform=FED, input="48x32", concepts=("red-c",), tasks=("segment",))
+    report = tmp_path / "run" / "report"
+    assert (report / "index.html").is_file()
+    assert list((report / "pictures").glob("concept*.jpg"))
