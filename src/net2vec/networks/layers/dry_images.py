@@ -60,12 +60,12 @@ def is_turned(rows: Tensor, layout: Layout) -> bool:
         rows: an output's rows for dry images.
         layout: of a grid that is no row of tokens.
     """
-    if layout.side < _MIN_SIDE or len(rows) < 2:
+    if min(layout.rows, layout.columns) < _MIN_SIDE or len(rows) < 2:
         return False
     change = (rows[1] - rows[0]).float().square()
     places = change.mean(-1 if layout.kind == CHANNELS_LAST else 0)
-    half = layout.side // 2
-    upper, lower = places[:half], places[-half:]
+    middle, half = layout.rows // 2, layout.columns // 2
+    upper, lower = places[:middle], places[-middle:]
     painted = upper[:, -half:].mean()
     others = (upper[:, :half], lower[:, :half], lower[:, -half:])
     return any(bool(other.mean() > _TURNED * painted) for other in others)

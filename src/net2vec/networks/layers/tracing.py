@@ -141,7 +141,7 @@ def trace_outputs(module: nn.Module, batch: Float[Tensor, "image channel row col
                 shape = (*tensor.shape[:axis], *tensor.shape[axis + 1 :])
                 rows = tensor.detach().movedim(axis, 0)
                 sketches[path, calls[path]] = sketch(rows[0])
-                layouts = layouts_of(shape)
+                layouts = layouts_of(shape, input_size=(batch.shape[2], batch.shape[3]))
                 if len(layouts) == 1 and layouts[0].kind != TOKENS:
                     turned = is_turned(rows, layouts[0])
             outputs.append(
