@@ -257,7 +257,7 @@ def test_a_gpu_that_is_full_is_told_in_one_line(place, network, tmp_path, monkey
     def full(*arguments, **options):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
-    monkeypatch.setattr("net2vec.pipeline.runner.record", full)
+    monkeypatch.setattr("net2vec.pipeline.stages.probing.record", full)
     arguments = ("--network", network, "--data", place / "data", "--out", tmp_path / "run", *FAST)
     assert call("run", *arguments) == 2
     err = capsys.readouterr().err
@@ -270,7 +270,7 @@ def test_an_interruption_is_told_in_one_line(place, network, tmp_path, monkeypat
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("net2vec.pipeline.runner.record", interrupted)
+    monkeypatch.setattr("net2vec.pipeline.stages.probing.record", interrupted)
     arguments = ("--network", network, "--data", place / "data", "--out", tmp_path / "run", *FAST)
     assert call("run", *arguments) == 130
     told = "net2vec: interrupted; the same command again goes on where it was"

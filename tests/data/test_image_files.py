@@ -171,5 +171,5 @@ def test_nothing_opens_images_but_the_one_function():
         for line in path.read_text("utf-8").splitlines()
         if OPENS_IMAGES.search(line)
     ]
-    opening = "with Image.open(path, formats=IMAGE_FORMATS) as image:"
+    opening = "with Image.open(content, formats=IMAGE_FORMATS) as image:"
     assert found == [("data/image_files.py", opening)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -130,12 +130,14 @@ class MaskClasses:
         void: list[int] = np.flatnonzero(self._table == 0).tolist()
         return void
 
-    def label_map(self, file: ImageSource, image: tuple[int, int]) -> Integer[np.ndarray, "y x"]:
+    def label_map(
+        self, file: ImageSource, image_size: Callable[[], tuple[int, int]]
+    ) -> Integer[np.ndarray, "y x"]:
         """The label number of each pixel of a mask.
 
         Args:
             file: the mask.
-            image: (height, width) of its image.
+            image_size: reads (height, width) of its image, once the mask itself is sound.
 
         Raises:
             DataError: if the mask cannot be read, has another shape than its image or holds a value
@@ -156,7 +158,7 @@ class MaskClasses:
             )
         if unknown is not None:
             raise DataError(f"{file}: the {unknown} has no name in {self.source}")
-        check_mask(file, mask, image)
+        check_mask(file, mask, image_size())
         return labels
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -118,7 +118,7 @@ class MaskDataset(Reader):
         """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
         path = self.folder / self._masks[self.images[index]]
         refuse_links_out(self.folder, path)
-        labels = self._classes.label_map(path, self.image_size(index))
+        labels = self._classes.label_map(path, partial(self.image_size, index))
         return Annotation((Plane(self.categories[0], labels),))
 
     def faults(self) -> Iterator[str]:

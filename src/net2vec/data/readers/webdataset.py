@@ -13,7 +13,7 @@ import tarfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -109,7 +109,7 @@ class WebDataset(Reader):
         if self._mask_ending is None:
             return Annotation(image_labels=tuple((category, n) for n in self._classes[index]))
         mask = self._read(index, self._mask_ending)
-        labels = self._mask_classes.label_map(mask, self.image_size(index))
+        labels = self._mask_classes.label_map(mask, partial(self.image_size, index))
         return Annotation((Plane(category, labels),))
 
     @cached_property

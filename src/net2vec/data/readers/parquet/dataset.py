@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -143,7 +143,9 @@ class ParquetDataset(Reader):
             return Annotation(image_labels=tuple((category, n) for n in self._image_labels[row]))
         column = self._bytes_of(self._columns.mask)
         mask = self._encoded(row, column)
-        return Annotation((Plane(category, self._classes.label_map(mask, self.image_size(index))),))
+        return Annotation(
+            (Plane(category, self._classes.label_map(mask, partial(self.image_size, index))),)
+        )
 
     def _image_source(self, index: int) -> ImageBytes:
         return self._encoded(self._rows[index], self._image_bytes)
