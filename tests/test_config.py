@@ -28,7 +28,10 @@ def test_every_fit_once_is_what_a_run_makes():
     [
         ({"fit": "paper,best"}, "unknown fit 'best'"),
         ({"fit": ""}, "unknown fit ''"),
-        ({"mask_size": 0}, "mask_size must be 1 or more, got 0; usual is 112"),
+        (
+            {"mask_size": 0},
+            "mask_size must be a number of pixels, or WIDTHxHEIGHT as in 320x240, got 0",
+        ),
         ({"quantile": 1.0}, r"quantile must be in \(0, 1\), got 1.0; usual is 0.005"),
         ({"tasks": ("sing",)}, "unknown task 'sing'; wanted one of segment, classify"),
         ({"device": "tpu"}, "unknown device 'tpu'; wanted one of auto, cpu, cuda"),
@@ -115,7 +118,7 @@ def test_a_single_name_is_a_list_of_one():
     [
         ("min_train", "3", "settings: min_train must be of type int, got '3'"),
         ("min_train", True, "settings: min_train must be of type int, got True"),
-        ("mask_size", 1.5, r"settings: mask_size must be of type int \| None, got 1.5"),
+        ("mask_size", 1.5, r"settings: mask_size must be of type int \| str \| None, got 1.5"),
         ("segment", {"epochs": 1.5}, "settings: segment: epochs must be of type int, got 1.5"),
         ("segment", 3, "settings: segment must be a table, got 3"),
         ("classify", {"subsets": [1.5]}, r"classify: subsets must be a list, got \[1.5\]"),

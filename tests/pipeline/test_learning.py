@@ -176,7 +176,13 @@ def test_fits_are_not_made_again_for_nulls_and_seeds(plain, calls, tmp_path):
 
 def test_what_a_seed_gives_is_what_a_run_with_it_gives(run, tmp_path):
     alone, view = make(tmp_path / "run", seed=1), run.at(seed=1)
-    pd.testing.assert_frame_equal(view.scores, alone.scores, check_exact=True)
+    own_seed_only = ["precision", "recall", "average_precision"]  # counts by image are not kept
+    assert view.scores[own_seed_only].isna().all(axis=None)
+    pd.testing.assert_frame_equal(
+        view.scores.drop(columns=own_seed_only),
+        alone.scores.drop(columns=own_seed_only),
+        check_exact=True,
+    )
     for task in ("segment", "classify"):
         found, wanted = view.arrays(task=task), alone.arrays(task=task)
         assert {"weight", "score", "subset_score", "start_distance"} <= set(found.data_vars)
