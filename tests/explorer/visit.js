@@ -117,6 +117,7 @@ async function tryPicture() {
   seen.ranked = all(".found li").map((each) => each.dataset.name);
   one(".found li button").click();
   await until(() => text("main").includes("of the picture") || text("main").includes("no pixel") || text("main").includes("not learned"), "a mask");
+  await until(() => one(".large img")?.naturalWidth, "the picture");
   seen.picture = one(".large img").naturalWidth;
 }
 
