@@ -67,6 +67,23 @@ def test_results_without_metadata_are_named(tmp_path, capsys):
     assert listed(run, capsys)["."]["state"] == "cannot be read: results.zarr"
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("provenance.json", "3"),
+        ("provenance.json", '{"network": 3}'),
+        ("run.toml", "data = 3"),
+        ("run.toml", "layers = [3]"),
+        ("run.toml", "layers = "),
+    ],
+)
+def test_files_of_another_shape_are_named(tmp_path, capsys, name, text):
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / name).write_text(text)
+    state = listed(tmp_path, capsys)["odd"]["state"]
+    assert state in {f"cannot be read: {name}", "cannot be read: results.zarr"}
+
+
 def test_a_folder_without_runs_is_one_line(tmp_path, capsys):
     for path, message in ((tmp_path, "holds no run"), (tmp_path / "x", "is no folder")):
         with pytest.raises(SystemExit) as exit_:

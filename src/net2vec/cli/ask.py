@@ -37,7 +37,7 @@ def runs(
         )
     if not as_json:
         for row in rows:
-            row["date"] = row["date"][:16].replace("T", " ")
+            row["date"] = str(row["date"])[:16].replace("T", " ")
     show_table(pd.DataFrame(rows), as_json=as_json)
 
 

@@ -19,6 +19,7 @@ from net2vec.core.locks import is_occupied
 from net2vec.vocabulary import TASKS
 
 _SETTINGS, _PROVENANCE, _RESULTS = "run.toml", "provenance.json", "results.zarr"
+_CONTENTS = ("network", "weights", "data", "layers", "tasks", "fits", "concepts", "date")
 _MAX_DEPTH = 4
 
 
@@ -53,22 +54,30 @@ class RunFiles:
             return "finished"
         return "being made" if is_occupied(self.path) else "unfinished"
 
-    def row(self, folder: Path) -> dict[str, Any]:
+    def row(self, folder: Path) -> dict[str, str | None]:
         """A row of the table of `net2vec runs`; before there are results, as `run.toml` asks."""
+        place = {"run": str(self.path.relative_to(folder)) if self.path != folder else "."}
+        try:
+            return {**place, **self._contents(), "state": self.state}
+        except (TypeError, AttributeError):  # TOML and JSON of another shape
+            unknown = f"cannot be read: {_PROVENANCE if self.provenance else _SETTINGS}"
+            return {**place, **dict.fromkeys(_CONTENTS, ""), "state": unknown}
+
+    def _contents(self) -> dict[str, str | None]:
         network, data = (self.provenance.get(part, {}) for part in ("network", "data"))
         sources = [Path(str(name)).name for name in self.settings.get("data", ())]
-        return {
-            "run": str(self.path.relative_to(folder)) if self.path != folder else ".",
-            "network": network.get("name") or self.settings.get("network"),
-            "weights": network.get("weights") or self.settings.get("weights"),
-            "data": data.get("name") or ", ".join(sources),
-            "layers": ", ".join(self.layers or self.settings.get("layers", ())),
-            "tasks": ", ".join(self.concepts or self.settings.get("tasks", ())),
-            "fits": ", ".join(self.fits or [str(self.settings.get("fit", ""))]),
-            "concepts": ", ".join(map(str, dict.fromkeys(self.concepts.values()))),
-            "date": self.provenance.get("finished") or _changed(self.path / _SETTINGS),
-            "state": self.state,
-        }
+        found = (
+            network.get("name") or self.settings.get("network"),
+            network.get("weights") or self.settings.get("weights"),
+            data.get("name") or ", ".join(sources),
+            ", ".join(self.layers or self.settings.get("layers", ())),
+            ", ".join(self.concepts or self.settings.get("tasks", ())),
+            ", ".join(self.fits or [str(self.settings.get("fit", ""))]),
+            ", ".join(map(str, dict.fromkeys(self.concepts.values()))),
+            self.provenance.get("finished") or _changed(self.path / _SETTINGS),
+        )
+        told = (None if value is None else str(value) for value in found)
+        return dict(zip(_CONTENTS, told, strict=True))
 
 
 def read_run_files(path: Path) -> RunFiles:
@@ -80,7 +89,7 @@ def read_run_files(path: Path) -> RunFiles:
             found["settings"] = tomllib.loads((path / name).read_text(encoding="utf-8"))
         name = _PROVENANCE
         if (path / name).exists():
-            found["provenance"] = json.loads((path / name).read_bytes())
+            found["provenance"] = dict(json.loads((path / name).read_bytes()))
             name = _RESULTS
             found |= _described(path / name)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
