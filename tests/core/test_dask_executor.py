@@ -118,8 +118,8 @@ def test_items_that_end_their_workers_are_tried_again_alone_and_named(tmp_path):
     assert dict(found) == {"once": "ONCE", "never": "NEVER", "nor": "NOR"}
 
 
-@pytest.mark.parametrize("scheduler", ["local:0", "local:two", "local:-1"])
-def test_a_wrong_number_of_processes_is_refused(scheduler):
+@pytest.mark.parametrize("scheduler", ["local:0", "local:two", "local:-1", "host", "tcp:host", ""])
+def test_what_is_no_scheduler_is_refused(scheduler):
     with pytest.raises(ConfigError, match="local:N"), connected(scheduler, None):
         pass
 

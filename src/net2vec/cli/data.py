@@ -13,7 +13,7 @@ import typer
 from net2vec.cli.display import TerminalProgress, show_lines, show_table
 from net2vec.cli.options import AsJson, Device, Sources
 from net2vec.cli.settings import read_names, with_dataset_settings
-from net2vec.errors import ConfigError
+from net2vec.errors import ConfigError, DataError
 from net2vec.vocabulary import PUBLISHED_DATASETS
 
 if TYPE_CHECKING:
@@ -253,7 +253,9 @@ def annotate(
     from net2vec.data.files import refuse_filled
     from net2vec.pipeline import default_workers
 
-    refuse_filled(out)  # loading a model takes a while
+    if not images.is_dir():  # loading a model takes a while
+        raise DataError(f"{images} is no folder of images")
+    refuse_filled(out)
     names = tuple(read_names(concepts)) if concepts else ()
     annotator = open_annotator(model, Request(names, confidence, torch_device(device)))
     with TerminalProgress() as progress:

@@ -8,6 +8,7 @@ one that its file names by then, and what is open is submitted again.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -31,6 +32,7 @@ from net2vec.errors import ConfigError, Net2VecError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_ADDRESS = re.compile(r"(?:[a-z]+://)?(?:[\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}/?")
 _LOST = (CancelledError, OSError, TimeoutError)
 _CONNECT_SECONDS = 30
 # A batch system may take this long to start a scheduler or workers again.
@@ -229,6 +231,12 @@ def connected(scheduler: str | None, scheduler_file: Path | None) -> Iterator[di
         ):
             yield client
         return
+    if scheduler is not None and not _ADDRESS.fullmatch(scheduler):
+        # Dask's client would never end its threads.
+        raise ConfigError(
+            f"--scheduler {scheduler}: wanted is an address as tcp://HOST:8786, or local:N for N "
+            f"processes of this machine"
+        )
     try:
         if scheduler_file is not None:
             scheduler_file.stat()

@@ -7,14 +7,18 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from net2vec.config import Settings
+from net2vec.core.executors import AnyExecutor
 from net2vec.errors import ConfigError, Net2VecError
 from net2vec.pipeline.inputs import data_options, open_data
 from net2vec.pipeline.progress import Progress, SilentProgress
 from net2vec.pipeline.reporting import write_report
 from net2vec.pipeline.runner import probe
+
+if TYPE_CHECKING:
+    import distributed
 
 # What a run's folder cannot be called: the report stands beside them.
 _TAKEN = (".", "..", "report")
@@ -41,6 +45,7 @@ def probe_many(
     *,
     workers: int | None = None,
     keep_activations: float | None = None,
+    executor: AnyExecutor | distributed.Client | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[Outcome], Path | None]:
     """Make several runs and a report that holds them side by side; one that fails stops no other.
@@ -50,6 +55,7 @@ def probe_many(
         out: holds the runs and `report` afterwards.
         workers: threads or processes.
         keep_activations: see `probe`.
+        executor: see `probe`.
         progress: reports the stages to the user.
 
     Returns:
@@ -72,7 +78,7 @@ def probe_many(
             dataset = datasets[_data_key(settings)]
             probe(
                 settings, folder, dataset=dataset, workers=workers,
-                keep_activations=keep_activations, progress=progress,
+                keep_activations=keep_activations, executor=executor, progress=progress,
             )  # fmt: skip
             outcomes.append(Outcome(name, folder))
         except Exception as error:  # also one of a network's own code, or of a full memory
