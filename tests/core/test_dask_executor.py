@@ -16,6 +16,7 @@ import torch
 from net2vec.core import dask_executor
 from net2vec.core.dask_executor import DaskExecutor, connected
 from net2vec.core.executors import ThreadExecutor, local_or_cluster, map_items
+from net2vec.core.storage import is_temporary
 from net2vec.errors import ConfigError, DataError, Net2VecError
 
 from builders_whole import make
@@ -58,14 +59,19 @@ def test_results_are_those_of_threads_to_the_bit(executor):
     assert len(found) == 4
 
 
-def test_an_error_of_an_item_is_raised_as_it_is(executor):
+@pytest.mark.parametrize("error", [DataError, OSError, TimeoutError])
+def test_an_error_of_an_item_is_raised_as_it_is(executor, error):
     def work(item: int) -> int:
         if item == 2:
-            raise DataError("image 2 cannot be read")
+            raise error("image 2 cannot be read")
         return item
 
-    with pytest.raises(DataError, match="image 2 cannot be read"):
+    with pytest.raises(error, match="image 2 cannot be read"):
         list(map_items(executor, work, dict.fromkeys(range(5), 1.0)))
+
+
+def test_what_a_killed_run_has_left_is_removed_by_the_next(executor):
+    assert is_temporary(executor.folder)
 
 
 def test_a_client_is_an_executor_while_it_is_needed(client, tmp_path):
@@ -95,7 +101,7 @@ def test_a_run_on_a_cluster_gives_the_same_bytes(client, tmp_path, monkeypatch):
     there = make(tmp_path / "there", executor=client, **options)
     pd.testing.assert_frame_equal(here.scores, there.scores, check_exact=True)
     assert (here.path / "scores.csv").read_bytes() == (there.path / "scores.csv").read_bytes()
-    assert not list((there.path / "cache").glob("sent-*"))
+    assert not list((there.path / "cache").glob(".sent*"))
 
 
 def test_items_that_end_their_workers_are_tried_again_alone_and_named(tmp_path):

@@ -8,11 +8,13 @@ one that its file names by then, and what is open is submitted again.
 
 from __future__ import annotations
 
+import os
 import re
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import get_ident
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -57,7 +59,8 @@ class DaskExecutor:
 
     def __init__(self, client: distributed.Client, folder: Path, say: Say) -> None:
         self.client = client
-        self.folder = folder / f"sent-{uuid4().hex[:8]}"
+        # Under a temporary name, so that the next run removes what a killed one has left.
+        self.folder = folder / f".sent.{os.getpid()}-{get_ident()}.tmp"
         self.say = say
         self._given = client
         self.folder.mkdir(parents=True)
@@ -77,21 +80,12 @@ class DaskExecutor:
                 tried them; if the scheduler stays lost.
         """
         stored = store_function(function, self.folder)
-        left = dict.fromkeys(items)
         fatal: dict[Item, str] = {}
-        while left:
-            try:
-                for item, result in self._submit(stored, list(left), fatal):
-                    del left[item]
-                    yield item, result
-                break
-            except _LOST as error:
-                self._reconnect(error)
-                left = {item: None for item in left if item not in fatal}
+        yield from self._compute(stored, items, fatal)
         # Items that only waited on the worker of another were blamed as well: now one at a time.
         for item in list(fatal):
             del fatal[item]
-            yield from self._submit(stored, [item], fatal)
+            yield from self._compute(stored, [item], fatal)
         if fatal:
             named = "; ".join(f"{item} ({cause})" for item, cause in fatal.items())
             raise Net2VecError(
@@ -106,28 +100,48 @@ class DaskExecutor:
         if self.client is not self._given:
             self.client.close()
 
+    def _compute(
+        self, stored: StoredFunction, items: Iterable[Item], fatal: dict[Item, str]
+    ) -> Iterator[tuple[Item, Any]]:
+        """Yield results, whatever connections are lost; add items that end workers to `fatal`."""
+        left = dict.fromkeys(items)
+        while left:
+            try:
+                for item, result in self._submit(stored, list(left), fatal):
+                    del left[item]
+                    yield item, result
+                return
+            except _ConnectionLostError as error:
+                self._reconnect(error)
+                left = {item: None for item in left if item not in fatal}
+
     def _submit(
         self, stored: StoredFunction, items: list[Item], fatal: dict[Item, str]
     ) -> Iterator[tuple[Item, Any]]:
         """Yield results as they are ready; add items that end their workers to `fatal`."""
         run = uuid4().hex
-        futures = {
-            self.client.submit(
-                stored, item, key=f"net2vec-{run}-{number}", priority=-number, pure=False
-            ): item
-            for number, item in enumerate(items)
-        }
+        with _losing():
+            futures = {
+                self.client.submit(
+                    stored, item, key=f"net2vec-{run}-{number}", priority=-number, pure=False
+                ): item
+                for number, item in enumerate(items)
+            }
         try:
             for future in self._as_completed(list(futures)):
                 item = futures.pop(future)
-                try:
-                    result = future.result()
-                except distributed.KilledWorker as error:
+                # An item's own error may be of the kinds that tell of a lost connection.
+                with _losing():
+                    error = future.exception() if future.status == "error" else None
+                    result = future.result() if error is None else None
+                    future.release()  # the workers keep no result
+                if isinstance(error, distributed.KilledWorker):
                     lost = error.allowed_failures + 1
                     fatal[item] = f"{lost} worker{'s' * (lost > 1)}"
-                    continue
-                future.release()  # the workers keep no result
-                yield item, result.take() if isinstance(result, StoredResult) else result
+                elif error is not None:
+                    raise error
+                else:
+                    yield item, result.take() if isinstance(result, StoredResult) else result
         finally:
             with suppress(*_LOST):
                 self.client.cancel(list(futures))
@@ -144,7 +158,9 @@ class DaskExecutor:
             time.sleep(_POLL_SECONDS)
             if time.monotonic() - since > _NOTICE_SECONDS:
                 since = time.monotonic()
-                if not self.client.scheduler_info()["workers"]:
+                with _losing():
+                    workers = self.client.scheduler_info()["workers"]
+                if not workers:
                     self.say(f"{self._address} has no workers; waiting for some")
 
     @property
@@ -164,12 +180,13 @@ class DaskExecutor:
             ) from None
         witness = self.folder / "seen"
         witness.touch()
-        try:
-            found = self.client.run(fault_of_process, witness, own_versions())
-        except ModuleNotFoundError as error:
-            raise ConfigError(f"the workers have no {error.name}; install net2vec there") from error
+        found = self.client.run(fault_of_process, witness, own_versions(), on_error="return")
         for worker, fault in found.items():
-            if fault:
+            if isinstance(fault, ModuleNotFoundError):
+                raise ConfigError(f"worker {worker} has no {fault.name}; install net2vec there")
+            if isinstance(fault, Exception) and not isinstance(fault, _LOST):
+                raise fault
+            if fault and isinstance(fault, str):
                 raise ConfigError(f"worker {worker} {fault}")
         shown = ""
         if "dashboard" in self.client.scheduler_info()["services"]:
@@ -225,7 +242,7 @@ def connected(scheduler: str | None, scheduler_file: Path | None) -> Iterator[di
             distributed.LocalCluster(
                 n_workers=int(count) if count else None,
                 threads_per_worker=1,
-                dashboard_address=":0",
+                dashboard_address="127.0.0.1:0",
             ) as cluster,
             distributed.Client(cluster) as client,
         ):
@@ -251,6 +268,19 @@ def connected(scheduler: str | None, scheduler_file: Path | None) -> Iterator[di
         ) from error
     with client:
         yield client
+
+
+class _ConnectionLostError(Exception):
+    """The scheduler cannot be reached, or has forgotten what was submitted."""
+
+
+@contextmanager
+def _losing() -> Iterator[None]:
+    """Tell the loss of the connection from errors of items."""
+    try:
+        yield
+    except _LOST as error:
+        raise _ConnectionLostError from error
 
 
 def _connect(*where: object, **options: object) -> distributed.Client:

@@ -137,7 +137,7 @@ def own_versions() -> dict[str, str]:
 
 
 def fault_of_process(seen: Path, versions: Mapping[str, str]) -> str:
-    """What is wrong with this process; empty if it can compute items.
+    """The reason why this process cannot compute items; empty if it can.
 
     Args:
         seen: a file that it must see.
