@@ -6,6 +6,7 @@ import pickle
 import sys
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -84,6 +85,14 @@ def test_a_module_from_a_file_travels_by_value(tmp_path):
     del sys.modules[module.__name__]  # as in a process that has not imported it
     with torch.no_grad():
         assert torch.equal(function(x), expected)
+
+
+def test_a_main_module_of_two_names_is_no_obstacle(tmp_path, monkeypatch):
+    main = ModuleType("__main__")
+    main.__file__ = "script.py"
+    for name in ("__main__", "__mp_main__"):  # as multiprocessing leaves them
+        monkeypatch.setitem(sys.modules, name, main)
+    assert store_function(partial(total, np.ones(3)), tmp_path)(1) == 4.0
 
 
 def test_what_cannot_travel_is_refused_in_one_line(tmp_path):

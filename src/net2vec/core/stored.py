@@ -210,6 +210,7 @@ def _files_by_value() -> Iterator[None]:
         module
         for name, module in list(sys.modules.items())
         if "." not in name
+        and name == module.__name__  # multiprocessing lists __main__ twice
         and (path := getattr(module, "__file__", None))
         and Path(path).name.partition(".")[0] not in (name, "__init__")
         and name not in sys.stdlib_module_names
