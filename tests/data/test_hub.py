@@ -1,18 +1,24 @@
 """Datasets of the hub, from a server on this machine and from a cache without a network."""
 
+import json
 import shutil
 
 import pytest
 
 from net2vec.cli import main
+from net2vec.config import Settings
 from net2vec.data import open_dataset
 from net2vec.data.hub import at_revision
 from net2vec.data.optional import taken_of
 from net2vec.data.readers import ParquetDataset
 from net2vec.errors import DataError
+from net2vec.explorer.probe import Probe
+from net2vec.pipeline.viewing import Viewer
+from net2vec.runs import open_run
 
 pytest.importorskip("datasets")
 
+from builders import build_run
 from builders_tables import (
     COMMIT,
     Hub,
@@ -124,6 +130,28 @@ def test_offline_and_not_cached_is_one_line(offline, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert "is not in this machine's cache, and the hub cannot be reached" in line
     assert "--repo-type dataset" in line
+
+
+def test_a_run_that_names_a_dataset_brings_about_no_download(hub, tmp_path):
+    hub.folders["me/plants"] = write_masks(tmp_path / "plants", train=9, validation=4)
+    digest = ParquetDataset(tmp_path / "plants").digest
+    folder = build_run(tmp_path / "run")
+    (folder / "run.toml").write_text(Settings("alexnet", ("hf:me/plants",)).to_toml())
+    told = json.loads((folder / "provenance.json").read_text())
+    source = f"huggingface.co/datasets/me/plants@{COMMIT}"
+    told["data"] |= {"digest": digest, "taken": [["source", source]]}
+    (folder / "provenance.json").write_text(json.dumps(told))
+    run = open_run(folder)
+    named = f"hf:me/plants@{COMMIT}"
+    with pytest.raises(DataError, match=f"{named} is not in this machine's cache.* data info"):
+        Probe(run).dataset()
+    with pytest.raises(DataError, match=f"{named} is not in this machine's cache"):
+        Viewer.of(run, folder, None, None, trust=False, say=print)
+    assert hub.asked == []
+    assert Probe(run, "hf:me/plants").dataset().digest == digest
+    hub.asked.clear()
+    assert Probe(run).dataset().digest == digest
+    assert hub.asked == []
 
 
 def test_a_run_reopens_the_revision_that_it_probed():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,9 +12,11 @@ from net2vec.cli.options import RunFolders, Trust
 def explore(
     runs: RunFolders,
     data: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="Folder of the probe dataset.", show_default="where the runs say", metavar="DATA"
+            help="The probe dataset: a folder, or hf:ORG/NAME, which is downloaded.",
+            show_default="where the runs say",
+            metavar="DATA",
         ),
     ] = None,
     port: Annotated[

@@ -56,13 +56,14 @@ def is_on_hub(source: str | Path) -> bool:
     return str(source).startswith(PREFIX)
 
 
-def fetch(source: str, stated: Description | None = None) -> Snapshot:
+def fetch(source: str, stated: Description | None = None, *, cached_only: bool = False) -> Snapshot:
     """Fetches the files of a dataset that are not in the cache yet, but for splits for testing.
 
     Args:
         source: `hf:ORG/NAME`, `hf:ORG/NAME@REVISION`, and behind a colon a configuration, a split
             or `CONFIGURATION/SPLIT`.
         stated: what the user states of it; of its splits those for testing are not fetched.
+        cached_only: whether to take what is in the cache, and ask the hub for nothing.
 
     Raises:
         DataError: if it cannot be had, or holds no Parquet files.
@@ -80,8 +81,13 @@ def fetch(source: str, stated: Description | None = None) -> Snapshot:
     except ModuleNotFoundError:
         raise DataError(f"{source}: needs datasets; pip install 'net2vec[hf]'") from None
     rule = stated.splits if stated is not None else SplitRule()
-    commit, files = _listed(label, name, revision)
-    if files is None:  # the hub cannot be reached
+    if cached_only and not _is_cached(name, revision):
+        raise DataError(
+            f"{source} is not in this machine's cache, and is downloaded only where you name it; "
+            f"`net2vec data info {source}` does"
+        )
+    commit, files = (revision, None) if cached_only else _listed(label, name, revision)
+    if files is None:  # the hub is not to be asked, or cannot be reached
         folder = _download(label, name, revision, (CARD,), offline=True)
     else:
         parquet = [file for file in files if file.endswith(".parquet")]
@@ -118,6 +124,17 @@ def at_revision(source: str, sources: Iterable[str]) -> str:
         if name == match["name"] and revision:
             return f"{PREFIX}{name}@{revision}" + (f":{match['subset']}" * bool(match["subset"]))
     return source
+
+
+def _is_cached(name: str, revision: str | None) -> bool:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        snapshot_download(name, repo_type="dataset", revision=revision, local_files_only=True)
+    except LocalEntryNotFoundError:
+        return False
+    return True
 
 
 def _listed(label: str, name: str, revision: str | None) -> tuple[str | None, list[str] | None]:

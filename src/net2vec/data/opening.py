@@ -76,6 +76,7 @@ def open_datasets(
     synonyms: Path | None = None,
     ignore: Collection[str] = (),
     colors: bool = False,
+    cached_only: bool = False,
 ) -> ProbeDataset:
     """Opens one dataset, or several joined to one.
 
@@ -89,6 +90,7 @@ def open_datasets(
         synonyms: a file of labels to merge (`net2vec.data.labels.read_synonyms`).
         ignore: labels to leave out, by their names after merging.
         colors: whether to add the colour category to sources without it.
+        cached_only: whether datasets of the hub are read from this machine's cache alone.
 
     Raises:
         DataError: if a source cannot be opened, all sources determine what is given, or a label to
@@ -106,7 +108,12 @@ def open_datasets(
             one: ProbeDataset = ResplitDataset(rendered, rule) if rule else rendered
         else:
             recognised = recognise_source(
-                source, category=category, reader=reader, dataset=dataset, split=split
+                source,
+                category=category,
+                reader=reader,
+                dataset=dataset,
+                split=split,
+                cached_only=cached_only,
             )
             open_fields |= recognised.reader.takes
             with readable(recognised.folder):
@@ -152,6 +159,7 @@ def recognise_source(
     reader: str | None = None,
     dataset: Description | Path | str | None = None,
     split: str | None = None,
+    cached_only: bool = False,
 ) -> Recognised:
     """The reader of a folder with all that is stated of it.
 
@@ -161,12 +169,15 @@ def recognise_source(
         reader: as for `open_dataset`.
         dataset: likewise.
         split: as for `open_dataset`.
+        cached_only: as for `open_datasets`.
 
     Raises:
         DataError: as `open_dataset`.
     """
     if hub.is_on_hub(source):
-        return _recognise_on_hub(str(source), category, reader, dataset, split)
+        return _recognise_on_hub(
+            str(source), category, reader, dataset, split, cached_only=cached_only
+        )
     folder = existing_folder(source)
     with readable(folder):
         if isinstance(dataset, Path | str):
@@ -180,13 +191,15 @@ def _recognise_on_hub(
     reader: str | None,
     dataset: Description | Path | str | None,
     split: str | None,
+    *,
+    cached_only: bool,
 ) -> Recognised:
     stated = dataset if isinstance(dataset, Description) else Description()
     if isinstance(dataset, Path | str):
         stated = Description.read(Path(dataset).expanduser())
     if split is not None:
         stated = replace(stated, splits=SplitRule.parse(split))
-    snapshot = hub.fetch(source, stated)
+    snapshot = hub.fetch(source, stated, cached_only=cached_only)
     stated = replace(stated, subset=snapshot.subset or stated.subset)
     found = recognise(snapshot.folder, stated, reader or stated.reader or ParquetDataset.layout)
     return _with_options(replace(found, origin=snapshot.reading), category, split)

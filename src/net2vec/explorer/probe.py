@@ -143,17 +143,19 @@ class Probe:
         from net2vec.pipeline.folder import SETTINGS
         from net2vec.pipeline.inputs import as_probed, open_data
         from net2vec.pipeline.provenance import refuse_other_inputs
+        from net2vec.pipeline.viewing import AS_PROBED
 
         dataset: ProbeDataset
         if self._data is None or isinstance(self._data, str | Path):
             settings = Settings.from_toml(self.run.path / SETTINGS)
-            settings = as_probed(settings, self.run.provenance)
             if self._data is not None:
                 settings = replace(settings, data=(str(self._data),))
-            dataset = open_data(settings)
+            settings = as_probed(settings, self.run.provenance)
+            # What the user has not named is not downloaded.
+            dataset = open_data(settings, cached_only=self._data is None)
         else:
             dataset = self._data
-        refuse_other_inputs(self.run.path, None, dataset)
+        refuse_other_inputs(self.run.path, None, dataset, advice=AS_PROBED)
         return dataset
 
     def _open_viewer(self) -> Viewer:

@@ -128,8 +128,13 @@ def _mask_size(settings: Settings, network: Network) -> tuple[int, int]:
     return max(1, height // 2), max(1, width // 2)
 
 
-def open_data(settings: Settings) -> ProbeDataset:
+def open_data(settings: Settings, *, cached_only: bool = False) -> ProbeDataset:
     """Open the dataset that settings name.
+
+    Args:
+        settings: the run's settings.
+        cached_only: whether datasets of the hub are read from this machine's cache alone, as where
+            the settings are those of a finished run, which the user need not have written.
 
     Raises:
         DataError: it cannot be opened, or has no images to train or none to validate.
@@ -141,7 +146,7 @@ def open_data(settings: Settings) -> ProbeDataset:
                 f"the dataset of this run was given in Python ({source}); repeat it with "
                 f"net2vec.analyze"
             )
-    dataset = open_datasets(settings.data, **data_options(settings))
+    dataset = open_datasets(settings.data, **data_options(settings), cached_only=cached_only)
     if fault := split_fault(dataset):
         raise DataError(f"{dataset.name}: {fault}")
     return dataset

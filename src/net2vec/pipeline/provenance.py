@@ -87,6 +87,7 @@ def refuse_other_inputs(
     dataset: ProbeDataset | None,
     *,
     weights: bool = True,
+    advice: str = "choose another --out",
 ) -> None:
     """See to it that a finished run was made of a network and a dataset, where these are given.
 
@@ -97,6 +98,7 @@ def refuse_other_inputs(
         network: what would be probed.
         dataset: the probe dataset.
         weights: whether the network is as it is probed, with its batch-norm statistics.
+        advice: what the message says to do.
 
     Raises:
         ConfigError: the run was made of other ones.
@@ -115,7 +117,7 @@ def refuse_other_inputs(
         if before != now:
             raise ConfigError(
                 f"{what} is not what it was when {folder} was made (digest {now[:8]}, there "
-                f"{before[:8]}); choose another --out"
+                f"{before[:8]}); {advice}"
             )
 
 

@@ -25,6 +25,7 @@ from net2vec.pipeline.inputs import (
     Inputs,
     as_probed,
     default_workers,
+    open_data,
     open_inputs,
     probe_batch,
     wants_batch_norm,
@@ -33,6 +34,9 @@ from net2vec.pipeline.provenance import refuse_other_inputs
 from net2vec.prediction import ForwardPass, NewImage, restore_batch_norm
 from net2vec.prediction.network import refuse_code
 from net2vec.runs import Run
+
+AS_PROBED = "pictures and masks need what the run was made of"
+"""The advice where a run's network or dataset is another one by now."""
 
 AnyViewer = TypeVar("AnyViewer", bound="Viewer")
 
@@ -84,10 +88,12 @@ class Viewer:
         settings = as_probed(Settings.from_toml(folder / SETTINGS), run.provenance)
         if network is None:
             refuse_code(settings.network, folder, trust=trust)
+        if dataset is None:
+            dataset = open_data(settings, cached_only=True)
         inputs = open_inputs(settings, network, dataset)
         if network is None and wants_batch_norm(settings, inputs.network):
             inputs = replace(inputs, network=restore_batch_norm(inputs.network, folder))
-        refuse_other_inputs(folder, inputs.network, inputs.dataset)
+        refuse_other_inputs(folder, inputs.network, inputs.dataset, advice=AS_PROBED)
         forward = ForwardPass(
             inputs.network,
             inputs.device,
