@@ -77,6 +77,26 @@ def write_small_folder(folder: Path) -> Path:
     return write_broden(small_dataset(), folder, size=SIDE)
 
 
+TRACED_NETWORK = """
+from pathlib import Path
+
+import torch
+
+def make():
+    (Path(__file__).parent / "has run").write_text("x")
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3, 2), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(6),
+    )
+"""
+
+
+def write_traced_network(folder: Path) -> tuple[str, Path]:
+    """The name of a network in a file, and the file that is there once its code has run."""
+    (folder / "net.py").write_text(TRACED_NETWORK)
+    return f"{folder / 'net.py'}:make", folder / "has run"
+
+
 def write_network_file(folder: Path) -> Path:
     """A file with functions that return small networks."""
     path = folder / "networks_of_mine.py"

@@ -9,37 +9,23 @@ from net2vec.cli import app
 from net2vec.errors import NetworkError
 from net2vec.networks import load_network
 
-from builders_runs import write_small_folder
-
-NETWORK = """
-from pathlib import Path
-
-import torch
-
-def make():
-    (Path(__file__).parent / "has run").write_text("x")
-    torch.manual_seed(0)
-    return torch.nn.Sequential(
-        torch.nn.Conv2d(3, 4, 3, 2), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(6),
-    )
-"""
+from builders_runs import write_small_folder, write_traced_network
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, without_paint):
     """A finished run of a network in a file, and what its code leaves behind."""
     folder = tmp_path_factory.mktemp("foreign")
-    (folder / "net.py").write_text(NETWORK)
+    network, trace = write_traced_network(folder)
     data = write_small_folder(folder / "data")
     arguments = [
-        "run", "--network", f"{folder / 'net.py'}:make", "--data", str(data), "--layers", "1",
+        "run", "--network", network, "--data", str(data), "--layers", "1",
         "--fit", "paper", "--tasks", "segment", "--subsets", "none", "--segment-epochs", "2",
         "--out", str(folder / "run"),
     ]  # fmt: skip
     with without_paint(), pytest.raises(SystemExit) as ended:
         app.main(arguments)
     assert ended.value.code in (0, None)
-    trace = folder / "has run"
     assert trace.exists()  # the command named it: it is the user's own
     return folder / "run", trace
 

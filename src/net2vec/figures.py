@@ -188,7 +188,7 @@ def filter_sharing(
     task: str = "segment",
     ax: Axes | None = None,
 ) -> Axes:
-    """How many filters are the best single filter of how many concepts (Fig. 5).
+    """The number of filters that are the best single one of 0, 1, 2, ... concepts (Fig. 5).
 
     Args:
         run: an opened run.

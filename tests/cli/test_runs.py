@@ -84,6 +84,22 @@ def test_files_of_another_shape_are_named(tmp_path, capsys, name, text):
     assert state in {f"cannot be read: {name}", "cannot be read: results.zarr"}
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize("name", ["run.toml", "provenance.json"])
+def test_a_pipe_is_not_waited_for(tmp_path, capsys, name):
+    os.mkfifo(tmp_path / name)
+    assert listed(tmp_path, capsys)["."]["state"] == f"cannot be read: {name}"
+
+
+def test_names_that_are_no_text_are_marked(tmp_path, capsys):
+    try:
+        (tmp_path / "r\udcff").mkdir()
+    except OSError:
+        pytest.skip("this file system takes only Unicode names")
+    (tmp_path / "r\udcff" / "provenance.json").write_text(r'{"network": {"name": "\ud800"}}')
+    assert list(listed(tmp_path, capsys)) == ["r?"]
+
+
 def test_a_folder_without_runs_is_one_line(tmp_path, capsys):
     for path, message in ((tmp_path, "holds no run"), (tmp_path / "x", "is no folder")):
         with pytest.raises(SystemExit) as exit_:

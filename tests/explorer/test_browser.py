@@ -43,7 +43,7 @@ def serving(runs, folder, data=None):
 
 
 def visit(shown, page, width, folder):
-    """What the visitor saw, in real time: with virtual time no frames are drawn."""
+    """The notes of the visitor, in real time: with virtual time no frames are drawn."""
     notes = Queue()
     add = shown.explorer.uploads.add
 

@@ -25,7 +25,7 @@ def levels(text, shape):
 
 
 def as_probed(probed, pictures, value):
-    """What the run says of pictures in batches of the probe's size, on which rounding depends."""
+    """Predictions of the run in batches of the probe's size, on which rounding depends."""
     filled = pictures + pictures[-1:] * (-len(pictures) % 16)
     return probed.segment(filled, CONCEPT)[value].values[: len(pictures)]
 

@@ -1,4 +1,4 @@
-"""Who is answered, and with what: tokens, hosts, headers, paths, uploads."""
+"""Requests that are answered and refused: tokens, hosts, headers, paths, uploads."""
 
 import io
 import re

@@ -7,30 +7,17 @@ from net2vec.explorer.probe import Probe
 from net2vec.pipeline import probe
 from net2vec.runs import open_run
 
-from builders_runs import write_small_folder
-
-NETWORK = """
-from pathlib import Path
-
-import torch
-
-def make():
-    (Path(__file__).parent / "has run").write_text("x")
-    torch.manual_seed(0)
-    return torch.nn.Sequential(
-        torch.nn.Conv2d(3, 4, 3, 2), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(6),
-    )
-"""
+from builders_runs import write_small_folder, write_traced_network
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("foreign")
-    (folder / "net.py").write_text(NETWORK)
+    network, trace = write_traced_network(folder)
     data = write_small_folder(folder / "data")
     settings = Settings.from_dict(
         {
-            "network": f"{folder / 'net.py'}:make",
+            "network": network,
             "data": [str(data)],
             "layers": ["1"],
             "fit": "paper",
@@ -41,7 +28,7 @@ def made(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("net2vec.pipeline.runner.write_report", lambda *_, **__: None)
         run = probe(settings, folder / "run")
-    return run, folder / "has run"
+    return run, trace
 
 
 def test_without_trust_there_are_pictures_and_no_masks(made, client):

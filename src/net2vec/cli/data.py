@@ -6,21 +6,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from net2vec.cli.display import TerminalProgress, show_lines, show_table
+from net2vec.cli.display import TerminalProgress, show_lines
 from net2vec.cli.options import AsJson, Device, Sources
 from net2vec.cli.settings import read_names, with_dataset_settings
+from net2vec.cli.survey import show_left_out, show_survey
 from net2vec.errors import ConfigError, DataError
 from net2vec.vocabulary import PUBLISHED_DATASETS
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from net2vec.data.left_out import LeftOut
-    from net2vec.data.tools import Survey
 
 data_app = typer.Typer(help="Look into probe datasets, make and check them.", no_args_is_help=True)
 
@@ -83,7 +78,7 @@ def info(
         typer.echo(json.dumps(whole, ensure_ascii=False, indent=2))
         return
     show_lines(taken)
-    _show_survey(survey, n)
+    show_survey(survey, n)
     if fault := split_fault(opened):
         show_lines([("no run", fault)])
     if missing:
@@ -96,53 +91,7 @@ def info(
                 opened.images[missing[0]],
             ),
         ]
-    _show_left_out(left_out, passed_over)
-
-
-def _show_survey(survey: Survey, n: int) -> None:
-    common = list(survey.image_sizes.items())[:3]
-    sizes = ", ".join(f"{width}x{height} ({count})" for (height, width), count in common)
-    more = f" and {len(survey.image_sizes) - 3} more" if len(survey.image_sizes) > 3 else ""
-    show_lines(
-        [
-            ("dataset", survey.name),
-            *([("layout", survey.layout)] if survey.layout else []),
-            ("images", ", ".join(f"{count} {split}" for split, count in survey.images.items())),
-            ("image sizes", f"{sizes}{more}"),
-            ("masks", f"{survey.mask_size[1]}x{survey.mask_size[0]}"),
-            ("concepts", len(survey.concepts)),
-            ("digest", survey.digest),
-        ]
-    )
-    show_table(survey.categories(), title="Categories (medians over concepts)")
-    for category, rows in survey.concepts.groupby("category", sort=False):
-        shown = rows.head(n).drop(columns="category")
-        if len(shown):
-            rest = f", {len(rows) - len(shown)} more" if len(rows) > len(shown) else ""
-            title = f"{category}: {len(rows)} concept{'s' if len(rows) > 1 else ''}{rest}"
-            show_table(shown, title=title, digits=4)
-    if len(survey.sources.columns) > 1:
-        _show_sources(survey.sources, n)
-
-
-def _show_left_out(left_out: pd.DataFrame, passed_over: Sequence[LeftOut]) -> None:
-    """Show concepts that a task leaves out, and images and annotations that the dataset does."""
-    import pandas as pd
-
-    rows = [asdict(item) for item in passed_over]
-    for (task, reason), names in left_out.groupby(["task", "reason"], sort=False)["concept"]:
-        what = f"concepts of {task}"
-        rows.append({"what": what, "reason": reason, "count": len(names), "example": names.iloc[0]})
-    if rows:
-        show_table(pd.DataFrame(rows), title="What would be left out")
-
-
-def _show_sources(sources: pd.DataFrame, n: int) -> None:
-    places = (sources > 0).sum(axis=1)
-    # Concepts in several sources first: they are why datasets are joined.
-    shown = sources.loc[places.sort_values(ascending=False, kind="stable").index].head(n)
-    show_lines([("in several", f"{(places > 1).sum()} of {len(sources)} concepts")])
-    show_table(shown.reset_index(names="concept"), title="Images by source")
+    show_left_out(left_out, passed_over)
 
 
 @data_app.command("render")

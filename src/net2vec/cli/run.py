@@ -50,7 +50,7 @@ def demo(
 
 
 def _program() -> str:
-    """How the program that runs can be called again."""
+    """The words that call this program again."""
     if Path(sys.argv[0]).name == "__main__.py":
         return f"{sys.executable} -m net2vec"
     return "net2vec" if shutil.which("net2vec") else sys.argv[0]

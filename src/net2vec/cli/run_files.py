@@ -25,7 +25,7 @@ _MAX_DEPTH = 4
 
 @dataclass(frozen=True)
 class RunFiles:
-    """What the small files of a run say.
+    """The content of a run's small files.
 
     Attributes:
         path: the run's folder.
@@ -56,7 +56,7 @@ class RunFiles:
 
     def row(self, folder: Path) -> dict[str, str | None]:
         """A row of the table of `net2vec runs`; before there are results, as `run.toml` asks."""
-        place = {"run": str(self.path.relative_to(folder)) if self.path != folder else "."}
+        place = {"run": _printable(self.path.relative_to(folder))}
         try:
             return {**place, **self._contents(), "state": self.state}
         except (TypeError, AttributeError):  # TOML and JSON of another shape
@@ -76,7 +76,7 @@ class RunFiles:
             ", ".join(map(str, dict.fromkeys(self.concepts.values()))),
             self.provenance.get("finished") or _changed(self.path / _SETTINGS),
         )
-        told = (None if value is None else str(value) for value in found)
+        told = (None if value is None else _printable(value) for value in found)
         return dict(zip(_CONTENTS, told, strict=True))
 
 
@@ -86,10 +86,10 @@ def read_run_files(path: Path) -> RunFiles:
     name = _SETTINGS
     try:
         if (path / name).exists():
-            found["settings"] = tomllib.loads((path / name).read_text(encoding="utf-8"))
+            found["settings"] = tomllib.loads(_read(path / name).decode("utf-8"))
         name = _PROVENANCE
         if (path / name).exists():
-            found["provenance"] = dict(json.loads((path / name).read_bytes()))
+            found["provenance"] = dict(json.loads(_read(path / name)))
             name = _RESULTS
             found |= _described(path / name)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
@@ -97,9 +97,16 @@ def read_run_files(path: Path) -> RunFiles:
     return RunFiles(**found)
 
 
+def _read(path: Path) -> bytes:
+    """The content of a regular file; reading a pipe may never end."""
+    if not path.is_file():
+        raise OSError(f"{path} is no regular file")
+    return path.read_bytes()
+
+
 def _described(path: Path) -> dict[str, Any]:
     """Layers, fits and the number of concepts by task, from the metadata of `results.zarr`."""
-    entries = json.loads((path / ".zmetadata").read_bytes())["metadata"]
+    entries = json.loads(_read(path / ".zmetadata"))["metadata"]
     root = entries[".zattrs"]
     counts = {
         task: max(shapes)
@@ -118,11 +125,8 @@ def _described(path: Path) -> dict[str, Any]:
 def concept_names(run: Path, task: str | None = None) -> list[str]:
     """The concepts of a finished run, or of one of its tasks, in order; none if it has none."""
     try:
-        with (run / "scores.csv").open(encoding="utf-8", newline="") as file:
-            rows = csv.DictReader(file)
-            return list(
-                dict.fromkeys(row["concept"] for row in rows if task in (None, row["task"]))
-            )
+        rows = csv.DictReader(_read(run / "scores.csv").decode("utf-8").splitlines(keepends=True))
+        return list(dict.fromkeys(row["concept"] for row in rows if task in (None, row["task"])))
     except (OSError, ValueError, KeyError, csv.Error):
         return []
 
@@ -140,6 +144,11 @@ def find_runs(folder: Path) -> Iterator[Path]:
         if len(here.relative_to(folder).parts) == _MAX_DEPTH:
             folders.clear()
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+
+
+def _printable(value: object) -> str:
+    """A value as text; characters that are no Unicode, as in names of files, are marked."""
+    return str(value).encode("utf-8", errors="replace").decode("utf-8")
 
 
 def _changed(path: Path) -> str:

@@ -60,7 +60,7 @@ class AnnotatorRecord:
 
     @property
     def sentence(self) -> str:
-        """What made the masks, for text."""
+        """The model that made the masks, with its source, licence and digest, for text."""
         parts = [part for part in (self.architecture, self.source) if part != self.model]
         sure = "" if self.confidence is None else f", pixels surer than {self.confidence:g}"
         return (

@@ -9,7 +9,6 @@ from net2vec.errors import ResultsError
 from net2vec.explorer.answers import (
     CategoryMeans,
     ConceptDetail,
-    ConceptImages,
     ConceptTable,
     NeighbourLists,
     Neighbours,
@@ -18,6 +17,7 @@ from net2vec.explorer.answers import (
     Weights,
 )
 from net2vec.explorer.encode import number, numbers, texts, whole
+from net2vec.explorer.image_answers import ConceptImages
 from net2vec.explorer.state import Explorer, Selection, View
 from net2vec.runs import HARDLY_MOVED
 from net2vec.spaces import SpaceError

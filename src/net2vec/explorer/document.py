@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from net2vec.explorer import answers
+from net2vec.explorer import answers, image_answers
 from net2vec.explorer.api import KINDS, QUESTIONS, Parameter, Question
 from net2vec.explorer.encode import Binary
 
@@ -37,7 +37,10 @@ def document() -> str:
     parts += [_question(question) for question in QUESTIONS.values()]
     parts.append("## Answers\n\n" + " ".join(inspect.getdoc(answers).split()) + "\n")  # type: ignore[union-attr]
     classes = [
-        value for value in vars(answers).values() if is_dataclass(value) and isinstance(value, type)
+        value
+        for module in (answers, image_answers)
+        for value in vars(module).values()
+        if is_dataclass(value) and isinstance(value, type)
     ]
     parts += [_answer(each) for each in classes]
     return "\n".join(parts)

@@ -1,4 +1,4 @@
-"""Questions about spaces: maps, neighbours, arithmetic, and what two spaces place differently."""
+"""Questions about spaces: maps, neighbours, arithmetic, and the differences of two spaces."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def pair(explorer: Explorer, at: Selection, name: str, other: str, kind: str = "
 def moved(
     explorer: Explorer, at: Selection, beside: Selection, kind: str = "", beside_kind: str = ""
 ) -> Moved:
-    """How differently two spaces place the concepts that they share."""
+    """The concepts that two spaces share, with how differently they are placed."""
     view, other = explorer.view(at), explorer.view(beside)
     one = space_of(view, kind).labelled("one")
     two = space_of(other, beside_kind).labelled("other")

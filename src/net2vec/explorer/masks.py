@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from net2vec.errors import DataError, Net2VecError, ResultsError
-from net2vec.explorer.answers import (
+from net2vec.explorer.encode import encoded, number, packed, whole
+from net2vec.explorer.image_answers import (
     Activation,
     Confusion,
     FilterMask,
@@ -19,7 +20,6 @@ from net2vec.explorer.answers import (
     ImageStatus,
     MaskSet,
 )
-from net2vec.explorer.encode import encoded, number, packed, whole
 from net2vec.explorer.state import Explorer, Selection, View
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def _cuts(view: View, name: str) -> tuple[Float[np.ndarray, "cut"], int]:
 def confusion(
     explorer: Explorer, at: Selection, name: str, first: int = 0, count: int = 16
 ) -> Confusion:
-    """What a concept's mask covers where it is wrong, in some of all validation images.
+    """Count what a concept's mask covers where it is wrong, in some of all validation images.
 
     Images are taken in an order that is spread evenly over the dataset; `first` and `count` choose
     a part of it, at most 32 images. Labels that hold for a whole image are left out.
@@ -242,7 +242,7 @@ def _truths(view: View, viewer: Viewer, image: str) -> dict[int, Bool[np.ndarray
 
 
 def filter_masks(explorer: Explorer, at: Selection, index: int, count: int = 16) -> FilterMasks:
-    """Where a filter is on in its most active images."""
+    """The masks of a filter in its most active images."""
     from net2vec.kernels.geometry.upsample import upsampled
 
     view = explorer.view(at)

@@ -37,7 +37,7 @@ _COUNTS = 20_000
 
 
 class Probe:
-    """What a run was made of.
+    """The network and the probe dataset of a run.
 
     Attributes:
         run: the run.

@@ -1,4 +1,4 @@
-"""What a request must have to be answered, and what every answer says to the browser.
+"""Requests are answered under a secret token alone, and answers restrict the browser.
 
 The token is the first part of every path: a page in a frame of a notebook may set no cookies, and
 pictures and modules cannot be asked for with a header. A page of another origin does not know it.

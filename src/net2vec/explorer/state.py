@@ -93,37 +93,42 @@ class Explorer:
             having = [name for name in run.layers if at.task in run.tasks(name)]
             layer = having[-1] if having else run.layers[-1]
         fit = at.fit or run.best_fit
-        key = ("view", at.run, layer, at.task, fit)
-        return self.cache.get(key, lambda: View(self, at.run, run, layer, at.task, fit))
+
+        def make() -> View:
+            arrays = run.arrays(layer, task=at.task, fit=fit)
+            return View(self, at.run, layer, at.task, fit, arrays)
+
+        return self.cache.get(("view", at.run, layer, at.task, fit), make)
 
     def close(self) -> None:
         """Remove the pictures that were uploaded."""
         self.uploads.close()
 
 
+@dataclass(frozen=True, eq=False)
 class View:
     """One layer, task and fit of a run.
 
     Attributes:
         explorer: whose cache is used.
         number: the run's number.
-        run: the run.
         layer: the layer.
         task: the task.
         fit: the fit.
         arrays: their arrays, read when they are used.
     """
 
-    def __init__(
-        self, explorer: Explorer, number: int, run: Run, layer: str, task: str, fit: str
-    ) -> None:
-        self.explorer = explorer
-        self.number = number
-        self.run = run
-        self.layer = layer
-        self.task = task
-        self.fit = fit
-        self.arrays: xr.Dataset = run.arrays(layer, task=task, fit=fit)
+    explorer: Explorer
+    number: int
+    layer: str
+    task: str
+    fit: str
+    arrays: xr.Dataset
+
+    @property
+    def run(self) -> Run:
+        """The run."""
+        return self.explorer.runs[self.number]
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -212,7 +217,7 @@ class View:
         return self.recorded().sel(filter=index)
 
     def rows_of(self, concept: str) -> slice:
-        """Where the images of a concept are along `pair` or `trial`."""
+        """The rows of a concept along `pair` or `trial`."""
         dimension = "pair" if self.task == "segment" else "trial"
         bounds = self.explorer.cache.get(
             ("rows", *self.key[:3], dimension), lambda: self._bounds(f"{dimension}_concept")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from net2vec.errors import DataError
-from net2vec.explorer.answers import DatasetImages, Found, FoundMap, Uploaded
 from net2vec.explorer.encode import Binary, encoded, numbers, packed, texts
+from net2vec.explorer.image_answers import DatasetImages, Found, FoundMap, Uploaded
 from net2vec.explorer.pictures import thumbnail
 from net2vec.explorer.state import Explorer, Selection, View
 
@@ -83,7 +83,7 @@ def found(explorer: Explorer, at: Selection, name: str) -> Found:
 
 
 def found_map(explorer: Explorer, at: Selection, name: str, concept: str) -> FoundMap:
-    """Where a concept is found in a picture."""
+    """The mask and probabilities of a concept in a picture."""
     view = explorer.view(replace(at, task="segment"))
     segmented = _segmented(view, name).isel(concept=view.place(concept), image=0)
     mask = segmented["mask"].to_numpy()
@@ -100,7 +100,7 @@ def _classified(view: View, name: str) -> xr.DataArray:
 
 
 def _predicted(view: View, name: str, task: str) -> Any:
-    """What `Run.segment` or `Run.classify` say of a picture, all concepts of the layer at once."""
+    """The answer of `Run.segment` or `Run.classify` for a picture and all concepts of the layer."""
     explorer, run = view.explorer, view.run
 
     def make() -> Any:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ import xarray as xr
 
 from net2vec import results
 from net2vec.errors import ResultsError
+from net2vec.runs.metadata import RunMetadata
 from net2vec.runs.shared import Shared
 from net2vec.spaces import Comparison, Space, SpaceError, compare_spaces
 from net2vec.vocabulary import BEST_FITS, VECTORS
@@ -26,7 +26,7 @@ HARDLY_MOVED = 0.5
 _PERMUTATIONS = 99
 
 
-class RunData:
+class RunData(RunMetadata):
     """The data of a run of one network on one probe dataset, or a view of one fit or one seed.
 
     Attributes:
@@ -48,7 +48,7 @@ class RunData:
         seed: int | None = None,
         shared: Shared | None = None,
     ) -> None:
-        self.path = path
+        super().__init__(path)
         if tree is None:
             results.settle(path)
             tree = results.load_tree(path / "results.zarr")
@@ -65,14 +65,6 @@ class RunData:
     def __repr__(self) -> str:
         view = self._view_label(self._viewed)
         return f"{type(self).__name__}({self.network!r}: {', '.join(self.layers)}{view})"
-
-    @property
-    def untrained(self) -> bool:
-        """Whether the network was probed with random weights, as far as the run says."""
-        try:
-            return self.provenance.get("network", {}).get("trained") is False
-        except ResultsError:  # results alone can be queried
-            return False
 
     @property
     def title(self) -> str:
@@ -147,44 +139,6 @@ class RunData:
     def scores(self) -> pd.DataFrame:
         """The rows of `scores.csv` that are of this fit, as `results.zarr` has them."""
         return results.scores_table(self.tree, fit=self.fit, seed=self.seed)
-
-    @cached_property
-    def skipped(self) -> pd.DataFrame:
-        """The rows of `skipped.csv`; none where there is no such file."""
-        path = self.path / "skipped.csv"
-        results.check_file(self.path, path.name)
-        if not path.is_file():
-            return pd.DataFrame(columns=list(results.SKIPPED_COLUMNS))
-        return results.load_table(path)
-
-    @cached_property
-    def provenance(self) -> dict[str, Any]:
-        """The content of `provenance.json`."""
-        return results.load_provenance(self.path)
-
-    @property
-    def annotators(self) -> list[dict[str, Any]]:
-        """The models that made the masks, as `provenance.json` has them; none for masks by people.
-
-        Raises:
-            ResultsError: if the provenance cannot be read.
-        """
-        found: list[dict[str, Any]] = self.provenance.get("data", {}).get("annotators", [])
-        return found
-
-    @cached_property
-    def settings(self) -> dict[str, Any]:
-        """The content of `run.toml`; empty where there is none."""
-        path = self.path / "run.toml"
-        results.check_file(self.path, path.name)
-        try:
-            settings = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, RecursionError) as error:
-            raise ResultsError(f"{path} cannot be read as settings: {error}") from error
-        results.check_settings(settings, path)
-        return settings
 
     def tasks(self, layer: str | None = None) -> tuple[str, ...]:
         """The tasks that a layer, by default the last, has results for.

@@ -10,7 +10,7 @@ _ROW = Markup("<tr><th style='text-align: left'>{}</th><td style='text-align: le
 
 
 def describe_run(run: RunData) -> str:
-    """What a run holds, as a table in HTML; names from data are escaped."""
+    """The content of a run as a table in HTML; names from data are escaped."""
     network, data = (run.provenance.get(part, {}) for part in ("network", "data"))
     images = " and ".join(
         f"{data[key]:,} {title}"

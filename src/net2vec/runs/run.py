@@ -155,7 +155,7 @@ class Run(RunData):
         device: str = "cpu",
         batch: int | None = None,
     ) -> xr.Dataset:
-        """Where concepts are in new images, by the vectors of this run; the probe is not needed.
+        """Find the places of concepts in new images by the vectors of this run, without its probe.
 
         The arithmetic is that of the probe: z = sum_k w_k up(B_k) at the masks' size, probability
         sigmoid(z + bias), mask z + bias > cut (paper, section 3.1.2).

@@ -1,4 +1,4 @@
-"""How far the numbers of a table lie apart when the fit has other starts."""
+"""The spread of a table's numbers over other starts of the fit."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 // A matrix of any size as a picture: zoomed and moved with wheel, fingers, mouse and keys.
 
 import { color, h, onWidth, sized } from "./dom.js";
+import { listenToPointers } from "./pointers.js";
 
 const NAMES = 130;
 const READABLE = 11;
@@ -120,8 +121,8 @@ export class Heatmap {
     const across = Math.max(0, (x - this.names) / (this.width - this.names));
     const down = Math.min(1, y / (this.height - 18));
     const { sight } = this;
-    const columns = Math.min(this.columns.length, Math.max(Math.min(this.columns.length, CLOSEST), sight.columns * factor));
-    const rows = Math.min(this.rows.length, Math.max(Math.min(this.rows.length, CLOSEST / 2), sight.rows * factor));
+    const columns = Math.min(this.columns.length, Math.max(Math.min(this.columns.length, CLOSEST), sight.columns / factor));
+    const rows = Math.min(this.rows.length, Math.max(Math.min(this.rows.length, CLOSEST / 2), sight.rows / factor));
     this.move(sight.row + (sight.rows - rows) * down, sight.column + (sight.columns - columns) * across, rows, columns);
   }
 
@@ -138,42 +139,15 @@ export class Heatmap {
   }
 
   listen() {
-    const place = (event) => {
-      const box = this.canvas.getBoundingClientRect();
-      return [event.clientX - box.left, event.clientY - box.top];
-    };
-    const fingers = new Map();
-    let travelled = 0;
-    this.canvas.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      this.zoom(event.deltaY > 0 ? 1.18 : 1 / 1.18, ...place(event));
-    }, { passive: false });
-    this.canvas.addEventListener("pointerdown", (event) => {
-      fingers.set(event.pointerId, place(event));
-      travelled = 0;
-      this.canvas.setPointerCapture(event.pointerId);
-    });
-    this.canvas.addEventListener("pointermove", (event) => {
-      const now = place(event);
-      const before = fingers.get(event.pointerId);
-      if (!before) return this.select(this.at(...now));
-      const [, other] = [...fingers].find(([id]) => id !== event.pointerId) ?? [];
-      if (other) {
-        const spread = (from) => Math.hypot(from[0] - other[0], from[1] - other[1]) || 1;
-        this.zoom(spread(before) / spread(now), (now[0] + other[0]) / 2, (now[1] + other[1]) / 2);
-      } else {
+    listenToPointers(this.canvas, {
+      hover: (place) => this.select(place && this.at(...place)),
+      drag: (now, before) => {
         const { row, column, rows, columns } = this.sight;
         this.move(row - ((now[1] - before[1]) / (this.height - 18)) * rows, column - ((now[0] - before[0]) / (this.width - this.names)) * columns);
-      }
-      travelled += Math.hypot(now[0] - before[0], now[1] - before[1]);
-      fingers.set(event.pointerId, now);
+      },
+      zoom: (factor, x, y) => this.zoom(factor, x, y),
+      click: (place) => this.open(this.at(...place)),
     });
-    const up = (event) => {
-      if (fingers.delete(event.pointerId) && travelled < 5 && event.type === "pointerup") this.open(this.at(...place(event)));
-    };
-    this.canvas.addEventListener("pointerup", up);
-    this.canvas.addEventListener("pointercancel", up);
-    this.canvas.addEventListener("pointerleave", () => { if (!fingers.size) this.select(null); });
     this.canvas.addEventListener("keydown", (event) => this.key(event));
   }
 
@@ -183,8 +157,8 @@ export class Heatmap {
 
   key(event) {
     const steps = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-    if (event.key === "+" || event.key === "=") this.zoom(1 / 1.4);
-    else if (event.key === "-") this.zoom(1.4);
+    if (event.key === "+" || event.key === "=") this.zoom(1.4);
+    else if (event.key === "-") this.zoom(1 / 1.4);
     else if (event.key === "Enter") this.open(this.cell);
     else if (event.key in steps) {
       const [down, across] = steps[event.key];

@@ -1,6 +1,7 @@
 // Concepts as points in a plane: zoomed, chosen with a lasso, with labels that do not overlap.
 
 import { color, h, onWidth, sized } from "./dom.js";
+import { listenToPointers } from "./pointers.js";
 
 const RADIUS = 5;
 const LABEL = 12;
@@ -209,6 +210,12 @@ export class PointMap {
     this.draw();
   }
 
+  shift(x, y) {
+    this.zoomed.x += x;
+    this.zoomed.y += y;
+    this.draw();
+  }
+
   inside([x, y]) {
     let within = false;
     this.lasso.forEach(([x1, y1], at) => {
@@ -219,65 +226,32 @@ export class PointMap {
   }
 
   listen() {
-    const place = (event) => {
-      const box = this.canvas.getBoundingClientRect();
-      return [event.clientX - box.left, event.clientY - box.top];
-    };
-    const fingers = new Map();
-    let travelled = 0;
-    this.canvas.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      this.zoom(event.deltaY > 0 ? 1 / 1.2 : 1.2, ...place(event));
-    }, { passive: false });
-    this.canvas.addEventListener("pointerdown", (event) => {
-      fingers.set(event.pointerId, place(event));
-      travelled = 0;
-      if (this.lassoing || event.shiftKey) this.lasso = [place(event)];
-      this.canvas.setPointerCapture(event.pointerId);
-    });
-    this.canvas.addEventListener("pointermove", (event) => {
-      const now = place(event);
-      const before = fingers.get(event.pointerId);
-      if (!before) return this.hover(this.nearest(...now));
-      travelled += Math.hypot(now[0] - before[0], now[1] - before[1]);
-      const [, other] = [...fingers].find(([id]) => id !== event.pointerId) ?? [];
-      fingers.set(event.pointerId, now);
-      if (this.lasso) {
+    listenToPointers(this.canvas, {
+      press: (place, event) => { if (this.lassoing || event.shiftKey) this.lasso = [place]; },
+      hover: (place) => this.hover(place && this.nearest(...place)),
+      drag: (now, before) => {
+        if (!this.lasso) return this.shift(now[0] - before[0], now[1] - before[1]);
         this.lasso.push(now);
-        return this.drawLasso();
-      }
-      if (other) {
-        const spread = (from) => Math.hypot(from[0] - other[0], from[1] - other[1]) || 1;
-        this.zoom(spread(now) / spread(before), (now[0] + other[0]) / 2, (now[1] + other[1]) / 2);
-      } else {
-        this.zoomed.x += now[0] - before[0];
-        this.zoomed.y += now[1] - before[1];
-      }
-      this.draw();
-    });
-    const up = (event) => {
-      if (!fingers.delete(event.pointerId)) return;
-      const lasso = this.places && this.lasso?.length > 2 && travelled > 8;
-      const found = lasso ? this.points.filter((_, at) => this.inside(this.places[at])).map((point) => point.name) : null;
-      this.lasso = this.below = null;
-      if (found) this.pick(found, false);
-      else if (travelled < 5) {
-        const name = this.nearest(...place(event));
+        this.drawLasso();
+      },
+      zoom: (factor, x, y) => { if (!this.lasso) this.zoom(factor, x, y); },
+      release: (travelled) => {
+        const found = this.places && this.lasso?.length > 2 && travelled > 8 ? this.points.filter((_, at) => this.inside(this.places[at])) : null;
+        if (this.lasso) this.draw();
+        this.lasso = this.below = null;
+        if (found) this.pick(found.map((point) => point.name), false);
+      },
+      click: (place, event) => {
+        const name = this.nearest(...place);
         this.pick(name === null ? [] : [name], event.ctrlKey || event.metaKey);
-      } else this.draw();
-    };
-    this.canvas.addEventListener("pointerup", up);
-    this.canvas.addEventListener("pointercancel", up);
-    this.canvas.addEventListener("pointerleave", () => this.hover(null));
+      },
+    });
     this.canvas.addEventListener("keydown", (event) => {
       const moves = { ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, 40], ArrowDown: [0, -40] };
       if (event.key === "+" || event.key === "=") this.zoom(1.4);
       else if (event.key === "-") this.zoom(1 / 1.4);
-      else if (event.key in moves) {
-        this.zoomed.x += moves[event.key][0];
-        this.zoomed.y += moves[event.key][1];
-        this.draw();
-      } else return;
+      else if (event.key in moves) this.shift(...moves[event.key]);
+      else return;
       event.preventDefault();
     });
   }
