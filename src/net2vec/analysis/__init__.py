@@ -20,6 +20,7 @@ from net2vec.analysis.individual import (
     individual_ious,
 )
 from net2vec.analysis.intervals import score_intervals
+from net2vec.analysis.precision import precision_recall
 from net2vec.analysis.sharing import choose_filters, filter_sharing
 from net2vec.analysis.statistics import share_interval, shares_differ
 from net2vec.analysis.steadiness import mean_steadiness, seed_steadiness
@@ -33,7 +34,6 @@ from net2vec.analysis.sufficiency import (
     failures,
     gain_by_category,
     improvement,
-    precision_recall,
 )
 from net2vec.analysis.weights import (
     contribution,

@@ -187,27 +187,6 @@ def improvement(concepts: pd.DataFrame) -> pd.DataFrame:
     return table[[*SCORE_GROUP, "mean_ratio", "n"]]
 
 
-def precision_recall(scores: pd.DataFrame) -> pd.DataFrame:
-    """Mean precision and recall of the pixels at the cut, and average precision over all cuts.
-
-    Args:
-        scores: rows of `scores.csv`, of one run or of several.
-
-    Returns:
-        `network, layer, method, set_iou, precision, recall, average_precision, n`, of
-        segmentation with the best single filter, with it at its own threshold and with all
-        filters. Means are over `n` concepts; concepts of which no pixel is predicted have no
-        precision, and at the paper's threshold a single filter has no average precision.
-    """
-    rows = scores[scores["task"].eq("segment") & scores["method"].isin([*SINGLES, COMBINED])]
-    if not {"precision", "recall", "average_precision"} <= set(rows):
-        return pd.DataFrame()  # read from a file of an earlier version
-    keys = ["network", "layer", "method"]
-    groups = rows.rename(columns={"val": "set_iou"}).groupby(keys, sort=False)
-    means = groups[["set_iou", "precision", "recall", "average_precision"]].mean()
-    return means.assign(n=groups.size()).reset_index()
-
-
 def failures(concepts: pd.DataFrame) -> pd.DataFrame:
     """The gain of every concept by all filters, from the greatest loss on (sec. 4.1).
 
@@ -306,14 +285,6 @@ GAIN_BY_CATEGORY = RunTable(
     made_of="by_concept",
     make=gain_by_category,
     values=("difference", "percent", "difference_tuned", "percent_tuned"),
-)
-PRECISION_RECALL = RunTable(
-    name="precision_recall",
-    title="Mean precision, recall and average precision of pixels",
-    columns=("layer", "method", "set_iou", "precision", "recall", "average_precision", "n"),
-    keys=("layer", "method"),
-    made_of="scores",
-    make=precision_recall,
 )
 FAILURES = RunTable(
     name="failures",

@@ -62,7 +62,7 @@ def build_report(
         cards=cards,
         subtitle=_subtitle(study),
         versions=study.run.provenance.get("versions", {}),
-        folders=[shlex.quote(run.path.resolve().name) for run in runs],
+        explore=explore_command(runs),
         made_masks={
             label: [text for maker in makers for text in _said(maker)]
             for label, makers in annotators.items()
@@ -72,10 +72,27 @@ def build_report(
 
 
 def _subtitle(study: Study) -> str:
-    """The weights and the images of the subject, as far as its provenance says."""
+    """Weights and images of the subject, as far as its provenance says, and the other runs."""
     network, data = (study.run.provenance.get(name, {}) for name in ("network", "data"))
-    told = {"weights": network.get("weights"), "images": data.get("name")}
+    told = {
+        "Weights": network.get("weights"),
+        "Images": data.get("name"),
+        "Compared with": "; ".join(study.labels[1:]),
+    }
     return " · ".join(f"{name}: {value}" for name, value in told.items() if value)
+
+
+def explore_command(runs: Sequence[Run]) -> tuple[str, str]:
+    """The folder in which all runs lie, by its name alone, and the command that explores them.
+
+    Pages are passed on, so that paths of this machine are not part of them.
+    """
+    paths = [run.path.resolve() for run in runs]
+    common = next(
+        folder for folder in paths[0].parents if all(path.is_relative_to(folder) for path in paths)
+    )
+    names = [shlex.quote(path.relative_to(common).as_posix()) for path in paths]
+    return common.name, f"net2vec explore {' '.join(names)}"
 
 
 def with_annotators(

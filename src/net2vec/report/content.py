@@ -20,8 +20,6 @@ CONCEPT_COLUMNS = ("concept", "ranked")
 """Columns of concepts, whose names lead to their cards."""
 _SAME_FOR_ALL = ("network", "series")
 """Columns that tell runs apart, and are not shown where all rows are of the same one."""
-
-
 _LEAST_SPREAD = 0.0005
 """A smaller spread would be shown as 0."""
 
@@ -109,15 +107,15 @@ class NeighbourList:
 
     Attributes:
         task: "segment" or "classify".
-        fit: the title of the fit; empty where there is only one.
         marked: whether the other concept's vector has hardly left its start there.
         concepts: names with their cosine; none where the concept is not in the task.
+        fit: the title of the fit, where lists of several stand side by side.
     """
 
     task: str
-    fit: str
     marked: bool
     concepts: tuple[tuple[str, float], ...]
+    fit: str = ""
 
 
 @dataclass(frozen=True)
@@ -206,9 +204,9 @@ class Report:
         sections: its contents, in order.
         tables: the tables saved beside it as CSV, by name.
         cards: of the concepts, on a page of their own.
-        subtitle: what was probed with which weights.
+        subtitle: which weights and images were probed, and the runs beside them.
         versions: the programs that made the results.
-        folders: names of the runs' folders, the subject's first.
+        explore: the name of a folder, and the command that opens the runs from there.
         made_masks: by run whose masks a model made, what is to be said of that model.
     """
 
@@ -219,7 +217,7 @@ class Report:
     cards: Sequence[ConceptCard] = ()
     subtitle: str = ""
     versions: Mapping[str, Any] = field(default_factory=dict)
-    folders: Sequence[str] = ()
+    explore: tuple[str, str] | None = None
     made_masks: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def facts(self, anchor: str) -> Any:

@@ -9,11 +9,7 @@ from functools import cached_property
 import pandas as pd
 
 from net2vec.analysis import is_small
-from net2vec.report.exhibits import (
-    DecileExhibit,
-    Exhibit,
-    FilterExhibit,
-)
+from net2vec.report.exhibits import DecileExhibit, Exhibit, FilterExhibit
 from net2vec.report.labels import MARK, SMALL, TASK_TITLE
 from net2vec.report.planning import best_layer, featured_concepts
 from net2vec.runs import Run, best_views, fit_tables, make_tables, unique_labels
@@ -252,9 +248,9 @@ class Study:
             return rows["network"]
         return parts[0] if len(parts) == 1 else parts[0] + ", " + parts[1]
 
-    def has_hardly_moved(self, concept: str, *, task: str) -> bool:
+    def has_hardly_moved(self, concept: str, *, task: str, fit: str | None = None) -> bool:
         """Whether the vector of a concept has hardly left its start, on the layer shown."""
-        return self.marked(concept, task=task).startswith(f"{concept} {MARK}")
+        return concept in self._hardly_moved_of(self.label, self.layer_of[task], task, fit)
 
     def marked(self, concept: str, *, task: str, layer: str | None = None) -> str:
         """A concept's name, with marks.
@@ -270,12 +266,18 @@ class Study:
         return [self._marked(*row) for row in zip(*keys, strict=True)]
 
     def _marked(self, label: str, layer: str, task: str, concept: str, fit: str | None) -> str:
+        stuck = concept in self._hardly_moved_of(label, layer, task, fit)
+        name = f"{concept} {MARK}" if stuck else concept
+        return f"{name} {SMALL}" if (label, task, concept) in self.small else name
+
+    def _hardly_moved_of(
+        self, label: str, layer: str, task: str, fit: str | None
+    ) -> frozenset[str]:
         key = (label, layer, task, fit)
         if key not in self._hardly_moved:
             run = self.views[self.labels.index(label)]
             self._hardly_moved[key] = run.hardly_moved(layer, task=task, fit=fit)
-        name = f"{concept} {MARK}" if concept in self._hardly_moved[key] else concept
-        return f"{name} {SMALL}" if (label, task, concept) in self.small else name
+        return self._hardly_moved[key]
 
     @cached_property
     def small(self) -> frozenset[tuple[str, str, str]]:

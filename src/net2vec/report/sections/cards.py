@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from net2vec.report.content import Column, ConceptCard, Facts, NeighbourList, Table
+from net2vec.report.content import Column, ConceptCard, Facts, Table
 from net2vec.report.exhibits import DecileExhibit
 from net2vec.report.formats import is_missing, score_text
 from net2vec.report.labels import COLUMN_TITLE, METHOD_TITLE, SCORE_TITLE, TASK_TITLE
 from net2vec.report.sections.masks import concept_pictures
+from net2vec.report.sections.space import neighbour_list
 from net2vec.report.study import Study
 from net2vec.runs import make_tables
 
-_NEIGHBOURS = 5
 _FILTERS = 5
 
 
@@ -31,7 +31,7 @@ def concept_cards(study: Study, tables: Mapping[str, pd.DataFrame]) -> tuple[Con
     scores = make_tables(study.runs[0], ["by_concept"])["by_concept"]
     scores = _of_layers(study, scores.assign(network=study.label))
     intervals = _interval_texts(study, _of_layers(study, tables["intervals"]))
-    nearest = {task: study.shown(study.tables["nearest"], task) for task in study.tasks}
+    nearest = study.shown(study.tables["nearest"])
     filters = _filters(study)
     pictures: dict[str, DecileExhibit] = {}
     for exhibit in study.deciles:
@@ -52,9 +52,9 @@ def concept_cards(study: Study, tables: Mapping[str, pd.DataFrame]) -> tuple[Con
                 if concept in pictures
                 else None,
                 neighbours=tuple(
-                    _neighbours(study, task, rows[rows["concept"] == concept])
-                    for task, rows in nearest.items()
-                    if (rows["concept"] == concept).any()
+                    near
+                    for task in study.tasks
+                    if (near := neighbour_list(study, nearest, concept, task)).concepts
                 ),
                 filters=filters.get(concept, ()),
             )
@@ -105,17 +105,6 @@ def _score_table(
         if task in shown
     ]
     return Table(frame, (Column("scored", heading=""), *headings))
-
-
-def _neighbours(study: Study, task: str, rows: pd.DataFrame) -> NeighbourList:
-    concept = str(rows["concept"].iloc[0])
-    rows = rows.head(_NEIGHBOURS)
-    return NeighbourList(
-        task=task,
-        fit="",
-        marked=study.has_hardly_moved(concept, task=task),
-        concepts=tuple(zip(study.marked_rows(rows, "neighbour"), rows["cosine"], strict=True)),
-    )
 
 
 def _filters(study: Study) -> dict[str, tuple[Facts, ...]]:

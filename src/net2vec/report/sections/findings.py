@@ -49,6 +49,7 @@ def minute_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
         n=len(rows),
         combined=rows["combined"].mean(),
         single=rows["single"].mean(),
+        tuned=rows["tuned"].mean() if rows["tuned"].notna().any() else None,
         baseline=rows["baseline"].mean(),
         as_good=float(as_good(rows["combined"], rows["single"]).mean()),
         best=_named(best),
@@ -140,6 +141,7 @@ def findings_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts:
         fit=study.fit_title,
         fits=tuple((title, FITS[fit].about if fit in FITS else "") for fit, title in fits.items()),
         several=len(fits) > 1,
+        tuned=bool(frame["tuned"].notna().any()),
         hardly_moved=HARDLY_MOVED,
         scores=Table(
             frame,
@@ -158,8 +160,8 @@ def findings_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts:
             (
                 *where,
                 *(
-                    Column(f"{wins}_{fit}", "percent", title + about)
-                    for wins, about in (("wins", ""), ("wins_tuned", ", own threshold"))
+                    Column(f"{wins}_{fit}", "percent", title + against)
+                    for wins, against in (("wins", ""), ("wins_tuned", ", against own threshold"))
                     for fit, title in fits.items()
                 ),
             ),

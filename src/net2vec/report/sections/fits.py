@@ -13,7 +13,6 @@ from net2vec.report.content import (
     Column,
     Facts,
     NeighbourCard,
-    NeighbourList,
     Table,
     as_shares,
     by_task,
@@ -25,7 +24,8 @@ from net2vec.report.figures import (
     draw_fit_sharing,
     draw_fits_by_category,
 )
-from net2vec.report.labels import FINDING_TITLE, MARK, RULE_TITLE
+from net2vec.report.labels import FINDING_TITLE, RULE_TITLE
+from net2vec.report.sections.space import neighbour_list
 from net2vec.report.sections.verdicts import is_clear, verdicts
 from net2vec.report.study import ComparedFits, Study
 
@@ -257,7 +257,7 @@ def _vectors(fits: pd.DataFrame, pair: ComparedFits) -> Table:
 
 
 def _cards(study: Study, nearest: pd.DataFrame, pair: ComparedFits) -> tuple[NeighbourCard, ...]:
-    nearest = nearest[nearest["layer"] == nearest["task"].map(study.layer_of)]
+    nearest = study.shown(nearest.assign(network=study.label))
     if nearest.empty:
         return ()
     rows = study.shown(study.tables["by_concept"], study.tasks[0])
@@ -267,22 +267,10 @@ def _cards(study: Study, nearest: pd.DataFrame, pair: ComparedFits) -> tuple[Nei
             concept,
             str(category[concept]),
             tuple(
-                _near(study, nearest, concept, task, fit, title)
+                neighbour_list(study, nearest, concept, task, fit)
                 for task in study.tasks
-                for fit, title in pair.titles.items()
+                for fit in pair.names
             ),
         )
         for concept in choose_concepts(rows, count=_CONCEPTS)
-    )
-
-
-def _near(
-    study: Study, nearest: pd.DataFrame, concept: str, task: str, fit: str, title: str
-) -> NeighbourList:
-    stuck = study.run.hardly_moved(study.layer_of[task], task=task, fit=fit)
-    of_fit = nearest[(nearest["task"] == task) & (nearest["fit"] == fit)]
-    found = of_fit[of_fit["concept"] == concept]
-    names = [f"{name} {MARK}" if name in stuck else name for name in found["neighbour"]]
-    return NeighbourList(
-        task, title, concept in stuck, tuple(zip(names, found["cosine"], strict=True))
     )

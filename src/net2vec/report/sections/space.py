@@ -36,6 +36,9 @@ def space_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
     ) if len(clusters) else clusters  # fmt: skip
     return Facts(
         layer_of={task: study.layer_of[task] for task in tasks},
+        patterns=tuple(
+            task for task in tasks if "pattern" in study.run.arrays(study.layer_of[task], task=task)
+        ),
         category=Table(
             pd.DataFrame(filter(None, (_same_category(study, nearest, task) for task in tasks))),
             columns("task", n="count", same_category="percent", by_chance="percent"),
@@ -75,19 +78,32 @@ def _cards(study: Study, nearest: pd.DataFrame, tasks: list[str]) -> tuple[Neigh
         NeighbourCard(
             study.marked(concept, task=first),
             str(category[concept]),
-            tuple(_near(study, nearest, concept, task) for task in tasks),
+            tuple(neighbour_list(study, nearest, concept, task) for task in tasks),
         )
         for concept in choose_concepts(rows if pool.empty else pool, count=_CONCEPTS)
     )
 
 
-def _near(study: Study, nearest: pd.DataFrame, concept: str, task: str) -> NeighbourList:
+def neighbour_list(
+    study: Study, nearest: pd.DataFrame, concept: str, task: str, fit: str | None = None
+) -> NeighbourList:
+    """The nearest concepts of one, by the fit shown or another.
+
+    Args:
+        study: the runs.
+        nearest: rows of `nearest` of the subject and the layers shown; with several fits in its
+            column `fit` where one is named.
+        concept: whose neighbours.
+        task: of the vectors.
+        fit: whose title the list has; by default the fit shown, without a title.
+    """
     rows = nearest[(nearest["concept"] == concept) & (nearest["task"] == task)]
+    rows = rows if fit is None else rows[rows["fit"] == fit]
     return NeighbourList(
         task=task,
-        fit="",
-        marked=study.has_hardly_moved(concept, task=task),
+        marked=study.has_hardly_moved(concept, task=task, fit=fit),
         concepts=tuple(zip(study.marked_rows(rows, "neighbour"), rows["cosine"], strict=True)),
+        fit="" if fit is None else study.titles[fit],
     )
 
 

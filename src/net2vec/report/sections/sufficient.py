@@ -29,13 +29,12 @@ def sufficiency_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts
         method=ratios["statistic"].map({"ratio": "single", "ratio_tuned": "tuned"})
     )
     ratios = ratios.rename(columns={"value": "mean_ratio", "value_sd": "mean_ratio_sd"})
-    gains = tables["gain_by_category"]
-    everything = gains["category"].eq(ALL)
     rows = study.tables["by_concept"]
     sizes, p = compare_sizes(study.shown(rows, "segment"))
     ranked = {task: rank_concepts(study, task) for task in study.tasks}
     return Facts(
         layer_of=study.layer_of,
+        tuned=bool(rows["tuned"].notna().any()),
         scores=_scores(study),
         sizes=sizes,
         p=p,
@@ -50,8 +49,7 @@ def sufficiency_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts
             ),
             "method_comparison",
         ),
-        gains=_gains(study, gains[everything]),
-        gains_by_category=_gains(study, gains[~everything]),
+        **_gains(study, tables["gain_by_category"]),
         precision=_precision(study, tables["precision_recall"]),
         lost=Table(
             lost_concepts(failures),
@@ -129,24 +127,35 @@ def compare_sizes(rows: pd.DataFrame) -> tuple[Table | None, float | None]:
     return table, float(shares_differ(wins, others))
 
 
-def _gains(study: Study, rows: pd.DataFrame) -> Table:
-    """What all filters of every fit add to the best single filter of either kind."""
+def _gains(study: Study, rows: pd.DataFrame) -> dict[str, Table]:
+    """What all filters of every fit add to the best single filter of either kind.
+
+    Returns:
+        `gains` over all concepts of the layers shown, and `gains_by_category` of every layer.
+    """
     told = _named_fits(study, rows)
     for suffix in ("", "_tuned"):
         ends = zip(rows[f"low{suffix}"], rows[f"high{suffix}"], strict=True)
         told[f"interval{suffix}"] = [_interval_text(low, high) for low, high in ends]
         told[f"as_good{suffix}"] = rows[f"percent{suffix}"] / 100
     shown = [
-        Column(f"{key}{suffix}", form, heading)
-        for suffix in ("", "_tuned")
+        Column(f"{key}{suffix}", form, heading + against)
+        for suffix, against in (("", ""), ("_tuned", ", own threshold"))
         for key, form, heading in (
-            ("difference", "signed", "own threshold: difference" if suffix else "difference"),
+            ("difference", "signed", "difference"),
             ("interval", "text", "95 % interval"),
             ("as_good", "percent", "at least as good"),
         )
     ]
-    named = columns("network", "layer", "task", "category", "fit", n="count")
-    return Table(told, (*named, *shown), "gain_by_category")
+    everything = told[told["category"] == ALL]
+    mine = pd.concat([study.shown(everything, task) for task in study.tasks])
+    named = columns("task", "layer", "fit", n="count")
+    short = [column for column in shown if not column.key.startswith("as_good")]
+    every = columns("network", "layer", "task", "category", "fit", n="count")
+    return {
+        "gains": Table(mine, (*named, *short), "gain_by_category"),
+        "gains_by_category": Table(told, (*every, *shown), "gain_by_category"),
+    }
 
 
 def _interval_text(low: float, high: float) -> str | None:
