@@ -183,6 +183,21 @@ def tuned_filter(A: NDArray, L: Bools, candidates: Floats) -> tuple[float, tuple
     return best[1], best[2]
 
 
+def dissection(A: NDArray, T: float, L: Bools, category: Sequence[str]) -> tuple[int, int]:
+    """Network Dissection's counts of the first label, of a filter with threshold T.
+
+    A [N, h, w] are its activations and L [label, N, H, W] the masks of all labels.
+    """
+    shared = either = 0
+    peers = [label for label, name in enumerate(category) if name == category[0]]
+    for i, a in enumerate(A):
+        if any(L[label, i].any() for label in peers):
+            M = centred_upsample(a, *L.shape[2:]) > T
+            shared += int((M & L[0, i]).sum())
+            either += int((M | L[0, i]).sum())
+    return shared, either
+
+
 def individual_iou(M: Bools, L: Bools) -> Floats:
     """IoU of each image [n] (equation 3) of masks [n, H, W]; 0 where the union is empty."""
     return set_iou((M & L).sum(axis=(1, 2)), (M | L).sum(axis=(1, 2)))

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from net2vec.errors import Net2VecError
-    from net2vec.pipeline import analyze
+    from net2vec.pipeline import analyze, dissect
     from net2vec.runs import Run, open_run
     from net2vec.spaces import Space
 
-__all__ = ["Net2VecError", "Run", "Space", "analyze", "open_run"]
+__all__ = ["Net2VecError", "Run", "Space", "analyze", "dissect", "open_run"]
 
 # Importing a part of the package must not load all of it.
 _HOMES = {
@@ -21,6 +21,7 @@ _HOMES = {
     "Run": "net2vec.runs",
     "Space": "net2vec.spaces",
     "analyze": "net2vec.pipeline",
+    "dissect": "net2vec.pipeline",
     "open_run": "net2vec.runs",
 }
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from net2vec.cli import apply, ask, data, explore, networks, run, spaces
+from net2vec.cli import apply, ask, data, dissect, explore, networks, run, spaces
 from net2vec.cli.completion import complete_in_bash
 from net2vec.core.memory import keep_freed_memory
 from net2vec.errors import Net2VecError
@@ -44,6 +44,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "compare": spaces.compare,
     "export": spaces.export,
     "apply": apply.apply,
+    "dissect": dissect.dissect,
     "networks": networks.networks,
     "layers": networks.layers,
 }

@@ -7,9 +7,7 @@ all that needs neither works.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -139,24 +137,9 @@ class Probe:
         return found  # type: ignore[no-any-return]
 
     def _open_dataset(self) -> ProbeDataset:
-        from net2vec.config import Settings
-        from net2vec.pipeline.folder import SETTINGS
-        from net2vec.pipeline.inputs import as_probed, open_data
-        from net2vec.pipeline.provenance import refuse_other_inputs
-        from net2vec.pipeline.viewing import AS_PROBED
+        from net2vec.pipeline.viewing import open_probed_data
 
-        dataset: ProbeDataset
-        if self._data is None or isinstance(self._data, str | Path):
-            settings = Settings.from_toml(self.run.path / SETTINGS)
-            if self._data is not None:
-                settings = replace(settings, data=(str(self._data),))
-            settings = as_probed(settings, self.run.provenance)
-            # What the user has not named is not downloaded.
-            dataset = open_data(settings, cached_only=self._data is None)
-        else:
-            dataset = self._data
-        refuse_other_inputs(self.run.path, None, dataset, advice=AS_PROBED)
-        return dataset
+        return open_probed_data(self.run, self._data)
 
     def _open_viewer(self) -> Viewer:
         from net2vec.core.storage import log

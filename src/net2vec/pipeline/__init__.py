@@ -1,6 +1,7 @@
 """From settings to a finished run: the one place where the parts meet."""
 
 from net2vec.pipeline.demo import Suggestion, demo_questions, run_demo
+from net2vec.pipeline.dissecting import count_detectors, detectors, dissect
 from net2vec.pipeline.given import analyze
 from net2vec.pipeline.inputs import default_workers
 from net2vec.pipeline.many import Outcome, name_runs, probe_many, read_runs
@@ -14,8 +15,11 @@ __all__ = [
     "SilentProgress",
     "Suggestion",
     "analyze",
+    "count_detectors",
     "default_workers",
     "demo_questions",
+    "detectors",
+    "dissect",
     "name_runs",
     "probe",
     "probe_many",

@@ -41,6 +41,27 @@ AS_PROBED = "pictures and masks need what the run was made of"
 AnyViewer = TypeVar("AnyViewer", bound="Viewer")
 
 
+def open_probed_data(run: Run, data: ProbeDataset | str | Path | None = None) -> ProbeDataset:
+    """The probe dataset of a run, checked to be what was probed.
+
+    Args:
+        run: the run.
+        data: the dataset, or where it is: a folder, or `hf:ORG/NAME`, which is downloaded. By
+            default where the run says; nothing is downloaded then.
+
+    Raises:
+        Net2VecError: if it cannot be had, or is another one.
+    """
+    if data is None or isinstance(data, str | Path):
+        settings = Settings.from_toml(run.path / SETTINGS)
+        if data is not None:
+            settings = replace(settings, data=(str(data),))
+        settings = as_probed(settings, run.provenance)
+        data = open_data(settings, cached_only=data is None)
+    refuse_other_inputs(run.path, None, data, advice=AS_PROBED)
+    return data
+
+
 class Viewer:
     """The network of a run with its probe dataset and annotations.
 
