@@ -111,7 +111,7 @@ def test_results_do_not_depend_on_how_they_are_computed(case, monkeypatch):
     _, _, annotations, recording = case
     one = tune_thresholds(recording, annotations, LABELS)
     monkeypatch.setattr("net2vec.recording.activations._BLOCK_VALUES", 3 * FILTERS * 20)
-    monkeypatch.setattr("net2vec.tasks.tuned._PAIRS", 2)
+    monkeypatch.setattr("net2vec.tasks.tuned._IMAGES", 2)
     with ThreadPoolExecutor(2) as executor:
         other = tune_thresholds(
             pickle.loads(pickle.dumps(recording)), annotations, LABELS, workers=3, executor=executor

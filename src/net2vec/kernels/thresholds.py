@@ -30,9 +30,6 @@ _STEP[_BEFORE, _CORNER] = np.arange(len(_BEFORE))
 STEPS = len(_BEFORE)
 """A corner, and those of the other three that were on before."""
 
-# Numbers that are added to a histogram together.
-_NUMBERS = 1 << 22
-
 
 def codes_of(values: Float16[np.ndarray, "*shape"]) -> UInt16[np.ndarray, "*shape"]:
     """The values of half precision as whole numbers of the same order."""
@@ -80,61 +77,48 @@ def count_steps(masks: Bool[Tensor, "mask pixel"], squares: Squares) -> Float[Te
     return (counts.view(-1, kinds) @ gained).view(len(masks), -1).T.contiguous()
 
 
-def add_steps(
-    total: Int[np.ndarray, "mask filter bin"],
-    level: Int[Tensor, "filter y x"],
-    gained: Float[Tensor, "place mask"],
-) -> None:
-    """Add an image to histograms of the pixels that filters turn on.
+def count_levels(
+    level: Int[Tensor, "filter y x"], gained: Float[Tensor, "place mask"], bins: int
+) -> Float[np.ndarray, "mask filter bin"]:
+    """Pixels of an image's masks by how many thresholds a filter is above there.
 
     Args:
-        total: by mask and filter, pixels of the mask by how many thresholds they are above; those
-            above none are left out.
         level: how many thresholds the activation of each filter is above.
         gained: what `count_steps` returns for the masks.
+        bins: one more than there are thresholds.
+
+    Returns:
+        Whole numbers.
     """
-    filters, masks = len(level), gained.shape[1]
-    bins = total.shape[2]
-    ordered = _corners_by_level(level)
-    squares = ordered.shape[2]
-    together = max(1, _NUMBERS // (_CORNERS * squares * masks))
-    table = gained.numpy()
-    for first in range(0, filters, together):
-        row, place = _entries(ordered[:, first : first + together], bins)
-        here = min(together, filters - first)
-        # A matrix with a single 1 in each column adds rows up in linear time.
-        shape = (here * bins, len(row))
-        ones = np.ones(len(row), dtype=np.float32)
-        adding = scipy.sparse.csc_array((ones, row, np.arange(len(row) + 1)), shape=shape)
-        # All counts of an image are below 2**24: single precision is exact.
-        found = adding @ table[place]
-        total[:, first : first + here] += found.T.reshape(masks, here, bins).astype(np.int64)
+    corners = _corners_by_level(level.numpy().astype(np.uint16))
+    corner = corners % _CORNERS
+    before = np.zeros_like(corner)
+    for turn in range(1, _CORNERS):
+        before[:, turn] = before[:, turn - 1] | 1 << corner[:, turn - 1]
+    step = _STEP.take(before * _CORNERS + corner)
+    step += np.arange(corners.shape[2], dtype=np.int32) * STEPS
+    filters = len(corners)
+    row = corners // _CORNERS + np.arange(filters, dtype=np.int32)[:, None, None] * bins
+    # Entries in no order: the rows of a filter are few, and stay in the caches.
+    entries = np.ones(row.size, dtype=np.float32), (row.ravel(), step.ravel())
+    adding = scipy.sparse.coo_array(entries, shape=(filters * bins, len(gained)))
+    # All counts of an image are below 2**24: single precision is exact.
+    found = torch.from_numpy(adding @ gained.numpy())
+    return found.T.contiguous().view(-1, filters, bins).numpy()
 
 
-def _corners_by_level(level: Int[Tensor, "filter y x"]) -> Int[np.ndarray, "order filter square"]:
+def _corners_by_level(
+    level: UInt16[np.ndarray, "filter y x"],
+) -> UInt16[np.ndarray, "filter order square"]:
     """The corners of every square, the highest level first, as `level * 4 + corner`."""
-    grid = level.numpy().astype(np.int32)
     # A grid of one row or column has no gap: its only cell is both ends of the square.
-    grid = np.concatenate([grid] * 2, axis=1) if grid.shape[1] == 1 else grid
+    grid = np.concatenate([level] * 2, axis=1) if level.shape[1] == 1 else level
     grid = np.concatenate([grid] * 2, axis=2) if grid.shape[2] == 1 else grid
     parts = (grid[:, :-1, :-1], grid[:, :-1, 1:], grid[:, 1:, :-1], grid[:, 1:, 1:])
-    keys = np.stack([part * _CORNERS + corner for corner, part in enumerate(parts)])
-    keys = keys.reshape(_CORNERS, len(grid), -1)
+    keys = np.stack([part * _CORNERS + corner for corner, part in enumerate(parts)], axis=1)
+    keys = keys.reshape(len(grid), _CORNERS, -1)
     for one, other in ((0, 1), (2, 3), (0, 2), (1, 3), (1, 2)):
-        low = np.minimum(keys[one], keys[other])
-        np.maximum(keys[one], keys[other], out=keys[one])
-        keys[other] = low
+        low = np.minimum(keys[:, one], keys[:, other])
+        np.maximum(keys[:, one], keys[:, other], out=keys[:, one])
+        keys[:, other] = low
     return keys
-
-
-def _entries(
-    ordered: Int[np.ndarray, "order filter square"], bins: int
-) -> tuple[Int[np.ndarray, "entry"], Int[np.ndarray, "entry"]]:
-    """Row (filter * bins + level) and place (square * STEPS + step) of every step."""
-    corner, level = ordered % _CORNERS, ordered // _CORNERS
-    on = np.cumsum(1 << corner, axis=0)
-    before = np.concatenate([np.zeros_like(on[:1]), on[:-1]])
-    row = np.arange(ordered.shape[1], dtype=np.int32)[:, None] * bins + level
-    place = np.arange(ordered.shape[2], dtype=np.int32) * STEPS + _STEP[before, corner]
-    counted = level > 0
-    return row[counted], place[counted]

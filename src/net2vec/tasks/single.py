@@ -25,22 +25,20 @@ from net2vec.tasks.concept import ConceptTask, Counts, by_annotations, grid_of, 
 
 
 @dataclass(frozen=True)
-class SingleCounts:
+class FilterCounts:
     """Pixels shared by every filter and concept, summed over the images that contain the concept.
 
     Attributes:
-        labels: the concepts.
         intersection, union: by split (train, val), concept and filter.
     """
 
-    labels: Sequence[int]
-    intersection: Int[Tensor, "split concept filter"]
-    union: Int[Tensor, "split concept filter"]
+    intersection: Int[np.ndarray, "split concept filter"]
+    union: Int[np.ndarray, "split concept filter"]
 
     @property
     def set_iou(self) -> Float[np.ndarray, "split concept filter"]:
         """Set IoU of every filter (paper, equation 1)."""
-        return iou(self.intersection, self.union).numpy()
+        return iou(torch.from_numpy(self.intersection), torch.from_numpy(self.union)).numpy()
 
     @property
     def best_filter(self) -> Int[np.ndarray, "concept"]:
@@ -57,7 +55,7 @@ def count_single_filters(
     device: torch.device | str = "cpu",
     executor: AnyExecutor | None = None,
     progress: Callable[[int], object] = lambda images: None,
-) -> SingleCounts:
+) -> FilterCounts:
     """Overlap of every filter with every concept, summed over shards of images.
 
     Args:
@@ -80,7 +78,7 @@ def count_single_filters(
         for shard, counts in results:
             total += counts
             progress(shards[shard])
-    return SingleCounts(labels, *total)
+    return FilterCounts(*total.numpy())
 
 
 @dataclass(frozen=True, eq=False)

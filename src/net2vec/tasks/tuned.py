@@ -23,52 +23,38 @@ from torch import Tensor
 
 from net2vec.core.executors import AnyExecutor, map_items
 from net2vec.data.annotations import Annotations
-from net2vec.kernels.overlap import Squares, iou, overlaps, touch
+from net2vec.kernels.overlap import Squares
 from net2vec.kernels.thresholds import (
     CODES,
-    add_steps,
     codes_of,
+    count_levels,
     count_steps,
     upper_quantiles,
 )
 from net2vec.recording import LayerRecording
 from net2vec.recording.activations import KeptActivations
 from net2vec.tasks.concept import Counts, grid_of, masks_on
-from net2vec.tasks.single import count_maps
+from net2vec.tasks.single import FilterCounts, count_maps
 
 QUANTILES = 128
 # Shares of the cells that lie above a candidate: denser towards 0, where rare concepts are told.
 SHARES = (np.arange(1, QUANTILES + 1) / QUANTILES) ** 3
-# Of the counts that are held for the filters of an item.
+# Of the histograms that are held for the filters of an item.
 _ITEM_BYTES = 1 << 28
 _ITEM_FILTERS = 256
-# Pairs of an image and a concept that are counted at a time.
-_PAIRS = 16
+# Images whose pixels above thresholds are added to concepts together.
+_IMAGES = 32
 
 
 @dataclass(frozen=True)
-class TunedFilters:
-    """Thresholds of every filter and concept, and the pixels that they give.
+class TunedFilters(FilterCounts):
+    """Pixels that every filter and concept share at a threshold of their own.
 
     Attributes:
         threshold: a filter is on above it; minus infinity where the whole image is best.
-        intersection, union: by split (train, val), summed over the images that contain the concept.
     """
 
     threshold: Float[np.ndarray, "concept filter"]
-    intersection: Int[np.ndarray, "split concept filter"]
-    union: Int[np.ndarray, "split concept filter"]
-
-    @property
-    def set_iou(self) -> Float[np.ndarray, "split concept filter"]:
-        """Set IoU of every filter (paper, equation 1)."""
-        return iou(torch.from_numpy(self.intersection), torch.from_numpy(self.union)).numpy()
-
-    @property
-    def best_filter(self) -> Int[np.ndarray, "concept"]:
-        """The filter of the highest set IoU on the training images, the lowest index on a tie."""
-        best: Int[np.ndarray, "concept"] = np.argmax(self.set_iou[0], axis=1)
-        return best
 
 
 def tune_thresholds(
@@ -108,7 +94,7 @@ def tune_thresholds(
     return TunedFilters(
         *(
             np.concatenate([getattr(part, name) for part in parts], axis=-1)
-            for name in ("threshold", "intersection", "union")
+            for name in ("intersection", "union", "threshold")
         )
     )
 
@@ -161,18 +147,18 @@ class _FilterTuner:
         everywhere = np.full((len(candidates), 1), -np.inf, dtype=np.float32)
         ordered = np.concatenate([candidates[:, ::-1], everywhere], axis=1)
         every_filter = np.arange(len(candidates))
-        threshold = np.empty((len(self.labels), len(candidates)), dtype=np.float32)
-        hit, union = np.zeros((2, 2, *threshold.shape), dtype=np.int64)
-        histograms, totals = self._count_training(filters, candidates), self._totals(train=True)
-        for concept, parts in enumerate(zip(*histograms, *totals, strict=True)):
-            shared, either = _counts_above(*parts)
-            # The highest candidate comes first: of equal scores that of the fewest pixels is taken.
-            best = np.argmax(shared / np.maximum(either, 1), axis=1)
-            threshold[concept] = ordered[every_filter, best]
-            hit[0, concept] = shared[every_filter, best]
-            union[0, concept] = either[every_filter, best]
-        hit[1], union[1] = self._count_validation(filters, threshold)
-        return TunedFilters(threshold, hit, union)
+        best = np.empty((len(self.labels), len(candidates)), dtype=np.int64)
+        hit, union = np.zeros((2, 2, *best.shape), dtype=np.int64)
+        for split, train in enumerate((True, False)):
+            histograms, totals = self._count(filters, candidates, train), self._totals(train)
+            for concept, parts in enumerate(zip(*histograms, *totals, strict=True)):
+                shared, either = _counts_above(*parts)
+                if train:
+                    # The highest candidate comes first: of equal scores that of the fewest pixels.
+                    best[concept] = np.argmax(shared / np.maximum(either, 1), axis=1)
+                hit[split, concept] = shared[every_filter, best[concept]]
+                union[split, concept] = either[every_filter, best[concept]]
+        return TunedFilters(hit, union, ordered[every_filter, best])
 
     def _candidates(self, filters: tuple[int, int]) -> Float[np.ndarray, "filter candidate"]:
         """Thresholds to choose from, ascending."""
@@ -185,46 +171,36 @@ class _FilterTuner:
         own = self.recording.threshold[slice(*filters), None].astype(np.float32)
         return np.sort(np.concatenate([upper_quantiles(counts, SHARES), own], axis=1), axis=1)
 
-    def _count_training(
-        self, filters: tuple[int, int], candidates: Float[np.ndarray, "filter candidate"]
-    ) -> Int[np.ndarray, "two concept filter bin"]:
+    def _count(
+        self,
+        filters: tuple[int, int],
+        candidates: Float[np.ndarray, "filter candidate"],
+        train: bool,
+    ) -> Float[np.ndarray, "two concept filter bin"]:
         """Pixels of the concept and all pixels, by how many candidates they are above."""
-        annotations, squares = self.annotations, self._squares
-        shape = (len(self.labels), *candidates.shape[:1], candidates.shape[1] + 1)
-        found = np.zeros((2, *shape), dtype=np.int64)
-        everything = torch.ones(1, len(squares.code), dtype=torch.bool)
+        bins = candidates.shape[1] + 1
+        found = np.zeros((2, len(self.labels), len(candidates), bins))
+        everything = torch.ones(1, len(self._squares.code), dtype=torch.bool)
         limits = torch.from_numpy(candidates)
-        for values, pairs, concepts in self._images(filters, train=True):
-            level = torch.searchsorted(limits, values.flatten(1)).view(values.shape)
-            masks = torch.cat([masks_on("cpu", annotations, pairs).flatten(1), everything])
-            counts = np.zeros((len(masks), *shape[1:]), dtype=np.int64)
-            add_steps(counts, level, count_steps(masks, squares))
-            for concept, shared in zip(concepts, counts[:-1], strict=True):
+        # All pixels, by image: a product adds some images to all concepts that they contain.
+        predicted = np.zeros((_IMAGES, *found.shape[2:]))
+        present = np.zeros((len(self.labels), _IMAGES))
+        for place, (values, pairs, concepts) in enumerate(self._images(filters, train)):
+            image = place % _IMAGES
+            if image == 0:
+                found[1] += np.tensordot(present, predicted, 1)
+                present[:] = 0
+            level = torch.searchsorted(limits, values.flatten(1), out_int32=True).view(values.shape)
+            masks = torch.cat([masks_on("cpu", self.annotations, pairs).flatten(1), everything])
+            *hit, predicted[image] = count_levels(level, count_steps(masks, self._squares), bins)
+            present[concepts, image] = 1
+            for concept, shared in zip(concepts, hit, strict=True):
                 found[0, concept] += shared
-                found[1, concept] += counts[-1]
+        found[1] += np.tensordot(present, predicted, 1)
         return found
 
-    def _count_validation(
-        self, filters: tuple[int, int], threshold: Float[np.ndarray, "concept filter"]
-    ) -> tuple[Int[np.ndarray, "concept filter"], Int[np.ndarray, "concept filter"]]:
-        """Intersections and unions at the chosen thresholds."""
-        annotations, squares = self.annotations, self._squares
-        hit, size = np.zeros((2, *threshold.shape), dtype=np.int64)
-        limits = torch.from_numpy(threshold)
-        for values, pairs, concepts in self._images(filters, train=False):
-            for first in range(0, len(pairs), _PAIRS):
-                chosen = concepts[first : first + _PAIRS]
-                active = values > limits[chosen][..., None, None]
-                masks = masks_on("cpu", annotations, pairs[first : first + _PAIRS]).flatten(1)
-                # Every pair is an image of its own, with thresholds of its own.
-                image = torch.arange(len(chosen))
-                shared, own = overlaps(touch(active, squares), masks, image, squares)
-                hit[chosen] += shared.numpy()
-                size[chosen] += own.numpy()
-        return hit, size + self._totals(train=False)[0][:, None] - hit
-
     def _images(
-        self, filters: tuple[int, int], *, train: bool
+        self, filters: tuple[int, int], train: bool
     ) -> Iterator[
         tuple[Float[Tensor, "filter y x"], Int[np.ndarray, "pair"], Int[np.ndarray, "pair"]]
     ]:
@@ -242,9 +218,7 @@ class _FilterTuner:
                 own = slice(bounds[place], bounds[place + 1])
                 yield one.view(-1, *grid_of(self.recording)), pairs[own], concept[own]
 
-    def _totals(
-        self, *, train: bool
-    ) -> tuple[Int[np.ndarray, "concept"], Int[np.ndarray, "concept"]]:
+    def _totals(self, train: bool) -> tuple[Int[np.ndarray, "concept"], Int[np.ndarray, "concept"]]:
         """Pixels of each concept's masks, and of the images that contain it."""
         annotations = self.annotations
         pairs = [annotations.pairs(label, train=train) for label in self.labels]
@@ -269,11 +243,11 @@ class _FilterTuner:
 
 
 def _counts_above(
-    hit: Int[np.ndarray, "filter bin"],
-    predicted: Int[np.ndarray, "filter bin"],
+    hit: Float[np.ndarray, "filter bin"],
+    predicted: Float[np.ndarray, "filter bin"],
     area: np.int64,
     pixels: np.int64,
-) -> list[Int[np.ndarray, "filter candidate"]]:
+) -> list[Float[np.ndarray, "filter candidate"]]:
     """Intersection and union at every candidate, the highest first and the whole image last.
 
     Args:

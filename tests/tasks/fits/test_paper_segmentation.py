@@ -72,7 +72,6 @@ def test_single_filters_against_the_oracle(case, portion, monkeypatch):
     told: list[int] = []
     counts = count_single_filters(recording, annotations, labels, progress=told.append)
     assert sum(told) == IMAGES
-    assert counts.labels == labels
     for place, label in enumerate(labels):
         mask = masks[annotations.names[label]]
         for split, train in enumerate((True, False)):
@@ -97,11 +96,11 @@ def test_neither_executors_nor_other_concepts_change_the_counts(case, executor, 
     expected = count_single_filters(recording, annotations, [1, 2, 3, 4, 5])
     monkeypatch.setattr(devices, "CPU", replace(devices.CPU, single_filter_images=3))
     counts = count_single_filters(recording, annotations, [1, 2, 3, 4, 5], executor=executor)
-    assert counts.intersection.equal(expected.intersection)
-    assert counts.union.equal(expected.union)
+    np.testing.assert_array_equal(counts.intersection, expected.intersection)
+    np.testing.assert_array_equal(counts.union, expected.union)
     some = count_single_filters(recording, annotations, [5, 2], executor=executor)
-    assert some.intersection.equal(expected.intersection[:, [4, 1]])
-    assert some.union.equal(expected.union[:, [4, 1]])
+    np.testing.assert_array_equal(some.intersection, expected.intersection[:, [4, 1]])
+    np.testing.assert_array_equal(some.union, expected.union[:, [4, 1]])
     assert count_single_filters(recording, annotations, []).set_iou.shape == (2, 0, FILTERS)
 
 

@@ -12,7 +12,7 @@ from net2vec.core.executors import choose_executor
 from net2vec.pipeline.stages.context import LayerContext
 from net2vec.tasks.fits.base import FitData
 from net2vec.tasks.nulls import shuffle_masks
-from net2vec.tasks.single import SingleCounts, count_single_filters
+from net2vec.tasks.single import FilterCounts, count_single_filters
 from net2vec.tasks.tuned import TunedFilters, tune_thresholds
 
 _TUNED = "filters"
@@ -31,7 +31,7 @@ class NullScores:
     score: Float[np.ndarray, "concept"]
 
 
-def count_filters(context: LayerContext, data: FitData, labels: Sequence[int]) -> SingleCounts:
+def count_filters(context: LayerContext, data: FitData, labels: Sequence[int]) -> FilterCounts:
     """Overlap of every filter with every concept."""
     images = len(context.inputs.dataset.images)
     advance = context.progress.stage(f"{data.recording.layer}: single filters", images)
