@@ -33,10 +33,10 @@ def test_numbers_follow_first_appearance():
 
 
 def test_names_by_line_count_from_zero(put):
-    assert read_class_names(put("classes.txt", "sky\nroad\n\ncar\n\n")) == {
+    assert read_class_names(put("classes.txt", "sky\nroad\nvoid\ncar\n\n")) == {
         0: "sky",
         1: "road",
-        2: "",
+        2: "void",
         3: "car",
     }
 

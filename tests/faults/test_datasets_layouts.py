@@ -81,7 +81,7 @@ def boxes_of_voc(f):
     f.text("Annotations/0.xml", "<annotation/>")
 
 
-@row("no layout recognised; known are Broden")
+@row("no layout recognised; it holds no images; known are Broden")
 def nothing(f):
     f.text("readme.txt")
 

@@ -36,7 +36,7 @@ from net2vec.data.optional import unverified_of
 from net2vec.data.protocol import TRAIN, ProbeDataset
 from net2vec.errors import DataError
 
-_FORMAT = 2
+_FORMAT = 3  # 3: masks whose numbers would be misread are refused
 _SHARD = 256
 _PAIRS = "pairs.npz"
 _MASKS = "masks.npy"

@@ -34,14 +34,16 @@ _ORIENTATION = 0x0112
 _GREY_STEPS = {"L;2": 85, "L;4": 17}
 _LOSSY_FORMATS = frozenset({"JPEG", "MPO", "AVIF"})
 _BACKGROUND = (255, 255, 255)
+_MIN_RANGE_16_BITS = 4096
 
 
 def read_image(path: ImageSource) -> Image.Image:
     """Decodes an image file to RGB, upright.
 
     EXIF rotation is applied. Greyscale is repeated over the channels; 16-bit greyscale keeps its
-    eight high bits; CMYK is converted without a colour profile; transparent pixels are composited
-    onto white; only the first of several frames is read.
+    eight high bits, and is refused where these are nearly all 0 (12-bit images in 16-bit files);
+    CMYK is converted without a colour profile; transparent pixels are composited onto white; only
+    the first of several frames is read.
 
     Raises:
         DataError: if the file is missing, damaged, of another format (see `image_files`), or has
@@ -76,6 +78,11 @@ def _as_rgb(image: Image.Image, path: ImageSource | str) -> Image.Image:
         return image.convert("RGB")
     if image.mode == "I" or image.mode.startswith("I;16"):
         values = np.asarray(image)
+        if 0 < values.max() < _MIN_RANGE_16_BITS:
+            raise DataError(
+                f"{path}: 16-bit grey of values up to {values.max()}, nearly black; scale it to 0 "
+                "to 65535 or save it with 8 bits"
+            )
         if values.min() >= 0 and values.max() < 2**16:
             return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
         raise DataError(f"{path}: 32-bit integers; convert it to an 8- or 16-bit image")
@@ -90,9 +97,24 @@ def read_image_size(path: ImageSource) -> tuple[int, int]:
     """
     with open_image(path) as image:
         width, height = image.size
-        # Damaged files have text or fractions here, which Pillow's transposition takes for upright.
-        transposed = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+        transposed = _orientation(image) in (5, 6, 7, 8)
     return (width, height) if transposed else (height, width)
+
+
+def read_orientation(path: ImageSource) -> int:
+    """How EXIF has an image turned, 1 (upright) to 8, from its header.
+
+    Raises:
+        DataError: if the file is missing or not an image.
+    """
+    with open_image(path) as image:
+        return _orientation(image)
+
+
+def _orientation(image: Image.Image) -> int:
+    # Damaged files have text or fractions here, which Pillow's transposition takes for upright.
+    value = image.getexif().get(_ORIENTATION, 1)
+    return value if value in range(1, 9) else 1
 
 
 def read_mask(path: ImageSource, *, palettes: bool) -> np.ndarray:
@@ -107,13 +129,23 @@ def read_mask(path: ImageSource, *, palettes: bool) -> np.ndarray:
         Class numbers [y, x] or colours [y, x, 3].
 
     Raises:
-        DataError: if the file is missing, damaged or stored with losses.
+        DataError: if the file is missing, damaged or stored with losses, or its numbers would be
+            misread: several frames, 16 bits a channel, transparent pixels that have a value.
     """
     with open_image(path) as image:
         if image.format in _LOSSY_FORMATS:
             raise DataError(f"{path}: stored as {image.format}, which blurs masks; wanted PNG")
         stored = _stored_as(image)
+        if (frames := getattr(image, "n_frames", 1)) > 1:
+            raise DataError(f"{path}: holds {frames} frames; wanted a mask of one")
+        if len(image.getbands()) > 1 and ";16" in stored:
+            raise DataError(
+                f"{path}: stored as {stored}, of whose 16 bits a channel eight would be lost; save "
+                "class numbers as a greyscale PNG, colours with 8 bits a channel"
+            )
         image.load()
+        if "A" in image.getbands():
+            _refuse_transparent_values(path, image)
         if palettes and image.mode in ("P", "L", "1", "RGB", "RGBA", "PA", "LA"):
             return np.asarray(image.convert("RGB"))
         if image.mode in ("RGB", "RGBA", "LA"):
@@ -134,6 +166,27 @@ def read_mask(path: ImageSource, *, palettes: bool) -> np.ndarray:
                 "as an 8-bit PNG"
             )
         return values
+
+
+def _refuse_transparent_values(path: ImageSource, image: Image.Image) -> None:
+    """Checks that no pixel which is not opaque has a value: whether it is meant is not known."""
+    clear = np.asarray(image.getchannel("A")) < 255
+    if count := int(np.asarray(image.convert("RGB"))[clear].any(axis=-1).sum()):
+        raise DataError(
+            f"{path}: {count} pixels are transparent and have a value or colour all the same; save "
+            "the mask without alpha, black where nothing is annotated"
+        )
+
+
+def read_palette(path: ImageSource) -> UInt8[np.ndarray, "value 3"] | None:
+    """The colours of a palette image by pixel value, from its header; None for others.
+
+    Raises:
+        DataError: if the file is missing or not an image.
+    """
+    with open_image(path) as image:
+        palette = image.getpalette("RGB") if image.mode == "P" else None
+    return None if palette is None else np.array(palette, np.uint8).reshape(-1, 3)
 
 
 def _stored_as(image: Image.Image) -> str:

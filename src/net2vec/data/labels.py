@@ -22,6 +22,8 @@ MAX_VALUE = 2**16 - 1
 # In its lists of classes this first line stands for the value -1.
 _LABELME_FIRST = "__ignore__"
 _NUMBERED = re.compile(r"(\d+)[\s:,;=]+(\S.*)")
+_COMMENT = re.compile(r"(^|\s+)#(\s.*)?$")
+_QUOTED = re.compile(r"(['\"])(.*)\1")
 
 
 def concept_name(name: str) -> str:
@@ -60,17 +62,18 @@ def read_class_names(path: Path) -> dict[int, str]:
 
     Four forms are accepted: a name a line, counted from 0, or from -1 where the first one is
     labelme's `__ignore__`; a number and a name a line (`7 road`, `7: road`); and the tab-separated
-    table of ADE20K scene parsing (`objectInfo150.txt`), with the first synonym of each name; lines
-    that begin with `#` are comments. A JSON file (`id2label.json`) holds names by number.
+    table of ADE20K scene parsing (`objectInfo150.txt`), with the first synonym of each name. Lines
+    that begin with `#` are comments, and so is what follows ` # `; quotes around a name are no part
+    of it. A JSON file (`id2label.json`) holds names by number.
 
     Raises:
         DataError: if the file cannot be read, is empty, names a value twice or one that no mask can
-            hold, or has numbers on most but not all lines.
+            hold, has numbers on most but not all lines, or a blank line where lines are counted.
     """
     if path.suffix == ".json":
         return _read_json_names(path)
     lines = {
-        number: line.strip()
+        number: _COMMENT.sub("", line.strip())
         for number, line in enumerate(read_lines(path), start=1)
         if not line.lstrip().startswith("#")
     }
@@ -92,9 +95,14 @@ def read_class_names(path: Path) -> dict[int, str]:
         and all(_NUMBERED.fullmatch(lines[number]) for number in rest)
     ):
         del lines[first]  # a header, as in `Pixel Value, Class`
-    matches = {number: _NUMBERED.fullmatch(line) for number, line in lines.items()}
-    if 2 * sum(match is not None for match in matches.values()) <= len(lines):
-        return dict(enumerate(names[1:] if names[0] == _LABELME_FIRST else names))
+    matches = {number: _NUMBERED.fullmatch(line) for number, line in lines.items() if line}
+    if 2 * sum(match is not None for match in matches.values()) <= len(matches):
+        if blank := next((number for number, line in lines.items() if not line), None):
+            raise DataError(
+                f"{path}, line {blank}: blank, so that it is not clear how the lines are counted; "
+                "remove it, or write void if its number has no class"
+            )
+        return dict(enumerate(map(_unquoted, names[names[0] == _LABELME_FIRST :])))
     found: dict[int, str] = {}
     for number, match in matches.items():
         if match is None:
@@ -104,8 +112,13 @@ def read_class_names(path: Path) -> dict[int, str]:
             )
         if (value := _value(path, match[1])) in found:
             raise DataError(f"{path}: the value {value} is named twice")
-        found[value] = match[2]
+        found[value] = _unquoted(match[2])
     return found
+
+
+def _unquoted(name: str) -> str:
+    match = _QUOTED.fullmatch(name)
+    return match[2] if match else name
 
 
 def _read_json_names(path: Path) -> dict[int, str]:

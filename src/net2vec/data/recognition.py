@@ -11,18 +11,28 @@ import difflib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from net2vec.data.description import DATASET_FILE, Description
 from net2vec.data.files import JUNK_FOLDERS, holds_file, list_files, refuse_links_out
 from net2vec.data.images import IMAGE_SUFFIXES
 from net2vec.data.readers import READERS, Evidence, MaskDataset, Reader
 from net2vec.data.readers.folders import IMAGES
+from net2vec.data.readers.mask_classes import NAME_FILES
 from net2vec.data.registry import known_readers
 from net2vec.data.splits import split_in_path
 from net2vec.errors import DataError
 
 _HOW = "choose by --reader NAME, or by dataset.toml, which `net2vec data describe` begins"
+
+
+_UNREAD_FILES = (
+    ((".zip", ".tgz", ".gz", ".rar", ".7z"), "must be unpacked first"),
+    ((".csv", ".tsv"), "may name classes of images: sort the images into a folder a class"),
+    ((".json",), "may hold annotations: wanted is COCO's form, images and annotations in one file"),
+    ((".txt", ".xml"), "may hold boxes, which are not read; wanted are masks or polygons"),
+)
+"""Files that may hold what is missed where no layout is recognised."""
 
 
 @dataclass(frozen=True)
@@ -281,4 +291,19 @@ def _nothing(folder: Path, levels: list[Path], readers: Sequence[type[Reader]]) 
     if against:
         return DataError("; ".join(against))
     known = "; ".join(f"{reader.layout} ({reader.marks})" for reader in readers)
-    return DataError(f"{folder}: no layout recognised; known are {known}; {_HOW}")
+    return DataError(f"{folder}: no layout recognised{_hint(folder)}; known are {known}; {_HOW}")
+
+
+def _hint(folder: Path) -> str:
+    """What a folder that no reader reads may be."""
+    for suffixes, meaning in _UNREAD_FILES:
+        files = list_files(folder, suffixes, within=folder)
+        if files := [file for file in files if PurePosixPath(file).name not in NAME_FILES]:
+            return f"; {files[0]}{f' and {len(files) - 1} more' * (len(files) > 1)} {meaning}"
+    images = list_files(folder, IMAGE_SUFFIXES, within=folder)
+    inner = sorted({PurePosixPath(image).parent.name for image in images} - {""})
+    if not images:
+        return "; it holds no images"
+    if len(inner) == 1:
+        return f"; classes are at least two folders of images, and there is one, {inner[0]}"
+    return ""

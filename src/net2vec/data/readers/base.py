@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,8 +150,15 @@ class Reader(ABC):
 
     @property
     def notes(self) -> Sequence[tuple[str, str]]:
-        """Nothing, unless a subclass says otherwise."""
-        return ()
+        """Concepts whose names differ in case alone; a subclass may add to them."""
+        spelt: dict[str, list[str]] = defaultdict(list)
+        for name in self.labels[1:]:
+            spelt[name.lower()].append(name)
+        return [
+            ("two concepts", f"{' and '.join(names)}, which differ in case alone")
+            for names in spelt.values()
+            if len(names) > 1
+        ]
 
     @property
     def missing(self) -> Sequence[int]:

@@ -5,7 +5,6 @@ DTD (Cimpoi et al. 2014), Places and ImageNet have this layout.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -30,6 +29,7 @@ _VOID = "of a class that is called void"
 _TESTING = "of a split for testing"
 _REPEATED = "a link to a folder that is read already"
 _UNREAD = "of a format that is not read"
+_OF_ANY_CLASS = frozenset({"images", "image", "imgs", "img"})
 _SYNSET_FILES = ("LOC_synset_mapping.txt", "words.txt")
 
 
@@ -110,6 +110,8 @@ class FolderDataset(Reader):
             return Evidence()
         more = ", ..." if len(classes) > 3 else ""
         against = [why_not_classes(folder, root), unread_masks(folder) if root == folder else None]
+        if all(map(split_in_path, classes)):  # split folders of images without classes
+            return Evidence((), tuple(filter(None, against)))
         folders = f"{len(classes)} class folders: {', '.join(classes[:3])}{more}"
         return Evidence((folders,), tuple(filter(None, against)))
 
@@ -135,18 +137,6 @@ class FolderDataset(Reader):
         classes = f"{len(self.labels) - 1} folders in {self.root.name}"
         return [("classes", classes), self.split_taken(self._drawn)]
 
-    @cached_property
-    def notes(self) -> Sequence[tuple[str, str]]:
-        """Classes whose names differ in case alone."""
-        spelt: dict[str, list[str]] = defaultdict(list)
-        for name in self.labels[1:]:
-            spelt[name.lower()].append(name)
-        return [
-            ("two classes", f"{' and '.join(names)}, which differ in case alone")
-            for names in spelt.values()
-            if len(names) > 1
-        ]
-
     def annotation(self, index: int) -> Annotation:
         """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
         (category,) = self.categories
@@ -158,7 +148,12 @@ def _splits_and_classes(
     images: Sequence[str], rule: SplitRule
 ) -> Iterator[tuple[str, str | None, str]]:
     """Each image with its split (None if it is in none) and its class (empty if it is in none)."""
-    found = [_split_and_folders(image, rule) for image in images]
+    around = [PurePosixPath(image).parent.parts for image in images]
+    # As in `cat/train/1.jpg`; a single folder `train` is a class.
+    within = len({parts[-1] for parts in around if parts}) > 1 and all(
+        len(parts) > 1 and split_in_path(parts[-1]) for parts in around
+    )
+    found = [_split_and_folders(image, rule, -1 if within else 0) for image in images]
     classes = [folders for _, folders in found if folders]
     # A folder around all classes is no part of their names, whatever images lie beside it.
     depth = 0
@@ -171,14 +166,20 @@ def _splits_and_classes(
         yield image, split, "-".join(parts)
 
 
-def _split_and_folders(image: str, rule: SplitRule) -> tuple[str | None, tuple[str, ...]]:
+def _split_and_folders(
+    image: str, rule: SplitRule, place: int
+) -> tuple[str | None, tuple[str, ...]]:
+    """The split and the folders of the class of an image; that at `place` may be of a split."""
     parts = PurePosixPath(image).parent.parts
     # A folder `train` that directly contains images is a class: trains.
-    first = split_in_path(parts[0]) if len(parts) > 1 else None
+    of_split = parts[place] if len(parts) > 1 and split_in_path(parts[place]) else None
     stated = None if rule.listed else rule.stated(image)
-    split = rule.of(image if stated or rule.listed else parts[0] if first else "")
-    if first is not None:
-        parts = parts[1:]
+    split = rule.of(image if stated or rule.listed else of_split or "")
+    if of_split is not None:
+        parts = parts[1:] if place == 0 else parts[:-1]
+    # As in Tiny ImageNet's `train/n01443537/images`, and in its `val/images`, which has no classes.
+    if parts and parts[-1].lower() in _OF_ANY_CLASS and (len(parts) > 1 or of_split):
+        parts = parts[:-1]
     if stated:  # a stated folder is none of a class, wherever it is
         named = {part.lower() for folder in (*rule.val, *rule.train) for part in folder.split("/")}
         parts = tuple(part for part in parts if part.lower() not in named)

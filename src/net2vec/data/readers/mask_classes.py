@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Integer
+from jaxtyping import Integer, UInt8
 
 from net2vec.data.color_lists import Color, ColorTable, read_color_list, show
 from net2vec.data.description import DATASET_FILE, Description
 from net2vec.data.files import inner_folders, refuse_links_out
 from net2vec.data.image_files import ImageSource
-from net2vec.data.images import check_mask, read_mask
+from net2vec.data.images import check_mask, read_mask, read_palette
 from net2vec.data.labels import concept_name, number_names, read_class_names
 from net2vec.data.protocol import TRAIN
 from net2vec.data.readers.base import label_table, look_up
@@ -131,20 +131,26 @@ class MaskClasses:
         return void
 
     def label_map(
-        self, file: ImageSource, image_size: Callable[[], tuple[int, int]]
+        self,
+        file: ImageSource,
+        image_size: Callable[[], tuple[int, int]],
+        palette: UInt8[np.ndarray, "value 3"] | None = None,
     ) -> Integer[np.ndarray, "y x"]:
         """The label number of each pixel of a mask.
 
         Args:
             file: the mask.
             image_size: reads (height, width) of its image, once the mask itself is sound.
+            palette: colours by pixel value of another mask, which must agree.
 
         Raises:
             DataError: if the mask cannot be read, has another shape than its image or holds a value
-                or colour that has no name.
+                or colour that has no name, or a value that has another colour in `palette`.
         """
         mask = read_mask(file, palettes=self._color_table is not None and not self.names)
         if mask.ndim == 2:
+            if palette is not None and (own := read_palette(file)) is not None:
+                _check_palette(file, mask, own, palette)
             labels, value = look_up(self._table, mask)
             unknown = None if value is None else f"value {value}"
         elif self._color_table is not None:
@@ -160,6 +166,30 @@ class MaskClasses:
             raise DataError(f"{file}: the {unknown} has no name in {self.source}")
         check_mask(file, mask, image_size())
         return labels
+
+
+def _check_palette(
+    file: ImageSource,
+    mask: Integer[np.ndarray, "y x"],
+    own: UInt8[np.ndarray, "value 3"],
+    other: UInt8[np.ndarray, "other_value 3"],
+) -> None:
+    """Checks the colours of the values that both palettes have.
+
+    Programs that save a palette of the colours in use alone number them anew in every file.
+
+    Raises:
+        DataError: if a value of the mask has another colour.
+    """
+    used = np.unique(mask)
+    used = used[used < min(len(own), len(other))]
+    if (differ := used[(own[used] != other[used]).any(axis=1)]).size:
+        value = int(differ[0])
+        here, there = (show((int(r), int(g), int(b))) for r, g, b in (own[value], other[value]))
+        raise DataError(
+            f"{file}: the value {value} is {here}, in other masks {there}: are classes numbers or "
+            f"colours? State `classes` or `colors` in a {DATASET_FILE}"
+        )
 
 
 def names_beside(folder: Path, within: Path | None = None) -> tuple[Path | None, Path | None]:

@@ -14,10 +14,11 @@ from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+from jaxtyping import UInt8
 
 from net2vec.data.description import DATASET_FILE, Description
 from net2vec.data.files import digest_files, refuse_links_out
-from net2vec.data.images import read_mask
+from net2vec.data.images import read_mask, read_orientation, read_palette, same_shape
 from net2vec.data.left_out import LeftOut, count_left_out
 from net2vec.data.protocol import SPLITS, Annotation, Plane
 from net2vec.data.readers.base import Evidence, Reader
@@ -37,6 +38,8 @@ _CITYSCAPES = (
     "fence,guard rail,bridge,tunnel,pole,polegroup,traffic light,traffic sign,vegetation,terrain,"
     "sky,person,rider,car,truck,bus,caravan,trailer,train,motorcycle,bicycle"
 )
+_SAMPLE_PALETTES, _SAMPLE_ORIENTATIONS = 8, 1000
+_LABEL_IDS = "_labelIds"  # Cityscapes' other masks have other numbers
 _PUBLISHED_NAMES = {
     "segmentationclass": _VOC.split(),
     "segmentationclassaug": _VOC.split(),
@@ -92,7 +95,7 @@ class MaskDataset(Reader):
         self._classes = MaskClasses.stated(
             self.folder,
             self.stated,
-            published_names(self._pairing.folders),
+            self._published(),
             f", or have `net2vec data describe` begin a {DATASET_FILE}",
         )
         self.labels = self._classes.labels
@@ -118,8 +121,44 @@ class MaskDataset(Reader):
         """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
         path = self.folder / self._masks[self.images[index]]
         refuse_links_out(self.folder, path)
-        labels = self._classes.label_map(path, partial(self.image_size, index))
+        labels = self._classes.label_map(path, partial(self.image_size, index), self._palette)
         return Annotation((Plane(self.categories[0], labels),))
+
+    @cached_property
+    def _palette(self) -> UInt8[np.ndarray, "value 3"] | None:
+        """Colours by value of a mask with a palette, unless the user states what values mean."""
+        if self.stated.classes is not None:
+            return None
+        for image in self.images[:_SAMPLE_PALETTES]:
+            path = self.folder / self._masks[image]
+            refuse_links_out(self.folder, path)
+            if (palette := read_palette(path)) is not None:
+                return palette
+        return None
+
+    @cached_property
+    def notes(self) -> Sequence[tuple[str, str]]:
+        """Images that EXIF turns so that their shape does not tell whether their masks are turned.
+
+        All of a small dataset are looked at, and some of a large one.
+        """
+        sample = range(0, len(self.images), -(-len(self.images) // _SAMPLE_ORIENTATIONS))
+        turned = [self.images[index] for index in sample if self._is_turned(index)]
+        if not turned:
+            return super().notes
+        count = f"{len(turned)} of {len(sample)} images, as {turned[0]}"
+        return [
+            *super().notes,
+            ("turned by EXIF", f"{count}; their masks are taken to be of the upright image"),
+        ]
+
+    def _is_turned(self, index: int) -> bool:
+        try:
+            turns = read_orientation(self._image_source(index))
+            height, width = self.image_size(index)
+        except DataError:  # told when the image is read
+            return False
+        return turns in (2, 3, 4) or (turns > 1 and same_shape((height, width), (width, height)))
 
     def faults(self) -> Iterator[str]:
         """Images and masks without partner in the splits used, and lists with errors."""
@@ -179,16 +218,25 @@ class MaskDataset(Reader):
         images, masks = (", ".join(dict.fromkeys(names)) for names in pairs)
         kind = self._classes.kind
         void = ", ".join(map(str, self._classes.void_values))
+        # Lists that leave out the background shift all names by one.
+        zero = f"; the value 0 is {name}" if (name := self._classes.names.get(0)) else ""
         lists = [path.relative_to(self.folder).as_posix() for path in self._lists.names]
         drawn = 0 if self._lists else sum(self._rule.of(image) is None for image in self.images)
         return [
             ("images", images),
             ("masks", f"{masks} ({kind})"),
-            ("names", f"{self._classes.source} ({len(self.labels) - 1} concepts)"),
+            ("names", f"{self._classes.source} ({len(self.labels) - 1} concepts{zero})"),
             *([("void values", void)] if kind == "class numbers" else []),
             *([("lists", ", ".join(lists))] if lists and not self._rule.listed else []),
             self.split_taken(drawn),
         ]
+
+    def _published(self) -> tuple[str, Sequence[str]] | None:
+        published = published_names(self._pairing.folders)
+        if published is not None and published[0].lower() == "gtfine":
+            stems = map(normal_stem, self._masks.values())
+            return published if all(stem.endswith(_LABEL_IDS) for stem in stems) else None
+        return published
 
     def _why_none(self) -> str:
         """Why there is no image to use, with examples of names that do not match."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -26,12 +26,13 @@ from net2vec.data.images import (
     same_shape,
 )
 from net2vec.data.readers.mask_classes import NAME_FILES
-from net2vec.data.readers.mask_folders import MASK_SUFFIXES
+from net2vec.data.readers.mask_folders import IMAGE_FOLDERS, MASK_FOLDERS, MASK_SUFFIXES
 from net2vec.data.readers.split_lists import IMAGE_SETS
 from net2vec.data.splits import split_in_path
 from net2vec.errors import DataError
 
 _FEW_VALUES, _MANY_VALUES = 16, 64  # photographs have more, also as greyscale or palette images
+_MAX_FILES_OF_CASE = 20
 _SAMPLE_IMAGES = 8  # images of a folder that are read
 
 
@@ -84,6 +85,11 @@ def why_not_classes(folder: Path, root: Path) -> str | None:
                     f"{where}{images.path.name} and {masks.path.name} are hardly two classes, for "
                     f"{reason}"
                 )
+        if outermost and (names := _masks_of_cases(siblings)):
+            return (
+                f"{siblings[0].path.name} and {siblings[1].path.name} are hardly two classes, for "
+                f"every folder has an image {names[0]} and a mask {names[1]}"
+            )
     return None
 
 
@@ -109,6 +115,14 @@ class _Sibling:
     @cached_property
     def _by_stem(self) -> dict[str, str]:
         return {str(PurePosixPath(file).with_suffix("")): file for file in self._files}
+
+    def is_named(self, names: Collection[str]) -> bool:
+        return self.path.name.lower() in names
+
+    @property
+    def files(self) -> list[str]:
+        """Paths of its images within it."""
+        return self._files
 
     def matches(self, other: _Sibling) -> bool:
         """Whether half of the smaller folder's images have a namesake of equal aspect."""
@@ -179,6 +193,8 @@ class _Beside:
         # Two names for two folders may be translations of the folders' names.
         foreign = two and self.names not in (0, 2) and masks.content >= _Content.FLAT
         held = f"{masks.path.name} holds images"
+        if like_masks and masks.is_named(MASK_FOLDERS) and images.is_named(IMAGE_FOLDERS):
+            return f"they hold images and masks, as their names and {masks.path.name} say"
         if like_masks:
             held += f" of few {'values' if indexed else 'colours'}"
         if (like_masks or foreign or (outermost and self.image_sets)) and masks.matches(images):
@@ -191,6 +207,22 @@ class _Beside:
         if outermost and self.image_sets:
             return f"{IMAGE_SETS} lies beside them"
         return None
+
+
+def _masks_of_cases(siblings: list[_Sibling]) -> tuple[str, str] | None:
+    """Names of an image and its mask that are in every folder, as `image.png` and `label.png`."""
+    files = siblings[0].files
+    if not 1 < len(files) <= _MAX_FILES_OF_CASE or any(s.files != files for s in siblings):
+        return None
+    cases = _spread([str(sibling.path) for sibling in siblings])
+    content = {name: [_content_of(Path(case, name)) for case in cases] for name in files}
+    images = [name for name, found in content.items() if min(found) is _Content.PHOTOGRAPHS]
+    masks = [
+        name
+        for name, found in content.items()
+        if max(found) <= _Content.FLAT and PurePosixPath(name).suffix.lower() in MASK_SUFFIXES
+    ]
+    return (images[0], masks[0]) if images and masks else None
 
 
 def _pairs(siblings: list[_Sibling], every: bool) -> Iterator[tuple[_Sibling, _Sibling]]:

@@ -123,9 +123,15 @@ def why_no_pair(pairing: Pairing) -> str:
 
 
 def normal_stem(file: str) -> str:
-    """A path without extension, in the composed form of Unicode."""
-    end = file.rfind(".")
-    return composed(file[:end] if end > file.rfind("/") + 1 else file)
+    """A path without its extensions (`1.jpg.png` is a mask of `1.jpg`), in composed Unicode."""
+    stem = composed(file)
+    end = stem.rfind(".")
+    while end > stem.rfind("/") + 1:
+        stem = stem[:end]
+        end = stem.rfind(".")
+        if stem[end:].lower() not in IMAGE_SUFFIXES:
+            break
+    return stem
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from net2vec.data.checked import annotation_of
-from net2vec.data.files import in_threads
+from net2vec.data.files import in_threads, inside, is_there, read_regular
 from net2vec.data.left_out import LeftOut
 from net2vec.data.opening import diorama_of, readable, recognise_source
-from net2vec.data.protocol import ProbeDataset
-from net2vec.data.readers.base import image_faults
+from net2vec.data.protocol import TRAIN, ProbeDataset
+from net2vec.data.readers.base import Reader, image_faults
 from net2vec.data.readers.broden import one_line
 from net2vec.errors import DataError
 
@@ -70,7 +72,8 @@ def check_dataset(
     if not any(_may_hold_concept(dataset, index) for index in range(len(dataset.images))):
         reasons = filter(None, ("no concept has any annotated pixel or image", dataset.why_empty()))
         faults.append(f"{folder}: {'; '.join(reasons)}")
-    return Checked(_one_line_each(faults), dataset.left_out, dataset.notes)
+    notes = [*dataset.notes, *_in_both_splits(dataset)]
+    return Checked(_one_line_each(faults), dataset.left_out, notes)
 
 
 def find_faults(
@@ -94,6 +97,28 @@ def _read_all(
     for found in in_threads(lambda index: list(faults_of(index)), range(total), workers):
         yield from found
         progress(1, total)
+
+
+def _in_both_splits(dataset: Reader) -> Iterator[tuple[str, str]]:
+    """Image files of equal content that train and validate."""
+    by_size: dict[int, list[int]] = defaultdict(list)
+    for index, image in enumerate(dataset.images):
+        if is_there(dataset.root, image):
+            by_size[(dataset.root / image).stat().st_size].append(index)
+    trains: dict[bytes, str] = {}
+    both: list[tuple[str, str]] = []
+    for indices in by_size.values():
+        if len({dataset.splits[index] for index in indices}) < 2:
+            continue
+        for index in sorted(indices, key=lambda index: dataset.splits[index] != TRAIN):
+            image = dataset.images[index]
+            content = hashlib.sha256(read_regular(inside(dataset.root, image, dataset.folder)))
+            if dataset.splits[index] == TRAIN:
+                trains.setdefault(content.digest(), image)
+            elif content.digest() in trains:
+                both.append((image, trains[content.digest()]))
+    if both:
+        yield "in both splits", f"{len(both)} images, as {both[0][0]}, which is {both[0][1]}"
 
 
 def _one_line_each(faults: Iterator[str] | list[str]) -> list[str]:

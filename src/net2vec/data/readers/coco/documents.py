@@ -105,6 +105,18 @@ class Document:
                 f"{len(self.image_names)} images no region is annotated; export the masks as PNG "
                 f"or NumPy, and the project as JSON, into one folder with the images"
             )
+        parts = [
+            part
+            for regions in self._regions.values()
+            for region in regions
+            if isinstance(region.code, list)
+            for part in region.code
+        ]
+        if parts and all(map(_is_in_first_pixel, parts)):
+            raise DataError(
+                f"{path}: all polygons lie within the first pixel, so that their coordinates are "
+                "shares of the sides; wanted pixels"
+            )
         used = {region.category for regions in self._regions.values() for region in regions}
         used |= {c for _, segments in self._segments.values() for c in segments.values()}
         if unknown := used - set(self.categories):
@@ -269,5 +281,11 @@ def _unicode(value: Any) -> str:
     return text
 
 
+def _is_in_first_pixel(polygon: Any) -> bool:
+    return isinstance(polygon, list) and all(isinstance(n, int | float) and n <= 1 for n in polygon)
+
+
 def _is_pointless(polygon: Any) -> bool:
-    return isinstance(polygon, list) and len(polygon) < 2 * MIN_POINTS
+    # [[x, y], ...], which some programs write, is refused when it is decoded.
+    flat = isinstance(polygon, list) and not any(isinstance(part, list) for part in polygon)
+    return flat and len(polygon) < 2 * MIN_POINTS
