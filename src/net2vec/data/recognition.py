@@ -18,7 +18,6 @@ from net2vec.data.files import JUNK_FOLDERS, holds_file, list_files, refuse_link
 from net2vec.data.images import IMAGE_SUFFIXES
 from net2vec.data.readers import READERS, Evidence, MaskDataset, Reader
 from net2vec.data.readers.folders import IMAGES
-from net2vec.data.readers.mask_classes import NAME_FILES
 from net2vec.data.registry import known_readers
 from net2vec.data.splits import split_in_path
 from net2vec.errors import DataError
@@ -30,7 +29,7 @@ _UNREAD_FILES = (
     ((".zip", ".tgz", ".gz", ".rar", ".7z"), "must be unpacked first"),
     ((".csv", ".tsv"), "may name classes of images: sort the images into a folder a class"),
     ((".json",), "may hold annotations: wanted is COCO's form, images and annotations in one file"),
-    ((".txt", ".xml"), "may hold boxes, which are not read; wanted are masks or polygons"),
+    ((".xml",), "may hold boxes, which are not read; wanted are masks or polygons"),
 )
 """Files that may hold what is missed where no layout is recognised."""
 
@@ -297,8 +296,7 @@ def _nothing(folder: Path, levels: list[Path], readers: Sequence[type[Reader]]) 
 def _hint(folder: Path) -> str:
     """What a folder that no reader reads may be."""
     for suffixes, meaning in _UNREAD_FILES:
-        files = list_files(folder, suffixes, within=folder)
-        if files := [file for file in files if PurePosixPath(file).name not in NAME_FILES]:
+        if files := list_files(folder, suffixes, within=folder):
             return f"; {files[0]}{f' and {len(files) - 1} more' * (len(files) > 1)} {meaning}"
     images = list_files(folder, IMAGE_SUFFIXES, within=folder)
     inner = sorted({PurePosixPath(image).parent.name for image in images} - {""})
