@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from net2vec.explorer.api import QUESTIONS
+from net2vec.runs import open_run
+
+from builders import build_run
 
 
 def test_concepts_have_the_scores_of_the_run(served, built):
@@ -68,6 +71,31 @@ def test_means_by_category_and_number_of_filters(served, built):
     subset = arrays["subset_score"].sel(split="val", subset_size=2)
     assert points[2] == pytest.approx(float(subset.mean()))
     assert points[16] == pytest.approx(float(arrays["score"].sel(split="val").mean()))
+
+
+def test_means_are_of_the_concepts_that_enter_those_of_the_report(client, tmp_path):
+    run = open_run(build_run(tmp_path / "run"))
+    sizes = [4, 4] + [20] * 12
+    for layer in ("stem-relu", "blocks.6"):
+        group = run.tree[f"{layer}/classify"]
+        group.dataset = group.to_dataset().assign_coords(n_balanced=("concept", sizes))
+    asked = client([run])
+    table = asked.ask("concepts", task="classify")
+    assert table["n_balanced"] == sizes
+    assert table["enters"] == [False] * 2 + [True] * 12
+    assert asked.ask("concepts")["n_balanced"] == [None] * 12
+    told = run.table("by_category").query("task == 'classify'")
+    told = told.set_index(["layer", "method", "category"])
+    means = asked.ask("categories", task="classify")
+    keys = zip(means["layer"], means["method"], means["category"], strict=True)
+    rows = list(zip(keys, means["mean"], means["stderr"], means["n"], strict=True))
+    assert {key for key, *_ in rows if key[2] != "*"} == set(told.index)
+    for key, mean, stderr, n in rows:
+        if key[2] != "*":
+            assert n == told.loc[key, "n"]
+            np.testing.assert_allclose([mean, stderr], told.loc[key, ["mean", "stderr"]].tolist())
+    assert {n for key, *_, n in rows if key[2] == "*"} == {12}
+    assert set(asked.ask("subsets", task="classify", layer="blocks.6")["n"]) <= set(range(13))
 
 
 def test_weights_are_the_largest_first(served, built):

@@ -85,7 +85,8 @@ def test_every_page_opens_and_nothing_fails(seen):
     assert seen["faults"] == []
     assert seen["console"] == []
     assert list(seen["shown"]) == [
-        "overview", "concepts", "concept", "filters", "filter", "space", "try",
+        "overview", "concepts", "concept", "filters", "filter", "space", "beside", "two spaces",
+        "try",
     ]  # fmt: skip
     for name, page in seen["shown"].items():
         assert page["failure"] == "", name
@@ -106,6 +107,7 @@ def test_search_keys_and_lasso_act(seen):
     assert "dog" in seen["offered"]
     assert len(seen["sum"]) == 8
     assert seen["chosen"] == 12
+    assert seen["beside"] >= 5
 
 
 def test_names_are_never_markup(seen):

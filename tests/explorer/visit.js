@@ -81,6 +81,18 @@ async function visit() {
   await lasso(map);
   seen.chosen = all(".entry").length;
 
+  await follow(all("#pages a")[0], "");
+  const beside = all("#choice select").at(-1);
+  beside.value = beside.options[1].value;
+  beside.dispatchEvent(new Event("change"));
+  await until(() => text("main").includes("Furthest ahead of"), "two side by side");
+  note("beside");
+  seen.beside = all(".numbers small").length;
+  await follow(all("#pages a")[3], "Space");
+  await until(() => all(".map-box canvas").length === 2, "two maps");
+  await until(() => text("main").includes("nearest are the same"), "what moved");
+  note("two spaces");
+
   await follow(all("#pages a")[4], "Try");
   note("try");
   seen.scripts = all("script").length;

@@ -24,10 +24,13 @@ addEventListener("error", (event) => faults.push(String(event.message || event.t
 VISIT = f"<script>{Path(__file__).with_name('visit.js').read_text('utf-8')}</script>"
 
 
-@pytest.fixture(scope="module", params=[1280, 500])
+@pytest.fixture(
+    scope="module", params=[("index.html", 1280), ("index.html", 500), ("concepts.html", 500)]
+)
 def visit(page, request, tmp_path_factory):
+    name, width = request.param
     folder = shutil.copytree(page.parent, tmp_path_factory.mktemp("visit") / "report")
-    index = folder / "index.html"
+    index = folder / name
     source = index.read_text("utf-8").replace("<head>", "<head>" + WATCH, 1)
     index.write_text(source.replace("</body>", VISIT + "</body>"), encoding="utf-8")
     done = subprocess.run(
@@ -35,7 +38,7 @@ def visit(page, request, tmp_path_factory):
             CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-sync",
             "--enable-logging=stderr", f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
-            f"--window-size={request.param},900", "--virtual-time-budget=8000", "--dump-dom",
+            f"--window-size={width},900", "--virtual-time-budget=20000", "--dump-dom",
             index.as_uri(),
         ],
         capture_output=True, text=True, timeout=90, check=True,
@@ -43,7 +46,10 @@ def visit(page, request, tmp_path_factory):
     note = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout, re.DOTALL)
     assert note, done.stderr
     unescaped = note[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-    return json.loads(unescaped) | {"console": re.findall(r"CONSOLE.*", done.stderr)}
+    return json.loads(unescaped) | {
+        "console": re.findall(r"CONSOLE.*", done.stderr),
+        "page": name,
+    }
 
 
 def test_what_is_folded_is_not_printed(page, tmp_path):
@@ -75,7 +81,7 @@ def test_nothing_fails_and_nothing_is_asked_from_outside(visit):
 
 
 def test_every_image_loads(visit):
-    assert visit["images"] > 40
+    assert visit["images"] > 20
     assert visit["broken"] == []
 
 
@@ -83,20 +89,9 @@ def test_the_page_is_no_wider_than_its_window(visit):
     assert visit["wide"] <= 0
 
 
-def test_search_finds_rows_that_have_every_word(visit):
-    assert visit["first"] == 50
-    assert visit["more"] == 100
-    assert len(visit["found"]) == 4
-    assert {name.removesuffix(" †") for name in visit["found"]} == {"traffic light"}
-    assert {name.removesuffix(" †") for name in visit["markup"]} == {"<b>boat</b>"}
-
-
-def test_a_long_table_is_named_and_its_rows_too(visit):
-    assert visit["name"] == "Every concept on every layer"
-    assert visit["rows"] == visit["first"]
-
-
-def test_a_click_on_a_heading_sorts(visit):
-    assert visit["falling"] == sorted(visit["falling"], reverse=True)
-    assert visit["rising"] == sorted(visit["rising"])
-    assert visit["falling"][0] > visit["rising"][0]
+def test_search_finds_cards_that_have_every_word(visit):
+    if visit["page"] != "concepts.html":
+        return
+    assert visit["found"] == ["traffic light"]
+    assert visit["tally"] == "1 concepts"
+    assert visit["markup"] == ["<b>boat</b>"]

@@ -1,14 +1,12 @@
 """What the page says of intervals, null scores and seeds: no more than it knows."""
 
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from net2vec.report import build_report
-from net2vec.report.figures import draw_differences, draw_evidence
-from net2vec.report.figures.style import DARK, LIGHT
+from net2vec.report.figures import draw_evidence
+from net2vec.report.figures.style import DARK
 from net2vec.report.sections.chance import chance_facts
 from net2vec.report.study import Study
 from net2vec.report.tables import make_report_tables
@@ -45,7 +43,7 @@ def test_the_page_counts_what_passes_in_every_run_and_fit(asked):
     # The least p-value of 39 null scores is 1/40: half of the concepts must have it.
     assert rows["needed"].max() == 7
     assert facts.too_few is None
-    assert list(facts.differences) == list(facts.evidence) == ["segment", "classify"]
+    assert list(facts.layer_of) == list(facts.evidence) == ["segment", "classify"]
 
 
 def test_the_page_says_what_is_decided(asked):
@@ -73,14 +71,10 @@ def test_the_page_says_how_steady_vectors_are(asked):
 
 def test_a_run_without_nulls_and_seeds_has_intervals_alone(shared_run):
     facts = facts_of(shared_run())
-    assert list(facts.differences) == ["segment", "classify"]
+    assert list(facts.layer_of) == ["segment", "classify"]
     assert not facts.evidence
     assert facts.passed.frame.empty
     assert facts.steadiness.frame.empty
-    everything = facts.scores
-    assert set(everything.frame["method"]) == {"combined", "single"}
-    assert "q" not in {column.key for column in everything.shown}
-    assert len(everything.frame) == 2 * len(LAYERS) * (len(CONCEPTS) + len(CONCEPTS | SCENES))
 
 
 def test_too_few_null_scores_are_called_too_few(shared_run):
@@ -106,32 +100,6 @@ def test_the_report_keeps_the_tables_of_both_fits(asked):
 
 
 # Figures
-
-
-@pytest.mark.parametrize("count", [1, 2, 40, 900])
-def test_differences_are_told_apart_by_their_intervals(count):
-    rng = np.random.default_rng(count)
-    value = rng.normal(0, 0.2, count)
-    table = pd.DataFrame(
-        {
-            "task": "segment",
-            "method": "difference",
-            "value": value,
-            "low": value - rng.uniform(0, 0.3, count),
-            "high": value + rng.uniform(0, 0.3, count),
-        }
-    )
-    both = pd.concat([table, table.assign(task="classify"), table.assign(method="single")])
-    figure = draw_differences(both, LIGHT, task="segment")
-    lines = [line for line in figure.axes[0].lines if "(" in str(line.get_label())]
-    drawn = {line.get_label().split()[0]: line.get_ydata() for line in lines}
-    assert len(drawn["better"]) == (table["low"] > 0).sum()
-    assert len(drawn["worse"]) == (table["high"] < 0).sum()
-    assert sorted(np.concatenate(list(drawn.values()))) == sorted(value)
-    assert [int(re.findall(r"\d+", line.get_label())[0]) for line in lines] == [
-        len(line.get_ydata()) for line in lines
-    ]
-    assert texts_overlap(figure) == []
 
 
 @pytest.mark.parametrize("layers", [1, 5, 16])

@@ -8,14 +8,11 @@ from net2vec.analysis import ALL
 from net2vec.report import build_report, save_report
 from net2vec.report.figures import (
     draw_fit_curves,
-    draw_fit_failures,
     draw_fit_sharing,
     draw_fits_by_category,
 )
 from net2vec.report.figures.style import DARK, LIGHT
-from net2vec.report.labels import FINDING_TITLE, Verdict
 from net2vec.report.sections.fits import fits_facts
-from net2vec.report.sections.verdicts import above_chance, verdicts
 from net2vec.report.study import Study
 from net2vec.report.tables import make_report_tables
 from net2vec.runs import FIT_TABLES, fit_tables, make_tables, open_run
@@ -156,7 +153,7 @@ def test_any_two_fits_can_be_compared(run, pair, monkeypatch):
     for task, table in found.verdicts.items():
         pd.testing.assert_frame_equal(table.frame, pair.verdicts[task].frame)
     assert found.failures.frame["stuck"].tolist() == pair.failures.frame["stuck"].tolist()
-    for drawings in (found.by_category, found.failures_drawn, found.curves, found.sharing_drawn):
+    for drawings in (found.by_category, found.curves, found.sharing_drawn):
         assert "RIDGE" in "".join(
             text.get_text()
             for text in drawings["classify"]
@@ -176,109 +173,6 @@ def test_every_run_stands_in_table_one(pair, twin, tables):
     assert other["percent_converged"].isna().all()
 
 
-def test_neighbours_are_those_of_each_fit(pair, run):
-    assert len(pair.cards) == 6
-    for card in pair.cards:
-        assert [near.fit for near in card.lists] == [*TITLES.values()] * 2
-        near = [name.removesuffix(" †") for name, _ in card.lists[1].concepts]
-        wanted = run.space(task="segment", fit="converged").nearest(card.concept)
-        assert near == wanted["concept"].tolist()
-        for near, fit in zip(card.lists[:2], FITS, strict=True):
-            assert near.marked == (card.concept in run.hardly_moved(fit=fit))
-
-
-def test_the_report_has_figures_and_tables_of_both_fits(run, twin, tmp_path):
-    report = build_report([run, twin])
-    assert set(FIT_TABLES) <= set(report.tables)
-    path = save_report(report, tmp_path / "report")
-    source = path.read_text("utf-8")
-    assert 'href="#fits"' in source
-    assert "<b>boat</b>" not in source
-    for name in FIT_TABLES:
-        saved = pd.read_csv(path.parent / "tables" / f"{name}.csv")
-        assert len(saved) == len(report.tables[name])
-    for name in ("by_category", "failures", "subsets", "sharing"):
-        assert (path.parent / "figures" / f"fits_{name}_classify-dark.svg").is_file()
-
-
-def test_every_drawing_can_be_read(pair):
-    for drawings in (pair.by_category, pair.failures_drawn, pair.curves, pair.sharing_drawn):
-        for drawing in drawings.values():
-            assert texts_overlap(drawing.draw(LIGHT)) == [], drawing.name
-
-
-# Verdicts
-
-
-BASE = pd.Series(
-    {
-        "n": 100, "percent_paper": 60.0, "percent_converged": 97.0,
-        "failures_paper": 40, "failures_converged": 5,
-        "failures_both": 4, "single_paper": 0.1, "single_converged": 0.1,
-        "shared_paper": 1.5, "shared_converged": 2.0, "shared_by_chance": 1.05,
-        "shared_limit": 1.1, "category_paper": 60.0, "category_converged": 20.0,
-        "category_by_chance": 20.0,
-    }
-)  # fmt: skip
-DROP_COLUMNS = ["category", "fit", "rule", "filters", "peak", "drop", "stderr"]
-NO_DROPS = pd.DataFrame(columns=DROP_COLUMNS)
-
-
-def verdict(finding, lost=NO_DROPS, **changes):
-    found = verdicts(pd.Series({**BASE, **changes}), lost, *FITS)
-    assert set(found["finding"]) <= set(FINDING_TITLE)
-    (row,) = found[found["finding"] == finding].to_dict("records")
-    return row["verdict"]
-
-
-def test_verdicts_give_the_spread_of_the_papers_numbers():
-    lost = pd.DataFrame(
-        [(ALL, "paper", "weight", 8, 0.5, 0.1, 0.02), (ALL, "converged", "weight", 8, 0.5, 0, 0)],
-        columns=DROP_COLUMNS,
-    )
-    assert set(verdicts(BASE, lost, *FITS)["spread"]) == {""}
-    spread = {
-        "percent_paper_sd": 2.55, "failures_paper_sd": 1.0, "shared_paper_sd": 0.014,
-        "category_paper_sd": 3.21,
-    }  # fmt: skip
-    found = verdicts(pd.Series({**BASE, **spread}), lost.assign(drop_sd=[0.0071, np.nan]), *FITS)
-    assert found["spread"].tolist() == ["2.5\xa0%", "1.0", "", "0.007", "0.01", "3.2\xa0%"]
-    assert found["verdict"].tolist() == verdicts(BASE, lost, *FITS)["verdict"].tolist()
-
-
-@pytest.mark.parametrize(
-    ("remain", "wanted"),
-    [
-        (0, Verdict.RESTS),
-        (10, Verdict.RESTS),
-        (11, Verdict.PARTLY),
-        (30, Verdict.PARTLY),
-        (31, Verdict.HOLDS),
-        (40, Verdict.HOLDS),
-    ],
-)
-def test_failures_rest_on_the_training_where_they_go(remain, wanted):
-    assert verdict("failures", failures_both=remain) == wanted
-
-
-def test_no_failure_cannot_be_judged():
-    assert verdict("failures", failures_paper=0, failures_both=0) == Verdict.OPEN
-
-
-@pytest.mark.parametrize(
-    ("paper", "converged", "wanted"),
-    [
-        (60, 95, Verdict.HOLDS),
-        (60, 50, Verdict.RESTS),
-        (40, 95, Verdict.ONLY),
-        (40, 50, Verdict.NEITHER),
-    ],
-)
-def test_most_concepts_are_more_than_half(paper, converged, wanted):
-    found = verdict("better", percent_paper=paper, percent_converged=converged)
-    assert found == wanted
-
-
 def test_table_one_is_the_same_wherever_the_page_shows_it(run, pair):
     """A share of both fits in the verdicts, beside their means, and in each run's own table."""
     own = make_tables(run, ["combined_vs_single"])["combined_vs_single"]
@@ -295,90 +189,32 @@ def test_table_one_is_the_same_wherever_the_page_shows_it(run, pair):
     assert 100 * float(other) != own["classify", "converged"]
 
 
-def test_large_weights_of_worse_filters_say_nothing_of_sharing():
-    assert verdict("sharing") == Verdict.HOLDS
-    assert verdict("sharing", single_converged=0.08) == Verdict.OPEN
-    assert verdict("sharing", shared_converged=1.06) == Verdict.RESTS
+def test_the_report_has_figures_and_tables_of_both_fits(run, twin, tmp_path):
+    report = build_report([run, twin])
+    assert set(FIT_TABLES) <= set(report.tables)
+    path = save_report(report, tmp_path / "report")
+    source = path.read_text("utf-8")
+    assert 'href="#fits"' in source
+    assert "<b>boat</b>" not in source
+    for name in FIT_TABLES:
+        saved = pd.read_csv(path.parent / "tables" / f"{name}.csv")
+        assert len(saved) == len(report.tables[name])
+    for name in ("by_category", "subsets", "sharing"):
+        assert (path.parent / "figures" / f"fits_{name}_classify-dark.svg").is_file()
 
 
-@pytest.mark.parametrize(
-    ("paper", "converged", "wanted"),
-    [
-        (0.5, 0.5, Verdict.HOLDS),
-        (0.5, 0.31, Verdict.HOLDS),
-        (0.5, 0.29, Verdict.RESTS),
-        (0.34, 0.29, Verdict.OPEN),  # hardly less than the paper's
-        (0.29, 0.34, Verdict.ONLY),
-        (0.29, 0.1, Verdict.NEITHER),
-        (np.nan, 0.5, Verdict.OPEN),
-    ],
-)
-def test_what_chance_explains_is_no_finding(paper, converged, wanted):
-    assert above_chance(paper, converged, 0.2, 0.3) == wanted
-
-
-def test_less_than_chance_is_called_so():
-    assert above_chance(0.19, 0.15, 0.36, 0.44) == Verdict.LESS
-    assert above_chance(0.30, 0.15, 0.36, 0.44) == Verdict.NEITHER
-
-
-@pytest.mark.parametrize("chance", [0.0, 100.0, np.nan])
-def test_categories_that_decide_nothing_give_no_verdict(chance):
-    categories = dict.fromkeys(["category_paper", "category_converged", "category_by_chance"])
-    same = pd.Series({**BASE, **dict.fromkeys(categories, chance)})
-    row = verdicts(same, NO_DROPS, *FITS).set_index("finding").loc["neighbours"]
-    assert row["verdict"] == Verdict.OPEN
-    assert "nan" not in " ".join(row)
-
-
-@pytest.mark.parametrize(
-    ("paper", "converged", "wanted"),
-    [
-        ((0.10, 0.02), (0.09, 0.02), Verdict.HOLDS),
-        ((0.10, 0.02), (0.045, 0.02), Verdict.PARTLY),
-        ((0.10, 0.02), (0.00, 0.00), Verdict.RESTS),
-        ((0.10, 0.02), (0.08, 0.05), Verdict.OPEN),  # too noisy to say that it is gone
-        ((0.03, 0.02), (0.00, 0.00), Verdict.NO_DROP),
-        ((0.03, 0.02), (0.05, 0.01), Verdict.ONLY),
-        ((0.10, np.nan), (0.00, 0.00), Verdict.OPEN),
-    ],
-)
-def test_drops_are_judged_by_their_errors(paper, converged, wanted):
-    lost = pd.DataFrame(
-        [
-            (ALL, fit, "weight", 8, 0.5, *numbers)
-            for fit, numbers in (("paper", paper), ("converged", converged))
-        ],
-        columns=DROP_COLUMNS,
-    )
-    assert verdict("drop", lost) == wanted
-    # A rule that chooses worse subsets does not drop, and says nothing.
-    worse = (ALL, "converged", "path", 8, 0.4, 0.3, 0.01)
-    more = pd.concat([pd.DataFrame([worse], columns=DROP_COLUMNS), lost])
-    assert verdict("drop", more) == wanted
+def test_every_drawing_can_be_read(pair):
+    for drawings in (pair.by_category, pair.curves, pair.sharing_drawn):
+        for drawing in drawings.values():
+            assert texts_overlap(drawing.draw(LIGHT)) == [], drawing.name
 
 
 # Figures
 
 
-def test_failures_are_drawn_in_four_groups(tables):
-    rows = tables["fits_by_concept"].query("layer == 'blocks.6'")
-    figure = draw_fit_failures(rows, DARK, task="segment", fits=TITLES)
-    mine = rows[rows["task"] == "segment"]
-    labels = {}
-    for line in figure.axes[0].lines:
-        if "(" in str(line.get_label()):
-            name, number = str(line.get_label()).rsplit(" (", 1)
-            labels[name] = (int(number[:-1]), line.get_xydata())
-    assert sum(number for number, _ in labels.values()) == len(mine)
-    assert all(len(points) == number for number, points in labels.values())
-    for x, y in labels["paper’s training only"][1]:
-        assert x < 0 <= y
-    assert texts_overlap(figure) == []
-
-
 def test_curves_are_of_two_fits_and_two_rules(tables):
-    curves = tables["fits_subsets"].query("category == @ALL")
+    curves = tables["fits_subsets"]
+    curves = curves[curves["category"] == ALL]
     figure = draw_fit_curves(curves, LIGHT, task="segment", fits=TITLES)
     drawn = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
     assert list(drawn) == [*TITLES.values(), "converged fit, order of entry"]

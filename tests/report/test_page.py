@@ -1,4 +1,3 @@
-import json
 import re
 from html import unescape
 from html.parser import HTMLParser
@@ -6,14 +5,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from jinja2 import ChoiceLoader, DictLoader
 
-from net2vec.errors import ResultsError
 from net2vec.report import FilterExhibit, build_report, save_report
-from net2vec.report import page as page_module
-from net2vec.report.content import Column, Report, Section, Table, columns
 from net2vec.report.figures.style import DARK, LIGHT
-from net2vec.report.formats import cosine_text, format_cell, fraction, percent, score_text
+from net2vec.report.formats import cosine_text, score_text
 from net2vec.runs import TABLES, Run, make_tables, open_run
 
 from builders import CONCEPTS, SCENES, build_run
@@ -76,19 +71,6 @@ def test_names_from_data_are_escaped(page):
     assert "net & co" not in source
 
 
-def test_long_tables_hold_every_row(page, runs):
-    source = page.read_text("utf-8")
-    tables = long_tables(source)
-    by_concept = next(
-        table
-        for table in tables
-        if {"network", "training images", "whole image"}
-        <= {column["label"] for column in table["columns"]}
-    )
-    fits = 2 * 2 * (len(CONCEPTS) + len(CONCEPTS | SCENES))
-    assert {len(values) for values in by_concept["values"]} == {fits}
-
-
 def test_the_page_says_what_was_seen(page, runs):
     text = text_of(page)
     scores = runs[0].scores
@@ -122,12 +104,8 @@ def test_what_hardly_moved_is_marked_wherever_it_is_shown(page, runs):
         )
     nearest = re.findall(r"<li><span><a [^>]*>([^<]*)</a></span>", source)
     assert any(name.endswith(" †") for name in nearest)
-    tables = long_tables(source)
     beside = set(re.findall(r"<li><span><a [^>]*>([^<]*)</a>", source_of(page, "concepts.html")))
     assert {f"{name} †" for name in stuck} & beside
-    (scores,) = (table["values"] for table in tables if "95 % from" in labels(table))
-    names = scores[3]
-    assert stuck <= {name.removesuffix(" †") for name in names if name.endswith(" †")}
 
 
 def test_one_minute_says_what_matters(page, runs):
@@ -162,33 +140,6 @@ def test_a_card_has_the_scores_of_a_concept_with_their_intervals(page, runs):
     assert filters == abs(weight).argsort().values[::-1][:5].tolist()
 
 
-def test_names_lead_to_cards_in_sums_too():
-    links = page_module.CardLinks(["sky", "a:b & c"])
-    assert links("sea †") == "sea †"
-    assert links("sky †") == '<a class="concept" href="concepts.html#c-sky">sky †</a>'
-    assert links("a:b & c").startswith('<a class="concept" href="concepts.html#c-a:3Ab:20:26:20c">')
-    frame = pd.DataFrame({"grass + blue": [("sky †", 0.851), ("sea", -0.2)]})
-    table = Table(frame, [Column("grass + blue", "answer", "sum")])
-    cells = [row[0][0] for row in page_module._table_rows(table, links=links)]
-    assert cells == [f"{links('sky †')} (0.85)", "sea (−0.20)"]
-
-
-def test_rows_of_nothing_but_dashes_are_left_out(saved):
-    frame = pd.DataFrame({"x": ["here", "nothing"], "n": [1.0, None], "share": [0.5, None]})
-    source = saved(TABLE, Table(frame, columns("x", n="count", share="percent"))).read_text("utf-8")
-    main = source.split("<main")[1].split('<div class="long-table"')[0]
-    assert "here" in main
-    assert "nothing" not in main
-
-
-def labels(table):
-    return [column["label"] for column in table["columns"]]
-
-
-def long_tables(source):
-    return [json.loads(text) for text in re.findall(r'application/json">(.*?)</script>', source)]
-
-
 def test_trained_and_random_stand_side_by_side(page):
     text = text_of(page)
     assert "Untrained: net, random, random weights." in text
@@ -220,106 +171,6 @@ def test_one_run_needs_no_exhibits_and_no_controls(shared_run, tmp_path):
     assert "How do networks differ?" not in text
     assert "How many filters does a concept need" not in text
     assert not (path.parent / "pictures").exists()
-
-
-@pytest.fixture
-def saved(monkeypatch, tmp_path):
-    """What saves a page of one section whose template is given."""
-    sections = {}
-    loader = ChoiceLoader([DictLoader(sections), page_module._LOADER])
-    monkeypatch.setattr(page_module, "_LOADER", loader)
-
-    def save(template, facts=None, folder=tmp_path / "out", **tables):
-        sections["a.html"] = template
-        report = Report("net", sections=[Section("a", "A", "a.html", facts)], tables=tables)
-        return save_report(report, folder)
-
-    return save
-
-
-def test_a_report_replaces_a_report_and_nothing_else(saved, tmp_path):
-    folder = saved("<p>{{ facts }}</p>", "first <i>").parent
-    assert "first &lt;i&gt;" in (folder / "index.html").read_text("utf-8")
-    (folder / "left over.txt").write_text("x")
-    path = saved("second")
-    assert "second" in path.read_text("utf-8")
-    assert sorted(file.name for file in folder.iterdir()) == ["index.html"]
-    assert [file.name for file in tmp_path.iterdir()] == ["out"]
-    other = tmp_path / "thesis"
-    other.mkdir()
-    (other / "index.html").write_text("my own page")
-    with pytest.raises(ResultsError, match="holds something other than a report"):
-        saved("third", folder=other)
-    assert (other / "index.html").read_text() == "my own page"
-
-
-def test_a_fault_half_way_leaves_the_old_report(saved, tmp_path):
-    folder = saved("good").parent
-    with pytest.raises(KeyError):
-        saved(TABLE, Table(pd.DataFrame({"x": [1]}), columns("y")))
-    assert "good" in (folder / "index.html").read_text("utf-8")
-    assert [file.name for file in tmp_path.iterdir()] == ["out"]
-
-
-TABLE = """{% import "macros.html" as page %}
-{% call page.table(facts) %}unfolded{% endcall %}
-{% call page.table(facts, folded=true) %}handle{% endcall %}
-{% call page.table(facts, folded=true, searchable=true) %}other{% endcall %}"""
-
-
-def test_a_folded_table_has_one_heading_and_its_link(saved):
-    table = Table(pd.DataFrame({"x": ["a"]}), columns("x"), "numbers")
-    source = saved(TABLE, table, numbers=table.frame).read_text("utf-8")
-    assert source.count(">handle<") == source.count(">other<") == 1
-    assert source.count('href="tables/numbers.csv"') == 3
-
-
-def test_tables_show_nothing_that_is_empty(saved):
-    frame = pd.DataFrame(
-        {"network": "one", "task": ["segment", None], "empty": np.nan, "n": [2, 1]}
-    )
-    columns_ = columns("network", "task", empty="number", n="count")
-    source = saved(TABLE, Table(frame, columns_)).read_text("utf-8")
-    assert re.findall(r"<th scope=.col[^>]*>([^<]*)", source) == ["task", "concepts"] * 2
-    assert ">segmentation</th>" in source
-    assert "–" not in source.split("<main")[1].split("</main>")[0]
-    source = saved(TABLE, Table(frame.iloc[:0], columns_)).read_text("utf-8")
-    assert ">handle<" not in source
-    assert "unfolded" not in source
-
-
-def test_numbers_are_not_rounded_to_what_they_are_not():
-    assert [score_text(value) for value in (0, 0.0004, 0.0041, 0.0099, 0.01, 1.0)] == [
-        "0.00", "<0.001", "0.004", "0.010", "0.01", "1.00",
-    ]  # fmt: skip
-    assert [percent(value) for value in (0, 0.004, 0.996, 1, float("nan"))] == [
-        "0\xa0%", "<1\xa0%", ">99\xa0%", "100\xa0%", "–",
-    ]  # fmt: skip
-    assert [fraction(3, 1200), fraction(0, 0)] == ["3 of 1,200 (<1\xa0%)", "0 of 0"]
-    assert [cosine_text(value) for value in (-0.001, -0.25, 1)] == ["0.00", "−0.25", "1.00"]
-
-
-@pytest.mark.parametrize(
-    ("value", "form", "shown"),
-    [
-        ("a", "text", "a"),
-        (None, "text", ""),
-        (float("nan"), "score", "–"),
-        (1234.0, "count", "1,234"),
-        (0.5, "percent", "50.0 %"),
-        (-0.25, "signed", "−0.250"),
-        (0.25, "signed", "+0.250"),
-        (2.345, "seconds", "2.3 s"),
-        (0.12345, "number", "0.123"),
-    ],
-)
-def test_cells(value, form, shown):
-    assert format_cell(value, form) == shown
-
-
-def test_a_bar_is_as_long_as_its_score():
-    assert "--share:0.250" in format_cell(0.25, "score")
-    assert "--share:1.000" in format_cell(3.0, "score")
 
 
 def test_every_question_of_the_paper_has_a_section_and_every_table_a_link(page, runs):

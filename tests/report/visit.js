@@ -1,35 +1,24 @@
 const seen = {};
-const folds = [...document.querySelectorAll("details")];
-for (const fold of folds) fold.open = true;
+for (const fold of document.querySelectorAll("details")) fold.open = true;
 for (const image of document.images) image.loading = "eager";
 const settled = [...document.images].map((image) => image.decode().catch(() => 0));
 const soon = new Promise((done) => setTimeout(done, 300));
 Promise.all([...settled, soon]).then(() => {
-  const table = [...document.querySelectorAll(".long-table")].find((holder) => holder.querySelector("td.score"));
-  const column = (at) => [...table.querySelectorAll(`tbody tr > :nth-child(${at + 1})`)].map((cell) => cell.textContent);
-  const headings = [...table.querySelectorAll("th")].map((cell) => cell.textContent);
-  const search = table.querySelector("input");
-  const ask = (words) => { search.value = words; search.dispatchEvent(new Event("input")); };
   seen.images = document.images.length;
   seen.broken = [...document.images].filter((image) => !image.naturalWidth).map((image) => image.src);
   seen.resources = performance.getEntriesByType("resource").map((entry) => entry.name);
   seen.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-  seen.first = column(0).length;
-  const box = table.querySelector('.scroll[role="region"]');
-  seen.name = document.getElementById(box.getAttribute("aria-labelledby")).textContent;
-  seen.rows = table.querySelectorAll('tbody th[scope="row"]').length;
-  table.querySelector(".more").click();
-  seen.more = column(0).length;
-  ask("TRAFFIC light segment");
-  seen.found = column(headings.indexOf("concept"));
-  ask("<b>boat");
-  seen.markup = [...new Set(column(headings.indexOf("concept")))];
-  ask("");
-  const button = table.querySelectorAll("th button")[headings.indexOf("all filters")];
-  button.click();
-  seen.falling = column(headings.indexOf("all filters")).map(Number);
-  button.click();
-  seen.rising = column(headings.indexOf("all filters")).map(Number);
+  const search = document.getElementById("find");
+  if (search) {
+    const ask = (words) => {
+      search.value = words;
+      search.dispatchEvent(new Event("input"));
+      return [...document.querySelectorAll(".concept-card:not([hidden]) h2")].map((title) => title.firstChild.textContent.trim());
+    };
+    seen.found = ask("LIGHT traffic");
+    seen.tally = document.getElementById("tally").textContent;
+    seen.markup = ask("<b>boat");
+  }
   seen.faults = faults;
   document.title = "done";
   document.body.append(Object.assign(document.createElement("pre"), { id: "seen", textContent: JSON.stringify(seen) }));

@@ -51,7 +51,9 @@ class Runs:
     task_titles: dict[str, str]
     score_titles: dict[str, str]
     method_titles: dict[str, str]
+    column_titles: dict[str, str]
     mark: str
+    small_mark: str
     version: str
 
 
@@ -62,6 +64,8 @@ class ConceptTable:
     `single` is the score of the best single filter, `gain` the fit's score less that. `baseline` is
     the score of predicting the whole image. `p` and `passed` are the evidence against shuffled
     annotations, null where the run has none. `by_layer` holds the fit's score on each of `layers`.
+    In classification an accuracy is of `n_balanced` images; `enters` is false where these are too
+    few for the score to enter means and rankings.
     """
 
     name: list[str]
@@ -73,6 +77,8 @@ class ConceptTable:
     baseline: list[float | None]
     n_train: list[int]
     n_val: list[int]
+    n_balanced: list[int | None]
+    enters: list[bool]
     size: list[float | None]
     best_filter: list[int]
     hardly_moved: list[bool]

@@ -55,6 +55,8 @@ def concepts(explorer: Explorer, at: Selection) -> ConceptTable:
         baseline=numbers(baseline),
         n_train=whole(view.values("n_train")),
         n_val=whole(view.values("n_val")),
+        n_balanced=[None] * len(names) if view.balanced is None else [*whole(view.balanced)],
+        enters=[bool(enters) for enters in view.enters],
         size=numbers(view.values("concept_size")),
         best_filter=whole(view.values("best_filter")),
         hardly_moved=[bool(value < HARDLY_MOVED) for value in view.values("start_distance")],
@@ -66,7 +68,10 @@ def concepts(explorer: Explorer, at: Selection) -> ConceptTable:
 
 
 def categories(explorer: Explorer, at: Selection) -> CategoryMeans:
-    """Mean scores by category, layer, fit and method; of a task, whatever the layer and fit."""
+    """Mean scores by category, layer, fit and method; of a task, whatever the layer and fit.
+
+    Concepts whose accuracy is of too few images enter no mean, as in the report.
+    """
     view = explorer.view(at)
     rows: list[tuple[str, str, str, str, float | None, float | None, int]] = []
     for sibling in view.siblings():
@@ -104,10 +109,10 @@ def subsets(explorer: Explorer, at: Selection) -> SubsetMeans:
 
 
 def _by_category(view: View) -> list[tuple[str, np.ndarray]]:
+    """Which concepts enter the means of each category, and of all."""
     category = np.array(view.categories, dtype=object)
-    kinds = list(dict.fromkeys(view.categories))
-    chosen = [(ALL, np.ones(len(category), dtype=bool))]
-    return chosen + [(kind, category == kind) for kind in kinds]
+    kinds = dict.fromkeys(category[view.enters])
+    return [(ALL, view.enters), *((kind, view.enters & (category == kind)) for kind in kinds)]
 
 
 def concept(explorer: Explorer, at: Selection, name: str) -> ConceptDetail:

@@ -17,7 +17,9 @@ def runs(explorer: Explorer) -> Runs:
         task_titles=dict(labels.TASK_TITLE),
         score_titles=dict(labels.SCORE_TITLE),
         method_titles=dict(labels.METHOD_TITLE),
+        column_titles=dict(labels.COLUMN_TITLE),
         mark=labels.MARK,
+        small_mark=labels.SMALL,
         version=version("net2vec"),
     )
 

@@ -8,13 +8,15 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
+from net2vec.analysis import entering
 from net2vec.errors import ResultsError
 from net2vec.explorer.cache import LimitedCache
 from net2vec.explorer.pictures import Uploads
 from net2vec.explorer.probe import Data, Probe
-from net2vec.results import layer_of
+from net2vec.results import SCORE_GROUP, layer_of
 from net2vec.runs import Run, unique_labels
 from net2vec.spaces import Space
 
@@ -155,6 +157,19 @@ class View:
     def categories(self) -> list[str]:
         """The category of each concept."""
         return [str(name) for name in self.arrays["category"].values]
+
+    @cached_property
+    def balanced(self) -> np.ndarray | None:
+        """How many images each concept's accuracy is of; None in segmentation."""
+        return self.values("n_balanced") if "n_balanced" in self.arrays.coords else None
+
+    @cached_property
+    def enters(self) -> np.ndarray:
+        """Whether the score of each concept enters means, as in the report."""
+        rows = pd.DataFrame(dict.fromkeys(SCORE_GROUP, ""), index=range(len(self.names)))
+        if self.balanced is not None:
+            rows["n_balanced"] = self.balanced
+        return rows.index.isin(entering(rows).index)
 
     @cached_property
     def filters(self) -> list[int]:

@@ -65,13 +65,6 @@ def format_cell(value: Any, form: str) -> str | Markup:
     return f"{number:.3f}"
 
 
-def plain_cell(value: Any, form: str) -> str | float | None:
-    """A value of a searchable table as the page's script reads it: numbers to four digits."""
-    if is_missing(value):
-        return None
-    return str(value) if form == "text" else float(f"{float(value):.4g}")
-
-
 def is_missing(value: Any) -> bool:
     """Whether a cell is empty: None, NA or NaN."""
     return bool(

@@ -28,7 +28,6 @@ from net2vec.report.formats import (
     format_cell,
     is_missing,
     percent,
-    plain_cell,
     score_text,
 )
 from net2vec.report.labels import plain_name
@@ -87,15 +86,11 @@ def refuse_other_folders(folder: Path) -> None:
 
 
 class CardLinks:
-    """Makes the name of a concept a link to its card, where it has one.
-
-    Attributes:
-        concepts: the names of the concepts that have cards.
-    """
+    """Makes the name of a concept a link to its card, where it has one."""
 
     def __init__(self, concepts: Iterable[str]) -> None:
-        self.concepts = tuple(concepts)
-        self._known = frozenset(self.concepts)
+        """Links to the cards of some concepts, by their names."""
+        self._known = frozenset(concepts)
 
     def __call__(self, marked: str) -> str | Markup:
         """A name, which may be followed by marks, as it stands on a page."""
@@ -108,7 +103,7 @@ class CardLinks:
 
 
 def card_id(concept: str) -> str:
-    """The anchor of a concept's card; `page.js` makes the same one."""
+    """The anchor of a concept's card."""
     return "c-" + quote(concept, safe="!~*'()").replace("%", ":")
 
 
@@ -127,9 +122,7 @@ def _environment(folder: Path, links: CardLinks) -> Environment:
     environment.filters["rows"] = partial(_table_rows, links=links)
     environment.filters["concept"] = links
     environment.filters["card_id"] = card_id
-    environment.filters["data"] = _table_data
     environment.globals["labels"] = labels
-    environment.globals["carded"] = links.concepts
     environment.globals["next_label"] = itertools.count(1).__next__
     environment.globals["save_drawing"] = partial(_save_drawing, folder=folder / "figures")
     environment.globals["save_picture"] = partial(
@@ -156,20 +149,6 @@ def _cell(value: Any, column: Column, links: CardLinks) -> str | Markup:
         return Markup("{} ({})").format(links(concept), cosine_text(cosine))
     text = format_cell(value, column.form)
     return links(str(text)) if column.key in CONCEPT_COLUMNS else text
-
-
-def _table_data(table: Table) -> dict[str, Any]:
-    """A searchable table as the page's script reads it, column by column."""
-    return {
-        "columns": [
-            {"label": column.label, "form": column.form, "link": column.key in CONCEPT_COLUMNS}
-            for column in table.shown
-        ],
-        "values": [
-            [plain_cell(value, column.form) for value in table.values(column)]
-            for column in table.shown
-        ],
-    }
 
 
 def _save_drawing(drawing: Drawing, folder: Path) -> tuple[int, int]:

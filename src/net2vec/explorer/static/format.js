@@ -15,3 +15,5 @@ export const several = (number, word) => `${count(number)} ${word}${number === 1
 
 // Lower case without accents, for searching.
 export const folded = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+
+export const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);

@@ -89,7 +89,8 @@ export class Heatmap {
     context.font = "10px system-ui, sans-serif";
     const step = Math.ceil(34 / (wide / columns));
     for (let at = Math.ceil(column / step) * step; at < column + columns; at += step) {
-      if (at < this.columns.length) context.fillText(String(this.columnNames[this.columns[at]]), left + (at - column + 0.5) * (wide / columns), this.height);
+      const middle = left + (at - column + 0.5) * (wide / columns);
+      if (at < this.columns.length && middle < this.width - 12) context.fillText(String(this.columnNames[this.columns[at]]), middle, this.height);
     }
     if (this.cell) {
       context.strokeStyle = color("--text");

@@ -166,11 +166,14 @@ export class PointMap {
     const cells = function* ([x0, y0, x1, y1]) {
       for (let x = Math.floor(x0 / cell); x <= Math.floor(x1 / cell); x++) for (let y = Math.floor(y0 / cell); y <= Math.floor(y1 / cell); y++) yield `${x},${y}`;
     };
+    const take = (box) => { for (const key of cells(box)) grid.set(key, [...(grid.get(key) ?? []), box]); };
     const free = (box) => {
       if (box[0] < 0 || box[1] < 0 || box[2] > this.width || box[3] > this.height) return false;
       for (const key of cells(box)) for (const other of grid.get(key) ?? []) if (box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1]) return false;
       return true;
     };
+    // No label hides a point.
+    for (const [x, y] of this.places) take([x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS]);
     for (const place of order) {
       const point = this.points[place];
       const [x, y] = this.places[place];
@@ -178,10 +181,11 @@ export class PointMap {
       point.wide ??= context.measureText(point.name).width;
       const [wide, half, gap] = [point.wide, LABEL / 2 + 1, RADIUS + 4];
       const spots = [[x + gap, y], [x - gap - wide, y], [x - wide / 2, y - gap - half], [x - wide / 2, y + gap + half]];
-      const spot = spots.find(([left, middle]) => free([left, middle - half, left + wide, middle + half]));
+      const boxOf = ([left, middle]) => [left - 2, middle - half, left + wide + 2, middle + half];
+      // What was pointed at or chosen is named in any case.
+      const spot = spots.find((each) => free(boxOf(each))) ?? (rank(point) >= 3 ? spots[0] : null);
       if (!spot) continue;
-      const box = [spot[0], spot[1] - half, spot[0] + wide, spot[1] + half];
-      for (const key of cells(box)) grid.set(key, [...(grid.get(key) ?? []), box]);
+      take(boxOf(spot));
       taken.push([point.name, spot]);
     }
     context.strokeStyle = paints.page;

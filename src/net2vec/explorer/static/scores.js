@@ -5,13 +5,12 @@ import { color } from "./dom.js";
 
 export const fitTitle = (run, name) => run.fits.find((fit) => fit.name === name)?.title ?? name;
 
-// A layer, fit and run in as few words as tell it from the selection.
-export function differing(view, other) {
-  const { at, runs } = view;
+// A run, layer and fit in as few words as tell it from another, by default the selection.
+export function differing({ at, runs }, other, from = at) {
   const parts = [
-    other.run !== at.run ? runs[other.run].label : "",
-    other.layer !== at.layer || other.run !== at.run ? other.layer : "",
-    other.fit !== at.fit ? fitTitle(runs[other.run], other.fit) : "",
+    other.run !== from.run ? runs[other.run].label : "",
+    other.layer !== from.layer ? other.layer : "",
+    other.fit !== from.fit ? fitTitle(runs[other.run], other.fit) : "",
   ];
   return parts.filter(Boolean).join(", ") || "the same";
 }

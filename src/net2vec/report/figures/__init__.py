@@ -1,6 +1,6 @@
 """Figures, each drawn from tables alone and returned, never saved."""
 
-from net2vec.report.figures.chance import draw_differences, draw_evidence
+from net2vec.report.figures.chance import draw_evidence
 from net2vec.report.figures.concepts import draw_failures, draw_filters_needed, draw_individual
 from net2vec.report.figures.filters import (
     draw_contribution,
@@ -10,7 +10,6 @@ from net2vec.report.figures.filters import (
 )
 from net2vec.report.figures.fits import (
     draw_fit_curves,
-    draw_fit_failures,
     draw_fit_sharing,
     draw_fits_by_category,
 )
@@ -21,13 +20,11 @@ __all__ = [
     "draw_by_category",
     "draw_category_distances",
     "draw_contribution",
-    "draw_differences",
     "draw_distances",
     "draw_evidence",
     "draw_failures",
     "draw_filters_needed",
     "draw_fit_curves",
-    "draw_fit_failures",
     "draw_fit_sharing",
     "draw_fits_by_category",
     "draw_individual",

@@ -10,44 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from net2vec.report.figures.axes import line_style, panels, shorten
-from net2vec.report.figures.style import WIDTH, Theme, figure_style
-from net2vec.report.labels import METHOD_TITLE, SCORE_TITLE
-
-
-def draw_differences(intervals: pd.DataFrame, theme: Theme, *, task: str) -> Figure:
-    """Score of all filters less that of the best one, by concept, with intervals, ascending.
-
-    Args:
-        intervals: rows of `intervals` of one network, fit and layer.
-        theme: the colours.
-        task: "segment" or "classify".
-    """
-    chosen = intervals["task"].eq(task) & intervals["method"].eq("difference")
-    rows = intervals[chosen].sort_values("value", kind="stable").reset_index(drop=True)
-    kinds = {
-        "better": (rows["low"] > 0, theme.combined, "o"),
-        "undecided": ((rows["low"] <= 0) & (rows["high"] >= 0), theme.muted, "."),
-        "worse": (rows["high"] < 0, theme.single, "v"),
-    }
-    with figure_style(theme):
-        figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
-        axes = figure.subplots()
-        axes.axhline(0, linewidth=0.8, color=theme.text)
-        for name, (there, color, marker) in kinds.items():
-            here = rows[there]
-            axes.vlines(
-                here.index, here["low"], here["high"], color=color, alpha=0.6, linewidth=1.0
-            )
-            axes.plot(
-                here.index, here["value"], linestyle="none", marker=marker, markersize=3,
-                color=color, label=f"{name} ({len(here):,})",
-            )  # fmt: skip
-        axes.grid(visible=False, axis="x")
-        axes.set_xticks([])
-        axes.set_xlabel(f"concepts by difference (n = {len(rows):,})")
-        axes.set_ylabel(f"difference in {SCORE_TITLE[task]}")
-        figure.legend(loc="outside upper center", ncols=3)
-    return figure
+from net2vec.report.figures.style import Theme, figure_style
+from net2vec.report.labels import METHOD_TITLE
 
 
 def draw_evidence(

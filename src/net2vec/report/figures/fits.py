@@ -173,55 +173,6 @@ def draw_fit_sharing(
     return figure
 
 
-def draw_fit_failures(
-    concepts: pd.DataFrame, theme: Theme, *, task: str, fits: Mapping[str, str]
-) -> Figure:
-    """Score of all filters, of either fit, less that of the reference's best one (sec. 4.1).
-
-    Args:
-        concepts: rows of `fits_by_concept` of one network and layer.
-        theme: the colours.
-        task: "segment" or "classify".
-        fits: the titles of both fits by name, the reference first.
-    """
-    rows = concepts[concepts["task"] == task]
-    reference, other = fits
-    single = rows[f"single_{reference}"]
-    first, second = (rows[f"combined_{fit}"] - single for fit in (reference, other))
-    groups = (
-        ("with both", (first < 0) & (second < 0), theme.text, "X"),
-        (f"{fits[reference]} only", (first < 0) & (second >= 0), theme.single, "v"),
-        (f"{fits[other]} only", (first >= 0) & (second < 0), color_of(theme, 3), "^"),
-        ("with neither", (first >= 0) & (second >= 0), theme.combined, "."),
-    )
-    with figure_style(theme):
-        figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
-        axes = figure.subplots()
-        axes.axhline(0, linewidth=0.8, color=theme.text)
-        axes.axvline(0, linewidth=0.8, color=theme.text)
-        for label, there, color, marker in groups:
-            axes.plot(
-                first[there], second[there], linestyle="none", marker=marker, markersize=4,
-                color=color, alpha=0.7, label=f"{label} ({int(there.sum()):,})",
-            )  # fmt: skip
-        ends = [
-            min(axes.get_xlim()[0], axes.get_ylim()[0]),
-            max(axes.get_xlim()[1], axes.get_ylim()[1]),
-        ]
-        axes.plot(ends, ends, linewidth=0.8, color=theme.muted, linestyle=DASHES[2])
-        axes.set_xlim(*ends)
-        axes.set_ylim(*ends)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.yaxis.set_major_locator(MaxNLocator(5))
-        axes.set_xlabel(f"gain in {SCORE_TITLE[task]}, {fits[reference]}")
-        axes.set_ylabel(f"gain, {fits[other]}")
-        figure.legend(
-            loc="outside upper center", ncols=2, title="loses by the combination",
-            fontsize=7.5, title_fontsize=8,
-        )  # fmt: skip
-    return figure
-
-
 def _style(theme: Theme, method: str, *, reference: bool) -> dict[str, Any]:
     """Methods keep the colours they have elsewhere; the reference is dashed."""
     place = 2 * list(METHOD_TITLE).index(method) + reference

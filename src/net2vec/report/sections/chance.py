@@ -8,16 +8,16 @@ import pandas as pd
 
 from net2vec.analysis import LEAST_NULLS, mean_steadiness
 from net2vec.report.content import Facts, Table, by_task, columns
-from net2vec.report.figures import draw_differences, draw_evidence
-from net2vec.report.labels import METHOD_TITLE, TASK_TITLE
+from net2vec.report.figures import draw_evidence
+from net2vec.report.labels import TASK_TITLE
 from net2vec.report.planning import best_layer
 from net2vec.report.study import Study
 
 
 def chance_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None:
     """How far the scores can be trusted. None where the runs hold no counts, nulls or seeds."""
-    intervals, evidence, summary, steadiness = (
-        tables[name] for name in ("intervals", "evidence", "evidence_summary", "steadiness")
+    intervals, summary, steadiness = (
+        tables[name] for name in ("intervals", "evidence_summary", "steadiness")
     )
     if intervals.empty and summary.empty and steadiness.empty:
         return None
@@ -38,7 +38,6 @@ def chance_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | No
                     below="count"),
             "intervals",
         ),
-        differences=by_task("differences", tasks, draw_differences, rows),
         passed=Table(_on_best_layers(study, summary), shown, "evidence_summary"),
         evidence=by_task(
             "evidence", tested, draw_evidence, summary, layers=study.layers, series="series"
@@ -47,7 +46,6 @@ def chance_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | No
         too_few=int(blind["nulls"].min()) if len(blind) else None,
         least_nulls=LEAST_NULLS,
         steadiness=_steadiness(study, steadiness),
-        scores=_all_concepts(study, intervals, evidence),
     )  # fmt: skip
 
 
@@ -94,29 +92,4 @@ def _steadiness(study: Study, table: pd.DataFrame) -> Table:
             by_chance="percent", score_sd="number", seeds="count",
         ),
         "steadiness",
-    )  # fmt: skip
-
-
-def _all_concepts(study: Study, intervals: pd.DataFrame, evidence: pd.DataFrame) -> Table:
-    """Scores with their intervals and, where there are any, p-values; subsets fill their own file.
-
-    A row for every subset would make the page ten times as long.
-    """
-    key = [name for name in ("network", "fit") if name in intervals]
-    key += ["layer", "task", "concept", "method"]
-    rows = intervals[intervals["method"].isin(METHOD_TITLE)]
-    beside = evidence.drop(columns=["score", "score_sd"], errors="ignore")
-    rows = rows.merge(beside, on=key, how="left") if len(evidence) else rows.assign(
-        null_mean=None, p=None, q=None, passed=None
-    )  # fmt: skip
-    return Table(
-        _with_series(study, rows).assign(
-            passes=rows["passed"], concept=study.marked_rows(rows), images=rows["n"]
-        ),
-        columns(
-            "series", "layer", "task", "concept", "method", value="score", low="number",
-            high="number", images="count", null_mean="number", p="number", q="number",
-            passes="text",
-        ),
-        "intervals",
     )  # fmt: skip

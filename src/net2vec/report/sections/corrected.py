@@ -7,7 +7,7 @@ from functools import partial
 
 import pandas as pd
 
-from net2vec.report.content import Drawing, Facts, Table, columns
+from net2vec.report.content import Drawing, Facts
 from net2vec.report.figures.corrected import draw_corrected
 from net2vec.report.study import Study
 
@@ -23,7 +23,6 @@ def corrected_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts |
         return None
     combined = rows[rows["method"] == "combined"]
     known = combined.dropna(subset=["corrected"])
-    shown = table[table["method"] != "difference"]
     truth = study.run.provenance.get("data", {}).get("truth", {})
     inside = known["uncorrected"].between(known["low"], known["high"])
     return Facts(
@@ -43,13 +42,4 @@ def corrected_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts |
         ),
         unknown=tuple(combined.loc[combined["corrected"].isna(), "concept"]),
         drawing=None if known.empty else Drawing("corrected", partial(draw_corrected, known)),
-        scores=Table(
-            shown.assign(series=study.series(shown), images=shown["n"]),
-            columns(
-                "series", "layer", "concept", "method", uncorrected="score", corrected="score",
-                low="number", high="number", annotator_iou="number", images="count",
-                n_true="count", n_shown="count",
-            ),
-            "corrected",
-        ),
-    )  # fmt: skip
+    )

@@ -8,11 +8,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from net2vec.analysis import ALL, choose_concepts
+from net2vec.analysis import ALL
 from net2vec.report.content import (
     Column,
     Facts,
-    NeighbourCard,
     Table,
     as_shares,
     by_task,
@@ -20,16 +19,12 @@ from net2vec.report.content import (
 )
 from net2vec.report.figures import (
     draw_fit_curves,
-    draw_fit_failures,
     draw_fit_sharing,
     draw_fits_by_category,
 )
 from net2vec.report.labels import FINDING_TITLE, RULE_TITLE
-from net2vec.report.sections.space import neighbour_list
 from net2vec.report.sections.verdicts import is_clear, verdicts
 from net2vec.report.study import ComparedFits, Study
-
-_CONCEPTS = 6
 
 
 def fits_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None:
@@ -49,8 +44,7 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: Compared
     lost = _of_pair(study.shown(tables["fits_drops"], layer_of=layers), pair)
     curves = study.shown(tables["fits_subsets"], layer_of=layers)
     curves = _of_pair(curves, pair).query("category == @ALL")
-    reference, other = pair.names
-    again = "" if pair == study.pairs[0] else f"_{other}"
+    again = "" if pair == study.pairs[0] else f"_{pair.other}"
 
     def drawn(name: str, draw: Callable[..., Figure], table: pd.DataFrame, **options: Any) -> Any:
         tasks = [task for task in study.tasks if task in set(table["task"])]
@@ -81,7 +75,6 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: Compared
         ),
         wins=_table_one(study, tables["fits"], pair),
         failures=_failures(study, fits, concepts, pair),
-        failures_drawn=drawn("failures", draw_fit_failures, concepts),
         peaks=Table(
             lost[lost["category"] == ALL].assign(fit=lambda rows: rows["fit"].map(pair.titles)),
             columns("task", "fit", "rule", filters="count", peak="number", full="number",
@@ -103,21 +96,6 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: Compared
         ),
         sharing_drawn=drawn("sharing", draw_fit_sharing, mine, layers=study.run.layers),
         vectors=_vectors(fits, pair),
-        cards=_cards(study, tables["fits_nearest"], pair),
-        concepts=Table(
-            tables["fits_by_concept"].assign(
-                concept=study.marked_rows(tables["fits_by_concept"].assign(fit=reference)),
-                gain=lambda rows: rows[f"combined_{other}"] - rows[f"combined_{reference}"],
-            ),
-            (
-                *columns("network", "layer", "task", "concept", n_train="count"),
-                *_both(pair, "single_{}", "score", "best single, "),
-                *_both(pair, "combined_{}", "score", "all filters, "),
-                Column("gain", "signed", "difference"),
-                *columns(cosine="number", overlap="percent"),
-            ),
-            "fits_by_concept",
-        ),
     )  # fmt: skip
 
 
@@ -253,24 +231,4 @@ def _vectors(fits: pd.DataFrame, pair: ComparedFits) -> Table:
             *columns(category_by_chance="percent"),
         ),
         "fits",
-    )
-
-
-def _cards(study: Study, nearest: pd.DataFrame, pair: ComparedFits) -> tuple[NeighbourCard, ...]:
-    nearest = study.shown(nearest.assign(network=study.label))
-    if nearest.empty:
-        return ()
-    rows = study.shown(study.tables["by_concept"], study.tasks[0])
-    category = rows.set_index("concept")["category"]
-    return tuple(
-        NeighbourCard(
-            concept,
-            str(category[concept]),
-            tuple(
-                neighbour_list(study, nearest, concept, task, fit)
-                for task in study.tasks
-                for fit in pair.names
-            ),
-        )
-        for concept in choose_concepts(rows, count=_CONCEPTS)
     )

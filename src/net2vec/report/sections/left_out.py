@@ -29,34 +29,22 @@ def left_out_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
         for layer in [study.layer_of[task]]
         if names
     ]
-    names = [
-        (study.titles[fit], task, study.layer_of[task], name)
-        for (fit, task), names in stuck.items()
-        for name in names
-    ]
     skipped = study.run.skipped
     judged = study.mine("by_concept").query("task == 'classify'").drop_duplicates("concept")
     few = judged[[("classify", name) in _small_of(study) for name in judged["concept"]]]
     return Facts(
         least_balanced=LEAST_BALANCED,
         judged=len(judged),
-        small=Table(few, columns("concept", n_balanced="count"), "by_concept"),
+        small=len(few),
         reasons=Table(
-            count_reasons(skipped), columns("task", "reason", number="count", example="text")
-        ),
-        skipped=Table(
-            skipped,
-            columns("layer", "task", "concept", filters="count", reason="text"),
+            count_reasons(skipped),
+            columns("task", "reason", number="count", example="text"),
             "skipped",
         ),
         distance=HARDLY_MOVED,
         counts=Table(
             pd.DataFrame(counts, columns=["fit", "task", "layer", "moved", "n"]),
             columns("fit", "task", "layer", moved="count", n="count"),
-        ),
-        stuck=Table(
-            pd.DataFrame(names, columns=["fit", "task", "layer", "concept"]),
-            columns("concept", "fit", "task", "layer"),
         ),
     )
 

@@ -31,9 +31,6 @@ def space_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
         return None
     maps_of = study.layers_having(study.tables["clusters"])
     clusters = study.shown(study.tables["clusters"], layer_of=maps_of)
-    members = clusters.assign(
-        cluster=clusters["cluster"] + 1, concept=study.marked_rows(clusters)
-    ) if len(clusters) else clusters  # fmt: skip
     return Facts(
         layer_of={task: study.layer_of[task] for task in tasks},
         patterns=tuple(
@@ -58,11 +55,6 @@ def space_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
             )
             for task in (dict.fromkeys(clusters["task"]) if len(clusters) else ())
         },
-        clusters=Table(
-            _lists(members, ["task", "cluster"], "concept") if len(members) else members,
-            columns("task", cluster="count", concept="text"),
-            "clusters",
-        ),
         maps_of=maps_of,
         distances=_layers(study),
     )
@@ -105,11 +97,6 @@ def neighbour_list(
         concepts=tuple(zip(study.marked_rows(rows, "neighbour"), rows["cosine"], strict=True)),
         fit="" if fit is None else study.titles[fit],
     )
-
-
-def _lists(rows: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
-    """The values of a column in one cell for each key."""
-    return rows.groupby(keys, sort=False)[column].agg(", ".join).reset_index()
 
 
 def _sums(study: Study) -> dict[str, Table]:

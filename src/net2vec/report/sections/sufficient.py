@@ -49,7 +49,7 @@ def sufficiency_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts
             ),
             "method_comparison",
         ),
-        **_gains(study, tables["gain_by_category"]),
+        gains=_gains(study, tables["gain_by_category"]),
         precision=_precision(study, tables["precision_recall"]),
         lost=Table(
             lost_concepts(failures),
@@ -62,15 +62,6 @@ def sufficiency_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts
         failures=by_task("failures", study.tasks, draw_failures, failures),
         best={task: best for task, (best, _) in ranked.items()},
         worst={task: worst for task, (_, worst) in ranked.items() if len(worst.frame)},
-        concepts=Table(
-            rows.assign(concept=study.marked_rows(rows)),
-            columns(
-                "network", "layer", "task", "concept", "category", combined="score",
-                single="score", tuned="score", baseline="score", n_train="count",
-                concept_size="percent", n_balanced="count",
-            ),
-            "by_concept",
-        ),
     )  # fmt: skip
 
 
@@ -127,35 +118,20 @@ def compare_sizes(rows: pd.DataFrame) -> tuple[Table | None, float | None]:
     return table, float(shares_differ(wins, others))
 
 
-def _gains(study: Study, rows: pd.DataFrame) -> dict[str, Table]:
-    """What all filters of every fit add to the best single filter of either kind.
-
-    Returns:
-        `gains` over all concepts of the layers shown, and `gains_by_category` of every layer.
-    """
+def _gains(study: Study, rows: pd.DataFrame) -> Table:
+    """What all filters of every fit add to the best single filter of either kind, by task."""
     told = _named_fits(study, rows)
-    for suffix in ("", "_tuned"):
+    shown = []
+    for suffix, against in (("", ""), ("_tuned", ", own threshold")):
         ends = zip(rows[f"low{suffix}"], rows[f"high{suffix}"], strict=True)
         told[f"interval{suffix}"] = [_interval_text(low, high) for low, high in ends]
-        told[f"as_good{suffix}"] = rows[f"percent{suffix}"] / 100
-    shown = [
-        Column(f"{key}{suffix}", form, heading + against)
-        for suffix, against in (("", ""), ("_tuned", ", own threshold"))
-        for key, form, heading in (
-            ("difference", "signed", "difference"),
-            ("interval", "text", "95 % interval"),
-            ("as_good", "percent", "at least as good"),
-        )
-    ]
+        shown += [
+            Column(f"difference{suffix}", "signed", f"difference{against}"),
+            Column(f"interval{suffix}", "text", f"95 % interval{against}"),
+        ]
     everything = told[told["category"] == ALL]
     mine = pd.concat([study.shown(everything, task) for task in study.tasks])
-    named = columns("task", "layer", "fit", n="count")
-    short = [column for column in shown if not column.key.startswith("as_good")]
-    every = columns("network", "layer", "task", "category", "fit", n="count")
-    return {
-        "gains": Table(mine, (*named, *short), "gain_by_category"),
-        "gains_by_category": Table(told, (*every, *shown), "gain_by_category"),
-    }
+    return Table(mine, (*columns("task", "layer", "fit", n="count"), *shown), "gain_by_category")
 
 
 def _interval_text(low: float, high: float) -> str | None:

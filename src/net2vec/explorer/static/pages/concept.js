@@ -3,7 +3,7 @@
 import { ask } from "../api.js";
 import { bars, lines, seriesColor } from "../charts.js";
 import { color, failure, h, replace, section } from "../dom.js";
-import { cosine, count, percent, plain, score, several } from "../format.js";
+import { capital, cosine, count, percent, plain, score, several } from "../format.js";
 import { fitTitle, scoreTitle } from "../scores.js";
 import { get, link } from "../state.js";
 import { confusions } from "./confusions.js";
@@ -18,7 +18,7 @@ export const title = () => get("name") || "Concept";
 export async function render(root, view) {
   const name = get("name");
   const asked = { ...view.at, name };
-  const [detail, near] = await Promise.all([ask("concept", asked), ask("neighbours", { ...asked, n: NEAR })]);
+  const [detail, near, all] = await Promise.all([ask("concept", asked), ask("neighbours", { ...asked, n: NEAR }), ask("concepts", view.at)]);
   replace(
     root,
     h("h1", null, name, h("span", { class: "chip" }, detail.category)),
@@ -27,13 +27,11 @@ export async function render(root, view) {
       section(`${capital(scoreTitle(view))} by layer, with 95 % intervals`, byLayer(view, detail)),
       byFilters(view, detail)),
     section("Largest weights", weights(view, detail)),
-    section("Nearest concepts", neighbours(view, near, name)),
+    section("Nearest concepts", neighbours(view, near, name, all.name)),
     view.at.task === "segment" ? gallery(view, name) : null,
     view.at.task === "segment" ? confusions(view, name) : null,
   );
 }
-
-const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
 
 function subtitle(view, detail) {
   const mine = (method) => detail.scores.find((row) => row.layer === view.at.layer && row.fit === view.at.fit && row.method === method);
@@ -84,7 +82,7 @@ function weights(view, detail) {
   ];
 }
 
-function neighbours(view, near, name) {
+function neighbours(view, near, name, names) {
   const why = h("div", { "aria-live": "polite" });
   const explain = async (space, other) => {
     try {
@@ -96,7 +94,13 @@ function neighbours(view, near, name) {
   };
   const mine = (space) => space.layer === view.at.layer && space.fit === view.at.fit;
   const spaces = [...near.spaces].sort((a, b) => mine(b) - mine(a));
+  const field = h("input", {
+    type: "search", list: "others", placeholder: "another concept", autocomplete: "off",
+    onchange: () => field.value.trim() && explain(view.at, field.value.trim()),
+  });
   return [
+    h("div", { class: "tools" }, h("label", { class: "field" }, h("span", null, `Why is ${name} near, or far from`), field),
+      h("datalist", { id: "others" }, names.filter((other) => other !== name).map((other) => h("option", { value: other })))),
     h("div", { class: "columns" }, spaces.map((space) =>
       h("div", { class: "panel" },
         h("h3", null, `${space.layer}, ${fitTitle(view.run, space.fit)}`),
@@ -120,7 +124,7 @@ function reasons(view, pair, name, other, space) {
   const largest = Math.max(...rows.map((row) => Math.abs(row.value)), 1e-12);
   const shared = pair.part.filter((part) => part > 0).slice(0, 5).reduce((sum, part) => sum + part, 0);
   return h("div", { class: "panel" },
-    h("h3", null, `Why ${name} is near ${other}: cosine ${cosine(pair.cosine)}`),
+    h("h3", null, `${name} and ${other}: cosine ${cosine(pair.cosine)}`),
     h("p", { class: "muted" }, `Each filter’s part of the cosine on ${space.layer}, ${fitTitle(view.run, space.fit)}; all parts add up to it. The five largest give ${cosine(shared)}.`),
     h("div", { class: "columns" },
       h("div", null, h("h4", null, "Filters that both use alike"), bars(alike, { largest })),

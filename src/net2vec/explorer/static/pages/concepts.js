@@ -3,7 +3,7 @@
 import { ask } from "../api.js";
 import { sparkline } from "../charts.js";
 import { choose, h, replace } from "../dom.js";
-import { count, folded, percent, score, several, signed } from "../format.js";
+import { capital, count, folded, percent, score, several, signed } from "../format.js";
 import { categoryColor, differing, rowsOf, scoreTitle } from "../scores.js";
 import { get, go, link, note } from "../state.js";
 import { VirtualTable } from "../table.js";
@@ -42,10 +42,15 @@ export async function render(root, view) {
   replace(root, h("h1", null, "Concepts"), h("div", { class: "tools" }, fields), said, list.box);
 }
 
+// Whether all words of one of the parts between commas are in a text.
+function found(text, wanted) {
+  const parts = folded(wanted).split(",").map((part) => part.split(/\s+/).filter(Boolean)).filter((words) => words.length);
+  return !parts.length || parts.some((words) => words.every((word) => text.includes(word)));
+}
+
 function passes(row) {
-  const words = folded(get("find")).split(/\s+/).filter(Boolean);
   row.text ??= folded(`${row.name} ${row.category}`);
-  return words.every((word) => row.text.includes(word))
+  return found(row.text, get("find"))
     && (!get("category") || row.category === get("category"))
     && row.n_train >= Number(get("least") || 0)
     && (!get("gain") || (get("gain") === "gain" ? row.gain > 0 : row.gain < 0))
@@ -59,7 +64,7 @@ function filterFields(view, rows, changed) {
     changed();
   };
   const search = h("input", {
-    type: "search", "data-search": true, placeholder: "name or category  /", value: get("find"), "aria-label": "Find concepts",
+    type: "search", "data-search": true, placeholder: "dog, cat  /", title: "names or categories, several with commas between them", value: get("find"), "aria-label": "Find concepts",
     oninput: () => changes("find")(search.value),
   });
   const categories = [...new Set(rows.map((row) => row.category))].sort();
@@ -76,17 +81,19 @@ function filterFields(view, rows, changed) {
 
 function columnsOf(view, table, other) {
   const value = (key) => (row) => row[key];
+  const titled = (key) => capital(view.column_titles[key]);
   const number = (key, text, form, more) => ({ key, title: text, numeric: true, value: value(key), cell: (row) => form(row[key]), ...more });
   const name = (row) => [
     h("a", { href: link("concept", { name: row.name }), tabindex: "-1" }, row.name),
     row.hardly_moved ? h("span", { class: "mark", title: "learning has hardly moved this vector from its random start" }, ` ${view.mark}`) : null,
+    row.enters ? null : h("span", { class: "mark", title: `an accuracy of ${row.n_balanced} images, too few to enter means` }, ` ${view.small_mark}`),
   ];
   const columns = [
     { key: "name", title: "Concept", value: value("name"), cell: name },
     { key: "category", title: "Category", wide: true, value: value("category"), cell: (row) => [h("i", { class: "swatch", "aria-hidden": "true", style: { background: categoryColor(view.run.categories, row.category) } }), row.category] },
     { ...number("score", scoreTitle(view), score), cell: (row) => meter(row) },
-    number("single", "Best single", score, { wide: true }),
-    number("gain", "Gain", signed),
+    number("single", titled("single"), score, { wide: true }),
+    number("gain", "Gain", signed, { wide: Boolean(other) }),
   ];
   if (other) {
     columns.push(number("other", "Beside it", score, { about: differing(view, view.beside) }), number("difference", "Difference", signed));
@@ -95,10 +102,10 @@ function columnsOf(view, table, other) {
     columns.push({ key: "by_layer", title: "By layer", wide: true, about: table.layers.join(", "), value: (row) => row.by_layer.indexOf(Math.max(...row.by_layer)), numeric: true, cell: (row) => sparkline(row.by_layer) });
   }
   columns.push(
-    number("n_train", "Training images", count, { wide: true }),
-    number("n_val", "Validation", count, { wide: true }),
-    number("size", "Mean size", percent, { wide: true }),
-    number("baseline", "Whole image", score, { wide: true, about: "the score of predicting the whole image" }),
+    number("n_train", titled("n_train"), count, { wide: true }),
+    number("n_val", "Validation images", count, { wide: true }),
+    number("size", titled("concept_size"), percent, { wide: true }),
+    number("baseline", titled("baseline"), score, { wide: true, about: "the score of predicting the whole image" }),
     number("best_filter", "Filter", String, { wide: true, about: "the best single filter" }),
   );
   columns.at(-1).cell = (row) => h("a", { href: link("filter", { index: row.best_filter }), tabindex: "-1" }, String(row.best_filter));

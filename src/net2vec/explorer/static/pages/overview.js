@@ -19,62 +19,77 @@ export async function render(root, view) {
     Promise.all(asked.map((at) => ask("categories", at))),
     Promise.all(asked.map((at) => ask("subsets", at))),
   ]);
-  const rows = rowsOf(tables[0]);
+  const rows = tables.map((table) => rowsOf(table));
+  const other = new Map(rows[1]?.map((row) => [row.name, row.score]));
+  for (const row of rows[0]) {
+    row.other = other.get(row.name) ?? null;
+    row.ahead = row.other === null || row.score === null ? null : row.score - row.other;
+  }
+  const holder = h("div");
+  const categories = [ALL, ...new Set(rows[0].map((row) => row.category))];
+  let category = categories.includes(get("category")) ? get("category") : ALL;
+  const draw = () => {
+    const chosen = rows.map((each) => each.filter((row) => category === ALL || row.category === category));
+    replace(holder, numbers(view, chosen), figures(view, means, curves, category),
+      h("div", { class: "columns wide-columns" }, section("Every concept", besides(view, chosen[0])), h("div", { class: "columns" }, lists(view, chosen[0]))));
+  };
+  draw();
+  const field = choose("Category", categories.map((each) => [each, named(each)]), category, (value) => {
+    category = value;
+    note({ category: value === ALL ? "" : value });
+    draw();
+  });
   replace(
     root,
     h("h1", null, view.run.label),
     h("p", { class: "subtitle" }, subtitle(view)),
-    numbers(view, rows),
-    figures(view, means, curves),
-    h("div", { class: "columns wide-columns" }, section("Every concept", besides(view, tables, rows)), h("div", { class: "columns" }, lists(view, rows))),
+    categories.length > 2 ? h("div", { class: "tools" }, field) : null,
+    holder,
   );
 }
+
+const named = (category) => (category === ALL ? "all categories" : category);
 
 function subtitle({ run, at }) {
   const images = run.train_images || run.val_images ? `, ${count(run.train_images)} training and ${count(run.val_images)} validation images` : "";
   return `${run.data || "probe dataset"}${images}; shown: ${at.layer}, ${fitTitle(run, at.fit)}`;
 }
 
+// In a few numbers, each with that of what stands beside.
 function numbers(view, rows) {
-  const known = rows.filter((row) => row.gain !== null);
+  const [mine, others] = [view.at, view.beside].map((at, side) => at && counted(view, at, rows[side]));
+  const few = rows[0].filter((row) => !row.enters).length;
+  return [
+    h("dl", { class: "numbers" }, mine.map(([value, name], place) =>
+      h("div", null, h("dt", null, name), h("dd", null, value, others?.[place] ? h("small", null, ` beside it ${others[place][0]}`) : null)))),
+    few ? h("p", { class: "muted" }, `${several(few, "concept")} judged on too few images (${view.small_mark}) enter no mean, no Table 1 and no list.`) : null,
+  ];
+}
+
+function counted(view, at, rows) {
+  const known = rows.filter((row) => row.enters && row.gain !== null);
   const better = known.filter((row) => row.gain >= 0).length;
   const mean = (pick) => (known.length ? known.reduce((sum, row) => sum + pick(row), 0) / known.length : null);
-  const layer = view.run.layers.find((each) => each.name === view.at.layer);
-  const shown = [
+  const layer = view.runs[at.run].layers.find((each) => each.name === at.layer);
+  const judged = rows.filter((row) => row.passed !== null);
+  return [
     [count(rows.length), "concepts"],
     [count(layer.filters), "filters of the layer"],
     [score(mean((row) => row.score)), `mean ${scoreTitle(view)}, all filters`],
     [score(mean((row) => row.single)), `mean ${scoreTitle(view)}, best single filter`],
     [known.length ? percent(better / known.length) : "–", "of concepts: all filters at least as good (Table 1)"],
+    ...(judged.length ? [[percent(judged.filter((row) => row.passed).length / judged.length), "of concepts pass against shuffled annotations"]] : []),
   ];
-  const judged = rows.filter((row) => row.passed !== null);
-  if (judged.length) shown.push([percent(judged.filter((row) => row.passed).length / judged.length), "of concepts pass against shuffled annotations"]);
-  return h("dl", { class: "numbers" }, shown.map(([value, name]) => h("div", null, h("dt", null, name), h("dd", null, value))));
 }
 
-function figures(view, means, curves) {
-  const holder = h("div");
-  const categories = [ALL, ...new Set(means[0].category.filter((each) => each !== ALL))];
-  let category = categories.includes(get("category")) ? get("category") : ALL;
-  const named = (name) => (name === ALL ? "all categories" : name);
-  const draw = () => {
-    const beside = view.beside ? ` (${differing(view, view.beside)})` : "";
-    replace(
-      holder,
-      h("div", { class: "columns wide-columns" },
-        section(`Mean ${scoreTitle(view)} by layer, ${named(category)}`, byLayer(view, means[0], category, view.at, highest(means, category))),
-        view.beside ? section(`The same beside it${beside}`, byLayer(view, means[1], category, view.beside, highest(means, category))) : null,
-        curves[0].layer.length ? section(`By number of filters, ${named(category)}`, byFilters(view, curves[0], category, view.at)) : null,
-        view.beside && curves[1].layer.length && view.beside.run !== view.at.run ? section(`By number of filters${beside}`, byFilters(view, curves[1], category, view.beside)) : null),
-    );
-  };
-  draw();
-  const field = choose("Category of the figures", categories.map((each) => [each, named(each)]), category, (value) => {
-    category = value;
-    note({ category: value === ALL ? "" : value });
-    draw();
-  });
-  return h("div", null, categories.length > 2 ? h("div", { class: "tools" }, field) : null, holder);
+function figures(view, means, curves, category) {
+  const beside = view.beside ? ` (${differing(view, view.beside)})` : "";
+  const elsewhere = view.beside && view.beside.run !== view.at.run;
+  return h("div", { class: "columns wide-columns" },
+    section(`Mean ${scoreTitle(view)} by layer, ${named(category)}`, byLayer(view, means[0], category, view.at, highest(means, category))),
+    elsewhere ? section(`The same beside it${beside}`, byLayer(view, means[1], category, view.beside, highest(means, category))) : null,
+    curves[0].layer.length ? section(`By number of filters, ${named(category)}`, byFilters(view, curves[0], category, view.at)) : null,
+    elsewhere && curves[1].layer.length ? section(`By number of filters${beside}`, byFilters(view, curves[1], category, view.beside)) : null);
 }
 
 // The highest mean of a category with its error, so that figures side by side have one scale.
@@ -112,19 +127,14 @@ function byFilters(view, table, category, at) {
     h("p", { class: "muted" }, layer === at.layer ? `On ${layer}.` : `Subsets were learned on ${layer}.`)];
 }
 
-function besides(view, tables, rows) {
+function besides(view, rows) {
   const { run } = view;
-  let points;
-  let xLabel = `${scoreTitle(view)}, best single filter`;
-  if (view.beside) {
-    const other = new Map(rowsOf(tables[1]).map((row) => [row.name, row.score]));
-    points = rows.filter((row) => other.has(row.name)).map((row) => ({ ...row, x: other.get(row.name), y: row.score }));
-    xLabel = `${scoreTitle(view)}, ${differing(view, view.beside)}`;
-  } else {
-    points = rows.map((row) => ({ ...row, x: row.single, y: row.score }));
-  }
+  const xLabel = `${scoreTitle(view)}, ${view.beside ? differing(view, view.beside) : "best single filter"}`;
   const categories = [...new Set(rows.map((row) => row.category))];
-  const drawn = points.map((row) => ({ x: row.x, y: row.y, name: row.name, href: link("concept", { name: row.name }), color: categoryColor(run.categories, row.category) }));
+  const drawn = rows.map((row) => ({
+    x: view.beside ? row.other : row.single, y: row.score, name: row.name,
+    href: link("concept", { name: row.name }), color: categoryColor(run.categories, row.category),
+  }));
   return [
     scatter({ points: drawn, xLabel, yLabel: `${scoreTitle(view)}, all filters`, label: "Every concept, one score against another" }),
     h("div", { class: "legend" }, h("span", null, "dashed: equal"), categories.slice(0, 6).map((each) => h("span", null, h("i", { class: "swatch", style: { background: categoryColor(run.categories, each) } }), each))),
@@ -132,15 +142,18 @@ function besides(view, tables, rows) {
 }
 
 function lists(view, rows) {
-  const known = rows.filter((row) => row.gain !== null && row.score !== null);
-  const listed = (name, pick, text) => {
-    const chosen = [...known].sort((a, b) => pick(b) - pick(a)).slice(0, LISTED);
-    return section(name, bars(chosen.map((row) => ({ name: row.name, href: link("concept", { name: row.name }), value: text(row)[0], text: text(row)[1] }))));
+  const listed = (name, key, text, sign = 1) => {
+    const known = rows.filter((row) => row.enters && row[key] !== null && (sign > 0 || row[key] < 0));
+    const chosen = known.sort((a, b) => sign * (b[key] - a[key])).slice(0, LISTED);
+    return chosen.length ? section(name, bars(chosen.map((row) => ({ name: row.name, href: link("concept", { name: row.name }), value: row[key], text: text(row[key]) })))) : null;
   };
-  const losing = known.some((row) => row.gain < 0);
+  if (view.beside) {
+    const other = differing(view, view.beside);
+    return [listed(`Furthest ahead of ${other}`, "ahead", signed), listed(`Furthest behind ${other}`, "ahead", signed, -1)];
+  }
   return [
-    listed("Best encoded", (row) => row.score, (row) => [row.score, score(row.score)]),
-    listed("Most gained over one filter", (row) => row.gain, (row) => [row.gain, signed(row.gain)]),
-    losing ? listed("Least gained, or lost", (row) => -row.gain, (row) => [row.gain, signed(row.gain)]) : null,
+    listed("Best encoded", "score", score),
+    listed("Most gained over one filter", "gain", signed),
+    listed("Lost most against one filter", "gain", signed, -1),
   ];
 }

@@ -11,13 +11,13 @@ import { arithmetic } from "./arithmetic.js";
 
 export const title = () => "Space";
 
-const KINDS = [["", "as the fit compares"], ["weights", "weights"], ["patterns", "patterns"], ["whitened", "whitened patterns"], ["wordnet", "WordNet"]];
+const KINDS = [["", "those compared by default"], ["weights", "weights"], ["patterns", "patterns"], ["whitened", "whitened patterns"], ["wordnet", "WordNet"]];
 const LISTED = 20;
 
 export async function render(root, view) {
   const kind = get("kind");
   const named = (key) => KINDS.find(([each]) => each === key)?.[1] ?? key;
-  const sides = [{ at: view.at, kind, name: view.beside ? `${view.run.label}, ${view.at.layer}` : get("against") ? named(kind) : "" }];
+  const sides = [{ at: view.at, kind, name: view.beside ? differing(view, view.at, view.beside) : get("against") ? named(kind) : "" }];
   if (view.beside) sides.push({ at: view.beside, kind, name: differing(view, view.beside) });
   else if (get("against")) sides.push({ at: view.at, kind: get("against"), name: named(get("against")) });
   const first = await Promise.all(sides.map((side) => ask("space", { ...side.at, kind: side.kind, method: "pca" })));
@@ -52,7 +52,7 @@ class SpacePage {
       h("h1", null, "Space"),
       h("div", { class: "tools" },
         choose("Vectors", KINDS, get("kind"), (kind) => set({ kind })),
-        view.beside ? null : choose("Against", against, get("against"), (chosen) => set({ against: chosen })),
+        view.beside ? null : choose("Compared with", against, get("against"), (chosen) => set({ against: chosen })),
         choose("Map", [["tsne", "t-SNE"], ["pca", "plane of largest variance"]], this.method, (method) => { this.method = method; note({ method: method === "tsne" ? "" : method }); this.place(); }),
         choose("Colour", [["category", "category"], ["score", "score"]], get("colour", "category"), (colour) => { note({ colour: colour === "category" ? "" : colour }); this.place(); }),
         h("label", { class: "field" }, h("span", null, "Choose"), search),
@@ -121,7 +121,8 @@ class SpacePage {
     this.maps.forEach((map) => map.select(this.chosen));
     const names = [...this.chosen].filter((name) => this.spaces[0].name.includes(name));
     replace(this.list, names.length ? names.slice(0, LISTED).map((name) => this.entry(name)) : h("p", { class: "muted" }, "Click a concept, or draw a lasso around several."),
-      names.length > LISTED ? h("p", { class: "muted" }, `and ${names.length - LISTED} more`) : null);
+      names.length > LISTED ? h("p", { class: "muted" }, `and ${names.length - LISTED} more`) : null,
+      names.length > 1 ? h("p", null, h("a", { href: link("concepts", { find: names.join(", ") }) }, "Their scores")) : null);
   }
 
   entry(name) {
