@@ -132,8 +132,8 @@ class SegmentTask(Task):
     def draws_together(
         self, fit: Fit, data: FitData, draws: Sequence[int], images: int
     ) -> list[tuple[int, ...]]:
-        """As many draws of a concept as the fit learns concepts together."""
-        return list(fit.groups(data, self.name, dict.fromkeys(draws, images)))
+        """As many draws of a concept as the fit learns together."""
+        return fit.group_draws(data, dict.fromkeys(draws, images))
 
 
 class ClassifyTask(Task):

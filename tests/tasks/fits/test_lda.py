@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from net2vec.kernels.discriminant.ridge import SHRINKAGES
 from net2vec.recording.activations import ActivationWriter
 from net2vec.tasks.concept import ConceptTask
+from net2vec.tasks.fits import lda_segmentation
 from net2vec.tasks.fits.base import FitData
 from net2vec.tasks.fits.lda import LdaFit
+from net2vec.tasks.nulls import shuffle_masks
 
 import oracle
 from builders_data import annotate, recording_of
@@ -180,6 +183,34 @@ def test_noise_passes_no_more_often_than_chance(tmp_path):
     tasks = [ConceptTask(annotations, 1 + i) for i in range(len(masks))]
     scores = LdaFit().segmentation_scores(data, tasks).reshape(4, 20)
     assert (scores[:, 0] > scores[:, 1:].max(1)).sum() <= 1  # more in 1 of 70 such worlds
+
+
+@pytest.mark.parametrize("loaded", [1 << 26, 0])
+def test_null_draws_together_have_the_scores_of_each_alone(case, monkeypatch, loaded):
+    _, _, data = case
+    monkeypatch.setattr("net2vec.tasks.fits.lda_images._LOADED_VALUES", loaded)
+    key = {"seed": 0, "dataset": "dataset"}
+    concepts = [
+        ConceptTask(shuffle_masks(data.annotations, [label], **key, draw=draw), label)
+        for label in (1, 2, 3)
+        for draw in range(5)
+    ]
+    alone = [LdaFit().segment(data, [one], ())[0].score[1] for one in concepts]
+    made = []
+    make = lda_segmentation.RidgeFactor
+    monkeypatch.setattr(
+        lda_segmentation, "RidgeFactor", lambda *given: made.append(given) or make(*given)
+    )
+    assert LdaFit().segmentation_scores(data, concepts).tolist() == alone
+    # A concept that is everywhere needs no factor; the others need them once, not once a draw.
+    assert len(made) == 2 * len(SHRINKAGES)
+    assert len(set(alone[:5])) > 1
+
+
+def test_null_draws_are_learned_together_in_their_order(case):
+    groups = LdaFit().group_draws(case[2], dict.fromkeys(range(3, 39), 7))
+    assert [draw for group in groups for draw in group] == list(range(3, 39))
+    assert len(groups[0]) > 1
 
 
 def test_many_images_are_read_in_blocks(case, monkeypatch):

@@ -124,6 +124,15 @@ class Fit(ABC):
         """
         return pack_by_cost(work, 1)
 
+    def group_draws(self, data: FitData, work: Mapping[int, int]) -> list[tuple[int, ...]]:
+        """Null draws of a concept to segment, in order, that are best learned together.
+
+        Args:
+            data: as for `groups`.
+            work: by draw, its training images that contain the concept.
+        """
+        return list(self.groups(data, "segment", work))
+
     @abstractmethod
     def segment(
         self, data: FitData, concepts: Sequence[ConceptTask], sizes: Sequence[int]

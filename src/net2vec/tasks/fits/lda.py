@@ -12,13 +12,17 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from net2vec.kernels.discriminant.moments import Covariance, central_moments
 from net2vec.tasks.concept import ConceptTask
-from net2vec.tasks.fits.base import Fit, FitData, Item
+from net2vec.tasks.fits.base import Fit, FitData, Item, pack_by_count
 from net2vec.tasks.fits.converged import ConvergedFit
-from net2vec.tasks.fits.lda_segmentation import segment_discriminant
+from net2vec.tasks.fits.lda_segmentation import discriminant_scores, segment_discriminant
 from net2vec.tasks.learned import ClassifiedConcept, SegmentedConcept
+
+# Null draws that are learned together: annotations of each are in memory.
+_DRAWS = 16
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,10 @@ class LdaFit(Fit):
         """See `Fit.groups`: one by one to segment, as the converged fit to classify."""
         return ConvergedFit().groups(data, task, work)
 
+    def group_draws(self, data: FitData, work: Mapping[int, int]) -> list[tuple[int, ...]]:
+        """See `Fit.group_draws`: draws have the images of the concept, and so its covariance."""
+        return list(pack_by_count(work, _DRAWS))
+
     def layer_arrays(self, data: FitData, task: str) -> dict[str, np.ndarray]:
         """See `Fit.layer_arrays`."""
         if task != "segment":
@@ -67,6 +75,12 @@ class LdaFit(Fit):
             )
             for one in concepts
         ]
+
+    def segmentation_scores(
+        self, data: FitData, concepts: Sequence[ConceptTask]
+    ) -> Float[np.ndarray, "concept"]:
+        """See `Fit.segmentation_scores`; neighbours with the same images share a look at them."""
+        return discriminant_scores(data.recording, self._covariance(data), concepts, data.device)
 
     def classify(
         self, data: FitData, concepts: Sequence[ConceptTask], sizes: Sequence[int]

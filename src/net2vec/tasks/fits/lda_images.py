@@ -6,6 +6,8 @@ is interpolated between the centres of the cells; the paper's fits keep corners 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 
 import numpy as np
@@ -71,6 +73,17 @@ class ConceptImages:
         self._loaded: Tensor | None = None
         if len(self.pairs[0]) * self.cells * recording.filters <= _LOADED_VALUES:
             self._loaded = self.activations(0, slice(None))
+
+    def with_masks(self, annotations: Annotations) -> ConceptImages:
+        """The same images with other masks; activations in memory are shared.
+
+        Args:
+            annotations: they differ in the masks alone.
+        """
+        found = copy(self)
+        found.annotations = annotations
+        vars(found).pop("shares", None)
+        return found
 
     @property
     def cells(self) -> int:
@@ -147,6 +160,7 @@ class ConceptImages:
         weight: Float[Tensor, "vector filter"],
         bias: Float[Tensor, "vector"],
         cut: Float[Tensor, "vector"],
+        masked: Sequence[ConceptImages] = (),
     ) -> list[Counts]:
         """For every vector its pixels in the images of a split.
 
@@ -155,7 +169,10 @@ class ConceptImages:
             weight: as for `values`.
             bias: added to z.
             cut: a pixel is predicted where z + bias is above it.
+            masked: by vector, the same images with the masks that it is judged by; by default all
+                are judged by the masks of these.
         """
+        masked = masked or [self]
         pairs = self.pairs[split]
         size, hit = np.zeros((2, len(weight), len(pairs)), dtype=np.int64)
         weight, bias, cut = (part.to(self.device) for part in (weight, bias, cut))
@@ -165,9 +182,10 @@ class ConceptImages:
             for first in range(0, len(values), _COUNTED_IMAGES):
                 here = values[first : first + _COUNTED_IMAGES]
                 at = slice(some.start + first, some.start + first + len(here))
-                masks = self.masks(split, at)
                 for i in range(len(weight)):
+                    if i < len(masked):
+                        masks = masked[i].masks(split, at)
                     found = count_pixels(here[:, i], bias[i], cut[i], masks)
                     size[i, at], hit[i, at] = (part.cpu().numpy() for part in found)
-        area = self.annotations.area[pairs].astype(np.int64)
+        area = np.stack([one.annotations.area[pairs] for one in masked]).astype(np.int64)
         return [Counts(*each) for each in zip(hit, size + area - hit, strict=True)]

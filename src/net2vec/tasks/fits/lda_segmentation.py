@@ -6,8 +6,10 @@ images, by the rule of the converged fit.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -72,7 +74,7 @@ def segment_discriminant(
         ValueError: if the activations were not kept.
     """
     images = ConceptImages(recording, annotations, label, device)
-    learner = _ConceptLearner(images, covariance)
+    learner = _ConceptLearner(images, _Factors(images, covariance))
     found = learner.judge(learner.solve(subset_sizes))
     pairs = np.concatenate(images.pairs)
     concept = ConceptTask(annotations, label, best_filter)
@@ -90,8 +92,44 @@ def segment_discriminant(
     )
 
 
-class _ConceptLearner:
-    """A concept's moments and the vectors that they give, as weights of standardised activations.
+def discriminant_scores(
+    recording: LayerRecording,
+    covariance: Covariance,
+    concepts: Sequence[ConceptTask],
+    device: torch.device | str = "cpu",
+) -> Float[np.ndarray, "concept"]:
+    """Set IoU on validation images of `segment_discriminant` with all filters.
+
+    Neighbours that lie in the same images share all that masks do not decide, as null draws of a
+    concept do: the covariance, its factors, and the look in which pixels are counted.
+
+    Args:
+        recording: as for `segment_discriminant`.
+        covariance: likewise.
+        concepts: with annotations of their own.
+        device: where maps are computed.
+    """
+
+    def images_of(one: ConceptTask) -> tuple[int, bytes]:
+        return one.label, one.annotations.image[one.annotations.pairs(one.label)].tobytes()
+
+    scores: list[float] = []
+    for _, some in itertools.groupby(concepts, key=images_of):
+        first, *others = some
+        images = ConceptImages(recording, first.annotations, first.label, device)
+        masked = [images, *(images.with_masks(one.annotations) for one in others)]
+        factors = _Factors(images, covariance)
+        found = []
+        for one in masked:
+            learner = _ConceptLearner(one, factors)
+            found.append(learner.place(learner.solve(())))
+        counts = images.count(1, *(torch.cat(part) for part in zip(*found, strict=True)), masked)
+        scores += [one.set_iou for one in counts]
+    return np.array(scores)
+
+
+class _Factors:
+    """The covariance of a concept's images with all strengths of shrinkage, whatever its masks.
 
     Args:
         images: the images of the concept.
@@ -101,6 +139,55 @@ class _ConceptLearner:
     def __init__(self, images: ConceptImages, covariance: Covariance) -> None:
         self.images = images
         self.covariance = covariance
+
+    @cached_property
+    def correlation(self) -> Float32[Tensor, "filter filter"]:
+        """Half the covariance that all concepts share, half that of the concept's own images."""
+        own = self._own_covariance().add_(self.covariance.correlation)
+        return own.float().div_(2)
+
+    @cached_property
+    def by_strength(self) -> list[RidgeFactor]:
+        """The factors, the strongest last."""
+        return [RidgeFactor(self.correlation, strength) for strength in SHRINKAGES]
+
+    def _own_covariance(self) -> Float[Tensor, "filter filter"]:
+        """The covariance of standardised activations over training images that have the concept.
+
+        Of many images evenly spread ones are taken. Where most training images have the concept,
+        the others are fewer, and their part is taken from the covariance over all.
+        """
+        images, everything = self.images.training, self.images.all_training
+        limit = max(_OWN_CELLS // self.images.cells, 1)
+        if len(images) > limit:
+            return self._covariance_over(images[np.arange(limit) * len(images) // limit])[1]
+        others = np.setdiff1d(everything, images)
+        if len(others) >= len(images):
+            return self._covariance_over(images)[1]
+        mean, second = self._covariance_over(others)
+        share = len(others) / len(everything)
+        return covariance_of_rest(self.covariance.correlation, mean, second, share)
+
+    def _covariance_over(
+        self, images: Int[np.ndarray, "image"]
+    ) -> tuple[Float[Tensor, "filter"], Float[Tensor, "filter filter"]]:
+        kept, mean = self.images.kept, self.covariance.mean
+        blocks = (kept.of(images[some]) for some in kept.blocks(len(images)))
+        return self.covariance.standardised(*central_moments(blocks, mean))
+
+
+class _ConceptLearner:
+    """A concept's moments and the vectors that they give, as weights of standardised activations.
+
+    Args:
+        images: the images of the concept.
+        factors: of the covariance of these images.
+    """
+
+    def __init__(self, images: ConceptImages, factors: _Factors) -> None:
+        self.images = images
+        self.factors = factors
+        self.covariance = factors.covariance
         self.fold = stretches(len(images.pairs[0]), FOLDS)
         self.sums = self._sum_by_fold()
         self.total = self.sums.total()
@@ -110,8 +197,8 @@ class _ConceptLearner:
         """Vectors of all filters, of subsets of the largest weights, of forward selection."""
         if not self.total.is_mixed:  # everything is the concept: there is nothing to tell apart
             return torch.zeros(1 + 2 * len(sizes), len(self.covariance.mean), dtype=torch.float64)
-        correlation = self._correlation()
-        factor = self._choose_strength(correlation)
+        correlation = self.factors.correlation
+        factor = self._choose_strength()
         self.strength = factor.strength
         full = factor.solve_exactly(self.pattern)
         order = forward_order(correlation, self.pattern, self.strength, max(sizes, default=0))
@@ -124,20 +211,26 @@ class _ConceptLearner:
         ]
         return torch.stack([full, *subsets])
 
-    def judge(self, vectors: Float[Tensor, "choice filter"]) -> list[Segmentation]:
-        """The bias and cut of every vector, and its counts.
+    def place(
+        self, vectors: Float[Tensor, "choice filter"]
+    ) -> tuple[Float[Tensor, "choice filter"], Float[Tensor, "choice"], Float[Tensor, "choice"]]:
+        """Every vector as weights of activations as they are, its bias and its cut.
 
-        Everything is counted as it is stored and used, in single precision. The bias puts 0 midway
-        between the means of foreground and background.
+        All are as they are stored and used, in single precision. The bias puts 0 midway between the
+        means of foreground and background.
         """
-        weight = vectors.float()
-        raw = self._of_activations(weight)
+        raw = self._of_activations(vectors)
         # Without background nothing is learned, and every pixel is predicted.
-        exact, cuts = torch.zeros(len(weight)).double(), -torch.ones(len(weight)).double()
+        exact, cuts = torch.zeros(len(raw)).double(), -torch.ones(len(raw)).double()
         if self.total.is_mixed:
             exact = -(raw.double() @ sum(self.total.means())) / 2
             cuts = self.images.best_cuts(raw)
-        bias, cut = exact.float(), (cuts + exact).float()
+        return raw, exact.float(), (cuts + exact).float()
+
+    def judge(self, vectors: Float[Tensor, "choice filter"]) -> list[Segmentation]:
+        """Every vector with its bias, its cut and its counts."""
+        weight = vectors.float()
+        raw, bias, cut = self.place(vectors)
         counts = [self.images.count(split, raw, bias, cut) for split in (0, 1)]
         return [
             Segmentation(
@@ -182,36 +275,7 @@ class _ConceptLearner:
         cells = torch.bincount(fold, minlength=folds).double() * images.cells
         return ForegroundSums(inside, everywhere, covered, cells)
 
-    def _correlation(self) -> Float32[Tensor, "filter filter"]:
-        """Half the covariance that all concepts share, half that of the concept's own images."""
-        own = self._own_covariance().add_(self.covariance.correlation)
-        return own.float().div_(2)
-
-    def _own_covariance(self) -> Float[Tensor, "filter filter"]:
-        """The covariance of standardised activations over training images that have the concept.
-
-        Of many images evenly spread ones are taken. Where most training images have the concept,
-        the others are fewer, and their part is taken from the covariance over all.
-        """
-        images, everything = self.images.training, self.images.all_training
-        limit = max(_OWN_CELLS // self.images.cells, 1)
-        if len(images) > limit:
-            return self._covariance_over(images[np.arange(limit) * len(images) // limit])[1]
-        others = np.setdiff1d(everything, images)
-        if len(others) >= len(images):
-            return self._covariance_over(images)[1]
-        mean, second = self._covariance_over(others)
-        share = len(others) / len(everything)
-        return covariance_of_rest(self.covariance.correlation, mean, second, share)
-
-    def _covariance_over(
-        self, images: Int[np.ndarray, "image"]
-    ) -> tuple[Float[Tensor, "filter"], Float[Tensor, "filter filter"]]:
-        kept, mean = self.images.kept, self.covariance.mean
-        blocks = (kept.of(images[some]) for some in kept.blocks(len(images)))
-        return self.covariance.standardised(*central_moments(blocks, mean))
-
-    def _choose_strength(self, correlation: Float32[Tensor, "filter filter"]) -> RidgeFactor:
+    def _choose_strength(self) -> RidgeFactor:
         """The strength of the best set IoU on the cells of held-out images, as a factor with it.
 
         What is judged is the whole procedure: a vector and its cut from all images but a fold.
@@ -219,9 +283,8 @@ class _ConceptLearner:
         kept = self.sums.without_each()
         folds = len(kept.cells)
         if folds < 2 or not kept.is_mixed:
-            return RidgeFactor(correlation, SHRINKAGES[-1])
-        difference = self._difference(kept)
-        factors = [RidgeFactor(correlation, strength) for strength in SHRINKAGES]
+            return self.factors.by_strength[-1]
+        difference, factors = self._difference(kept), self.factors.by_strength
         vectors = [factor.solve(difference) for factor in factors]
         values = self.images.values(self._of_activations(torch.cat(vectors)))
         scores = []
