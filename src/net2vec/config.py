@@ -145,7 +145,8 @@ class Settings:
         unset="the published weights",
     )
     layers: tuple[str, ...] = declare(
-        "Layers: module paths, aliases or globs, separated by commas, or last",
+        "Layers: module paths, aliases or globs, separated by commas, or last; each also in a "
+        "basis, as layer4@pca",
         PROBE,
         default=(),
         unit="names",

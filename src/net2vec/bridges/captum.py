@@ -285,8 +285,14 @@ def _path(network: Network, layer: str) -> str:
     """The module that captum is to hook.
 
     Raises:
-        NetworkError: if it is called several times in a pass, where captum knows no single call.
+        NetworkError: if it is called several times in a pass, where captum knows no single call, or
+            has a basis, which captum does not know.
     """
+    if "@" in layer:
+        raise NetworkError(
+            f"the vectors of {layer} are of the features of a basis, and captum looks at channels: "
+            f"choose the layer without its basis"
+        )
     if "#" in layer or network.trace.calls()[network.trace.duplicates.get(layer, layer)] > 1:
         raise NetworkError(
             f"layer {layer} is a module that is called several times in a pass; captum cannot tell "

@@ -17,12 +17,14 @@ from torch import Tensor, nn
 from net2vec.core.devices import policy_of
 from net2vec.core.image_size import width_and_height
 from net2vec.errors import NetworkError
+from net2vec.networks.bases.base import Basis
 from net2vec.networks.digest import digest_network, tensor_digest
 from net2vec.networks.layers.dry_images import dry_images
 from net2vec.networks.layers.grids import prefix_tokens_of, to_grid
 from net2vec.networks.layers.layouts import LayoutDecisions
 from net2vec.networks.layers.modes import fixed_batch_of
-from net2vec.networks.layers.tracing import Output, Trace, split_call, trace_outputs
+from net2vec.networks.layers.names import split_basis, split_call
+from net2vec.networks.layers.tracing import Output, Trace, trace_outputs
 from net2vec.networks.preprocessing import (
     CustomPreprocessing,
     Preprocessing,
@@ -55,6 +57,7 @@ class Network:
         source: where architecture and weights come from.
         prefix_tokens: how many tokens a transformer puts before those of places (class,
             distillation, registers).
+        bases: by the name of a layer with a basis (`layer4@pca`), the basis.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Network:
     licence: str = "unknown"
     source: str = ""
     prefix_tokens: int = 0
+    bases: Mapping[str, Basis] = field(default_factory=lambda: MappingProxyType({}))
 
     @cached_property
     def digest(self) -> str:
@@ -129,20 +133,29 @@ class Network:
         self.layouts.decide(outputs, self.module, self.input_shape)
 
     def to_grid(self, layer: str, output: Tensor) -> Tensor:
-        """A layer's output as (image, channel, y, x) or (image, channel).
+        """A layer's output as (image, channel, y, x) or (image, channel), in the layer's basis.
 
         An output that cannot be probed comes back as it is. A layout that was not decided is the
         usual one of the shape; nothing is run here, so that it can be called within a pass.
 
         Args:
-            layer: a module path, or a call of it (`path#2`).
+            layer: a module path, or a call of it (`path#2`), also with a basis.
             output: what the module returned.
+
+        Raises:
+            NetworkError: if the basis of the layer is not there.
         """
         found = self.trace.find(*split_call(layer))
         if found is None or self.layouts.probed_shape(found) is None:
             return output
         rows, layout = found.image_rows(output), self.layouts.layout(found)
-        return to_grid(rows, layout=layout, input_size=self.input_shape[1:])
+        grid = to_grid(rows, layout=layout, input_size=self.input_shape[1:])
+        if not split_basis(layer)[1]:
+            return grid
+        basis = self.bases.get(layer)
+        if basis is None or not basis.is_fitted:
+            raise NetworkError(f"{self.name} has no basis of {layer}; the run that fitted it has")
+        return basis(grid.movedim(1, -1)).movedim(-1, 1)
 
     def changed(self, **fields: Any) -> Network:
         """A copy with other values of fields, which keeps what is known of the outputs.

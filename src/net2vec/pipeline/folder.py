@@ -14,6 +14,7 @@ SETTINGS = "run.toml"
 CACHE = "cache"
 LEDGER = "ledger.json"
 STATISTICS = "batch_norm.pt"
+FITTED_BASES = "bases.pt"
 
 
 def is_finished(folder: Path) -> bool:

@@ -23,13 +23,17 @@ from net2vec.errors import ConfigError, DataError, NetworkError
 from net2vec.networks import (
     LayerInfo,
     Network,
+    absolute_basis,
     estimate_batch_norm,
-    list_layers,
+    fit_bases,
+    layer_info,
     load_network,
     network_source,
     refuse_dependence,
     resolve_layers,
+    split_basis,
     usual_batch,
+    with_bases,
     with_input_size,
 )
 from net2vec.pipeline.made_masks import MaskMaker, mask_makers
@@ -43,7 +47,7 @@ from net2vec.vocabulary import load_fit
 
 _GIGABYTE = 1e9
 # Statistics depend a little on the batch size: they must not change with that of the pass.
-_BATCH_NORM_IMAGES, _BATCH_NORM_BATCH = 512, 16
+_SAMPLE_IMAGES, _SAMPLE_BATCH = 512, 16
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,7 @@ class Inputs:
 
     def info(self, layer: str) -> LayerInfo:
         """Properties of a layer that are known before it is recorded."""
-        known = {info.path: info for info in list_layers(self.network, decided=self.layers)}
-        return known.get(layer) or known[layer.partition("#")[0]]
+        return layer_info(self.network, layer, decided=self.layers)
 
 
 def open_inputs(
@@ -101,7 +104,8 @@ def open_inputs(
     network = with_input(network, settings)
     makers = tuple(mask_makers(network, dataset))
     layers = resolve_layers(network, settings.layers or None)
-    refuse_dependence(network, layers)
+    network = with_bases(network, layers, settings.layers, settings.seed)
+    refuse_dependence(network, list(dict.fromkeys(split_basis(name)[0] for name in layers)))
     groups = [group_name(layer) for layer in layers]
     if len(set(groups)) < len(groups):
         raise NetworkError(f"layers {', '.join(layers)} would share a group of results.zarr")
@@ -236,29 +240,36 @@ def activation_groups(
     return groups
 
 
-def batch_norm_images(dataset: ProbeDataset) -> Sequence[int]:
-    """The images that batch-norm statistics are estimated on: whole batches, evenly spread.
+def sample_images(dataset: ProbeDataset) -> Sequence[int]:
+    """The images that statistics of layers are taken from: whole batches, evenly spread.
 
     Means and variances over the places of a few hundred images are as good as exact.
     """
     total = len(dataset.images)
-    count = min(total, _BATCH_NORM_IMAGES)
+    count = min(total, _SAMPLE_IMAGES)
     # A smaller last batch would count as much as a full one.
-    count = count // _BATCH_NORM_BATCH * _BATCH_NORM_BATCH or count
+    count = count // _SAMPLE_BATCH * _SAMPLE_BATCH or count
     return [place * total // count for place in range(count)]
 
 
 def with_batch_norm(inputs: Inputs, workers: int, advance: Advance) -> Inputs:
     """The same inputs with the network's batch-norm statistics taken from the probe images."""
-    chosen, batch = batch_norm_images(inputs.dataset), _BATCH_NORM_BATCH
+    batches = _sample_batches(inputs, workers, advance)
+    return replace(inputs, network=estimate_batch_norm(inputs.network, batches))
+
+
+def with_fitted_bases(inputs: Inputs, workers: int, advance: Advance) -> Inputs:
+    """The same inputs with the bases of layers fitted to the probe images."""
+    batches = _sample_batches(inputs, workers, advance)
+    return replace(inputs, network=fit_bases(inputs.network, batches))
+
+
+def _sample_batches(inputs: Inputs, workers: int, advance: Advance) -> Iterator[Tensor]:
     inputs.network.module.to(inputs.device)
-
-    def batches() -> Iterator[Tensor]:
-        for _, images in image_batches(inputs.network, inputs.dataset, chosen, batch, workers):
-            yield images
-            advance(len(images))
-
-    return replace(inputs, network=estimate_batch_norm(inputs.network, batches()))
+    chosen = sample_images(inputs.dataset)
+    for _, images in image_batches(inputs.network, inputs.dataset, chosen, _SAMPLE_BATCH, workers):
+        yield images
+        advance(len(images))
 
 
 def absolute(settings: Settings) -> Settings:
@@ -276,6 +287,7 @@ def absolute(settings: Settings) -> Settings:
         settings,
         network=source.absolute(network) if source is not None else network,
         weights=weights,
+        layers=tuple(absolute_basis(layer) for layer in settings.layers),
         data=tuple(
             name if name.partition(":")[0] == DIORAMA else resolve(name) for name in settings.data
         ),

@@ -63,6 +63,10 @@ def provenance(
             "digest": network.digest,
             "digest_version": DIGEST_VERSION,
             "input_digest": network.input_digest,
+            "bases": {
+                layer: {"kind": basis.kind, "digest": basis.digest}
+                for layer, basis in network.bases.items()
+            },
         },
         "data": {
             "name": dataset.name,

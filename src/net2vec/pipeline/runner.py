@@ -16,20 +16,21 @@ import xarray as xr
 from net2vec import results
 from net2vec.analysis import LEAST_NULLS
 from net2vec.config import Settings
-from net2vec.core.cache import digest_of
 from net2vec.core.devices import repeatable
 from net2vec.core.executors import AnyExecutor, local_or_cluster
-from net2vec.core.storage import cache_folder, load_tensors, save_tensors, writing_into
+from net2vec.core.storage import cache_folder, writing_into
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
 from net2vec.errors import Net2VecError
-from net2vec.networks import Network, batch_norm_statistics, with_batch_norm_statistics
+from net2vec.networks import (
+    Network,
+    save_bases,
+)
 from net2vec.pipeline.collect import layer_results
 from net2vec.pipeline.folder import (
     CACHE,
     LEDGER,
     SETTINGS,
-    STATISTICS,
     claim,
     is_finished,
     is_made,
@@ -38,12 +39,10 @@ from net2vec.pipeline.folder import (
 from net2vec.pipeline.inputs import (
     Inputs,
     absolute,
-    batch_norm_images,
     default_workers,
     open_inputs,
     probe_batch,
     wants_batch_norm,
-    with_batch_norm,
     with_input,
 )
 from net2vec.pipeline.plan import Plan
@@ -53,9 +52,14 @@ from net2vec.pipeline.reporting import write_report
 from net2vec.pipeline.stages.context import LayerContext
 from net2vec.pipeline.stages.learning import learn_task
 from net2vec.pipeline.stages.probing import LayerProbe, remove_activations
+from net2vec.pipeline.stages.statistics import StatisticsStage
 from net2vec.pipeline.stages.truth import TruthCounter
 from net2vec.pipeline.truth import open_truth
-from net2vec.prediction import BATCH_NORM, ForwardPass, restore_batch_norm, save_batch_norm
+from net2vec.prediction import (
+    BASES,
+    ForwardPass,
+    save_batch_norm,
+)
 from net2vec.tasks.choice import Skipped
 from net2vec.tasks.kinds import TASKS
 
@@ -270,39 +274,13 @@ class _Run:
             )
 
     def _probe(self) -> LayerProbe:
-        if wants_batch_norm(self.settings, self.inputs.network):
-            self._settle_batch_norm()
-            if is_finished(self.out):
-                refuse_other_inputs(self.out, self.inputs.network, None)
+        self.inputs = StatisticsStage(
+            self.settings, self.inputs, self.out, self.workers, self.progress, self.ledger
+        ).settle()
         return LayerProbe(
             self.settings, self.inputs, self.out, self.workers, self.progress, self.ledger,
             self.executor, self.keep_gigabytes,
         )  # fmt: skip
-
-    def _settle_batch_norm(self) -> None:
-        """Take batch-norm statistics from the images, once for all sessions of a run.
-
-        Another number of threads may move their last bits, and with them the network's digest.
-        """
-        network, dataset = self.inputs.network, self.inputs.dataset
-        images = batch_norm_images(dataset)
-        of = digest_of(network=network.digest, fed=network.input_digest, data=dataset.digest)
-        kept = self.out / CACHE / "batch_norm" / of / STATISTICS
-
-        def restore(statistics: dict[str, torch.Tensor]) -> Network:
-            return with_batch_norm_statistics(network, statistics, len(images))
-
-        if is_finished(self.out) and (self.out / BATCH_NORM).is_file():
-            restored: Network | None = restore_batch_norm(network, self.out, len(images))
-        else:
-            restored = load_tensors(kept, restore, self.progress.say)
-        if restored is not None:
-            self.inputs = replace(self.inputs, network=restored)
-            return
-        advance = self.progress.stage("estimating batch norm", len(images))
-        with self.ledger.stage("batch norm"):
-            self.inputs = with_batch_norm(self.inputs, self.workers, advance)
-        save_tensors(kept, batch_norm_statistics(self.inputs.network.module))
 
     def _scores(self, tree: xr.DataTree) -> pd.DataFrame:
         """The scores, with the models that made the masks, if any did."""
@@ -334,6 +312,8 @@ class _Run:
                 results.save_table(table, out / "skipped.csv")
                 if wants_batch_norm(self.settings, network):
                     save_batch_norm(network, out)
+                if network.bases:
+                    save_bases(network.bases, out / BASES)
             results.save_text(self.settings.to_toml(), out / SETTINGS)
             told = provenance(self.inputs, annotations, self.workers, self.ledger, begun)
             results.save_provenance(told, out)

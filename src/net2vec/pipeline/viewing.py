@@ -31,7 +31,7 @@ from net2vec.pipeline.inputs import (
     wants_batch_norm,
 )
 from net2vec.pipeline.provenance import refuse_other_inputs
-from net2vec.prediction import ForwardPass, NewImage, restore_batch_norm
+from net2vec.prediction import ForwardPass, NewImage, restore_bases, restore_batch_norm
 from net2vec.prediction.network import refuse_code
 from net2vec.runs import Run
 
@@ -114,6 +114,7 @@ class Viewer:
         inputs = open_inputs(settings, network, dataset)
         if network is None and wants_batch_norm(settings, inputs.network):
             inputs = replace(inputs, network=restore_batch_norm(inputs.network, folder))
+        inputs = replace(inputs, network=restore_bases(inputs.network, folder))
         refuse_other_inputs(folder, inputs.network, inputs.dataset, advice=AS_PROBED)
         forward = ForwardPass(
             inputs.network,

@@ -9,10 +9,12 @@ from net2vec.prediction.files import MapWriter, Written
 from net2vec.prediction.forward import ForwardPass, LayerOutputs
 from net2vec.prediction.images import Images, NewImage, gather_images
 from net2vec.prediction.network import (
+    BASES,
     BATCH_NORM,
     GIVEN,
     Transform,
     open_network,
+    restore_bases,
     restore_batch_norm,
     save_batch_norm,
 )
@@ -26,6 +28,7 @@ from net2vec.prediction.segmentation import (
 )
 
 __all__ = [
+    "BASES",
     "BATCH_NORM",
     "GIVEN",
     "Encoding",
@@ -43,6 +46,7 @@ __all__ = [
     "logits",
     "open_network",
     "predict",
+    "restore_bases",
     "restore_batch_norm",
     "save_batch_norm",
     "segment_full_size",

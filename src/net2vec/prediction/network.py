@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from PIL import Image
@@ -22,6 +23,7 @@ from net2vec.networks import (
     Preprocessing,
     at_revision,
     batch_norm_statistics,
+    load_bases,
     load_network,
     network_from_module,
     network_source,
@@ -35,6 +37,9 @@ Transform = Callable[[Image.Image], Tensor]
 
 BATCH_NORM = "batch_norm.safetensors"
 """The file of a run with batch-norm statistics that were estimated on its probe images."""
+
+BASES = "bases.safetensors"
+"""The file of a run with the bases of its layers."""
 
 GIVEN = "python:"
 """The prefix in the settings of the name of a network or dataset given in Python."""
@@ -67,6 +72,30 @@ def restore_batch_norm(network: Network, folder: Path, images: int | None = None
     except (OSError, SafetensorError) as error:
         raise ResultsError(f"{path} cannot be read as batch-norm statistics: {error}") from error
     return with_batch_norm_statistics(network, kept, images)
+
+
+def restore_bases(network: Network, folder: Path) -> Network:
+    """The network with the bases of layers that a run keeps, if it keeps any.
+
+    Args:
+        network: is left as it was; bases that it has already must be those of the run.
+        folder: the run's.
+
+    Raises:
+        ResultsError: if they are damaged or cannot be read.
+        NetworkError: if a basis of the network is another one than that of the run.
+    """
+    if not (folder / BASES).is_file():
+        return network
+    check_file(folder, BASES)
+    kept = load_bases(folder / BASES)
+    for layer, basis in network.bases.items():
+        if layer in kept and basis.is_fitted and basis.digest != kept[layer].digest:
+            raise NetworkError(
+                f"the basis of {layer} is not what it was when {folder} was made; wanted is the "
+                f"file that was used then, or another --out"
+            )
+    return network.changed(bases=MappingProxyType({**network.bases, **kept}))
 
 
 def open_network(
@@ -103,6 +132,7 @@ def open_network(
         network = with_input_size(network, parse_size(side, "input"))
     if (folder / BATCH_NORM).is_file():
         network = restore_batch_norm(network, folder)
+    network = restore_bases(network, folder)
     if network.digest != probed["digest"]:
         raise NetworkError(
             f"{network.name} is not the network that {folder} probed (weights or architecture of "

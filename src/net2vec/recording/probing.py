@@ -257,7 +257,8 @@ def _record_shards(
     if isinstance(recorder.network, Network):
         recorder.network.module.to(recorder.device)
         # A read-only mapping cannot be pickled by every executor.
-        recorder = replace(recorder, network=replace(recorder.network, aliases={}))
+        plain = replace(recorder.network, aliases={}, bases=dict(recorder.network.bases))
+        recorder = replace(recorder, network=plain)
     shards = [range(total)[first : first + state.shard] for first in range(0, total, state.shard)]
     items = {shard: float(len(shard)) for shard in shards if shard[0] not in state.done}
     shares = []

@@ -14,7 +14,7 @@ from net2vec.results.files import file_checksum, load_json, save_json
 PROVENANCE = "provenance.json"
 
 _FILES, _OWN = "checksums", "checksum"
-_CHECKED = ("run.toml", "skipped.csv", "batch_norm.safetensors")
+_CHECKED = ("run.toml", "skipped.csv", "batch_norm.safetensors", "bases.safetensors")
 
 _NUMBERS, _TEXTS, _TABLES = (int, float), (str, type(None)), (dict,)
 # The kinds of values by key, and under "" those of all other keys.

@@ -15,8 +15,8 @@ from net2vec.core.storage import flush_folder, remove, replacing
 from net2vec.errors import ResultsError
 
 PARTS = (
-    "results.zarr", "scores.csv", "skipped.csv", "batch_norm.safetensors", "tables", "report",
-    "run.toml", "provenance.json",
+    "results.zarr", "scores.csv", "skipped.csv", "batch_norm.safetensors", "bases.safetensors",
+    "tables", "report", "run.toml", "provenance.json",
 )  # fmt: skip
 """The files and folders of a run: the first is there as long as no part of an update is in its
 place, the last says that the run is finished.

@@ -27,8 +27,8 @@ from net2vec.networks.layers.modes import (
     parameter_device,
     portions,
 )
+from net2vec.networks.layers.names import split_call
 from net2vec.networks.layers.outputs import main_tensor, usable_tensor
-from net2vec.networks.layers.tracing import split_call
 from net2vec.networks.network import Network
 
 

@@ -16,7 +16,7 @@ from net2vec.errors import NetworkError
 from net2vec.networks.layers.capture import run_layers
 from net2vec.networks.layers.dry_images import dry_images, sketch
 from net2vec.networks.layers.modes import network_precision
-from net2vec.networks.layers.tracing import split_call
+from net2vec.networks.layers.names import split_call
 from net2vec.networks.network import Network
 from net2vec.networks.weights.downloads import first_line
 

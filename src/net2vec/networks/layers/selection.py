@@ -13,7 +13,7 @@ from net2vec.networks.layers.listing import (
     default_layers,
     list_layers,
 )
-from net2vec.networks.layers.tracing import split_call
+from net2vec.networks.layers.names import BASIS_MARK, short_name, split_basis, split_call
 from net2vec.networks.network import Network
 
 LAST = "last"
@@ -25,11 +25,12 @@ def resolve_layers(network: Network, patterns: Sequence[str] | None = None) -> t
     Args:
         network: the network.
         patterns: module paths, aliases, calls (`path#2`), globs over both (`*` stays within one
-            part of a path, `**` crosses the dots), or `last`, the last of the default layers.
-            None or nothing stands for the default layers.
+            part of a path, `**` crosses the dots), or `last`, the last of the default layers;
+            each also with a basis (`path@pca`). None or nothing stands for the default layers.
 
     Returns:
-        Module paths without repetition, in the network's forward order.
+        Module paths without repetition, in the network's forward order; those with a basis that is
+        a file with the name of the file alone.
 
     Raises:
         NetworkError: if a name is unknown, a glob matches nothing, or a layer cannot be probed.
@@ -45,19 +46,24 @@ def resolve_layers(network: Network, patterns: Sequence[str] | None = None) -> t
 
     chosen: dict[str, None] = {}  # in the order of the patterns
     named: list[str] = []
-    for pattern in patterns or defaults:
+    for asked in patterns or defaults:
+        pattern, basis = split_basis(asked)
+        mark = f"{BASIS_MARK}{short_name(basis)}" if BASIS_MARK in asked else ""
+        if mark == BASIS_MARK:
+            raise NetworkError(f"{asked} names no basis after {BASIS_MARK}")
         if pattern == LAST and LAST not in infos:
             if not defaults:
                 raise NetworkError(f"{network.name} has no layer by default; name one")
             pattern = defaults[-1]
         if "*" in pattern or "?" in pattern:
-            chosen |= dict.fromkeys(_matching(network, pattern, infos, aliases))
+            matching = _matching(network, pattern, infos, aliases)
+            chosen |= dict.fromkeys(f"{path}{mark}" for path in matching)
         else:
             name, call = split_call(pattern)
             path = aliases.get(name, name)
             if path not in infos:
                 raise NetworkError(_unknown(network, name, [*infos, *aliases]))
-            named.append(path if call is None else f"{path}#{call}")
+            named.append((path if call is None else f"{path}#{call}") + mark)
             chosen[named[-1]] = None
     # Those of globs are decided already; all others together, which takes fewer passes.
     decided = {split_call(layer)[0] for layer in named}

@@ -185,12 +185,6 @@ def _image_axis(tensor: Tensor, images: int) -> int | None:
     return 1 if tensor.ndim == 3 and tensor.shape[1] == images else None
 
 
-def split_call(layer: str) -> tuple[str, int | None]:
-    """The module path of a layer's name and the call that it asks for, None for the last."""
-    path, sign, call = layer.rpartition("#")
-    return (path, int(call)) if sign and call.isdecimal() else (layer, None)
-
-
 class _TensorTable:
     """Numbers for tensors and what was done to them in place.
 

@@ -132,6 +132,7 @@ class LayerContext:
 
 def recording_digest(settings: Settings, inputs: Inputs) -> str:
     """Names what recording a network's layers gives."""
+    bases = {layer: basis.digest for layer, basis in inputs.network.bases.items()}
     return digest_of(
         method=_METHOD[inputs.device.type],
         network=inputs.network.digest,
@@ -142,4 +143,5 @@ def recording_digest(settings: Settings, inputs: Inputs) -> str:
         batch=probe_batch(settings, inputs.device),
         mixed_precision=settings.mixed_precision,
         device=inputs.device.type,
+        **({"bases": bases} if bases else {}),
     )
