@@ -139,10 +139,13 @@ def test_the_rest_is_the_whole_less_a_part():
     np.testing.assert_allclose(found, np.cov(rest.T, bias=True), rtol=1e-9)
 
 
-def test_a_constant_filter_has_no_scale():
+@pytest.mark.parametrize(("value", "near"), [(0.3, 0.3), (0.0, 1e-22)])
+def test_a_constant_filter_has_no_scale(value, near):
     a = torch.rand(4, 9, 3)
-    a[:, :, 1] = 0.3
-    covariance = Covariance.of(*central_moments([a], a.mean((0, 1))))
+    a[:, :, 1] = value
+    means = a.mean((0, 1))
+    means[1] = near  # of activations before they were kept in half precision
+    covariance = Covariance.of(*central_moments([a], means))
     assert covariance.scale[1] == 0
     assert (covariance.correlation[1] == 0).all()
     np.testing.assert_allclose(covariance.correlation.diagonal()[[0, 2]], 1)

@@ -13,6 +13,8 @@ from torch import Tensor
 # Filters of a strip of a symmetric product, of which only the lower triangle is computed, at least.
 _MIN_STRIP = 128
 _MAX_STRIPS = 8
+# If one of 2**32 cells differs from the others in half precision, the deviation is as large.
+_MIN_DEVIATION = 2.0**-40
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,9 @@ class Covariance:
     ) -> Covariance:
         """From the mean and the covariance of activations, see `central_moments`."""
         deviation = second.diagonal().clamp(min=0).sqrt()
-        # What is left of a constant by rounding is no spread.
-        constant = deviation <= 1e-6 * mean.abs()
+        # What is left of a constant by rounding is no spread: two values of half precision are at
+        # least 2**-24 apart.
+        constant = deviation <= (1e-6 * mean.abs()).clamp(min=_MIN_DEVIATION)
         scale = torch.where(constant, 0.0, 1 / deviation.clamp(min=1e-300))
         correlation = second * scale[:, None] * scale
         values, vectors = torch.linalg.eigh((correlation + correlation.T) / 2)
