@@ -123,7 +123,8 @@ def discriminant_scores(
         for one in masked:
             learner = _ConceptLearner(one, factors)
             found.append(learner.place(learner.solve(())))
-        counts = images.count(1, *(torch.cat(part) for part in zip(*found, strict=True)), masked)
+        weight, bias, cut = (torch.cat(part) for part in zip(*found, strict=True))
+        counts = images.count(1, weight, bias, cut, masked)
         scores += [one.set_iou for one in counts]
     return np.array(scores)
 
