@@ -11,35 +11,18 @@ is taken only if no other one agrees too.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
-import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch import nn
 
 from net2vec.networks.layers.grids import TOKENS, Layout, Shape, layouts_of, probed_shape
-from net2vec.networks.layers.modes import evaluating, fixed_batch_of, network_input, portions
-from net2vec.networks.layers.outputs import main_tensor
+from net2vec.networks.layers.mosaics import OTHERS, LayoutScore, Mosaics, score_layouts
 from net2vec.networks.layers.tracing import Output, Trace
 
-# A layout agrees if its share of comparisons is above the first threshold. The second one holds
-# where less is left to chance: places plainly follow one square, or there are few places, some of
-# which are right in a wrong order too.
-_AGREES, _AGREES_PLAINLY, _MAX_PLACES_OF_FEW = 0.7, 0.9, 9
-# Places follow one square if so much of their change is by one code, in the median.
-_FOLLOWS = 0.6
-# Half of the images are enough where one layout is above the first threshold, without ties, and
-# every other one below the second.
+# Half of the images are enough where one layout wins more than the first share of comparisons,
+# without ties, and every other one less than the second.
 _IMAGES = 8
 _CLEAR, _CLEARLY_NOT = 0.95, 0.7
-# How many places are compared, and each with how many other squares.
-_PLACES, _OTHERS = 64, 32
 
 
 class LayoutDecisions:
@@ -157,7 +140,7 @@ class LayoutDecisions:
             if output.tensor not in self._agreeing
         }
         for images in (_IMAGES // 2, _IMAGES):
-            scores: dict[int, dict[Layout, _Score]] = {tensor: {} for tensor in asked}
+            scores: dict[int, dict[Layout, LayoutScore]] = {tensor: {} for tensor in asked}
             grids = {_grid(layout) for possible in asked.values() for layout in possible}
             for grid in sorted(grids):
                 calls = {
@@ -169,7 +152,7 @@ class LayoutDecisions:
                     for tensor, possible in asked.items()
                     if any(_grid(layout) == grid for layout in possible)
                 }
-                _score_layouts(module, _Mosaics.of(grid, input_shape, images), calls)
+                score_layouts(module, Mosaics.of(grid, input_shape, images), calls)
             for tensor, found in scores.items():
                 if images == _IMAGES:
                     self._agreeing[tensor] = [lay for lay, one in found.items() if one.agrees(lay)]
@@ -180,176 +163,18 @@ class LayoutDecisions:
                     del asked[tensor]
 
 
-@dataclass(frozen=True)
-class _Score:
-    """How far a layout agrees with what a network does.
-
-    Attributes:
-        share: of comparisons that a place's own square wins against another; ties count half.
-        untied: the same among the comparisons without ties.
-        follows: whether places follow the code of one square, be it theirs or not.
-    """
-
-    share: float
-    untied: float
-    follows: bool
-
-    def agrees(self, layout: Layout) -> bool:
-        plain = self.follows or layout.rows * layout.columns <= _MAX_PLACES_OF_FEW
-        return self.share > (_AGREES_PLAINLY if plain else _AGREES)
-
-
-def _clear_layout(scores: Mapping[Layout, _Score]) -> Layout | None:
+def _clear_layout(scores: Mapping[Layout, LayoutScore]) -> Layout | None:
     """The one layout that half of the images already tell from all others, if there is one."""
-    if any(layout.rows * layout.columns <= _OTHERS for layout in scores):
+    if any(layout.rows * layout.columns <= OTHERS for layout in scores):
         return None  # of few places, some follow a wrong square by chance
     possible = [layout for layout, score in scores.items() if score.untied > _CLEARLY_NOT]
     clear = len(possible) == 1 and scores[possible[0]].untied > _CLEAR
     return possible[0] if clear else None
 
 
-@dataclass(frozen=True)
-class _Mosaics:
-    """Images for grids of one size, and the comparisons to make.
-
-    Attributes:
-        images: (image, channel, row, column).
-        places: numbers of the places that are compared, in rows.
-        codes: all codes that there are, once each, 1 or -1 for each image.
-        compared: number of the code of each place's own square, and then of others'.
-    """
-
-    images: Float[Tensor, "image channel row column"]
-    places: Int[Tensor, "place"]
-    codes: Float[Tensor, "code image"]
-    compared: Int[Tensor, "place square"]
-
-    @classmethod
-    def of(cls, grid: tuple[int, int], input_shape: tuple[int, int, int], count: int) -> _Mosaics:
-        """Draw `count` images of a shape for grids of some rows and columns."""
-        channels, *size = input_shape
-        rows, columns = grid
-        generator = torch.Generator().manual_seed(rows if rows == columns else rows << 16 | columns)
-        # Colour and texture: some filters give nothing on an even square.
-        coarse, fine = (
-            _enlarged(torch.randn(2, channels, n * rows, n * columns, generator=generator), size)
-            for n in (1, 4)
-        )
-        squares = rows * columns
-        # As many images of one picture as of the other.
-        order = torch.rand(count, squares, generator=generator).argsort(0)
-        codes = order % 2 * 2.0 - 1
-        shown = _enlarged(codes.view(count, 1, rows, columns), size)
-        images = torch.where(shown > 0, coarse[0] + fine[0], coarse[1] + fine[1])
-        places = torch.randperm(squares, generator=generator)[:_PLACES]
-        apart = torch.randint(1, squares, (len(places), _OTHERS), generator=generator)
-        compared = torch.cat([places[:, None], (places[:, None] + apart) % squares], 1)
-        distinct, number = torch.unique(codes.t(), dim=0, return_inverse=True)
-        return cls(images, places, distinct, number[compared])
-
-    def vectors(self, output: Tensor, layouts: Sequence[Layout]) -> Float[Tensor, "image vector c"]:
-        """A copy of those vectors of an output that one of the layouts has at a compared place.
-
-        Args:
-            output: with a row for each image.
-            layouts: of one kind and grid.
-        """
-        numbers, _ = self._numbers(layouts)
-        return layouts[0].vectors(output)[:, numbers.to(output.device)].float().cpu()
-
-    def scores(
-        self, vectors: Float[Tensor, "image vector c"], layouts: Sequence[Layout]
-    ) -> list[_Score]:
-        """Compare what the vectors do with the codes, by each layout."""
-        _, inverse = self._numbers(layouts)
-        moved = (vectors - vectors.mean(0)).transpose(0, 1)
-        products = torch.bmm(moved, moved.transpose(1, 2))
-        whole = products.diagonal(dim1=1, dim2=2).sum(1)
-        # The share of each vector's change that is by each code; 0 where it does not change.
-        outer = (self.codes[:, :, None] * self.codes[:, None]).flatten(1)
-        shares = products.flatten(1) @ outer.t()
-        shares /= (len(products[0]) * whole.clamp_min(torch.finfo(whole.dtype).tiny))[:, None]
-        compared = shares[inverse[:, :, None], self.compared]
-        lead = compared[:, :, :1] - compared[:, :, 1:]
-        tied = lead.abs() < 1e-4  # equal codes, up to rounding
-        wins = ((lead > 0) & ~tied).sum((1, 2)).double()
-        ties = tied.sum((1, 2)).double()
-        count = lead[0].numel()
-        follows = shares.amax(1)[inverse].median(1).values > _FOLLOWS
-        columns = (wins + 0.5 * ties) / count, wins / (count - ties).clamp_min(1), follows
-        rows = zip(*(column.tolist() for column in columns), strict=True)
-        return [_Score(*row) for row in rows]
-
-    def _numbers(self, layouts: Sequence[Layout]) -> tuple[Int[Tensor, "vector"], Tensor]:
-        """Numbers of the vectors that are compared, and which of them each (layout, place) has."""
-        numbers = torch.stack([layout.vector_numbers()[self.places] for layout in layouts])
-        distinct, inverse = torch.unique(numbers, return_inverse=True)
-        return distinct, inverse
-
-
 def _grid(layout: Layout) -> tuple[int, int]:
     return layout.rows, layout.columns
 
 
-class _Done(Exception):  # noqa: N818 - a signal to leave the pass, not an error
-    """All outputs that were asked for have been seen."""
-
-
-_Call = tuple[str, int]
-_Asked = tuple[Sequence[Layout], dict[Layout, _Score], Output]
-
-
-def _score_layouts(module: nn.Module, mosaics: _Mosaics, calls: Mapping[_Call, _Asked]) -> None:
-    """Run a network on mosaics and score layouts by what it does.
-
-    Args:
-        module: the network.
-        mosaics: for one grid.
-        calls: for each module path and call the layouts in question, where to put their scores, and
-            the output in the trace.
-    """
-    batches = portions(network_input(module, mosaics.images), fixed_batch_of(module))
-    parts: defaultdict[tuple[_Call, str], list[Tensor]] = defaultdict(list)
-    count: Counter[str] = Counter()
-    waiting: set[_Call] = set()
-
-    def hook_of(path: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(_: nn.Module, __: Any, result: Any) -> None:
-            count[path] += 1
-            call = (path, count[path])
-            layouts, scores, output = calls.get(call, ((), {}, None))
-            tensor = main_tensor(result)
-            rows = tensor if tensor is None or output is None else output.image_rows(tensor)
-            # An output without a row for each image only happened to have as many in the dry pass.
-            if rows is not None and len(rows) == len(batches[0]):
-                for kind, group in groupby(layouts, key=lambda layout: layout.kind):
-                    of_kind, vectors = list(group), parts[call, kind]
-                    vectors.append(mosaics.vectors(rows, of_kind))
-                    if len(vectors) == len(batches):
-                        found = torch.cat(vectors)[: len(mosaics.images)]
-                        scores.update(zip(of_kind, mosaics.scores(found, of_kind), strict=True))
-                        vectors.clear()
-            waiting.discard(call)
-            if not waiting:
-                raise _Done
-
-        return hook
-
-    with ExitStack() as stack:
-        for path in {path for path, _ in calls}:
-            hook = module.get_submodule(path).register_forward_hook(hook_of(path))
-            stack.callback(hook.remove)
-        stack.enter_context(evaluating(module))
-        for batch in batches:
-            count.clear()
-            waiting.update(calls)
-            with suppress(_Done):
-                module(batch)
-
-
 def _by(shape: Shape | None) -> str:
     return " x ".join(map(str, shape or ()))
-
-
-def _enlarged(grid: Tensor, size: Sequence[int]) -> Tensor:
-    return interpolate(grid, size=tuple(size), mode="nearest")

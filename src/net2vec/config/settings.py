@@ -1,25 +1,27 @@
-"""The settings of a run: complete, checked, and the same in a file as on the command line.
-
-Every setting is declared once, as a field of a dataclass here. The options of `net2vec run`, the
-checks and `docs/settings.md` are made from these declarations. Every default is the paper's.
-"""
+"""The settings of a run; every one is declared once, as a field."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import reduce
-from math import inf
 from pathlib import Path
 from typing import Any, cast
 
 import tomli_w
 
+from net2vec.config.task_settings import (
+    FITTING,
+    MACHINE,
+    PROBE,
+    STATISTICS,
+    ClassifySettings,
+    SegmentSettings,
+    count,
+)
 from net2vec.core.fields import (
     Interval,
     check_fields,
-    declarations,
     declare,
     documented,
     from_plain,
@@ -38,75 +40,7 @@ from net2vec.vocabulary import (
     known_fits,
 )
 
-SEGMENT_SUBSETS = (1, 2, 4, 8, 16, 32, 64, 128, 160, 192, 224)
-CLASSIFY_SUBSETS = (1, 2, 3, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 80, 100, 128)
-PROBE, FITTING, STATISTICS, MACHINE = "Probe", "Fits", "Statistics", "Machine"
-SEGMENTING, CLASSIFYING = "Fits: segmentation", "Fits: classification"
-GROUPS = (PROBE, FITTING, SEGMENTING, CLASSIFYING, STATISTICS, MACHINE)
-"""Headings of settings, in the order in which they are listed."""
-
 _SEEDS = Interval(-(2**63), 2**63 - 1)  # of torch's generators
-
-
-def _count(text: str, group: str, unit: str, default: int | None, low: int = 1, **more: Any) -> Any:
-    return declare(text, group, unit=unit, default=default, limits=Interval(low), **more)
-
-
-def _rate(text: str, group: str, default: float) -> Any:
-    limits = Interval(0, inf, open_low=True, open_high=True)
-    return declare(text, group, default=default, limits=limits)
-
-
-def _momentum(group: str) -> Any:
-    text = "Share of the last step that is added to the next"
-    return declare(text, group, default=0.9, limits=Interval(0, 1, open_high=True))
-
-
-def _subsets(group: str, default: tuple[int, ...]) -> Any:
-    text = "Numbers of filters to learn again with, separated by commas, or none"
-    more = {"noun": "numbers of filters", "usual": "1, 2, 4, ..."}
-    return declare(text, group, unit="filters", default=default, limits=Interval(1), **more)
-
-
-def _subset_layers(group: str, unset: str) -> Any:
-    text = "Layers on which subsets of filters are learned: names or globs of probed layers, last, "
-    text += "or all"
-    return declare(text, group, unit="names", default=(), unset=unset)
-
-
-@documented
-@dataclass(frozen=True)
-class SegmentSettings:
-    """Learning to segment (paper, section 3.1.2)."""
-
-    learning_rate: float = _rate("Step size; the loss is a sum over pixels", SEGMENTING, 1e-4)
-    momentum: float = _momentum(SEGMENTING)
-    batch: int = _count("Images of a mini-batch", SEGMENTING, "images", 64)
-    epochs: int = _count("Passes over the training images of a concept", SEGMENTING, "epochs", 30)
-    subsets: tuple[int, ...] = _subsets(SEGMENTING, SEGMENT_SUBSETS)
-    subset_layers: tuple[str, ...] = _subset_layers(SEGMENTING, "the last")
-
-    def __post_init__(self) -> None:
-        check_fields(self, "segment.")
-
-
-@documented
-@dataclass(frozen=True)
-class ClassifySettings:
-    """Learning to classify (paper, section 3.2)."""
-
-    learning_rate: float = _rate("Step size of the first epochs", CLASSIFYING, 0.1)
-    momentum: float = _momentum(CLASSIFYING)
-    batch: int = _count("Images of a mini-batch", CLASSIFYING, "images", 64)
-    epochs: int = _count("Passes over a concept's balanced images", CLASSIFYING, "epochs", 30)
-    drop_after: int = _count(
-        "Epochs after which the learning rate is divided by 10", CLASSIFYING, "epochs", 15, low=0
-    )
-    subsets: tuple[int, ...] = _subsets(CLASSIFYING, CLASSIFY_SUBSETS)
-    subset_layers: tuple[str, ...] = _subset_layers(CLASSIFYING, "the last three")
-
-    def __post_init__(self) -> None:
-        check_fields(self, "classify.")
 
 
 @documented
@@ -168,7 +102,7 @@ class Settings:
         unit="names",
         unset="all",
     )
-    min_train: int = _count("Training images that a concept must be in", PROBE, "images", 1)
+    min_train: int = count("Training images that a concept must be in", PROBE, "images", 1)
     seed: int = declare("Seed of everything that is drawn", STATISTICS, default=0, limits=_SEEDS)
     fit: str = declare(
         "Fits, separated by commas: "
@@ -178,10 +112,10 @@ class Settings:
         default=ALL,
         unit="names",
     )
-    nulls: int = _count(
+    nulls: int = count(
         "How often every fit is repeated on shuffled annotations", STATISTICS, "times", 0, low=0
     )
-    seeds: int = _count(
+    seeds: int = count(
         "Number of random starts of every fit that has one: of seed, seed + 1, and so on",
         STATISTICS,
         "starts",
@@ -214,7 +148,7 @@ class Settings:
         unit="pixels",
         unset="half the network's input",
     )
-    probe_batch: int | None = _count(
+    probe_batch: int | None = count(
         "Images that the network processes at a time; may change how results are rounded",
         MACHINE,
         "images",
@@ -350,32 +284,6 @@ class Settings:
             raise ConfigError(f"{source} lacks a setting: network and data are needed") from error
 
 
-def differences(one: Settings, other: Settings) -> list[str]:
-    """Where two settings differ, as `seed (0 and 1)`."""
-    paths = [declared.path for declared in declarations(Settings)]
-    pairs = [(path, reduce(getattr, path, one), reduce(getattr, path, other)) for path in paths]
-    return [
-        f"{'.'.join(path)} ({_shown(first)} and {_shown(second)})"
-        for path, first, second in pairs
-        if first != second
-    ]
-
-
-def may_follow(settings: Settings, before: Settings, *, finished: bool) -> bool:
-    """Whether a run may continue in the folder of one with other settings.
-
-    It may where they differ in nothing but what only adds to a run; to a finished one they must
-    not ask for less than what is there.
-    """
-    adding = {name: getattr(before, name) for name in ("fit", "nulls", "seeds", "truth")}
-    if asdict(settings) | adding != asdict(before):
-        return False
-    kept = settings.fits[: len(before.fits)] == before.fits
-    more = kept and settings.nulls >= before.nulls and settings.seeds >= before.seeds
-    more = more and before.truth in (None, settings.truth)
-    return more or not finished
-
-
 def _fit_names(text: str) -> tuple[str, ...]:
     """Fits by the names in a text, in the order of `known_fits`.
 
@@ -390,11 +298,6 @@ def _fit_names(text: str) -> tuple[str, ...]:
             raise ConfigError(f"unknown fit {name!r}; wanted one of {', '.join((*known, *sets))}")
         chosen.update(sets.get(name, (name,)))
     return tuple(name for name in known if name in chosen)
-
-
-def _shown(value: object) -> str:
-    listed = value if isinstance(value, tuple) else () if value is None else (value,)
-    return ", ".join(map(str, listed)) or "none"
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
