@@ -18,6 +18,7 @@ _SWIN = {
     "image_size": 64,
     "out_features": ["stage1", "stage2", "stage3", "stage4"],
 }
+_SWIN_STAGES = ["stage2", "stage3", "stage4"]
 _QUERIES = {
     "feature_size": 32,
     "mask_feature_size": 32,
@@ -45,14 +46,20 @@ def write_segmenter(folder: Path, family: str, classes=CLASSES) -> Path:
     for name, parameter in made.named_parameters():
         if "norm" not in name and parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.3)
-    transformers.utils.logging.disable_progress_bar()
-    made.save_pretrained(folder)
-    transformers.utils.logging.enable_progress_bar()
+    _save(made, folder)
     write_processor(folder, processor, size={"height": 64, "width": 64}, **_PROCESSING[family])
     if family in ("OneFormer", "CLIPSeg"):
         _write_tokens(folder)
     (folder / "README.md").write_text("---\nlicense: mit\n---\n# A model\n")
     return folder
+
+
+def _save(made, folder: Path) -> None:
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    made.save_pretrained(folder)
+    transformers.utils.logging.enable_progress_bar()
 
 
 def _segformer(library, named):
@@ -133,3 +140,59 @@ def _write_tokens(folder: Path) -> None:
         "pad_token": "<|endoftext|>",
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+
+
+def write_detector(folder: Path) -> Path:
+    """Save a Grounding DINO that knows the words dog, front and wheel."""
+    import transformers
+
+    torch.manual_seed(0)
+    folder.mkdir(parents=True)
+    words = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "dog", "front", "wheel")
+    (folder / "vocab.txt").write_text("\n".join(words))
+    side = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.GroundingDinoConfig(
+        backbone_config=transformers.SwinConfig(**{**_SWIN, "out_features": _SWIN_STAGES}),
+        text_config={**side, "vocab_size": len(words), "intermediate_size": 32},
+        d_model=64,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        num_queries=12,
+    )
+    made = transformers.GroundingDinoForObjectDetection(config)
+    for name, parameter in made.named_parameters():
+        if "bbox_embed" in name or "level_embed" in name:
+            torch.nn.init.normal_(parameter, std=0.5)
+    _save(made, folder)
+    tokenizer = transformers.BertTokenizer(str(folder / "vocab.txt"))
+    images = transformers.GroundingDinoImageProcessor(size={"height": 64, "width": 64})
+    transformers.GroundingDinoProcessor(images, tokenizer).save_pretrained(folder)
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n")
+    return folder
+
+
+def write_sam(folder: Path) -> Path:
+    """Save a SAM that makes masks of boxes."""
+    import transformers
+
+    torch.manual_seed(0)
+    side = {"hidden_size": 16, "num_attention_heads": 2, "mlp_dim": 16}
+    patches = {"image_size": 64, "patch_size": 16}
+    layers = {"num_hidden_layers": 1, "output_channels": 16, "global_attn_indexes": [0]}
+    config = transformers.SamConfig(
+        vision_config={**side, **patches, **layers, "num_pos_feats": 8},
+        prompt_encoder_config={"hidden_size": 16, **patches, "mask_input_channels": 4},
+        mask_decoder_config={**side, "num_hidden_layers": 1, "iou_head_hidden_dim": 16},
+    )
+    made = transformers.SamModel(config)
+    for parameter in made.mask_decoder.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    _save(made, folder)
+    padded = {"pad_size": {"height": 64, "width": 64}, "mask_pad_size": {"height": 16, "width": 16}}
+    sides = {"size": {"longest_edge": 64}, "mask_size": {"longest_edge": 16}}
+    images = transformers.SamImageProcessor(**sides, **padded)
+    transformers.SamProcessor(images).save_pretrained(folder)
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n")
+    return folder

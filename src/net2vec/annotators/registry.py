@@ -9,6 +9,7 @@ from net2vec.annotators.base import Annotator, AnnotatorSource, Request
 from net2vec.errors import ConfigError
 
 _SOURCES = (
+    "grounded_models:GroundedModels",  # before the next one, which takes any name with hf:
     "transformers_models:SegmentationModels",
     "python:PythonAnnotators",  # the last one: it takes any name with a colon
 )

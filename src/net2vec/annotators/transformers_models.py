@@ -15,24 +15,11 @@ from PIL import Image
 from torch import nn
 
 from net2vec.annotators.base import Annotator, AnnotatorSource, ClassTable, Masks, Request
-from net2vec.annotators.likeness import weights_of
-from net2vec.core.cache import digest_of
-from net2vec.data.annotator_record import AnnotatorRecord
+from net2vec.annotators.hub_model import HubModel, named_concepts
 from net2vec.data.labels import concept_name
 from net2vec.errors import DataError, NetworkError
-from net2vec.networks.digest import module_digest
-from net2vec.networks.sources.transformers_files import (
-    PREFIX,
-    ModelFiles,
-    open_model,
-    refuse_missing,
-)
+from net2vec.networks.sources.transformers_files import PREFIX, ModelFiles, open_model
 
-# How images and prompts are fed: what a repository has of these is downloaded.
-_PROCESSOR = (
-    *("preprocessor_config.json", "processor_config.json", "tokenizer_config.json"),
-    *("tokenizer.json", "vocab.json", "merges.txt", "special_tokens_map.json"),
-)
 # The names that transformers gives classes which have none.
 _UNNAMED = re.compile(r"LABEL_\d+")
 
@@ -63,52 +50,17 @@ class SegmentationModels(AnnotatorSource):
         )
 
 
-class SegmentationModel(Annotator):
-    """A model of transformers with its image processor."""
-
-    head: str
-    """The automatic class that loads it."""
-
-    def __init__(self, files: ModelFiles, request: Request) -> None:
-        self._files, self._request = files, request
-        repository = files.repository
-        self._label = repository.label
-        for file in _PROCESSOR:
-            repository.find(file)
-        repository.fetch_weights()
-        with files.quietly():
-            self.processor = self._read_processor()
-            self.model: Any = self._read_model().eval().to(request.device)
-        fed = digest_of(processor=getattr(self.processor, "to_dict", dict)())
-        self.record = AnnotatorRecord(
-            model=repository.network_name(PREFIX),
-            architecture=type(self.model).__name__,
-            source=repository.source,
-            licence=repository.licence,
-            digest=digest_of(module=module_digest(self.model), fed=fed),
-            confidence=request.confidence,
-            concepts=request.concepts,
-            weights=weights_of(self.model),
-            versions=(("torch", torch.__version__), ("transformers", files.library.__version__)),
-        )
+class SegmentationModel(HubModel, Annotator):
+    """A model of transformers that makes masks."""
 
     def annotate(self, image: Image.Image) -> Masks:
         """The masks of an image."""
-        try:
-            with self._files.quietly(), torch.inference_mode():
-                return self.masks(image, (image.height, image.width))
-        except (RuntimeError, ValueError, IndexError) as error:
-            what = " ".join(str(error).split())
-            raise DataError(f"{self._label} fails on an image of {image.size}: {what}") from error
+        with self.running(image):
+            return self.masks(image, (image.height, image.width))
 
     @abstractmethod
     def masks(self, image: Image.Image, size: tuple[int, int]) -> Masks:
         """The masks of an image of (height, width)."""
-
-    def forward(self, **inputs: Any) -> Any:
-        """The model's outputs."""
-        device = self._request.device
-        return self.model(**{name: value.to(device) for name, value in inputs.items()})
 
     def class_names(self) -> ClassTable:
         """The concepts of its classes, as its configuration names them.
@@ -119,22 +71,10 @@ class SegmentationModel(Annotator):
         names: Mapping[int, str] = self.model.config.id2label
         if all(_UNNAMED.fullmatch(name) or not concept_name(name) for name in names.values()):
             raise DataError(
-                f"{self._label} has no class names: its config.json has no id2label; write it there"
+                f"{self.label} has no class names: its config.json has no id2label; write it there"
             )
         listed = [names.get(number, "") for number in range(max(names) + 1)]
-        return ClassTable(listed, self._request.concepts, self._label)
-
-    def _read_processor(self) -> Any:
-        return self._files.read(self._files.library.AutoImageProcessor)
-
-    def _read_model(self) -> nn.Module:
-        model, told = self._files.read(
-            getattr(self._files.library, self.head), dtype=torch.float32, output_loading_info=True
-        )
-        missing = sorted({*told["missing_keys"], *map(str, told["mismatched_keys"])})
-        refuse_missing(self._label, type(model).__name__, missing)
-        module: nn.Module = model
-        return module
+        return ClassTable(listed, self.request.concepts, self.label)
 
 
 class SemanticModel(SegmentationModel):
@@ -153,7 +93,7 @@ class SemanticModel(SegmentationModel):
         # As the post-processing resizes, which keeps no probabilities.
         logits = nn.functional.interpolate(outputs.logits.float(), size, mode="bilinear")
         chosen = logits.softmax(1)[0].gather(0, classes[None].to(logits.device))[0]
-        sure = chosen >= self._request.confidence
+        sure = chosen >= self.request.confidence
         return self._table.masks(classes.cpu().int().numpy(), sure.cpu().numpy())
 
 
@@ -168,12 +108,12 @@ class PanopticModel(SegmentationModel):
 
     def masks(self, image: Image.Image, size: tuple[int, int]) -> Masks:
         """A pixel is sure where it is in a segment whose score is high enough."""
-        task = {"task_inputs": ["panoptic"]} if self._files.kind == "oneformer" else {}
+        task = {"task_inputs": ["panoptic"]} if self.files.kind == "oneformer" else {}
         outputs = self.forward(**self.processor(images=[image], return_tensors="pt", **task))
         # OneFormer's processor hands this on to the one of images.
         processor = getattr(self.processor, "image_processor", self.processor)
         (found,) = processor.post_process_panoptic_segmentation(
-            outputs, threshold=self._request.confidence, target_sizes=[size]
+            outputs, threshold=self.request.confidence, target_sizes=[size]
         )
         segments = found["segmentation"].cpu()
         classes = torch.full(size, -1, dtype=torch.int32)
@@ -182,12 +122,12 @@ class PanopticModel(SegmentationModel):
         return self._table.masks(classes.numpy(), (classes >= 0).numpy())
 
     def _read_processor(self) -> Any:
-        library = self._files.library
-        if self._files.kind != "oneformer":
+        library = self.files.library
+        if self.files.kind != "oneformer":
             return super()._read_processor()
         # Its class file, of another repository, is needed for training alone.
-        images = self._files.read(library.AutoImageProcessor, class_info_file=None)
-        tokens = self._files.read(library.AutoTokenizer)
+        images = self.files.read(library.AutoImageProcessor, class_info_file=None)
+        tokens = self.files.read(library.AutoTokenizer)
         return library.OneFormerProcessor(images, tokens)
 
 
@@ -197,11 +137,7 @@ class PromptedModel(SegmentationModel):
     head = "CLIPSegForImageSegmentation"
 
     def __init__(self, files: ModelFiles, request: Request) -> None:
-        concepts = tuple(filter(None, map(concept_name, request.concepts)))
-        if not concepts:
-            raise DataError(
-                f"{files.repository.label} finds what is named: name it with --concepts"
-            )
+        concepts = named_concepts(files, request)
         super().__init__(files, request)
         self._concepts = concepts
 
@@ -215,12 +151,12 @@ class PromptedModel(SegmentationModel):
         )
         logits = self.forward(**fed).logits.float().reshape(1, len(self._concepts), *_sides(fed))
         likely = nn.functional.interpolate(logits, size, mode="bilinear").sigmoid()[0]
-        on = (likely >= self._request.confidence).int().cpu().numpy()
+        on = (likely >= self.request.confidence).int().cpu().numpy()
         planes = tuple(mask * number for number, mask in enumerate(on, start=1))
         return Masks(self._concepts, planes, judged=True)
 
     def _read_processor(self) -> Any:
-        return self._files.read(self._files.library.AutoProcessor)
+        return self.files.read(self.files.library.AutoProcessor)
 
 
 def _sides(fed: Mapping[str, torch.Tensor]) -> tuple[int, int]:
