@@ -105,10 +105,9 @@ def test_one_command_writes_the_dataset(name, photograph, tmp_path):
         (tmp_path / "photos").mkdir(exist_ok=True)
         photograph.rotate(90 * number, expand=True).save(tmp_path / f"photos/{number}.png")
     out = tmp_path / "out"
-    sure = ("--confidence", "0.01", "--size", "32")
+    asked = ("--with", name, "--concepts", "dog, front wheel", "--confidence", "0.01")
     with pytest.raises(SystemExit) as ended:
-        asked = ("--with", name, "--concepts", "dog, front wheel", "--out", str(out))
-        main(["data", "annotate", str(tmp_path / "photos"), *asked, *sure])
+        main(["data", "annotate", str(tmp_path / "photos"), *asked, "--out", str(out)])
     assert not ended.value.code
     assert set(open_dataset(out).labels[1:]) <= {"dog", "front wheel"}
     record = json.loads((out / "annotator.json").read_text())["annotators"][0]

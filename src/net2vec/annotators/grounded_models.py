@@ -149,8 +149,9 @@ class _BoxSegmenter(HubModel):
             fed = self.processor(images=image, input_boxes=[boxes.tolist()], return_tensors="pt")
             sizes = [fed.pop(n) for n in ("original_sizes", "reshaped_input_sizes") if n in fed]
             outputs = self.forward(**fed, multimask_output=False)
-            (masks,) = self.processor.post_process_masks(outputs.pred_masks.cpu(), *sizes)
-            return masks[:, 0]
+            masks: list[Tensor]
+            masks = self.processor.post_process_masks(outputs.pred_masks.cpu(), *sizes)
+            return masks[0][:, 0]
 
     def _read_processor(self) -> Any:
         return self.files.read(self.files.library.AutoProcessor)
