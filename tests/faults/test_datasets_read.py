@@ -189,6 +189,12 @@ def upright_masks_of_turned_images(f):
     turned(f, 6)
 
 
+@read(**DRAWN)
+def segmentation_directory_of_fiftyone(f):
+    pair(f, "data", "labels", "0 background\n1 leaf\n2 stem")
+    f.text("manifest.json", "{}")
+
+
 # Classes.
 
 
@@ -291,6 +297,19 @@ def published_names_of_other_numbers(f):
         f.masks(f"gtFine/{split}/ulm", "{}_gtFine_labelTrainIds")
     endings = 'image_suffix = "_leftImg8bit"\nmask_suffix = "_gtFine_labelTrainIds"'
     f.text("dataset.toml", f'images = "leftImg8bit"\nmasks = "gtFine"\n{endings}')
+
+
+@row("pixel values have no names; write classes.txt")
+def segmentation_directory_of_fiftyone_without_names(f):
+    pair(f, "data", "labels", None)
+
+
+@row("data and fields are hardly two classes")
+def dataset_of_fiftyone(f):
+    f.photos("data")
+    f.masks("fields/ground_truth")
+    f.text("metadata.json", '{"default_mask_targets": {"1": "leaf", "2": "stem"}}')
+    f.text("samples.json", '{"samples": []}')
 
 
 @row("line 2: blank, so that it is not clear how the lines are counted")

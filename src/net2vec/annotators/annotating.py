@@ -28,7 +28,7 @@ from net2vec.errors import DataError
 Stage = Callable[[str, int], Callable[[int], object]]
 
 _UNFINISHED = ".unfinished"
-"""What the name of the folder ends with that keeps masks until all are made."""
+"""Ending of the name of the folder that keeps masks until all are made."""
 _CLASS_FOLDERS = "classes"
 
 

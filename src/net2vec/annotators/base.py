@@ -35,7 +35,7 @@ class Masks:
 
 @dataclass(frozen=True)
 class Request:
-    """What an annotator is asked for.
+    """Concepts and settings with which an annotator is opened.
 
     Attributes:
         concepts: names of concepts; empty for all that it knows.

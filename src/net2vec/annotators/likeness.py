@@ -1,4 +1,4 @@
-"""How much an annotator is the network that is to be probed: weights in common, and one build."""
+"""Similarity of an annotator and the network to be probed: equal weights, equal architecture."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ALIKE = 0.5
 
 @dataclass(frozen=True)
 class Likeness:
-    """What a network and an annotator have in common.
+    """Shares of a network's parameters that an annotator has too.
 
     Attributes:
         known: whether both have weights that could be compared.

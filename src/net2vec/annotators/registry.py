@@ -22,7 +22,7 @@ def open_annotator(name: str, request: Request) -> Annotator:
     Args:
         name: `hf:ORG/NAME`, `hf:FOLDER`, `file.py:function` or `package.module:function`. Code that
             the last two name is run.
-        request: what it is asked for.
+        request: concepts and settings.
 
     Raises:
         ConfigError: if no source has such annotators, or a package is not installed.

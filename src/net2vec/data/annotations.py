@@ -44,7 +44,7 @@ _MASKS = "masks.npy"
 
 @dataclass(frozen=True)
 class Annotations:
-    """Which image contains which label, over a whole dataset.
+    """The images that contain each label, over a whole dataset.
 
     Attributes:
         size: rows and columns of the masks (H, W).

@@ -1,4 +1,4 @@
-"""What a user states about a dataset in `dataset.toml`, where its files leave it open."""
+"""Statements of a user about a dataset, in `dataset.toml`, where its files leave them open."""
 
 from __future__ import annotations
 

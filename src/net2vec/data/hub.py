@@ -20,7 +20,7 @@ from net2vec.data.splits import TEST, SplitRule
 from net2vec.errors import DataError
 
 PREFIX = "hf:"
-"""What names of datasets on the hub begin with."""
+"""Prefix of the names of datasets on the hub."""
 
 _NAME = re.compile(
     rf"{PREFIX}(?P<name>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>[\w./-]+))?(:(?P<subset>[\w./ -]+))?"
@@ -62,7 +62,7 @@ def fetch(source: str, stated: Description | None = None, *, cached_only: bool =
     Args:
         source: `hf:ORG/NAME`, `hf:ORG/NAME@REVISION`, and behind a colon a configuration, a split
             or `CONFIGURATION/SPLIT`.
-        stated: what the user states of it; of its splits those for testing are not fetched.
+        stated: statements of the user about it; of its splits those for testing are not fetched.
         cached_only: whether to take what is in the cache, and ask the hub for nothing.
 
     Raises:

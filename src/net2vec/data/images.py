@@ -102,7 +102,7 @@ def read_image_size(path: ImageSource) -> tuple[int, int]:
 
 
 def read_orientation(path: ImageSource) -> int:
-    """How EXIF has an image turned, 1 (upright) to 8, from its header.
+    """The EXIF orientation of an image, 1 (upright) to 8, from its header.
 
     Raises:
         DataError: if the file is missing or not an image.

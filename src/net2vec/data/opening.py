@@ -206,7 +206,7 @@ def _recognise_on_hub(
 
 
 def _with_options(recognised: Recognised, category: str | None, split: str | None) -> Recognised:
-    """What is recognised, with options of the command line in the place of a description's."""
+    """A recognised folder, with options of the command line in place of the description's."""
     stated = recognised.stated
     if category is not None and "category" in recognised.reader.takes:
         stated = replace(stated, category=category)
@@ -216,7 +216,7 @@ def _with_options(recognised: Recognised, category: str | None, split: str | Non
 
 
 def split_fault(dataset: ProbeDataset) -> str:
-    """What is wrong and what to do if no image trains or none validates; else empty."""
+    """The fault and its remedy if no image trains or none validates; else empty."""
     counts = {split: list(dataset.splits).count(split) for split in (TRAIN, VAL)}
     if all(counts.values()) or not any(counts.values()):
         return ""

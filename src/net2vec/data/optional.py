@@ -40,7 +40,7 @@ def layout_of(dataset: ProbeDataset) -> str:
 
 
 def taken_of(dataset: ProbeDataset) -> Sequence[tuple[str, str]]:
-    """What the folder and parts of it were taken for: `dataset.reading`, `taken` and `notes`."""
+    """Roles that parts of its folder were given: `dataset.reading`, `taken` and `notes`."""
     parts = (getattr(dataset, name, ()) for name in ("reading", "taken", "notes"))
     return [pair for part in parts for pair in part]
 

@@ -36,7 +36,7 @@ _UNREAD_FILES = (
 
 @dataclass(frozen=True)
 class Finding:
-    """What a reader found in a folder, which may be one within that which the user named."""
+    """Evidence of a reader in a folder, which may lie within the one that the user named."""
 
     reader: type[Reader]
     folder: Path
@@ -54,7 +54,7 @@ class Recognised:
     Attributes:
         reader: the reader.
         folder: the folder that has its layout: the named one, or one within it.
-        stated: what the user states of the dataset.
+        stated: statements of the user about the dataset.
         because: why it was chosen.
         others: other readings, which were passed over.
         origin: where the folder was fetched from, as pairs of `Reader.reading`.
@@ -96,7 +96,7 @@ def recognise(
 
     Args:
         folder: the folder that the user names.
-        stated: what the user states; by default the `dataset.toml` in the folder, if any.
+        stated: statements of the user; by default the `dataset.toml` in the folder, if any.
         reader: name of the reader, which takes precedence over that in the description.
 
     Raises:
@@ -138,7 +138,7 @@ def reader_of(name: str) -> type[Reader]:
 
 
 def examine(folder: Path) -> list[Finding]:
-    """What every reader found, in a folder or that within it which stands for it."""
+    """Evidence of every reader, in a folder or in the one within it that stands for it."""
     return list(_findings(known_readers(), _levels(folder)))
 
 
@@ -204,7 +204,7 @@ def _decide(folder: Path) -> tuple[Finding, list[Finding]]:
 
 
 def _findings(readers: Sequence[type[Reader]], levels: Sequence[Path]) -> Iterator[Finding]:
-    """What each reader found at the innermost, or outermost, level at which it found anything."""
+    """Evidence of each reader at the innermost, or outermost, level where there is any."""
     for reader in readers:
         # A class folder within an outer folder is not named after the latter.
         places = levels[-1:] if reader.is_fallback else levels[:: 1 if reader.is_outermost else -1]
@@ -294,7 +294,7 @@ def _nothing(folder: Path, levels: list[Path], readers: Sequence[type[Reader]]) 
 
 
 def _hint(folder: Path) -> str:
-    """What a folder that no reader reads may be."""
+    """A likely reason why no reader reads a folder."""
     for suffixes, meaning in _UNREAD_FILES:
         if files := list_files(folder, suffixes, within=folder):
             return f"; {files[0]}{f' and {len(files) - 1} more' * (len(files) > 1)} {meaning}"

@@ -57,7 +57,7 @@ def split_in_path(name: str) -> str | None:
 
 @dataclass(frozen=True)
 class SplitRule:
-    """Which images train and which validate; all readers with splits of their own choice ask it.
+    """A rule by which images train or validate, for all readers whose layout leaves it open.
 
     Without settings the usual names of splits decide (`split_in_path`), and images under none of
     them are drawn.

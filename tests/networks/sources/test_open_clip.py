@@ -3,8 +3,11 @@
 import pytest
 import torch
 
+from net2vec.cli import main
 from net2vec.errors import NetworkError
 from net2vec.networks import load_network, refuse_dependence, resolve_layers, run_layers
+
+from builders_families import dark_layers
 
 open_clip = pytest.importorskip("open_clip")
 
@@ -49,7 +52,7 @@ def whole_model(name, seed=0):
 
 
 @pytest.mark.parametrize("name", ["tiny-vit", "tiny-rn", "tiny-timm"])
-def test_towers_are_probed_in_their_blocks(name):
+def test_towers_are_probed_in_their_blocks(name, capsys):
     network = load_network(f"open_clip:{name}", weights="random")
     assert network.weights == "random (seed 0)"
     assert network.prefix_tokens == (1 if name == "tiny-vit" else 0)
@@ -57,8 +60,20 @@ def test_towers_are_probed_in_their_blocks(name):
     layers = resolve_layers(network)
     assert len(layers) >= 4
     refuse_dependence(network, layers)
-    found = run_layers(network, torch.zeros(1, 3, 64, 64), layers)
-    assert all(output.ndim == 4 for output in found.values())
+    assert dark_layers(network, list(layers)) == []
+    images = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    found = run_layers(network, images, layers)
+    with torch.no_grad():
+        wanted = network.module.forward_intermediates(images)["image_intermediates"]
+    close = [
+        any(one.shape == grid.shape and torch.allclose(one, grid, atol=1e-4) for one in wanted)
+        for grid in found.values()
+    ]
+    assert sum(close) >= 3, close
+    with pytest.raises(SystemExit) as ended:
+        main(["layers", f"open_clip:{name}", "--weights", "random"])
+    assert not ended.value.code
+    assert layers[-1] in capsys.readouterr().out
 
 
 def test_published_weights_are_named_behind_the_model_or_by_an_option(tmp_path):

@@ -9,10 +9,13 @@ import torch
 from timm.models import save_for_hf
 
 from builders_hub import COMMIT, write_cache
+from net2vec.cli import main
 from net2vec.config import Settings
 from net2vec.errors import NetworkError
-from net2vec.networks import load_network, resolve_layers, run_layers
+from net2vec.networks import load_network
 from net2vec.pipeline.inputs import absolute
+
+from builders_families import judge
 
 SMALL = {
     "resnet10t": ({}, 64),
@@ -43,7 +46,7 @@ def offline(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_folder_is_the_network_that_was_saved(tmp_path, name):
+def test_a_folder_is_the_network_that_was_saved(tmp_path, name, capsys):
     folder = write(tmp_path / "net", name)
     network = load_network(f"timm:local-dir:{folder}")
     assert (network.name, network.source) == ("timm:local-dir:net", "the folder net")
@@ -55,9 +58,13 @@ def test_a_folder_is_the_network_that_was_saved(tmp_path, name):
     saved = timm.create_model(name, num_classes=3, **settings).eval()
     state = network.module.state_dict()
     assert all(torch.equal(state[key], value) for key, value in saved.state_dict().items())
-    layers = resolve_layers(network)
-    found = run_layers(network, torch.zeros(1, 3, size, size), layers)
-    assert all(output.ndim == 4 for output in found.values())
+    judged = judge(network.module, size)
+    assert judged.sound, judged
+    assert judged.maps.count("right") >= 3
+    with pytest.raises(SystemExit) as ended:
+        main(["layers", f"timm:local-dir:{folder}"])
+    assert not ended.value.code
+    assert judged.layers[-1] in capsys.readouterr().out
 
 
 def test_a_repository_in_the_cache_is_found_offline_and_can_be_pinned(offline, tmp_path):

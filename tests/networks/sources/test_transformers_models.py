@@ -1,11 +1,13 @@
 """Models of transformers from folders in the hub's layout, and from a cache without a network."""
 
 import json
+import math
 
 import pytest
 import torch
 
 from builders_hub import COMMIT, FAMILIES, write_cache, write_processor, write_transformer
+from net2vec.cli import main
 from net2vec.errors import NetworkError
 from net2vec.networks import (
     at_revision,
@@ -63,6 +65,33 @@ def test_a_painted_square_lights_up_where_it_is(family, tmp_path):
         change = (after[layer] - before[layer]).abs().mean(1)
         quarters = change.view(4, 2, side // 2, 2, side // 2).mean((2, 4)).flatten(1)
         assert quarters.argmax(1).tolist() == [0, 1, 2, 3], layer
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_grids_are_the_librarys_hidden_states(family, tmp_path, capsys):
+    size = 128 if family == "ConvNext" else 64
+    network = load_network(f"hf:{write_transformer(tmp_path / family, family, size)}")
+    images = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        outputs = network.module(pixel_values=images, output_hidden_states=True)
+    reshaped = getattr(outputs, "reshaped_hidden_states", None) or ()
+    wanted = []
+    for state in (*reshaped, *outputs.hidden_states):
+        tokens = state[:, network.prefix_tokens :]
+        side = math.isqrt(tokens.shape[1])
+        if state.ndim == 4:
+            wanted += [state, state.movedim(3, 1)]
+        elif side**2 == tokens.shape[1]:
+            wanted.append(tokens.movedim(2, 1).unflatten(2, (side, side)))
+    blocks = [layer for layer in network.layers if "embed" not in layer]
+    assert len(blocks) >= 3
+    for layer, grid in run_layers(network, images, blocks).items():
+        close = [one for one in wanted if one.shape == grid.shape]
+        assert any(torch.allclose(one, grid, atol=1e-4) for one in close), layer
+    with pytest.raises(SystemExit) as ended:
+        main(["layers", f"hf:{tmp_path / family}"])
+    assert not ended.value.code
+    assert blocks[-1] in capsys.readouterr().out
 
 
 def test_size_and_normalisation_are_the_processors(folder):

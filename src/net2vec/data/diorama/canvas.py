@@ -32,7 +32,7 @@ MAPS = ("object", "part", "subpart", "material")
 
 @dataclass(frozen=True)
 class Light:
-    """How a picture is lit.
+    """The light of a picture.
 
     Attributes:
         side: where the light comes from, -1 (left) to 1 (right).

@@ -39,7 +39,7 @@ SHARES: dict[str, int] = {
     "airfield-s": 25,
     **dict.fromkeys(LABELS_BY_CATEGORY["texture"], 14),
 }
-"""How many of 1,400 pictures show each scene or texture."""
+"""Number of pictures, of 1,400, that show each scene or texture."""
 
 GUESTS: dict[str, dict[str, float]] = {
     "street-s": {"bus": 0.3},

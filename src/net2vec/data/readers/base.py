@@ -25,7 +25,7 @@ from net2vec.errors import DataError
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a reader found in a folder for and against being the one to read it.
+    """Signs in a folder for and against a reader's being the one to read it.
 
     Attributes:
         found: files and folders of its layout, for messages; none if it is another layout.
@@ -50,7 +50,7 @@ class Reader(ABC):
 
     Args:
         folder: the dataset's.
-        stated: what the user states of it; passed only if the reader `takes` anything.
+        stated: statements of the user about it; passed only if the reader `takes` anything.
 
     Attributes:
         layout: name of the layout.
@@ -64,8 +64,8 @@ class Reader(ABC):
         root: the folder that the names in `images` are relative to.
         name, labels, categories, images, splits: as in `ProbeDataset`.
         left_out: images, annotations, ... of the folder that are not part of the dataset.
-        taken: what was taken for what, as pairs such as ("masks", "SegmentationClass").
-        notes: what of it may surprise, as such pairs.
+        taken: roles and the parts of the folder that have them, as ("masks", "SegmentationClass").
+        notes: readings that may surprise, as such pairs.
         reading: why the folder is read by this reader, as such pairs.
         missing: indices of images that an index names and that are not in the folder.
     """

@@ -1,4 +1,4 @@
-"""What the pixel values or colours of masks mean, and the files beside a dataset that say so."""
+"""Classes by pixel value or colour of a mask, and the files beside a dataset that name them."""
 
 from __future__ import annotations
 
@@ -92,10 +92,10 @@ class MaskClasses:
 
         Args:
             folder: the dataset's.
-            stated: what the user states of it.
+            stated: statements of the user about it.
             published: a name of masks whose class names are published, and these, for folders
                 without such a file.
-            otherwise: what else can be done where nothing names the classes, for the message.
+            otherwise: another remedy where nothing names the classes, for the message.
             within: the folder that links must not leave, by default the dataset's.
 
         Raises:
@@ -121,7 +121,7 @@ class MaskClasses:
 
     @property
     def kind(self) -> str:
-        """What masks hold, in words."""
+        """Name of the content of masks."""
         return "colours" if self._color_table and not self.names else "class numbers"
 
     @property

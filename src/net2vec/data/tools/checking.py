@@ -26,7 +26,7 @@ class Checked:
     Attributes:
         faults: each as `file: reason`, without repetition.
         left_out: items that are not part of the dataset; not faults in themselves.
-        notes: what was read in a way that may surprise, as pairs of what and how.
+        notes: readings that may surprise, as pairs of a subject and a sentence.
     """
 
     faults: list[str]

@@ -90,7 +90,7 @@ class JoinedDataset:
 
     @property
     def taken(self) -> Sequence[tuple[str, str]]:
-        """What was taken for what in the datasets' folders, with their names."""
+        """Roles that parts of the datasets' folders were given, with the datasets' names."""
         return [
             (f"{prefix}: {what}", as_what)
             for prefix, dataset in zip(self._prefixes, self._datasets, strict=True)

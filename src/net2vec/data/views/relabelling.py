@@ -66,7 +66,7 @@ def check_label(dataset: ProbeDataset, name: str, purpose: str) -> None:
     Args:
         dataset: the dataset.
         name: name of the label.
-        purpose: what the user wants to do with it, for the message.
+        purpose: the user's intention, for the message.
 
     Raises:
         DataError: if the dataset has no such label.

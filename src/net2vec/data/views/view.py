@@ -57,7 +57,7 @@ class DatasetView:
 
     @property
     def taken(self) -> Sequence[tuple[str, str]]:
-        """What was taken for what in the dataset's folder."""
+        """Roles that parts of the dataset's folder were given."""
         return taken_of(self._dataset)
 
     @property

@@ -1,4 +1,4 @@
-"""What datasets with COCO's files add to them: LVIS, PACO and PartImageNet.
+"""Additions to COCO's files by other datasets: LVIS, PACO and PartImageNet.
 
 - LVIS (Gupta et al. 2019) annotates every category in some images only. An image lists those that
   were looked for and are not there (`neg_category_ids`), and those of which not every object is

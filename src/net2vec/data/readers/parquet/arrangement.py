@@ -1,4 +1,4 @@
-"""Which Parquet files are of which configuration and split, as the Hugging Face hub arranges them.
+"""Parquet files by configuration and split, as the Hugging Face hub arranges them.
 
 A dataset's card (`README.md`) may name them in `configs`; otherwise their paths do:
 `CONFIG/SPLIT/...` on branches that the hub converts, `SPLIT-00000-of-00002.parquet`, or folders of
@@ -58,7 +58,7 @@ def arrange(files: Sequence[str], card: Mapping[str, Any]) -> Arrangement:
 
     Args:
         files: all Parquet files of the dataset, relative to its folder.
-        card: what its card says; patterns in it match only these files. A split that it names
+        card: values of its card; patterns in it match only these files. A split that it names
             may have none.
     """
     listed = card.get("configs")
@@ -110,7 +110,7 @@ def choose(arrangement: Arrangement, subset: str, where: str) -> Mapping[str, Se
 
 
 def absent_shards(files: Sequence[str]) -> int:
-    """How many shards are absent of those that names such as `train-00000-of-00002` count."""
+    """Number of absent shards, of those that names such as `train-00000-of-00002` count."""
     counted: dict[tuple[str, int], set[int]] = {}
     for file in files:
         path = PurePosixPath(file)

@@ -1,4 +1,4 @@
-"""Which columns of a table hold images, their masks and their classes."""
+"""The columns of a table that hold images, their masks and their classes."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def _class_names(feature: Any) -> Sequence[str] | None:
 
 
 def _element(feature: Any) -> Any:
-    """What a list holds; a feature that is no list itself."""
+    """The feature of a list's elements; a feature that is no list itself."""
     if isinstance(feature, list):
         return feature[0]
     return getattr(feature, "feature", feature)

@@ -15,7 +15,7 @@ from net2vec.data.files import refuse_links_out
 from net2vec.errors import DataError
 
 CACHE_BYTES = 256 << 20
-"""How much of the columns read last is kept in memory."""
+"""Size of the columns read last that are kept in memory, in bytes."""
 
 
 class Shards:
