@@ -103,19 +103,17 @@ class Table:
 
 @dataclass(frozen=True)
 class NeighbourList:
-    """The concepts nearest to another in a task, and fit, with cosines from the highest.
+    """The concepts nearest to another in a task, with cosines from the highest.
 
     Attributes:
         task: "segment" or "classify".
         marked: whether the other concept's vector has hardly left its start there.
         concepts: names with their cosine; none where the concept is not in the task.
-        fit: the title of the fit, where lists of several stand side by side.
     """
 
     task: str
     marked: bool
     concepts: tuple[tuple[str, float], ...]
-    fit: str = ""
 
 
 @dataclass(frozen=True)

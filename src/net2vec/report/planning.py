@@ -38,8 +38,8 @@ CARD_DECILES = (5, 10)
 def plan_exhibits(
     runs: Sequence[Run],
     *,
-    concepts: int = 6,
-    filters: int = 3,
+    concepts: int = 3,
+    filters: int = 1,
     cards: int = 120,
     fits: Sequence[str] = (),
 ) -> list[Request]:

@@ -187,13 +187,14 @@ class Study:
 
     @cached_property
     def featured(self) -> list[str]:
-        """Concepts that figures show in detail: those with pictures, or those that would have."""
+        """Concepts that figures show in detail: those with pictures first."""
         pictured = [
             exhibit.request.concept
             for exhibit in self.deciles
             if exhibit.request.large and exhibit.request.layer == self.layer_of.get("segment")
         ]
-        return pictured[:_FEATURED] or featured_concepts(self.run, _FEATURED)
+        spread = featured_concepts(self.run, _FEATURED)
+        return list(dict.fromkeys([*pictured, *spread]))[:_FEATURED]
 
     def mine(self, name: str) -> pd.DataFrame:
         """The rows of one of the tables that are about the subject."""
@@ -248,9 +249,9 @@ class Study:
             return rows["network"]
         return parts[0] if len(parts) == 1 else parts[0] + ", " + parts[1]
 
-    def has_hardly_moved(self, concept: str, *, task: str, fit: str | None = None) -> bool:
+    def has_hardly_moved(self, concept: str, *, task: str) -> bool:
         """Whether the vector of a concept has hardly left its start, on the layer shown."""
-        return concept in self._hardly_moved_of(self.label, self.layer_of[task], task, fit)
+        return concept in self._hardly_moved_of(self.label, self.layer_of[task], task, None)
 
     def marked(self, concept: str, *, task: str, layer: str | None = None) -> str:
         """A concept's name, with marks.

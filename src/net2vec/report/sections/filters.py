@@ -100,9 +100,6 @@ def sharing_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
             "filter_sharing", study.tasks, draw_sharing, sharing, layers=study.run.layers
         ),
         color=SINGLE_COLOR,
-        unfolded=max(1, len(study.filter_ious["filter"].unique()))
-        if study.filter_ious is not None
-        else 1,
         pictures=tuple(
             _pictures(study, exhibit, position) for position, exhibit in enumerate(study.filters)
         ),

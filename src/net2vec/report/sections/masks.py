@@ -17,9 +17,6 @@ from net2vec.report.pictures import COMBINED_COLOR, LARGE, SINGLE_COLOR, SMALL, 
 from net2vec.report.planning import featured_concepts, images_found
 from net2vec.report.study import Study
 
-_UNFOLDED = 3
-"""Concepts whose masks are seen without opening anything."""
-
 
 def masks_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
     """Individual IoU and its deciles. None where there are no segmentations."""
@@ -46,7 +43,6 @@ def masks_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
         if study.featured
         else None,
         pictures=tuple(concept_pictures(study, exhibit) for exhibit in large),
-        unfolded=max(_UNFOLDED, len(asked)),
         single_color=SINGLE_COLOR,
         combined_color=COMBINED_COLOR,
         asked=asked,

@@ -76,26 +76,20 @@ def _cards(study: Study, nearest: pd.DataFrame, tasks: list[str]) -> tuple[Neigh
     )
 
 
-def neighbour_list(
-    study: Study, nearest: pd.DataFrame, concept: str, task: str, fit: str | None = None
-) -> NeighbourList:
-    """The nearest concepts of one, by the fit shown or another.
+def neighbour_list(study: Study, nearest: pd.DataFrame, concept: str, task: str) -> NeighbourList:
+    """The nearest concepts of one.
 
     Args:
         study: the runs.
-        nearest: rows of `nearest` of the subject and the layers shown; with several fits in its
-            column `fit` where one is named.
+        nearest: rows of `nearest` of the subject, the layers and the fit shown.
         concept: whose neighbours.
         task: of the vectors.
-        fit: whose title the list has; by default the fit shown, without a title.
     """
     rows = nearest[(nearest["concept"] == concept) & (nearest["task"] == task)]
-    rows = rows if fit is None else rows[rows["fit"] == fit]
     return NeighbourList(
         task=task,
-        marked=study.has_hardly_moved(concept, task=task, fit=fit),
+        marked=study.has_hardly_moved(concept, task=task),
         concepts=tuple(zip(study.marked_rows(rows, "neighbour"), rows["cosine"], strict=True)),
-        fit="" if fit is None else study.titles[fit],
     )
 
 

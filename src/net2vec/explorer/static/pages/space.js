@@ -5,7 +5,7 @@ import { bars } from "../charts.js";
 import { choose, color, h, replace, section } from "../dom.js";
 import { cosine, plain, several } from "../format.js";
 import { PointMap } from "../map.js";
-import { categoryColor, differing, rowsOf } from "../scores.js";
+import { categoryColor, differing, rowsOf, scoreTitle } from "../scores.js";
 import { get, link, note, set } from "../state.js";
 import { arithmetic } from "./arithmetic.js";
 
@@ -31,6 +31,7 @@ class SpacePage {
     this.chosen = new Set(get("chosen") ? JSON.parse(get("chosen")) : []);
     this.method = get("method", "tsne");
     this.list = h("div", { "aria-live": "polite" });
+    this.legend = h("div", { class: "legend" });
     this.waiting = h("p", { class: "muted", role: "status" });
     this.maps = sides.map((side, place) => new PointMap({
       label: `Map of ${several(spaces[place].name.length, "concept")}`,
@@ -54,7 +55,7 @@ class SpacePage {
         choose("Vectors", KINDS, get("kind"), (kind) => set({ kind })),
         view.beside ? null : choose("Compared with", against, get("against"), (chosen) => set({ against: chosen })),
         choose("Map", [["tsne", "t-SNE"], ["pca", "plane of largest variance"]], this.method, (method) => { this.method = method; note({ method: method === "tsne" ? "" : method }); this.place(); }),
-        choose("Colour", [["category", "category"], ["score", "score"]], get("colour", "category"), (colour) => { note({ colour: colour === "category" ? "" : colour }); this.place(); }),
+        choose("Colour", [["category", "category"], ["score", "score"]], get("colour", "category"), (colour) => { note({ colour: colour === "category" ? "" : colour }); this.place(); this.drawLegend(); }),
         h("label", { class: "field" }, h("span", null, "Choose"), search),
         h("div", { class: "buttons" }, lasso,
           h("button", { type: "button", "aria-label": "Nearer", onclick: () => this.maps.forEach((map) => map.zoom(1.5)) }, "+"),
@@ -62,11 +63,12 @@ class SpacePage {
           h("button", { type: "button", onclick: () => { this.maps.forEach((map) => map.fit()); this.pick([], false); } }, "all"))),
       this.waiting,
       h("div", { class: sides.length > 1 ? "columns two" : "" }, sides.map((side, place) => h("div", null, side.name ? h("h3", null, side.name) : null, this.maps[place].box))),
-      this.legend(),
+      this.legend,
       h("div", { class: "columns" },
         section("Chosen", this.list),
         section("Arithmetic", arithmetic(view, get("kind"), this.spaces[0].name, (names) => this.maps.forEach((map) => map.ring(names)))),
         sides.length > 1 ? section("What moved", this.moved()) : null));
+    this.drawLegend();
     this.draw(this.spaces);
     this.select();
     if (this.method === "tsne") this.place();
@@ -99,10 +101,12 @@ class SpacePage {
     });
   }
 
-  legend() {
-    const named = [...new Set(this.spaces[0].category)].slice(0, 8);
-    return h("div", { class: "legend" }, named.length > 1 ? named.map((each) => h("span", null, h("i", { class: "swatch", style: { background: categoryColor(this.view.run.categories, each) } }), each)) : null,
-      h("span", null, "Lines lead to a concept’s ten nearest; the thicker, the nearer."));
+  drawLegend() {
+    const named = [...new Set(this.spaces[0].category)];
+    const shown = get("colour") === "score"
+      ? h("span", null, h("i", { class: "scale score", "aria-hidden": "true" }), `${scoreTitle(this.view)}, all filters, from 0 to the highest`)
+      : named.length > 1 ? named.map((each) => h("span", null, h("i", { class: "swatch", style: { background: categoryColor(this.view.run.categories, each) } }), each)) : null;
+    replace(this.legend, shown, h("span", null, "Lines lead to a concept’s ten nearest; the thicker, the nearer."));
   }
 
   find(text) {
