@@ -10,6 +10,7 @@ import argparse
 import sys
 
 from measure import HEADER
+from rivals import rivals
 from speed.classification import classification
 from speed.converged import converged
 from speed.recording import recording
@@ -26,13 +27,13 @@ BENCHMARKS = {
     "everything": everything,
     "growth": growth,
 }
-BY_NAME = {**BENCHMARKS, "converged": converged}
+BY_NAME = {**BENCHMARKS, "converged": converged, "rivals": rivals}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "names", nargs="*", help=f"of {', '.join(BY_NAME)}; all but the last without"
+        "names", nargs="*", help=f"of {', '.join(BY_NAME)}; all but the last two without"
     )
     parser.add_argument("--small", action="store_true", help="tiny sizes, one pair each")
     parser.add_argument("--pairs", type=int, default=5, help="how often both ways are timed")

@@ -40,7 +40,8 @@ def test_statistics_are_honest_in_small_worlds():
     printed = run("honesty.py", "--small")
     rows = [line.strip("|").split(" | ") for line in printed.splitlines() if line]
     kinds = [[cell.strip() for cell in row[:-1]] for row in rows]
-    for task, fit in product(("segment", "classify"), ("paper", "converged")):
+    fits = [*product(("segment", "classify"), ("paper", "converged")), ("segment", "lda")]
+    for task, fit in fits:
         for method in ("single", "combined"):
             assert ["two filters a concept", task, fit, method] in kinds
             assert sum(row[1:4] == [task, fit, method] for row in kinds) == 3

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import torch
 
 from honest.worlds import World
 from net2vec.data.annotations import Annotations
+from net2vec.recording.activations import KeptActivations
 from net2vec.tasks.concept import ConceptTask
+from net2vec.tasks.fits.base import FitData
 from net2vec.tasks.fits.converged_classification import classify_converged
 from net2vec.tasks.fits.converged_segmentation import segment_converged
+from net2vec.tasks.fits.lda import LdaFit
 from net2vec.tasks.fits.paper_classification import classify_concepts
 from net2vec.tasks.fits.paper_segmentation import segmentation_scores
 from net2vec.tasks.fits.training import Training
@@ -30,11 +37,15 @@ def null_scores(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Validation scores [method, concept] and null scores [null, method, concept]."""
     score, shuffle = PROCEDURES[task, fit], SHUFFLES[task]
-    null = [
-        score(world, shuffle(world.annotations, world.labels, **_key(seed), draw=draw), seed)
-        for draw in range(nulls)
-    ]
-    return score(world, world.annotations, seed), np.array(null)
+    with tempfile.TemporaryDirectory() as folder:
+        kept = KeptActivations(Path(folder) / "kept", world.activations.shape)
+        world.activations.tofile(kept.path)
+        world = replace(world, recording=replace(world.recording, activations=kept))
+        null = [
+            score(world, shuffle(world.annotations, world.labels, **_key(seed), draw=draw), seed)
+            for draw in range(nulls)
+        ]
+        return score(world, world.annotations, seed), np.array(null)
 
 
 def _segment(world: World, annotations: Annotations, seed: int, fit: str) -> np.ndarray:
@@ -42,9 +53,12 @@ def _segment(world: World, annotations: Annotations, seed: int, fit: str) -> np.
     counts = count_single_filters(recording, annotations, labels)
     best = counts.best_filter
     single = counts.set_iou[1, np.arange(len(labels)), best]
+    asked = [ConceptTask(annotations, label, seed=seed) for label in labels]
     if fit == "paper":
-        asked = [ConceptTask(annotations, label, seed=seed) for label in labels]
         combined = segmentation_scores(recording, asked, training=SEGMENT)
+    elif fit == "lda":
+        data = FitData(recording, annotations, "world", torch.device("cpu"))
+        combined = LdaFit().segmentation_scores(data, asked)
     else:
         combined = [
             segment_converged(
@@ -78,6 +92,7 @@ def _key(seed: int) -> dict:
 PROCEDURES: dict[tuple[str, str], Scores] = {
     ("segment", "paper"): lambda *given: _segment(*given, fit="paper"),
     ("segment", "converged"): lambda *given: _segment(*given, fit="converged"),
+    ("segment", "lda"): lambda *given: _segment(*given, fit="lda"),
     ("classify", "paper"): lambda *given: _classify(*given, fit="paper"),
     ("classify", "converged"): lambda *given: _classify(*given, fit="converged"),
 }

@@ -23,11 +23,16 @@ class Scale:
 
 @dataclass(frozen=True)
 class World:
-    """A recording, annotations and the concepts to ask for."""
+    """A recording, annotations and the concepts to ask for.
+
+    Attributes:
+        activations: of all cells [image, cell, filter]; above 1 where a filter is on.
+    """
 
     recording: LayerRecording
     annotations: Annotations
     labels: list[int]
+    activations: np.ndarray
 
 
 def noise(rng: np.random.Generator, scale: Scale) -> World:
@@ -35,7 +40,7 @@ def noise(rng: np.random.Generator, scale: Scale) -> World:
     present, masks = _concepts(rng, scale, spread=0.3)
     active = rng.random((scale.images, scale.filters, *GRID)) < 0.08
     means = rng.gamma(2.0, 0.1, active.shape[:2])
-    return _world(active, means, present, masks)
+    return _world(rng, active, means, present, masks)
 
 
 def places(rng: np.random.Generator, scale: Scale) -> World:
@@ -46,7 +51,7 @@ def places(rng: np.random.Generator, scale: Scale) -> World:
     present, masks = _concepts(rng, scale, spread=0.08)
     active = _preferring(rng, scale)
     means = rng.gamma(2.0, 0.1, active.shape[:2]) * (1 + active.mean((2, 3)))
-    return _world(active, means, present, masks)
+    return _world(rng, active, means, present, masks)
 
 
 def planted(rng: np.random.Generator, scale: Scale) -> World:
@@ -60,7 +65,7 @@ def planted(rng: np.random.Generator, scale: Scale) -> World:
             cells = _shrunk(masks[:, concept] & present[:, concept, None, None])
             active[:, k] |= cells & (rng.random(cells.shape) < 0.7)
             means[:, k] += 0.4 * present[:, concept]
-    return _world(active, means, present, masks)
+    return _world(rng, active, means, present, masks)
 
 
 def _concepts(
@@ -95,7 +100,13 @@ def _shrunk(masks: np.ndarray) -> np.ndarray:
     return blocks.mean((2, 4)) > 0.5
 
 
-def _world(active: np.ndarray, means: np.ndarray, present: np.ndarray, masks: np.ndarray) -> World:
+def _world(
+    rng: np.random.Generator,
+    active: np.ndarray,
+    means: np.ndarray,
+    present: np.ndarray,
+    masks: np.ndarray,
+) -> World:
     images, concepts = present.shape
     is_train = np.arange(images) % 10 < 6
     for split in (is_train, ~is_train):  # two images of each split at least
@@ -115,7 +126,11 @@ def _world(active: np.ndarray, means: np.ndarray, present: np.ndarray, masks: np
         row=np.arange(len(image)),
         masks=np.packbits(drawn.reshape(len(image), -1), axis=1, bitorder="little"),
     )
-    return World(_recording(active, means), annotations, list(range(1, 1 + concepts)))
+    excess = rng.gamma(2.0, 0.3, active.shape)
+    values = np.where(active, 1 + excess, 1 - excess).reshape(images, active.shape[1], -1)
+    activations = values.transpose(0, 2, 1).astype(np.float16)
+    labels = list(range(1, 1 + concepts))
+    return World(_recording(active, means), annotations, labels, activations)
 
 
 def _recording(active: np.ndarray, means: np.ndarray) -> LayerRecording:
