@@ -1,12 +1,14 @@
 import re
 from html import unescape
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from net2vec.report import FilterExhibit, build_report, save_report
+from net2vec.report.build import explore_command
 from net2vec.report.figures.style import DARK, LIGHT
 from net2vec.report.formats import cosine_text, score_text
 from net2vec.runs import TABLES, Run, make_tables, open_run
@@ -261,3 +263,11 @@ def test_a_report_of_classification_alone(tmp_path, monkeypatch):
     assert 'id="masks"' not in source
     assert 'id="weights"' not in source
     assert "map_classify" in source
+
+
+def test_the_command_to_explore_can_be_pasted_where_the_folder_of_the_runs_is(tmp_path):
+    runs = [SimpleNamespace(path=tmp_path / "my demo" / name) for name in ("trained", "random")]
+    command, folder = explore_command(runs)
+    assert command == "net2vec explore 'my demo/trained' 'my demo/random'"
+    assert folder == "my demo"
+    assert explore_command(runs[:1])[0] == "net2vec explore 'my demo/trained'"

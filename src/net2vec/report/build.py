@@ -83,16 +83,17 @@ def _subtitle(study: Study) -> str:
 
 
 def explore_command(runs: Sequence[Run]) -> tuple[str, str]:
-    """The folder in which all runs lie, by its name alone, and the command that explores them.
+    """The command that explores the runs, and the folder beside which it is to be run.
 
-    Pages are passed on, so that paths of this machine are not part of them.
+    The folder is the one in which all runs lie. Its name is all of its path that the page has:
+    pages are passed on, and paths of this machine are not part of them.
     """
     paths = [run.path.resolve() for run in runs]
     common = next(
         folder for folder in paths[0].parents if all(path.is_relative_to(folder) for path in paths)
     )
-    names = [shlex.quote(path.relative_to(common).as_posix()) for path in paths]
-    return common.name, f"net2vec explore {' '.join(names)}"
+    names = [shlex.quote(path.relative_to(common.parent).as_posix()) for path in paths]
+    return f"net2vec explore {' '.join(names)}", common.name
 
 
 def with_annotators(

@@ -204,7 +204,7 @@ class Report:
         cards: of the concepts, on a page of their own.
         subtitle: which weights and images were probed, and the runs beside them.
         versions: the programs that made the results.
-        explore: the name of a folder, and the command that opens the runs from there.
+        explore: the command that opens the runs, and the folder beside which it is to be run.
         made_masks: by run whose masks a model made, what is to be said of that model.
     """
 

@@ -39,14 +39,15 @@ def draw_masks(
     """
     scale = side / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    canvas = np.asarray(image.convert("RGB").resize(size, Image.Resampling.LANCZOS), dtype=float)
+    canvas = np.array(image.convert("RGB").resize(size, Image.Resampling.LANCZOS), dtype=float)
     filled, outlined = _resize(predicted, size), _resize(truth, size)
     tint = np.array(ImageColor.getrgb(color), dtype=float)
-    canvas = _paint(canvas, filled, tint, _FILL)
-    canvas = _paint(canvas, _edge(filled, 3), tint, 1.0)
-    canvas = _paint(canvas, _edge(outlined, 6), np.array([20.0, 20.0, 20.0]), 0.75)
-    inner = _edge(outlined, 5) & ~_edge(outlined, 1)
-    canvas = _paint(canvas, inner, np.array([255.0, 255.0, 255.0]), 1.0)
+    _paint(canvas, filled, tint, _FILL)
+    _paint(canvas, filled & ~_erode(filled, 3), tint, 1.0)
+    outer = _erode(outlined, 1)
+    inner = _erode(outer, 4)
+    _paint(canvas, outlined & ~_erode(inner, 1), np.array([20.0, 20.0, 20.0]), 0.75)
+    _paint(canvas, outer & ~inner, np.array([255.0, 255.0, 255.0]), 1.0)
     return Image.fromarray(canvas.round().astype(np.uint8))
 
 
@@ -54,12 +55,10 @@ def _resize(mask: Bool[np.ndarray, "y x"], size: tuple[int, int]) -> Bool[np.nda
     return np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
 
 
-def _edge(mask: Bool[np.ndarray, "y x"], width: int) -> Bool[np.ndarray, "y x"]:
-    """The outermost pixels of a mask, `width` deep. The border of the picture is no edge."""
-    edge: Bool[np.ndarray, "y x"] = mask & ~ndimage.binary_erosion(
-        mask, iterations=width, border_value=1
-    )
-    return edge
+def _erode(mask: Bool[np.ndarray, "y x"], width: int) -> Bool[np.ndarray, "y x"]:
+    """A mask without its outermost pixels, `width` deep. The border of the picture is no edge."""
+    eroded: Bool[np.ndarray, "y x"] = ndimage.binary_erosion(mask, iterations=width, border_value=1)
+    return eroded
 
 
 def _paint(
@@ -67,6 +66,5 @@ def _paint(
     where: Bool[np.ndarray, "y x"],
     color: Float[np.ndarray, "3"],
     opacity: float,
-) -> Float[np.ndarray, "y x 3"]:
-    alpha = opacity * where[..., None]
-    return canvas * (1 - alpha) + color * alpha
+) -> None:
+    canvas[where] = canvas[where] * (1 - opacity) + color * opacity
