@@ -1,7 +1,6 @@
 import re
 from html import unescape
 from html.parser import HTMLParser
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -266,7 +265,9 @@ def test_a_report_of_classification_alone(tmp_path, monkeypatch):
 
 
 def test_the_command_to_explore_can_be_pasted_where_the_folder_of_the_runs_is(tmp_path):
-    runs = [SimpleNamespace(path=tmp_path / "my demo" / name) for name in ("trained", "random")]
+    runs = [object.__new__(Run) for _ in range(2)]  # only their paths are asked for
+    for run, name in zip(runs, ("trained", "random"), strict=True):
+        run.path = tmp_path / "my demo" / name
     command, folder = explore_command(runs)
     assert command == "net2vec explore 'my demo/trained' 'my demo/random'"
     assert folder == "my demo"
