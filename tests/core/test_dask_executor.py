@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from contextlib import closing
 
 import dask
@@ -13,12 +14,15 @@ import pandas as pd
 import pytest
 import torch
 
+from net2vec.config import Settings
 from net2vec.core import dask_executor
 from net2vec.core.dask_executor import DaskExecutor, connected
-from net2vec.core.executors import ThreadExecutor, local_or_cluster, map_items
+from net2vec.core.executors import ThreadExecutor, local_or_cluster, map_items, run_at_once
 from net2vec.core.storage import is_temporary
 from net2vec.errors import ConfigError, DataError, Net2VecError
+from net2vec.pipeline import many
 
+from builders_runs import write_network_file, write_small_folder
 from builders_whole import make
 
 # Dask's own servers leave sockets to the garbage collector when they end.
@@ -95,13 +99,56 @@ def test_workers_that_see_other_files_are_refused(client, tmp_path, monkeypatch)
 @pytest.mark.usefixtures("unreported")
 def test_a_run_on_a_cluster_gives_the_same_bytes(client, tmp_path, monkeypatch):
     monkeypatch.setenv("NET2VEC_CACHE", str(tmp_path / "cache"))
-    options = {"fit": "paper,lda", "layers": "3"}
+    options = {"fit": "paper,lda", "layers": ["1", "3"]}  # two layers are learned at a time
     here = make(tmp_path / "here", **options)
     monkeypatch.setenv("NET2VEC_CACHE", str(tmp_path / "other"))
     there = make(tmp_path / "there", executor=client, **options)
     pd.testing.assert_frame_equal(here.scores, there.scores, check_exact=True)
     assert (here.path / "scores.csv").read_bytes() == (there.path / "scores.csv").read_bytes()
     assert not list((there.path / "cache").glob(".sent*"))
+
+
+@pytest.mark.usefixtures("unreported")
+def test_several_runs_at_a_time_give_the_same_bytes(client, tmp_path, monkeypatch):
+    monkeypatch.setattr(many, "write_report", lambda *_, **__: None)
+    write_network_file(tmp_path)
+    shared = {
+        "data": (str(write_small_folder(tmp_path / "data")),), "layers": ("1",), "fit": "paper",
+        "tasks": ("segment",), "input": "64", "segment": {"epochs": 2, "subsets": ()},
+    }  # fmt: skip
+    runs = {
+        name: Settings.from_dict(
+            {**shared, "network": f"{tmp_path}/networks_of_mine.py:{name}", "seed": seed}
+        )
+        for seed, name in enumerate(["small", "with_batch_norm"])
+    }
+    runs["missing"] = Settings.from_dict({**shared, "network": f"{tmp_path}/none.py:small"})
+    here, _ = many.probe_many(runs, tmp_path / "here")
+    there, _ = many.probe_many(runs, tmp_path / "there", executor=client)
+    assert [one.name for one in there] == [one.name for one in here] == list(runs)
+    assert [one.error is None for one in there] == [True, True, False]
+    for one, other in zip(here[:2], there[:2], strict=True):
+        assert (one.folder / "scores.csv").read_bytes() == (
+            other.folder / "scores.csv"
+        ).read_bytes()
+
+
+def test_stages_in_threads_end_with_the_first_that_fails(executor):
+    def wait(_: str) -> None:
+        time.sleep(0.2)
+
+    def stage(name: str) -> str:
+        if name == "faulty":
+            time.sleep(0.3)
+            raise DataError("no such thing")
+        for _ in map_items(executor, wait, dict.fromkeys(map(str, range(1000)), 1.0)):
+            pass
+        return name
+
+    begun = time.monotonic()
+    with pytest.raises(DataError, match="no such thing"):
+        list(run_at_once(stage, ["faulty", "long", "never"], 2))
+    assert time.monotonic() - begun < 50  # all items would take 100 seconds
 
 
 def test_items_that_end_their_workers_are_tried_again_alone_and_named(tmp_path):

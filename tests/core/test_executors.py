@@ -16,6 +16,7 @@ from net2vec.core.executors import (
     choose_executor,
     map_items,
     pack_by_cost,
+    run_at_once,
 )
 
 
@@ -37,6 +38,22 @@ def test_every_item_comes_back_with_its_result(workers):
     found = list(in_threads(workers, lambda item: item * item, range(20)))
     assert sorted(found) == [(item, item * item) for item in range(20)]
     assert list(in_threads(workers, str, [])) == []
+
+
+def test_stages_at_a_time_come_back_in_order_and_share_one_thread_setting():
+    meeting = threading.Barrier(2)
+
+    def stage(name: str) -> str:
+        meeting.wait(30)  # two at a time, or never
+        assert [found for _, found in in_threads(1, lambda _: torch.get_num_threads(), "ab")] == [
+            1,
+            1,
+        ]
+        return name.upper()
+
+    assert list(run_at_once(stage, ["a", "b", "c", "d"], 2)) == ["A", "B", "C", "D"]
+    assert torch.get_num_threads() == 2
+    assert list(run_at_once(str.upper, ["a", "b"], 1)) == ["A", "B"]
 
 
 def test_results_do_not_wait_for_slower_items():

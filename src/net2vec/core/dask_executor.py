@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import get_ident
+from threading import Lock, get_ident
 from typing import Any, TypeVar
 from uuid import uuid4
 
 import distributed
 from distributed.utils import CancelledError
 
+from net2vec.core.executors import end_if_stopped
 from net2vec.core.storage import Say, remove
 from net2vec.core.stored import (
     StoredFunction,
@@ -52,10 +53,15 @@ class DaskExecutor:
             what is sent, until `close`.
         say: reports workers and lost connections.
 
+    Several threads may map at a time: so the workers have items while the last ones of another map
+    are computed.
+
     Raises:
         ConfigError: if a worker does not see the folder or has other versions of the packages.
         Net2VecError: if there are no workers for ten minutes.
     """
+
+    maps_at_once = 2
 
     def __init__(self, client: distributed.Client, folder: Path, say: Say) -> None:
         self.client = client
@@ -63,6 +69,7 @@ class DaskExecutor:
         self.folder = folder / f".sent.{os.getpid()}-{get_ident()}.tmp"
         self.say = say
         self._given = client
+        self._connecting = Lock()
         self.folder.mkdir(parents=True)
         try:
             self._meet_workers()
@@ -155,6 +162,7 @@ class DaskExecutor:
                 yield from ready.next_batch(block=False)
                 since = time.monotonic()
                 continue
+            end_if_stopped()
             time.sleep(_POLL_SECONDS)
             if time.monotonic() - since > _NOTICE_SECONDS:
                 since = time.monotonic()
@@ -199,6 +207,12 @@ class DaskExecutor:
         Raises:
             Net2VecError: if it cannot.
         """
+        lost = self.client
+        with self._connecting:
+            if self.client is lost:  # else another thread has connected already
+                self._connect_again(error)
+
+    def _connect_again(self, error: BaseException) -> None:
         address, client = self._address, self.client
         self.say(f"the connection to {address} is lost; waiting for it")
         until = time.monotonic() + _PATIENCE_SECONDS

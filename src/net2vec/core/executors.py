@@ -9,12 +9,22 @@ that the order of its sums, and with it the last bit of a result, never depends 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent import futures
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast, runtime_checkable
+from threading import Event, Lock
+from typing import (
+    TYPE_CHECKING,
+    Generic,
+    Protocol,
+    TypeGuard,
+    TypeVar,
+    cast,
+    runtime_checkable,
+)
 
 import torch
 from joblib import Parallel, delayed, parallel_config
@@ -29,6 +39,11 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+# The number of threads of PyTorch before the first of the maps that are running, one a map.
+_THREADS_BEFORE: list[int] = []
+_THREADS_LOCK = Lock()
+# Set where stages that run in threads are to end; of nested ones each.
+_STOPS: ContextVar[tuple[Event, ...]] = ContextVar("stops", default=())
 # Fits of a concept in an image from which on processes are worth their start.
 _MIN_FITS_FOR_PROCESSES = 5000
 
@@ -68,15 +83,18 @@ def local_or_cluster(
         folder: all workers of a cluster see it.
         say: reports the cluster.
     """
-    # A client exists only where its package is imported.
-    client = getattr(sys.modules.get("distributed"), "Client", ())
-    if not isinstance(executor, client):
+    if not is_client(executor):
         yield cast("AnyExecutor | None", executor)
         return
     from net2vec.core.dask_executor import DaskExecutor
 
     with closing(DaskExecutor(executor, folder.resolve(), say)) as on_cluster:
         yield on_cluster
+
+
+def is_client(executor: object) -> TypeGuard[distributed.Client]:
+    """Whether an executor is a client of Dask, which exists only where its package is imported."""
+    return isinstance(executor, getattr(sys.modules.get("distributed"), "Client", ()))
 
 
 def map_items(
@@ -96,15 +114,75 @@ def map_items(
     """
     ordered = {item: items[item] for item in _most_expensive_first(items)}
     alone = _OnOneThread(function)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # what new threads begin with
-    try:
+    with _new_threads_compute_alone():
         if isinstance(executor, futures.Executor):
             yield from _submit(executor, alone, ordered)
         else:
             yield from executor.map(alone, ordered)
+
+
+def maps_at_once(executor: AnyExecutor | None) -> int:
+    """How many maps an executor should be given at a time, so that no worker waits for another.
+
+    The last items of a map leave workers of a cluster without work; those of this machine are
+    started for each map.
+    """
+    return getattr(executor, "maps_at_once", 1)
+
+
+def run_at_once(
+    function: Callable[[Item], Result], items: Sequence[Item], count: int
+) -> Iterator[Result]:
+    """Yield the results of items in their order, a few at a time in threads of this process.
+
+    It is for stages that map items by an executor, not for the items. After an error, or where the
+    caller stops, no other stage is begun, and those that run are ended; see `end_if_stopped`.
+    """
+    if count <= 1 or len(items) <= 1:
+        yield from map(function, items)
+        return
+    stop = Event()
+
+    def call(item: Item) -> Result:
+        _STOPS.set((*outer, stop))
+        return function(item)
+
+    outer = _STOPS.get()
+    pool = futures.ThreadPoolExecutor(count)
+    try:
+        yield from [future.result() for future in [pool.submit(call, item) for item in items]]
     finally:
-        torch.set_num_threads(threads)
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+def end_if_stopped() -> None:
+    """Called by an executor while it waits, in the thread of a stage that `run_at_once` runs.
+
+    Raises:
+        KeyboardInterrupt: if the stage is to end, since another one failed or the user wants it.
+    """
+    if any(stop.is_set() for stop in _STOPS.get()):
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _new_threads_compute_alone() -> Iterator[None]:
+    """Let threads that begin in the block have one thread of PyTorch; blocks may overlap."""
+    with _THREADS_LOCK:
+        if not _THREADS_BEFORE:
+            torch_threads = torch.get_num_threads()
+            torch.set_num_threads(1)
+        else:
+            torch_threads = _THREADS_BEFORE[0]
+        _THREADS_BEFORE.append(torch_threads)
+    try:
+        yield
+    finally:
+        with _THREADS_LOCK:
+            torch_threads = _THREADS_BEFORE.pop()
+            if not _THREADS_BEFORE:
+                torch.set_num_threads(torch_threads)
 
 
 @dataclass(frozen=True)

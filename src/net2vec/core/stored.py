@@ -32,6 +32,8 @@ from net2vec.core.devices import repeatable
 from net2vec.core.storage import remove, replacing
 from net2vec.errors import ConfigError
 
+# Which modules are pickled by value is a state of the whole process.
+_STORING = threading.Lock()
 # Smaller arrays are written with the objects that hold them.
 _MIN_ARRAY_BYTES = 1 << 16
 # Results up to this size are messages.
@@ -118,7 +120,7 @@ def store_function(function: Callable[..., object], folder: Path) -> StoredFunct
         buffers.append(buffer)
         return False
 
-    with _files_by_value():
+    with _STORING, _files_by_value():
         try:
             _Pickler(file, protocol=5, buffer_callback=keep_apart).dump(function)
         except (pickle.PicklingError, TypeError, AttributeError) as error:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from net2vec.config import Settings
-from net2vec.core.executors import AnyExecutor
+from net2vec.core.executors import AnyExecutor, is_client, run_at_once
 from net2vec.errors import ConfigError, Net2VecError
 from net2vec.pipeline.inputs import data_options, open_data
-from net2vec.pipeline.progress import Progress, SilentProgress
+from net2vec.pipeline.progress import Advance, Progress, SilentProgress
 from net2vec.pipeline.reporting import write_report
-from net2vec.pipeline.runner import probe
+from net2vec.pipeline.runner import has_report, probe
 
 if TYPE_CHECKING:
     import distributed
@@ -39,6 +39,22 @@ class Outcome:
     error: str | None = None
 
 
+@dataclass(frozen=True)
+class _NamedProgress:
+    """Reports the stages of a run among others that are made at the same time."""
+
+    name: str
+    progress: Progress
+
+    def stage(self, name: str, total: int) -> Advance:
+        """Begin a stage of `total` steps."""
+        return self.progress.stage(f"{self.name}: {name}", total)
+
+    def say(self, text: str) -> None:
+        """Print one line for the user."""
+        self.progress.say(f"{self.name}: {text}")
+
+
 def probe_many(
     runs: Mapping[str, Settings],
     out: Path,
@@ -55,7 +71,8 @@ def probe_many(
         out: holds the runs and `report` afterwards.
         workers: threads or processes.
         keep_activations: see `probe`.
-        executor: see `probe`.
+        executor: see `probe`. On a Dask cluster two runs are made at a time, so that no worker
+            waits while the last concepts of one are learned.
         progress: reports the stages to the user.
 
     Returns:
@@ -70,22 +87,41 @@ def probe_many(
         raise ConfigError(f"{out} is a file; --out wants a folder")
     asked = {_data_key(settings): settings for settings in runs.values()}
     datasets = {key: open_data(settings) for key, settings in asked.items()}
-    outcomes = []
-    for name, settings in runs.items():
-        folder = out / name
-        progress.say(f"{name}: {settings.network}")
+    at_once = 2 if is_client(executor) else 1
+
+    def attempt(name: str, action: Callable[[], object]) -> Outcome:
         try:
-            dataset = datasets[_data_key(settings)]
-            probe(
-                settings, folder, dataset=dataset, workers=workers,
-                keep_activations=keep_activations, executor=executor, progress=progress,
-            )  # fmt: skip
-            outcomes.append(Outcome(name, folder))
+            action()
         except Exception as error:  # also one of a network's own code, or of a full memory
             what = str(error) if isinstance(error, Net2VecError) else f"{error!r}"
             what = " ".join(what.split())
             progress.say(f"{name} failed: {what}")
-            outcomes.append(Outcome(name, folder, what))
+            return Outcome(name, out / name, what)
+        return Outcome(name, out / name)
+
+    def make(name: str) -> Outcome:
+        settings = runs[name]
+        progress.say(f"{name}: {settings.network}")
+        return attempt(
+            name,
+            lambda: probe(
+                settings, out / name, dataset=datasets[_data_key(settings)], workers=workers,
+                keep_activations=keep_activations, executor=executor, report=at_once == 1,
+                progress=progress if at_once == 1 else _NamedProgress(name, progress),
+            ),
+        )  # fmt: skip
+
+    def report(outcome: Outcome) -> Outcome:
+        folder = outcome.folder
+        if outcome.error is not None or has_report(folder):
+            return outcome
+        return attempt(
+            outcome.name,
+            lambda: write_report([folder], folder / "report", trust=True, progress=progress),
+        )
+
+    outcomes = list(run_at_once(make, list(runs), at_once))
+    outcomes = [report(outcome) for outcome in outcomes]  # figures are drawn by one thread
     finished = [outcome.folder for outcome in outcomes if outcome.error is None]
     if not finished:
         return outcomes, None

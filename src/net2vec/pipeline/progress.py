@@ -97,6 +97,7 @@ class Ledger:
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory: dict[str, int] = field(default_factory=dict)
     say: Say = log
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.path is None or not self.path.exists():
@@ -118,12 +119,13 @@ class Ledger:
             yield
         finally:
             spent = time.perf_counter() - begin
-            self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 3)
-            self.peak_memory[name] = max(peak_memory(), self.peak_memory.get(name, 0))
-            if self.path is not None:
-                kept = {"seconds": self.seconds, "peak_memory": self.peak_memory}
-                with replacing(self.path, lasting=False) as temporary:
-                    temporary.write_text(json.dumps(kept, indent=2))
+            with self._lock:  # layers may be learned side by side
+                self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 3)
+                self.peak_memory[name] = max(peak_memory(), self.peak_memory.get(name, 0))
+                if self.path is not None:
+                    kept = {"seconds": self.seconds, "peak_memory": self.peak_memory}
+                    with replacing(self.path, lasting=False) as temporary:
+                        temporary.write_text(json.dumps(kept, indent=2))
 
 
 def peak_memory() -> int:

@@ -17,7 +17,12 @@ from net2vec import results
 from net2vec.analysis import LEAST_NULLS
 from net2vec.config import Settings
 from net2vec.core.devices import repeatable
-from net2vec.core.executors import AnyExecutor, local_or_cluster
+from net2vec.core.executors import (
+    AnyExecutor,
+    local_or_cluster,
+    maps_at_once,
+    run_at_once,
+)
 from net2vec.core.storage import cache_folder, writing_into
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
@@ -65,6 +70,9 @@ from net2vec.tasks.kinds import TASKS
 
 if TYPE_CHECKING:
     import distributed
+
+LayerAndTasks = tuple[xr.Dataset, dict[str, list[xr.Dataset]]]
+"""The arrays of a layer, and by task those of its fits."""
 
 
 def probe(
@@ -214,17 +222,27 @@ class _Run:
             self.settings, self.inputs, annotations, self.out, self.workers, self.progress,
             self.ledger, self.executor,
         )  # fmt: skip
-        layers: dict[str, tuple[xr.Dataset, dict[str, list[xr.Dataset]]]] = {}
-        for layer, recorded in recordings.items():
-            recording = probe.with_activations(recorded)
-            tasks: dict[str, list[xr.Dataset]] = {}
-            for task in (task for task in TASKS if task.name in labels):
-                if plan.can_learn(recording, task):
-                    sizes = plan.subset_sizes(recording, task)
-                    concepts = labels[task.name]
-                    tasks[task.name] = learn_task(context, task, recording, concepts, sizes)
+        sizes = {
+            layer: {
+                task: plan.subset_sizes(recorded, task)
+                for task in TASKS
+                if task.name in labels and plan.can_learn(recorded, task)
+            }
+            for layer, recorded in recordings.items()
+        }
+
+        def learn(layer: str) -> LayerAndTasks:
+            recording = probe.with_activations(recordings[layer])
+            tasks = {
+                task.name: learn_task(context, task, recording, labels[task.name], subsets)
+                for task, subsets in sizes[layer].items()
+            }
             self._report_divergence(layer, tasks)
-            layers[layer] = (layer_results(recording, self.inputs, layer), tasks)
+            return layer_results(recording, self.inputs, layer), tasks
+
+        # Activations that are there for one layer after the other are read by one at a time.
+        at_once = maps_at_once(self.executor) if probe.runs_once else 1
+        layers = dict(zip(recordings, run_at_once(learn, list(recordings), at_once), strict=True))
         self._count_truth(layers, annotations)
         self._save(layers, plan.skipped, annotations, begun)
         return self.inputs
@@ -242,7 +260,7 @@ class _Run:
 
     def _count_truth(
         self,
-        layers: dict[str, tuple[xr.Dataset, dict[str, list[xr.Dataset]]]],
+        layers: dict[str, LayerAndTasks],
         annotations: Annotations,
     ) -> None:
         """Add counts against masks by people to the segmentations of all layers."""
@@ -290,7 +308,7 @@ class _Run:
 
     def _save(
         self,
-        layers: dict[str, tuple[xr.Dataset, dict[str, list[xr.Dataset]]]],
+        layers: dict[str, LayerAndTasks],
         skipped: Sequence[tuple[str, str, Skipped]],
         annotations: Annotations,
         begun: datetime,

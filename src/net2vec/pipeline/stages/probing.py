@@ -54,6 +54,11 @@ class LayerProbe:
         self._again = {layer: group for group in rest for layer in group}
         return self._record("probing the network", self.inputs.layers, first)
 
+    @property
+    def runs_once(self) -> bool:
+        """Whether the activations of all layers are there at a time."""
+        return not self._again
+
     def with_activations(self, recording: LayerRecording) -> LayerRecording:
         """The recording of a layer, with its activations if fits read them.
 
