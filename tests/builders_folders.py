@@ -139,7 +139,7 @@ class Rows(dict[str, tuple[Fill, Read | str, tuple[str, ...]]]):
         if isinstance(expected, str):
             assert (ended.value.code, out) == (2, ""), out
             (line,) = err.strip().splitlines()
-            assert expected in line
+            assert expected in line, line
             return
         assert ended.value.code == 0, err
         found = json.loads(out)

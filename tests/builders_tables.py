@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -85,6 +86,22 @@ def write_masks(folder: Path, **counts: int) -> Path:
     (folder / "id2label.json").write_text(json.dumps(NAMES))
     (folder / "README.md").write_text("---\nlicense: mit\n---\n# Plants\n")
     return folder
+
+
+def write_shard(
+    path: Path, files: Mapping[str, bytes], links: Sequence[tuple[str, str]] = ()
+) -> None:
+    """Write a tar file of named contents, and of links."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, BytesIO(content))
+        for name, target in links:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.SYMTYPE, target
+            archive.addfile(member)
 
 
 def write_dataset_cache(cache: Path, folder: Path, name: str) -> Path:

@@ -64,6 +64,22 @@ TEXTS = {
         "is no valid Unicode",
         people("1.jpg").replace('"person"', '"\\ud83d"'),
     ),
+    "coco without categories": (
+        "instances.json: not a COCO annotation file ('categories' is missing)",
+        json.dumps({k: v for k, v in json.loads(people("1.jpg")).items() if k != "categories"}),
+    ),
+    "coco of texts as categories": (
+        "(the category_id of an annotation is 'person'; wanted a whole number)",
+        people("1.jpg").replace('"category_id": 1', '"category_id": "person"'),
+    ),
+    "coco of parts of numbers": (
+        "(the category_id of an annotation is '1.5'; wanted a whole number)",
+        people("1.jpg").replace('"category_id": 1', '"category_id": 1.5'),
+    ),
+    "coco of names as images": (
+        "(a number, a text, a list or a table stands where another of these should)",
+        json.dumps(json.loads(people("1.jpg")) | {"images": ["1.jpg"]}),
+    ),
     "coco cut short": ("not a COCO annotation file", people("1.jpg")[:-30]),
     "coco of no name": ("has neither file_name nor coco_url", changed(file_name=None)),
     "coco of another machine": (PERSON, people("/home/me/1.jpg")),

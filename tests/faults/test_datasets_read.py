@@ -14,9 +14,12 @@ from PIL import Image
 
 from builders_folders import (
     BLACK,
+    COLORS,
     NAMES,
     NUMBERS,
+    PLANTS,
     Folder,
+    Read,
     Rows,
     classes,
     indexed,
@@ -30,6 +33,7 @@ from net2vec.data.tools import check_dataset
 from net2vec.errors import DataError
 
 from builders_coco import box, columns, document, region
+from builders_tables import images, write_shard, write_table
 
 # pycocotools' arrays are older than NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -285,9 +289,58 @@ def masks_of_a_page_a_class(f):
 @row("the value 1 is #00c800 (0 200 0), in other masks #c80000 (200 0 0)")
 def palettes_of_the_colors_in_use(f):
     pair(f)
+    f.picture("masks/3.png", recolored())
+
+
+def recolored():
+    """The mask of the third image, in a palette of the colours in use alone."""
     mask = Image.fromarray(np.minimum(values(), 1))
     mask.putpalette([0, 0, 0, 0, 200, 0])
-    f.picture("masks/3.png", mask)
+    return mask
+
+
+@row("the value 1 is #00c800 (0 200 0), in other masks #c80000 (200 0 0)")
+def palettes_in_a_table(f):
+    masks = [encoded(recolored() if n == 3 else indexed(), format="PNG") for n in NUMBERS]
+    photos = [photograph(n) for n in NUMBERS]
+    write_table(f.path / "train.parquet", {"image": images(photos), "mask": images(masks)})
+    f.text("classes.txt", NAMES)
+
+
+@row("the value 1 is #00c800 (0 200 0), in other masks #c80000 (200 0 0)")
+def palettes_in_a_shard(f):
+    members = {}
+    for n in NUMBERS:
+        members[f"{n}.jpg"] = encoded(Image.fromarray(photograph(n)), format="JPEG")
+        members[f"{n}.png"] = encoded(recolored() if n == 3 else indexed(), format="PNG")
+    write_shard(f.path / "train.tar", members)
+    f.text("classes.txt", NAMES)
+
+
+@row("labels.txt: the value 1 is 'stem', in classes.txt 'leaf'; remove one of the lists, or state")
+def two_lists_of_classes(f):
+    pair(f)
+    f.text("labels.txt", "void\nstem\nleaf")
+
+
+@row("label_colors.txt: the colour #c80000 (200 0 0) is 'stem', in labelmap.txt 'leaf'")
+def two_lists_of_colors(f):
+    pair(f, names=None, mask=COLORS[values()])
+    f.text("labelmap.txt", "leaf:200,0,0::\nstem:0,200,0::")
+    f.text("label_colors.txt", "200 0 0 stem\n0 200 0 leaf")
+
+
+@row(PLANTS)
+def two_lists_of_classes_and_a_statement(f):
+    two_lists_of_classes(f)
+    f.text("dataset.toml", 'classes = "classes.txt"')
+
+
+@row(PLANTS)
+def two_lists_that_agree(f):
+    pair(f)
+    f.text("labels.txt", "1: Leaf\n2: stem, stalk")
+    f.text("names.txt", "of the people who drew\n\nthe masks")
 
 
 @row("pixel values have no names")
@@ -371,6 +424,30 @@ def polygons_of_pairs(f):
     coco(f, region(1, [[[0, 0], [3, 0], [3, 3], [0, 3]]]))
 
 
+# Lists of splits beside class folders.
+
+
+def food(f, *lists):
+    classes(f, "images/cat", "images/dog")
+    for name, lines in lists:
+        f.text(f"meta/{name}.txt", lines)
+
+
+@row(Read("classes", "cat dog", (3, 2), "images on no list of a split"))
+def lists_of_images_in_classes(f):
+    food(f, ("train", "cat/0\ncat/1.jpg\n/images/dog/1.jpg 1"), ("val", "cat/2\ndog/2"))
+
+
+@row(Read("classes", "cat dog", (2, 2), "lists: meta/test.txt, meta/train.txt"), "--split", "test")
+def food_101(f):
+    food(f, ("train", "cat/0\ndog/1"), ("test", "cat/2\ndog/2"), ("classes", "cat\ndog"))
+
+
+@row(Read("classes", "cat dog", (2, 0), "--split"))
+def food_101_without_a_choice(f):
+    food_101(f)
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_a_folder_that_would_be_misread_is_refused_in_one_line(name, tmp_path, capsys):
     ROWS.check(name, tmp_path / "set", capsys)
@@ -413,9 +490,45 @@ def test_images_of_both_splits_are_told(tmp_path):
     assert found["in both splits"] == "4 images, as val/cat/0.jpg, which is train/cat/0.jpg"
 
 
-def test_concepts_that_differ_in_case_are_told(tmp_path):
-    found = told(tmp_path, lambda f: pair(f, names="void\nLeaf\nleaf"))
-    assert found["two concepts"] == "Leaf and leaf, which differ in case alone"
+def twins_in_a_table(f):
+    columns = {"image": images([photograph(n) for n in NUMBERS]), "label": [0, 1, 0, 1]}
+    write_table(f.path / "train.parquet", columns)
+    f.text("classes.txt", "Leaf\nleaf")
+
+
+def twins_in_coco(f):
+    coco(f, region(1, box(0, 0, 3, 3)))
+    f.text("instances.json", (f.path / "instances.json").read_text().replace("car", "Person"))
+
+
+@pytest.mark.parametrize(
+    ("fill", "names"),
+    [
+        (lambda f: pair(f, names="void\nLeaf\nleaf"), "Leaf and leaf"),
+        (twins_in_a_table, "Leaf and leaf"),
+        (twins_in_coco, "person and Person"),
+    ],
+)
+def test_concepts_that_differ_in_case_are_told(fill, names, tmp_path):
+    assert told(tmp_path, fill)["two concepts"] == f"{names}, which differ in case alone"
+
+
+def test_that_exif_may_turn_an_image_of_a_table_is_told(tmp_path):
+    turned(Folder(tmp_path / "photos"), 3)
+    photos = [(tmp_path / f"photos/images/{n}.jpg").read_bytes() for n in NUMBERS]
+    masks = [encoded(indexed(), format="PNG") for _ in NUMBERS]
+    table = {"image": images(photos), "mask": images(masks)}
+    write_table(tmp_path / "table" / "train.parquet", table)
+    found = told(tmp_path / "table", lambda f: f.text("classes.txt", NAMES))["turned by EXIF"]
+    assert found.startswith("4 of 4 images")
+
+
+def test_lists_of_several_partitions_are_told_and_not_read(tmp_path):
+    lists = [
+        (f"{name}{n}", f"{n % 2 * 'cat' or 'dog'}/0") for name in ("train", "test") for n in (1, 2)
+    ]
+    found = told(tmp_path, lambda f: food(f, *lists, ("train3", "cat\ndog")))
+    assert found["lists not read"] == "meta/test1.txt and 4 more"
 
 
 def test_the_name_of_the_value_0_is_told(tmp_path):

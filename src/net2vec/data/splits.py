@@ -8,11 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from net2vec.data.protocol import TRAIN, VAL
+from net2vec.data.protocol import SPLITS, TRAIN, VAL
 from net2vec.errors import DataError
 
 VAL_SHARE = 0.3
 TEST = "test"
+
+OF_TEST = "of a split for testing"
+"""Why an image is left out."""
 
 _SPLIT_NAMES = {
     **dict.fromkeys(("train", "training", "trn"), TRAIN),
@@ -170,3 +173,38 @@ class SplitRule:
                 f"{where}: no image is on the lists of splits; they hold {listed!r}, an image is "
                 f"{example}"
             )
+
+
+@dataclass
+class SplitChoice:
+    """The images of a dataset that are used, with their splits, and those that are left out.
+
+    Attributes:
+        rule: draws the split of images that are in none.
+        splits: "train" or "val" by image.
+        unused: images by the reason why they are left out.
+        drawn: number of images in `splits` whose split was drawn.
+    """
+
+    rule: SplitRule
+    splits: dict[str, str] = field(default_factory=dict)
+    unused: dict[str, list[str]] = field(default_factory=dict)
+    drawn: int = 0
+
+    def add(self, image: str, found: str | None, reason: str | None = None) -> bool:
+        """Adds an image, and says whether it is used.
+
+        Args:
+            image: its name.
+            found: its split; None to draw one.
+            reason: why it is left out; None if it may be used.
+        """
+        split = found or self.rule.draw(image)
+        if split not in SPLITS:
+            reason = OF_TEST
+        if reason is not None:
+            self.unused.setdefault(reason, []).append(image)
+            return False
+        self.splits[image] = split
+        self.drawn += found is None
+        return True

@@ -1,10 +1,8 @@
 """Shards of WebDataset: tar files that are read without being unpacked."""
 
 import gzip
-import io
 import json
 import pickle
-import tarfile
 
 import numpy as np
 import pytest
@@ -15,21 +13,7 @@ from net2vec.data.readers import WebDataset
 from net2vec.data.tools import find_faults
 from net2vec.errors import DataError
 
-from builders_tables import NAMES, encoded, mask, photograph
-
-
-def shard(path, files, links=()):
-    """Write a tar file of named contents, and of links."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w") as archive:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-        for name, target in links:
-            member = tarfile.TarInfo(name)
-            member.type, member.linkname = tarfile.SYMTYPE, target
-            archive.addfile(member)
+from builders_tables import NAMES, encoded, mask, photograph, write_shard
 
 
 def samples(numbers, ending="seg.png"):
@@ -43,9 +27,9 @@ def samples(numbers, ending="seg.png"):
 
 @pytest.fixture
 def plants(tmp_path):
-    shard(tmp_path / "plants-train-000000.tar", samples(range(6)))
-    shard(tmp_path / "plants-train-000001.tar", samples(range(6, 8)))
-    shard(tmp_path / "plants-val-000000.tar", samples(range(8, 11)))
+    write_shard(tmp_path / "plants-train-000000.tar", samples(range(6)))
+    write_shard(tmp_path / "plants-train-000001.tar", samples(range(6, 8)))
+    write_shard(tmp_path / "plants-val-000000.tar", samples(range(8, 11)))
     (tmp_path / "id2label.json").write_text(json.dumps(NAMES))
     return tmp_path
 
@@ -65,7 +49,7 @@ def test_images_and_masks_lie_in_the_shards(plants):
 
 @pytest.mark.parametrize("ending", ["png", "mask.png", "label.png"])
 def test_masks_under_other_endings(tmp_path, ending):
-    shard(tmp_path / "0.tar", samples(range(12), ending))
+    write_shard(tmp_path / "0.tar", samples(range(12), ending))
     (tmp_path / "classes.txt").write_text("void\nleaf\nstem")
     dataset = open_dataset(tmp_path)
     assert set(dataset.splits) == {"train", "val"}
@@ -76,7 +60,7 @@ def test_classes_of_whole_images(tmp_path):
     by_number = {}
     for n, kind in enumerate([b"1", b" 0\n", b"-1"]):
         by_number |= {f"{n}.png": encoded(photograph(n)), f"{n}.cls": kind}
-    shard(tmp_path / "a" / "train.tar", by_number)
+    write_shard(tmp_path / "a" / "train.tar", by_number)
     (tmp_path / "a" / "classes.txt").write_text("cat\ndog")
     dataset = open_dataset(tmp_path / "a")
     assert [dataset.annotation(n).image_labels for n in (0, 1)] == [
@@ -85,12 +69,12 @@ def test_classes_of_whole_images(tmp_path):
     ]
     assert [(item.reason, item.count) for item in dataset.left_out] == [("no class", 1)]
     named = {"0.jpg": encoded(photograph(0)), "0.json": b'{"label": ["cat", "dog"], "url": "x"}'}
-    shard(tmp_path / "b" / "train.tar", named)
+    write_shard(tmp_path / "b" / "train.tar", named)
     dataset = open_dataset(tmp_path / "b", category="scene")
     assert dataset.labels == ("", "cat-s", "dog-s")
     assert dict(dataset.taken)["classes"] == "label of *.json (2 concepts)"
     two = {"0.jpg": encoded(photograph(0)), "0.json": b'{"label": 1, "class": 2}'}
-    shard(tmp_path / "c" / "train.tar", two)
+    write_shard(tmp_path / "c" / "train.tar", two)
     with pytest.raises(
         DataError, match=r"label, class may be its class; name one in a dataset.toml"
     ):
@@ -98,7 +82,7 @@ def test_classes_of_whole_images(tmp_path):
 
 
 def test_links_are_passed_over_and_counted(plants):
-    shard(
+    write_shard(
         plants / "plants-train-000000.tar",
         samples(range(2)),
         [("000009.jpg", "/etc/passwd"), ("000009.seg.png", "000000.seg.png")],
@@ -113,7 +97,7 @@ def test_a_damaged_member_or_value_is_named(plants):
     files = samples(range(2))
     files["000000.jpg"] = b"%!PS-Adobe-3.0 EPSF-3.0\n"
     files["000001.seg.png"] = encoded(np.full((6, 8), 9, np.uint8))
-    shard(plants / "plants-train-000000.tar", files)
+    write_shard(plants / "plants-train-000000.tar", files)
     faults = find_faults(plants)
     assert len(faults) == 2
     assert "plants-train-000000.tar, train/000000.jpg: not an image" in faults[0]
@@ -126,7 +110,7 @@ def test_what_cannot_be_read_is_refused_in_one_line(plants):
     (plants / "plants-train-000002.tar").write_bytes(gzip.compress(whole))
     with pytest.raises(DataError, match=r"000002.tar: no tar file, or cut short.+gunzip$"):
         open_dataset(plants)
-    shard(plants / "plants-train-000002.tar", samples([3]))
+    write_shard(plants / "plants-train-000002.tar", samples([3]))
     with pytest.raises(DataError, match=r"000002.tar: has two files '000003.jpg' of one sample"):
         open_dataset(plants)
     (plants / "plants-train-000002.tar").unlink()
@@ -138,7 +122,7 @@ def test_what_cannot_be_read_is_refused_in_one_line(plants):
 def test_two_pictures_of_no_usual_name_are_stated(tmp_path):
     files = samples(range(8), "depth.png")
     files |= {f"{n:06}.kinds.png": encoded(mask(n)) for n in range(8)}
-    shard(tmp_path / "train.tar", files)
+    write_shard(tmp_path / "train.tar", files)
     (tmp_path / "classes.txt").write_text("void\nleaf\nstem")
     with pytest.raises(
         DataError, match=r"files of a sample end in depth.png, jpg, json, kinds.png;"
@@ -152,12 +136,12 @@ def test_the_digest_is_of_content(plants):
     before = WebDataset(plants).digest
     files = samples(range(8, 11))
     files["000008.seg.png"] = encoded(np.zeros((6, 8), np.uint8))
-    shard(plants / "plants-val-000000.tar", files)
+    write_shard(plants / "plants-val-000000.tar", files)
     assert WebDataset(plants).digest != before
 
 
 def test_archives_of_other_things_are_no_dataset(tmp_path):
-    shard(tmp_path / "code.tar", {"a/main.py": b"print()", "b.txt": b"x"})
+    write_shard(tmp_path / "code.tar", {"a/main.py": b"print()", "b.txt": b"x"})
     assert not WebDataset.examine(tmp_path).found
     with pytest.raises(DataError, match=r"code.tar: does not begin with samples of images"):
         open_dataset(tmp_path)

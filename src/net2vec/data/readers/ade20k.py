@@ -19,6 +19,7 @@ import numpy as np
 
 from net2vec.data.files import digest_files, inside, read_regular, refuse_links_out
 from net2vec.data.images import check_mask, read_color_mask
+from net2vec.data.json_files import JSON_FAULTS, number_at, reason_of
 from net2vec.data.labels import concept_name, first_synonym, number_names
 from net2vec.data.protocol import TRAIN, VAL, Annotation, Plane
 from net2vec.data.readers.base import Evidence, Reader, label_table, look_up
@@ -166,14 +167,13 @@ def _class_names(path: Path) -> dict[int, str]:
         objects = json.loads(text)["annotation"]["object"]
         objects = [objects] if isinstance(objects, dict) else objects
         names = {
-            int(thing["name_ndx"]): concept_name(first_synonym(thing["name"])) for thing in objects
+            number_at(thing, "name_ndx", "an object"): concept_name(first_synonym(thing["name"]))
+            for thing in objects
         }
         if wrong := set(names) - set(range(_CLASSES)):
             raise ValueError(f"the class {min(wrong)} is not among 0 to {_CLASSES - 1}")
         return {value: name for value, name in names.items() if value}
     except FileNotFoundError:
         raise DataError(f"{path}: the file is missing") from None
-    except RecursionError:
-        raise DataError(f"{path}: not a description of ADE20K (nested too deeply)") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as fault:
-        raise DataError(f"{path}: not a description of ADE20K ({fault!r})") from None
+    except JSON_FAULTS as fault:
+        raise DataError(f"{path}: not a description of ADE20K ({reason_of(fault)})") from None

@@ -14,11 +14,12 @@ from net2vec.data.files import digest_files, list_files, read_lines, refuse_link
 from net2vec.data.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from net2vec.data.labels import concept_name, first_synonym, number_names
 from net2vec.data.left_out import LeftOut, count_left_out
-from net2vec.data.protocol import SPLITS, Annotation
+from net2vec.data.protocol import Annotation
 from net2vec.data.readers.base import Evidence, Reader
 from net2vec.data.readers.mask_folders import unread_masks
 from net2vec.data.readers.masks_among_classes import why_not_classes
-from net2vec.data.splits import SplitRule, split_in_path
+from net2vec.data.readers.split_lists import PathLists
+from net2vec.data.splits import OF_TEST, SplitChoice, SplitRule, split_in_path
 from net2vec.errors import DataError
 
 SCENE = "scene"
@@ -26,7 +27,7 @@ IMAGES = "images"
 _DTD_LABELS = Path("labels", "labels_joint_anno.txt")
 _CLASSLESS = "in no folder of a class"
 _VOID = "of a class that is called void"
-_TESTING = "of a split for testing"
+_UNLISTED = "on no list of a split"
 _REPEATED = "a link to a folder that is read already"
 _UNREAD = "of a format that is not read"
 _OF_ANY_CLASS = frozenset({"images", "image", "imgs", "img"})
@@ -71,33 +72,34 @@ class FolderDataset(Reader):
         self.categories = (category or ("texture" if joint.is_file() else "object"),)
         suffix = "-s" if category == SCENE else ""
         synonyms = _synsets(self.folder)
-        self._unused: dict[str, list[str]] = {_CLASSLESS: [], _VOID: [], _TESTING: []}
-        splits: dict[str, str] = {}
-        classes: dict[str, list[str]] = {}
         suffixes = IMAGE_SUFFIXES | UNREAD_SUFFIXES
         self._repeated: list[str] = []
         found = list_files(self.root, suffixes, within=self.folder, repeated=self._repeated)
         files = [file for file in found if PurePosixPath(file).suffix.lower() in IMAGE_SUFFIXES]
         self._unread = sorted(set(found) - set(files))
-        drawn = 0
-        for image, found_split, name in _splits_and_classes(files, rule):
-            split = found_split or rule.draw(image)
+        self._lists = PathLists.find(self.folder, files)
+        listed = self._lists.splits
+        if rule.listed or any(split for _, split, _ in _splits_and_classes(files, SplitRule())):
+            listed = {}  # folders of splits, and lists that the user names, take precedence
+        self._listed = bool(listed)
+        # In the order in which they are told.
+        self._choice = SplitChoice(rule, unused={_CLASSLESS: [], _VOID: [], OF_TEST: []})
+        classes: list[list[str]] = []
+        for image, split, name in _splits_and_classes(files, rule):
             names = (concept_name(synonyms.get(n, n)) for n in several.get(image, [name]))
             named = [name + suffix for name in names if name]
-            if split in SPLITS and named:
-                splits[image], classes[image] = split, named
-                drawn += found_split is None
-            else:
-                reason = _TESTING if split not in SPLITS else _VOID if name else _CLASSLESS
-                self._unused[reason].append(image)
+            reason = None if named else _VOID if name else _CLASSLESS
+            if listed and not rule.stated(image):
+                split = rule.of(listed.get(image, ""))
+                reason = reason if image in listed else _UNLISTED
+            if self._choice.add(image, split, reason):
+                classes.append(named)
         if not classes:
             raise DataError(f"{self.folder}: no images in folders named after classes")
-        rule.check_used(files, str(self.folder))
-        self._drawn = drawn
-        self.images = tuple(classes)
-        self.splits = tuple(splits.values())
-        self.labels, numbers = number_names(sorted({n for ns in classes.values() for n in ns}))
-        self._image_labels = [tuple(numbers[name] for name in names) for names in classes.values()]
+        rule.check_used([*files, *(f"{name}/" for name in listed.values())], str(self.folder))
+        self.images, self.splits = zip(*self._choice.splits.items(), strict=True)
+        self.labels, numbers = number_names(sorted({n for ns in classes for n in ns}))
+        self._image_labels = [tuple(numbers[name] for name in names) for names in classes]
 
     @classmethod
     def examine(cls, folder: Path) -> Evidence:
@@ -126,16 +128,28 @@ class FolderDataset(Reader):
         """Images in no class folder, of void classes, of a test split or of an unread format."""
         unread, repeated = {_UNREAD: self._unread}, {_REPEATED: self._repeated}
         return [
-            *count_left_out("images", self._unused),
+            *count_left_out("images", self._choice.unused),
             *count_left_out("images", unread),
             *count_left_out("folders", repeated),
         ]
 
     @property
     def taken(self) -> Sequence[tuple[str, str]]:
-        """The folder of the classes, and where the splits are from."""
-        classes = f"{len(self.labels) - 1} folders in {self.root.name}"
-        return [("classes", classes), self.split_taken(self._drawn)]
+        """The folder of the classes, lists, and where the splits are from."""
+        return [
+            ("classes", f"{len(self.labels) - 1} folders in {self.root.name}"),
+            *([("lists", ", ".join(self._lists.read))] if self._listed else []),
+            self.split_taken(self._choice.drawn),
+        ]
+
+    @property
+    def notes(self) -> Sequence[tuple[str, str]]:
+        """Lists of splits that are not read."""
+        unread = (*(() if self._listed else self._lists.read), *self._lists.unread)
+        if not unread or self.stated.splits.listed:
+            return super().notes
+        more = f" and {len(unread) - 1} more" if unread[1:] else ""
+        return [*super().notes, ("lists not read", f"{unread[0]}{more}")]
 
     def annotation(self, index: int) -> Annotation:
         """The annotation of the image at `index`, as `ProbeDataset.annotation`."""

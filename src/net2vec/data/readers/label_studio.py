@@ -22,11 +22,13 @@ from jaxtyping import Bool
 from net2vec.data.description import Description
 from net2vec.data.files import composed, digest_files, list_files, read_regular, refuse_links_out
 from net2vec.data.images import IMAGE_SUFFIXES, check_mask, read_mask
+from net2vec.data.json_files import JSON_FAULTS, number_at, reason_of
 from net2vec.data.labels import concept_name, number_names
 from net2vec.data.left_out import LeftOut, count_left_out
-from net2vec.data.protocol import SPLITS, Annotation, Plane
+from net2vec.data.protocol import Annotation, Plane
 from net2vec.data.readers.base import Evidence, Reader
 from net2vec.data.readers.coco import stack_masks
+from net2vec.data.splits import SplitChoice
 from net2vec.errors import DataError
 
 _MASK = re.compile(
@@ -91,7 +93,7 @@ class LabelStudioDataset(Reader):
         for file in files:
             if file not in masks:
                 images[composed(PurePosixPath(file).name)].append(file)
-        self._unused: dict[str, list[str]] = {}
+        self._choice = SplitChoice(self.stated.splits)
         self._others: list[str] = []
         by_task: dict[int, list[tuple[str, str]]] = defaultdict(list)
         for file in masks:
@@ -102,7 +104,8 @@ class LabelStudioDataset(Reader):
                 f"{unknown[0]}; export it again"
             )
         self._masks: dict[str, list[tuple[str, list[str]]]] = {}
-        splits = self._choose(tasks, by_task, images)
+        self._choose(tasks, by_task, images)
+        splits = self._choice.splits
         if not splits:
             raise DataError(f"{self.folder}: no annotated images for training or validation")
         self.stated.splits.check_used(splits, str(self.folder))
@@ -148,7 +151,7 @@ class LabelStudioDataset(Reader):
     def left_out(self) -> Sequence[LeftOut]:
         """Images without annotation or for testing, and further annotations of an image."""
         return [
-            *count_left_out("images", self._unused),
+            *count_left_out("images", self._choice.unused),
             *count_left_out("masks", {"of another annotation of the same image": self._others}),
         ]
 
@@ -160,7 +163,7 @@ class LabelStudioDataset(Reader):
         return [
             ("masks", f"{count} brush masks"),
             ("tasks", exports),
-            self.split_taken(self._drawn),
+            self.split_taken(self._choice.drawn),
         ]
 
     def _choose(
@@ -168,28 +171,22 @@ class LabelStudioDataset(Reader):
         tasks: Mapping[int, _Task],
         masks: Mapping[int, Sequence[tuple[str, str]]],
         images: Mapping[str, Sequence[str]],
-    ) -> dict[str, str]:
-        """The split of each image that is used; sets its masks."""
-        rule = self.stated.splits
-        splits: dict[str, str] = {}
-        self._drawn = 0
+    ) -> None:
+        """Chooses the images that are used, and sets their masks."""
+        choice, chosen = self._choice, set()
         for number, task in tasks.items():
             numbers = sorted({*task.annotations, *(int(a) for _, a in masks.get(number, ()))})
             if not numbers:
-                self._unused.setdefault("not annotated", []).append(task.names[0])
+                choice.unused.setdefault("not annotated", []).append(task.names[0])
                 continue
             image = self._image_of(number, task, images)
-            if image in splits or image in self._unused.get(_TESTING, ()):
+            if image in chosen:
                 raise DataError(
                     f"{self.folder / image}: is the image of two tasks, one is {number}"
                 )
-            found = rule.of(image)
-            split = found or rule.draw(image)
-            if split not in SPLITS:
-                self._unused.setdefault(_TESTING, []).append(image)
+            chosen.add(image)
+            if not choice.add(image, choice.rule.of(image)):
                 continue
-            self._drawn += found is None
-            splits[image] = split
             self._masks[image] = []
             for file, annotation in sorted(masks.get(number, ())):
                 if int(annotation) != numbers[0]:
@@ -203,7 +200,6 @@ class LabelStudioDataset(Reader):
                     )
                 names = [concept_name(name) for name in task.labels[label]]
                 self._masks[image].append((file, names))
-        return splits
 
     def _image_of(self, number: int, task: _Task, images: Mapping[str, Sequence[str]]) -> str:
         for name in task.names:
@@ -232,7 +228,6 @@ class LabelStudioDataset(Reader):
         return on
 
 
-_TESTING = "of a split for testing"
 _NO_EXPORT = (
     "Label Studio's masks alone do not say which image they are of; put its JSON export of the "
     "project beside them"
@@ -271,7 +266,8 @@ def _tasks(path: Path) -> Iterator[tuple[int, _Task]]:
         for entry in json.loads(read_regular(path)):
             annotated = entry.get("annotations")
             if annotated is None:  # JSON-MIN: an entry an annotation, with its results by tag
-                numbers = [int(entry["annotation_id"])] if "annotation_id" in entry else []
+                key = "annotation_id"
+                numbers = [number_at(entry, key, "a task")] if key in entry else []
                 results = [
                     (tag, value)
                     for tag, values in entry.items()
@@ -281,18 +277,18 @@ def _tasks(path: Path) -> Iterator[tuple[int, _Task]]:
                 ]
             else:
                 whole = [one for one in annotated if not one.get("was_cancelled")]
-                numbers = [int(one["id"]) for one in whole]
+                numbers = [number_at(one, "id", "an annotation") for one in whole]
                 parts = [part for one in whole for part in one["result"]]
                 results = [(part.get("from_name"), part.get("value")) for part in parts]
             task = _Task(_image_names(entry), numbers)
             for tag, value in results:
                 if names := (value or {}).get("brushlabels"):
                     task.labels[f"{tag}-{'-'.join(names)}"] = list(map(str, names))
-            yield int(entry["id"]), task
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as fault:
+            yield number_at(entry, "id", "a task"), task
+    except JSON_FAULTS as fault:
         raise DataError(
-            f"{path}: not Label Studio's JSON export of tasks ({fault!r}); move it away if it is "
-            f"something else"
+            f"{path}: not Label Studio's JSON export of tasks ({reason_of(fault)}); move it away "
+            f"if it is something else"
         ) from None
 
 

@@ -13,7 +13,7 @@ from net2vec.data.description import DATASET_FILE, Description
 from net2vec.data.files import inner_folders, refuse_links_out
 from net2vec.data.image_files import ImageSource
 from net2vec.data.images import check_mask, read_mask, read_palette
-from net2vec.data.labels import concept_name, number_names, read_class_names
+from net2vec.data.labels import concept_name, first_synonym, number_names, read_class_names
 from net2vec.data.protocol import TRAIN
 from net2vec.data.readers.base import label_table, look_up
 from net2vec.data.splits import split_in_path
@@ -104,6 +104,7 @@ class MaskClasses:
         names, colors = stated.classes, stated.colors
         if names is None and colors is None:
             names, colors = names_beside(folder, within)
+            _refuse_disagreeing(*_lists_beside(folder, within))
         source = " and ".join(
             one.name if isinstance(one, Path) else DATASET_FILE for one in (names, colors) if one
         )
@@ -202,14 +203,7 @@ def names_beside(folder: Path, within: Path | None = None) -> tuple[Path | None,
     Raises:
         DataError: if one is a link out of the dataset.
     """
-    splits = (path for name, path in inner_folders(folder).items() if split_in_path(name) == TRAIN)
-    places = (folder, *splits)
-    names, colors = (
-        next((p / name for p in places for name in files if (p / name).is_file()), None)
-        for files in (NAME_FILES, COLOR_FILES)
-    )
-    for file in filter(None, (names, colors)):
-        refuse_links_out(within or folder, file)
+    names, colors = (next(iter(files), None) for files in _lists_beside(folder, within))
     # A list of classes may be one of colours.
     if names is not None and colors is None and names.suffix != ".json" and read_color_list(names):
         return None, names
@@ -222,3 +216,51 @@ def _read_colors(path: Path) -> Mapping[str, Color]:
     raise DataError(
         f"{path}: wanted a name and a colour a line, as in `road 128 64 128` or `road #804080`"
     )
+
+
+def _lists_beside(folder: Path, within: Path | None) -> tuple[list[Path], list[Path]]:
+    """All files of names and of colours, in the order in which they are preferred.
+
+    Raises:
+        DataError: if one is a link out of the dataset.
+    """
+    splits = (path for name, path in inner_folders(folder).items() if split_in_path(name) == TRAIN)
+    places = (folder, *splits)
+    names, colors = (
+        [path / name for path in places for name in files if (path / name).is_file()]
+        for files in (NAME_FILES, COLOR_FILES)
+    )
+    for file in (*names, *colors):
+        refuse_links_out(within or folder, file)
+    return names, colors
+
+
+def _refuse_disagreeing(names: Sequence[Path], colors: Sequence[Path]) -> None:
+    """Checks that lists beside a dataset do not call a value or a colour by different names.
+
+    Files that are no lists are disregarded, unless they are the preferred ones.
+
+    Raises:
+        DataError: if they do.
+    """
+    named: dict[str, tuple[str, Path]] = {}
+    for file in (*names, *colors):
+        try:
+            listed = read_color_list(file) if file.suffix != ".json" else None
+            if listed or file in colors:
+                called = {f"colour {show(color)}": name for name, color in (listed or {}).items()}
+            else:
+                called = {f"value {value}": name for value, name in read_class_names(file).items()}
+        except DataError:
+            continue
+        for key, name in called.items():
+            known, source = named.setdefault(key, (name, file))
+            if _comparable(name) != _comparable(known):
+                raise DataError(
+                    f"{file}: the {key} is {name!r}, in {source.name} {known!r}; remove one of the "
+                    f"lists, or state `{'colors' if listed else 'classes'}` in a {DATASET_FILE}"
+                )
+
+
+def _comparable(name: str) -> str:
+    return concept_name(first_synonym(name)).lower().replace("_", " ").replace("-", " ")

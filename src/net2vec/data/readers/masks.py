@@ -10,20 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path, PurePosixPath
-
-import numpy as np
-from jaxtyping import UInt8
 
 from net2vec.data.description import DATASET_FILE, Description
 from net2vec.data.files import digest_files, refuse_links_out
-from net2vec.data.images import read_mask, read_orientation, read_palette, same_shape
 from net2vec.data.left_out import LeftOut, count_left_out
-from net2vec.data.protocol import SPLITS, Annotation, Plane
-from net2vec.data.readers.base import Evidence, Reader
-from net2vec.data.readers.mask_classes import NAME_FILES, VOID_VALUES, MaskClasses
+from net2vec.data.protocol import SPLITS
+from net2vec.data.readers.base import Evidence
+from net2vec.data.readers.mask_classes import MaskClasses
 from net2vec.data.readers.mask_folders import unread_masks
+from net2vec.data.readers.one_category import OneCategoryReader
 from net2vec.data.readers.pairing import normal_stem, pair_found, pair_stated, why_no_pair
 from net2vec.data.readers.split_lists import SplitLists
 from net2vec.data.splits import TEST
@@ -38,7 +35,6 @@ _CITYSCAPES = (
     "fence,guard rail,bridge,tunnel,pole,polegroup,traffic light,traffic sign,vegetation,terrain,"
     "sky,person,rider,car,truck,bus,caravan,trailer,train,motorcycle,bicycle"
 )
-_SAMPLE_PALETTES, _SAMPLE_ORIENTATIONS = 8, 1000
 _LABEL_IDS = "_labelIds"  # Cityscapes' other masks have other numbers
 _PUBLISHED_NAMES = {
     "segmentationclass": _VOC.split(),
@@ -49,7 +45,7 @@ _PUBLISHED_NAMES = {
 """Class names of datasets without such a file, by their folder of masks in lower case."""
 
 
-class MaskDataset(Reader):
+class MaskDataset(OneCategoryReader):
     """Images and masks of class numbers or colours, all in one category.
 
     Images without a mask and images of a test split are left out. The split is that of a folder on
@@ -92,13 +88,13 @@ class MaskDataset(Reader):
             raise DataError(f"{self.folder}: {self._why_none()}")
         self._rule.check_used((*self._masks, *self._list_names()), str(self.folder))
         self.splits = tuple(splits[image] or "" for image in self.images)
-        self._classes = MaskClasses.stated(
+        self.mask_classes = MaskClasses.stated(
             self.folder,
             self.stated,
             self._published(),
             f", or have `net2vec data describe` begin a {DATASET_FILE}",
         )
-        self.labels = self._classes.labels
+        self.labels = self.mask_classes.labels
 
     @classmethod
     def examine(cls, folder: Path) -> Evidence:
@@ -114,51 +110,13 @@ class MaskDataset(Reader):
     def digest(self) -> str:
         """Digest of class names, category, splits, images and masks."""
         files = (file for image in self.images for file in (image, self._masks[image]))
-        settings = (self.categories, self.labels, self.splits, *self._classes.settings)
+        settings = (self.categories, self.labels, self.splits, *self.mask_classes.settings)
         return digest_files(self.folder, (), files, settings)
 
-    def annotation(self, index: int) -> Annotation:
-        """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
+    def _mask_source(self, index: int) -> Path:
         path = self.folder / self._masks[self.images[index]]
         refuse_links_out(self.folder, path)
-        labels = self._classes.label_map(path, partial(self.image_size, index), self._palette)
-        return Annotation((Plane(self.categories[0], labels),))
-
-    @cached_property
-    def _palette(self) -> UInt8[np.ndarray, "value 3"] | None:
-        """Colours by value of a mask with a palette, unless the user states what values mean."""
-        if self.stated.classes is not None:
-            return None
-        for image in self.images[:_SAMPLE_PALETTES]:
-            path = self.folder / self._masks[image]
-            refuse_links_out(self.folder, path)
-            if (palette := read_palette(path)) is not None:
-                return palette
-        return None
-
-    @cached_property
-    def notes(self) -> Sequence[tuple[str, str]]:
-        """Images that EXIF turns so that their shape does not tell whether their masks are turned.
-
-        All of a small dataset are looked at, and some of a large one.
-        """
-        sample = range(0, len(self.images), -(-len(self.images) // _SAMPLE_ORIENTATIONS))
-        turned = [self.images[index] for index in sample if self._is_turned(index)]
-        if not turned:
-            return super().notes
-        count = f"{len(turned)} of {len(sample)} images, as {turned[0]}"
-        return [
-            *super().notes,
-            ("turned by EXIF", f"{count}; their masks are taken to be of the upright image"),
-        ]
-
-    def _is_turned(self, index: int) -> bool:
-        try:
-            turns = read_orientation(self._image_source(index))
-            height, width = self.image_size(index)
-        except DataError:  # told when the image is read
-            return False
-        return turns in (2, 3, 4) or (turns > 1 and same_shape((height, width), (width, height)))
+        return path
 
     def faults(self) -> Iterator[str]:
         """Images and masks without partner in the splits used, and lists with errors."""
@@ -170,30 +128,13 @@ class MaskDataset(Reader):
         if not self._rule:
             yield from self._lists.faults(self._stems)
 
-    def why_empty(self) -> str:
-        """That all masks are 0, or that a void value could be given a name; else empty."""
-        present: set[int] = set()
-        for image in self.images:
-            mask = read_mask(self.folder / self._masks[image], palettes=False)
-            present.update(np.unique(mask).tolist() if mask.ndim == 2 else ())
-        for value in VOID_VALUES:
-            if value in present and value not in self._classes.names:
-                source = self._classes.source
-                named = DATASET_FILE not in source and "published" not in source
-                return (
-                    f"value {value} counts as void; name it in "
-                    f"{source if named else NAME_FILES[0]} to make it a concept, each line "
-                    f"with its number, as in `{value} cat`"
-                )
-        return "all masks are 0" if present == {0} else ""
-
     @cached_property
     def left_out(self) -> Sequence[LeftOut]:
         """Images without mask, of a test split or on no list; merged classes; unread folders."""
         lone = sorted(self._pairing.lone_images)
         images = sorted([*self._masks, *lone])
         split = {image: self._split(image) for image in images}
-        names = list(filter(None, self._classes.names.values()))
+        names = list(filter(None, self.mask_classes.names.values()))
         repeated = [name for place, name in enumerate(names) if name in names[:place]]
         reasons = {
             "no mask of the same name": [image for image in lone if split[image] in SPLITS],
@@ -216,17 +157,11 @@ class MaskDataset(Reader):
         """Folders of images and masks, names, void values and lists of splits."""
         pairs = zip(*self._pairing.folders, strict=True)
         images, masks = (", ".join(dict.fromkeys(names)) for names in pairs)
-        kind = self._classes.kind
-        void = ", ".join(map(str, self._classes.void_values))
-        # Lists that leave out the background shift all names by one.
-        zero = f"; the value 0 is {name}" if (name := self._classes.names.get(0)) else ""
         lists = [path.relative_to(self.folder).as_posix() for path in self._lists.names]
         drawn = 0 if self._lists else sum(self._rule.of(image) is None for image in self.images)
         return [
             ("images", images),
-            ("masks", f"{masks} ({kind})"),
-            ("names", f"{self._classes.source} ({len(self.labels) - 1} concepts{zero})"),
-            *([("void values", void)] if kind == "class numbers" else []),
+            *self.classes_taken(masks, ""),
             *([("lists", ", ".join(lists))] if lists and not self._rule.listed else []),
             self.split_taken(drawn),
         ]

@@ -1,8 +1,9 @@
-"""Lists of the images of each split, in PASCAL VOC's folder `ImageSets`."""
+"""Lists of the images of each split: of stems in PASCAL VOC's `ImageSets`, or of paths."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -12,6 +13,8 @@ from net2vec.data.splits import SplitRule, split_in_path
 
 IMAGE_SETS = "ImageSets"
 """The folder of the lists."""
+
+_PLACES_OF_LISTS = ("meta", "labels", "splits")
 
 
 @dataclass(frozen=True)
@@ -87,3 +90,74 @@ def _stem(line: str, known: Collection[str]) -> str:
             if stem in known:
                 return stem
     return line
+
+
+@dataclass(frozen=True)
+class PathLists:
+    """Lists of images in class folders, such as Food-101's `meta/train.txt`: `apple_pie/1005649`.
+
+    Attributes:
+        splits: name of the list by image, of those that are on one; empty without lists.
+        read: paths of the lists.
+        unread: paths of files named after splits that are not read: they are no lists of images, or
+            put one image into two splits, as the ten partitions of DTD do.
+    """
+
+    splits: dict[str, str]
+    read: tuple[str, ...]
+    unread: tuple[str, ...]
+
+    @classmethod
+    def find(cls, folder: Path, images: Collection[str]) -> PathLists:
+        """Looks for lists in a dataset's folder and in `meta`, `labels` and `splits` in it.
+
+        Args:
+            folder: the dataset's.
+            images: paths of its images, whose ends the lines of a list are.
+
+        Raises:
+            DataError: if a list cannot be read, or is a link out of the dataset.
+        """
+        inner = inner_folders(folder)
+        places = (folder, *(inner[name] for name in _PLACES_OF_LISTS if name in inner))
+        lists = sorted(path for p in places for path in p.glob("*.txt") if split_in_path(path.stem))
+        ends: dict[str, list[str]] = defaultdict(list)
+        for image in images if lists else ():
+            ends[_end(image)].append(image)
+        splits: dict[str, str] = {}
+        read, unread, agree = [], [], True
+        for path in lists:
+            refuse_links_out(folder, path)
+            lines = [composed(line.strip()) for line in read_lines(path) if line.strip()]
+            named = [_named_by(line, ends) for line in lines]
+            known = [image for image in named if image is not None]
+            (read if 2 * len(known) > len(lines) else unread).append(path)
+            for image in known if path in read else ():
+                other = splits.setdefault(image, path.stem)
+                agree &= split_in_path(other) == split_in_path(path.stem)
+        if not agree:
+            splits, read, unread = {}, [], lists
+        names = [tuple(p.relative_to(folder).as_posix() for p in paths) for paths in (read, unread)]
+        return cls(splits, *names)
+
+
+def _end(path: str) -> str:
+    """The last folder of a path and its name without extension."""
+    return "/".join(composed(path).rpartition(".")[0].split("/")[-2:])
+
+
+def _named_by(line: str, ends: Mapping[str, Sequence[str]]) -> str | None:
+    """The image that a line names: `cat/1`, `cat/1.jpg` or `/images/cat/1.jpg 0`."""
+    for text in (line, line.split()[0]):
+        name = text.strip("/")
+        for stem in (name, name.rpartition(".")[0]):
+            found = [image for image in ends.get(_end(f"{stem}."), ()) if _is_end(stem, image)]
+            if "/" in stem and len(found) == 1:
+                return found[0]
+    return None
+
+
+def _is_end(stem: str, image: str) -> bool:
+    """Whether a path without extension and an image's are the same as far as both go."""
+    shorter, longer = sorted((f"/{stem}", f"/{composed(image).rpartition('.')[0]}"), key=len)
+    return longer.endswith(shorter)

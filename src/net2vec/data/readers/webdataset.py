@@ -13,7 +13,7 @@ import tarfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,13 +22,15 @@ from net2vec.data.files import list_files, refuse_links_out, refuse_undecoded
 from net2vec.data.image_files import ImageBytes
 from net2vec.data.images import IMAGE_SUFFIXES
 from net2vec.data.left_out import LeftOut, count_left_out
-from net2vec.data.protocol import SPLITS, Annotation, Plane
-from net2vec.data.readers.base import Evidence, Reader
+from net2vec.data.protocol import SPLITS
+from net2vec.data.readers.base import Evidence
 from net2vec.data.readers.image_classes import listed_classes, name_classes
 from net2vec.data.readers.mask_classes import MaskClasses
 from net2vec.data.readers.mask_folders import MASK_SUFFIXES
+from net2vec.data.readers.one_category import OneCategoryReader
 from net2vec.data.readers.parquet.arrangement import split_of_file
 from net2vec.data.readers.parquet.columns import LABELS, MASKS
+from net2vec.data.splits import SplitChoice
 from net2vec.errors import DataError
 
 _SHARD_SUFFIXES = frozenset({".tar"})
@@ -49,7 +51,7 @@ class _Member:
     size: int
 
 
-class WebDataset(Reader):
+class WebDataset(OneCategoryReader):
     """Images in tar files, each with a mask of class numbers or colours, or with a class.
 
     Opening it reads the headers of all members, not their content. The class is in a member `cls`,
@@ -103,19 +105,10 @@ class WebDataset(Reader):
             return Evidence((), (f"{folder / shards[0]}: does not begin with samples of images",))
         return Evidence((f"{shards[0]}{', ...' if len(shards) > 1 else ''}",))
 
-    def annotation(self, index: int) -> Annotation:
-        """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
-        (category,) = self.categories
-        if self._mask_ending is None:
-            return Annotation(image_labels=tuple((category, n) for n in self._classes[index]))
-        mask = self._read(index, self._mask_ending)
-        labels = self._mask_classes.label_map(mask, partial(self.image_size, index))
-        return Annotation((Plane(category, labels),))
-
     @cached_property
     def digest(self) -> str:
         """Digest of the shards' contents and of what decides their meaning."""
-        meaning = self._mask_classes.settings if self._mask_ending else (self._classes,)
+        meaning = self.mask_classes.settings if self.mask_classes else (self.image_labels,)
         settings = (self.categories, self.labels, self.images, self.splits, *meaning)
         state = hashlib.sha256(f"{settings!r} {self._mask_ending}\0".encode())
         for number in sorted({m.shard for sample in self._samples for m in sample.values()}):
@@ -128,31 +121,26 @@ class WebDataset(Reader):
         """Samples for testing or without annotation, and members that are no regular files."""
         members = {f"{kind} in a shard": [kind] * n for kind, n in self._passed_over.items()}
         return [
-            *count_left_out("images", self._unused),
+            *count_left_out("images", self._choice.unused),
             *count_left_out("members", members),
         ]
 
     @property
     def taken(self) -> Sequence[tuple[str, str]]:
         """Endings of images and masks, names and splits."""
-        if self._mask_ending is None:
-            named = [("classes", f"{self._label_source} ({len(self.labels) - 1} concepts)")]
-        else:
-            source, concepts = self._mask_classes.source, len(self.labels) - 1
-            named = [
-                ("masks", f"*.{self._mask_ending} ({self._mask_classes.kind})"),
-                ("names", f"{source} ({concepts} concepts)"),
-            ]
         return [
             ("shards", f"{len(self._shards)}"),
             ("images", ", ".join(f"*.{ending}" for ending in self._image_endings)),
-            *named,
-            self.split_taken(self._drawn),
+            *self.classes_taken(f"*.{self._mask_ending}", self._label_source),
+            self.split_taken(self._choice.drawn),
         ]
 
     def _image_source(self, index: int) -> ImageBytes:
         endings = self._samples[index]
         return self._read(index, next(e for e in self._image_endings if e in endings))
+
+    def _mask_source(self, index: int) -> ImageBytes:
+        return self._read(index, str(self._mask_ending))
 
     def _read(self, index: int, ending: str) -> ImageBytes:
         member = self._samples[index][ending]
@@ -204,34 +192,24 @@ class WebDataset(Reader):
     def _choose(self, samples: Mapping[str, dict[str, _Member]]) -> None:
         """Set the images, their samples, splits and labels."""
         rule = self.stated.splits
-        self._unused: dict[str, list[str]] = {}
+        self._choice = SplitChoice(rule)
         self._samples: list[dict[str, _Member]] = []
-        self._drawn = 0
         self._label_source = ""
         classes: list[list[Any]] = []
-        images, splits = [], []
         for key, sample in samples.items():
+            found, reason = rule.of(key), None
+            named: list[Any] = []
             if not any(ending in sample for ending in self._image_endings):
-                self._unused.setdefault("no picture in the sample", []).append(key)
-                continue
-            found = rule.of(key)
-            split = found or rule.draw(key)
-            if split not in SPLITS:
-                reason = "of a split for testing"
+                reason = "no picture in the sample"
             elif self._mask_ending is not None:
-                reason = "" if self._mask_ending in sample else "no mask"
-            else:
-                classes.append(self._classes_of(key, sample))
-                reason = "" if classes[-1] else "no class"
-                classes = classes if classes[-1] else classes[:-1]
-            if reason:
-                self._unused.setdefault(reason, []).append(key)
-                continue
-            self._drawn += found is None
-            images.append(key)
-            splits.append(split)
-            self._samples.append(sample)
-        if not images:
+                reason = None if self._mask_ending in sample else "no mask"
+            elif found in (*SPLITS, None):
+                named = self._classes_of(key, sample)
+                reason = None if named else "no class"
+            if self._choice.add(key, found, reason):
+                self._samples.append(sample)
+                classes.append(named)
+        if not self._choice.splits:
             endings = ", ".join(
                 sorted({ending for sample in samples.values() for ending in sample})
             )
@@ -241,15 +219,15 @@ class WebDataset(Reader):
                 f'"seg.png"`, or the key of the class in the json as `label`'
             )
         rule.check_used(samples, str(self.folder))
-        self.images, self.splits = tuple(images), tuple(splits)
+        self.images, self.splits = zip(*self._choice.splits.items(), strict=True)
         if self._mask_ending is not None:
-            self._mask_classes = MaskClasses.stated(self.folder, self.stated)
-            self.labels = self._mask_classes.labels
+            self.mask_classes = MaskClasses.stated(self.folder, self.stated)
+            self.labels = self.mask_classes.labels
             return
         is_named = any(isinstance(value, str) for row in classes for value in row)
         names = None if is_named else MaskClasses.stated(self.folder, self.stated).names
         where = f"{self.folder}, {self._label_source}"
-        self.labels, self._classes = name_classes(classes, names, self.categories[0], where)
+        self.labels, self.image_labels = name_classes(classes, names, self.categories[0], where)
 
     def _classes_of(self, key: str, sample: Mapping[str, _Member]) -> list[Any]:
         if _CLASS in sample and self.stated.label is None:

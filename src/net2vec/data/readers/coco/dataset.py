@@ -199,9 +199,12 @@ class CocoDataset(Reader):
     def notes(self) -> Sequence[tuple[str, str]]:
         """Categories of one name, and images in other places than their names say."""
         notes = [
-            ("one concept", f"the {len(ids)} categories {name!r} ({', '.join(map(str, ids))})")
-            for document in self._documents
-            for name, ids in document.repeated_names()
+            *super().notes,
+            *(
+                ("one concept", f"the {len(ids)} categories {name!r} ({', '.join(map(str, ids))})")
+                for document in self._documents
+                for name, ids in document.repeated_names()
+            ),
         ]
         if self.unverified:
             notes.append(

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from net2vec.data.json_files import whole_number
+
 PART, ATTRIBUTE = "part", "attribute"
 
 _Named = tuple[str, str]
@@ -39,14 +41,13 @@ def attribute_names(content: Mapping[str, Any]) -> dict[int, _Named]:
         content: of a JSON file.
     """
     kinds = {
-        int(number): str(kind)
+        whole_number(number, "an attribute of a kind"): str(kind)
         for kind, numbers in (content.get("attr_type_to_attr_idxs") or {}).items()
         for number in numbers
     }
     listed = content.get("attributes") or []
-    return {
-        int(one["id"]): (str(one["name"]), kinds.get(int(one["id"]), ATTRIBUTE)) for one in listed
-    }
+    numbered = [(whole_number(one["id"], "the id of an attribute"), one["name"]) for one in listed]
+    return {number: (str(name), kinds.get(number, ATTRIBUTE)) for number, name in numbered}
 
 
 def is_federated(content: Mapping[str, Any]) -> bool:
@@ -56,4 +57,5 @@ def is_federated(content: Mapping[str, Any]) -> bool:
 
 def not_exhaustive(image: Mapping[str, Any]) -> frozenset[int]:
     """Categories of which not every object in an image is annotated."""
-    return frozenset(int(number) for number in image.get("not_exhaustive_category_ids") or ())
+    key = "not_exhaustive_category_ids"
+    return frozenset(whole_number(number, f"one of {key}") for number in image.get(key) or ())

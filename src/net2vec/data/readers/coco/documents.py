@@ -15,6 +15,7 @@ from PIL import Image
 
 from net2vec.data.files import inside, on_disk, read_regular
 from net2vec.data.images import check_mask, read_color_mask
+from net2vec.data.json_files import JSON_FAULTS, number_at, reason_of, whole_number
 from net2vec.data.labels import concept_name
 from net2vec.data.readers.coco.dialects import (
     attribute_names,
@@ -73,7 +74,8 @@ class Document:
                 raise DataError(
                     f"{path}: the id {number} stands for two images, {known} and {name}"
                 )
-            self.image_sizes[number] = (int(image["height"]), int(image["width"]))
+            height, width = (number_at(image, key, "an image") for key in ("height", "width"))
+            self.image_sizes[number] = (height, width)
             self._not_exhaustive[number] = not_exhaustive(image)
         self.categories: dict[int, tuple[str, str]] = {}
         for category in content["categories"]:
@@ -81,7 +83,8 @@ class Document:
                 concept_name(_unicode(category["name"])),
                 _unicode(category.get("supercategory") or "object"),
             )
-            if self.categories.setdefault(int(category["id"]), names) != names:
+            category_id = number_at(category, "id", "a category")
+            if self.categories.setdefault(category_id, names) != names:
                 raise DataError(f"{path}: the id {category['id']} stands for two categories")
         self.categories = category_names(self.categories)
         attributes = attribute_names(content)
@@ -127,7 +130,10 @@ class Document:
         if image not in self.image_names:
             self.unlisted.append(image)
         elif "segments_info" in annotation:
-            segments = {int(s["id"]): int(s["category_id"]) for s in annotation["segments_info"]}
+            segments = {
+                number_at(one, "id", "a segment"): number_at(one, "category_id", "a segment")
+                for one in annotation["segments_info"]
+            }
             if beyond := [number for number in segments if not 0 <= number < 256**3]:
                 raise ValueError(f"no pixel can hold the segment {str(beyond[0])[:20]}")
             file = _unicode(annotation["file_name"])
@@ -147,12 +153,13 @@ class Document:
             self.pointless += [image] * (len(code) - len(whole))
             code = whole
         if code:
-            category = int(annotation["category_id"])
+            category = number_at(annotation, "category_id", "an annotation")
             if category in self._not_exhaustive[image]:
                 self.partial.append(image)
                 return
             attributes = annotation.get("attribute_ids") or ()
-            for one in (category, *(_attribute_id(int(number)) for number in attributes)):
+            numbers = (whole_number(number, "one of attribute_ids") for number in attributes)
+            for one in (category, *map(_attribute_id, numbers)):
                 self._regions[image].append(_Region(annotation.get("id"), one, code))
 
     @classmethod
@@ -164,10 +171,8 @@ class Document:
         """
         try:
             return cls(path, folder, json.loads(read_regular(path)))
-        except RecursionError:
-            raise DataError(f"{path}: not a COCO annotation file (nested too deeply)") from None
-        except (OSError, LookupError, ValueError, TypeError, AttributeError, OverflowError) as err:
-            raise DataError(f"{path}: not a COCO annotation file ({err!r})") from None
+        except JSON_FAULTS as fault:
+            raise DataError(f"{path}: not a COCO annotation file ({reason_of(fault)})") from None
 
     def repeated_names(self) -> Iterator[tuple[str, list[int]]]:
         """Names of several categories, with their ids."""
@@ -259,7 +264,7 @@ def _identity(value: Any) -> _Id:
     """The id of an image: a number, also as text, or the text that Cityscapes has."""
     if isinstance(value, str) and not value.isdecimal():
         return _unicode(value)
-    return int(value)
+    return whole_number(value, "the id of an image")
 
 
 def _file_name(image: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,10 +19,10 @@ from net2vec.data.files import list_files, root_of_links
 from net2vec.data.image_files import ImageBytes
 from net2vec.data.labels import printable
 from net2vec.data.left_out import LeftOut, count_left_out
-from net2vec.data.protocol import SPLITS, Annotation, Plane
-from net2vec.data.readers.base import Evidence, Reader
+from net2vec.data.readers.base import Evidence
 from net2vec.data.readers.image_classes import listed_classes, name_classes
 from net2vec.data.readers.mask_classes import MaskClasses
+from net2vec.data.readers.one_category import OneCategoryReader
 from net2vec.data.readers.parquet.arrangement import (
     CARD,
     absent_shards,
@@ -32,7 +32,7 @@ from net2vec.data.readers.parquet.arrangement import (
 )
 from net2vec.data.readers.parquet.columns import choose_columns, has_images
 from net2vec.data.readers.parquet.shards import Shards
-from net2vec.data.splits import TEST
+from net2vec.data.splits import TEST, SplitChoice
 from net2vec.errors import DataError
 
 SUFFIXES = frozenset({".parquet"})
@@ -40,7 +40,7 @@ _INSTALL = "reading Parquet needs datasets and pyarrow; pip install 'net2vec[hf]
 _LARGE_GROUP = 256 << 20
 
 
-class ParquetDataset(Reader):
+class ParquetDataset(OneCategoryReader):
     """Images in a table, with masks of class numbers or colours or with classes of whole images.
 
     The split of an image is that of its files; images of others than train, validation and test are
@@ -61,6 +61,7 @@ class ParquetDataset(Reader):
         {"subset", "images", "masks", "label", "category", "classes", "colors", "void", "splits"}
     )
     is_outermost = True
+    reads_at_random = False
 
     def __init__(self, folder: Path | str, stated: Description | None = None) -> None:
         super().__init__(folder, stated)
@@ -91,23 +92,19 @@ class ParquetDataset(Reader):
         self._names = self._row_names()
         labels = self._read_labels(within)
         alone = len(chosen) == 1 and bool(self.stated.subset)
-        self._unused: dict[str, list[str]] = {}
-        self._drawn = 0
-        rows: dict[int, str] = {}
+        self._choice = SplitChoice(rule)
+        rows: list[int] = []
         for row, name in enumerate(self._names):
             found = rule.of(PurePosixPath(name).name if alone else name)
-            split = found or rule.draw(name)
-            if reason := self._why_left_out(row, split, labels):
-                self._unused.setdefault(reason, []).append(name)
-            else:
-                self._drawn += found is None
-                rows[row] = split
+            if self._choice.add(name, found, self._why_left_out(row, labels)):
+                rows.append(row)
         if not rows:
             raise DataError(f"{self.folder}: no annotated images for training or validation")
         rule.check_used(self._names, str(self.folder))
         self._rows = tuple(rows)
-        self.images = tuple(self._names[row] for row in rows)
-        self.splits = tuple(rows.values())
+        if labels is not None:
+            self.image_labels = [self.image_labels[row] for row in rows]
+        self.images, self.splits = zip(*self._choice.splits.items(), strict=True)
         self.categories = (self.stated.category or "object",)
 
     @classmethod
@@ -130,22 +127,14 @@ class ParquetDataset(Reader):
     def digest(self) -> str:
         """Digest of the contents of all shards that are used, and of what decides their meaning."""
         columns = (self._columns.image, self._columns.mask, self._columns.label)
-        meaning = self._classes.settings if self._columns.mask else ()
+        meaning = self.mask_classes.settings if self.mask_classes else ()
         settings = (columns, self.categories, self.labels, self.images, self.splits, meaning)
         return hashlib.sha256(
             f"{settings!r}\0{self._shards.digest(self._rows)}".encode()
         ).hexdigest()
 
-    def annotation(self, index: int) -> Annotation:
-        """The annotation of the image at `index`, as `ProbeDataset.annotation`."""
-        row, (category,) = self._rows[index], self.categories
-        if self._columns.mask is None:
-            return Annotation(image_labels=tuple((category, n) for n in self._image_labels[row]))
-        column = self._bytes_of(self._columns.mask)
-        mask = self._encoded(row, column)
-        return Annotation(
-            (Plane(category, self._classes.label_map(mask, partial(self.image_size, index))),)
-        )
+    def _mask_source(self, index: int) -> ImageBytes:
+        return self._encoded(self._rows[index], self._bytes_of(str(self._columns.mask)))
 
     def _image_source(self, index: int) -> ImageBytes:
         return self._encoded(self._rows[index], self._image_bytes)
@@ -153,36 +142,26 @@ class ParquetDataset(Reader):
     @property
     def left_out(self) -> Sequence[LeftOut]:
         """Images for testing, and images without a mask or class."""
-        return list(count_left_out("images", self._unused))
+        return list(count_left_out("images", self._choice.unused))
 
     @property
     def taken(self) -> Sequence[tuple[str, str]]:
         """Columns, names, void values and splits."""
         columns = self._columns
-        if columns.mask is None:
-            named = [("classes", f"column {columns.label} ({len(self.labels) - 1} concepts)")]
-        else:
-            void = ", ".join(map(str, self._classes.void_values))
-            concepts = f"({len(self.labels) - 1} concepts)"
-            named = [
-                ("masks", f"column {columns.mask} ({self._classes.kind})"),
-                ("names", f"{self._classes.source} {concepts}"),
-                *([("void values", void)] if self._classes.kind == "class numbers" else []),
-            ]
         shown = ", ".join(
             f"{split} ({len(self._split_files[split])} files)" for split in self._split_files
         )
         return [
             ("files by split", shown),
             ("images", f"column {columns.image}"),
-            *named,
-            self.split_taken(self._drawn),
+            *self.classes_taken(f"column {columns.mask}", f"column {columns.label}"),
+            self.split_taken(self._choice.drawn),
         ]
 
     @property
     def notes(self) -> Sequence[tuple[str, str]]:
         """Columns that are not read, absent shards, and row groups that are slow to read."""
-        notes = []
+        notes = list(super().notes)
         if self._columns.passed_over:
             notes.append(("columns not read", ", ".join(self._columns.passed_over)))
         files = [file for files in self._split_files.values() for file in files]
@@ -234,11 +213,11 @@ class ParquetDataset(Reader):
         ]
 
     def _read_labels(self, within: Path) -> list[Any] | None:
-        """Set `labels`, and return the classes of each row where there are no masks."""
+        """Sets `labels`; without masks also `image_labels`, by row, whose classes it returns."""
         columns, stated = self._columns, self.stated
         if columns.label is None:
-            self._classes = MaskClasses.stated(self.folder, stated, within=within)
-            self.labels = self._classes.labels
+            self.mask_classes = MaskClasses.stated(self.folder, stated, within=within)
+            self.labels = self.mask_classes.labels
             return None
         values = [listed_classes(value) for value in self._shards.column(columns.label)]
         names: Mapping[int, str] | None = None
@@ -249,12 +228,10 @@ class ParquetDataset(Reader):
                 names = MaskClasses.stated(self.folder, stated, within=within).names
         where = f"{self.folder}, column {columns.label}"
         category = stated.category or "object"
-        self.labels, self._image_labels = name_classes(values, names, category, where)
+        self.labels, self.image_labels = name_classes(values, names, category, where)
         return values
 
-    def _why_left_out(self, row: int, split: str, labels: list[Any] | None) -> str | None:
-        if split not in SPLITS:
-            return "of a split for testing"
+    def _why_left_out(self, row: int, labels: Sequence[Any] | None) -> str | None:
         if labels is None:
             return "no mask" if row in self._maskless else None
         return None if labels[row] else "no class"
