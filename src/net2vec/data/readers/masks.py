@@ -62,6 +62,8 @@ class MaskDataset(OneCategoryReader):
             that is stated.
     """
 
+    mask_classes: MaskClasses
+
     layout = "masks"
     marks = "folders images and masks"
     takes = frozenset(entry.name for entry in fields(Description)) - {"reader", "subset", "label"}

@@ -125,7 +125,9 @@ class PathLists:
         for image in images if lists else ():
             ends[_end(image)].append(image)
         splits: dict[str, str] = {}
-        read, unread, agree = [], [], True
+        read: list[Path] = []
+        unread: list[Path] = []
+        agree = True
         for path in lists:
             refuse_links_out(folder, path)
             lines = [composed(line.strip()) for line in read_lines(path) if line.strip()]
