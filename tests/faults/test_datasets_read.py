@@ -443,6 +443,11 @@ def food_101(f):
     food(f, ("train", "cat/0\ndog/1"), ("test", "cat/2\ndog/2"), ("classes", "cat\ndog"))
 
 
+@row(Read("classes", "cat dog", (6, 2), "lists: meta/val.txt"))
+def a_list_of_validation_images_alone(f):
+    food(f, ("val", "cat/2\ndog/2"))
+
+
 @row(Read("classes", "cat dog", (2, 0), "--split"))
 def food_101_without_a_choice(f):
     food_101(f)

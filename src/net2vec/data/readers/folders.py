@@ -14,7 +14,7 @@ from net2vec.data.files import digest_files, list_files, read_lines, refuse_link
 from net2vec.data.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from net2vec.data.labels import concept_name, first_synonym, number_names
 from net2vec.data.left_out import LeftOut, count_left_out
-from net2vec.data.protocol import Annotation
+from net2vec.data.protocol import TRAIN, Annotation
 from net2vec.data.readers.base import Evidence, Reader
 from net2vec.data.readers.mask_folders import unread_masks
 from net2vec.data.readers.masks_among_classes import why_not_classes
@@ -90,8 +90,9 @@ class FolderDataset(Reader):
             named = [name + suffix for name in names if name]
             reason = None if named else _VOID if name else _CLASSLESS
             if listed and not rule.stated(image):
-                split = rule.of(listed.get(image, ""))
-                reason = reason if image in listed else _UNLISTED
+                split = rule.of(listed.get(image, TRAIN))
+                if image not in listed and self._lists.has_train:
+                    reason = _UNLISTED
             if self._choice.add(image, split, reason):
                 classes.append(named)
         if not classes:

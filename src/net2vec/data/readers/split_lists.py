@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from net2vec.data.files import composed, inner_folders, read_lines, refuse_links_out
-from net2vec.data.protocol import SPLITS
+from net2vec.data.protocol import SPLITS, TRAIN
 from net2vec.data.splits import SplitRule, split_in_path
 
 IMAGE_SETS = "ImageSets"
@@ -106,6 +106,11 @@ class PathLists:
     splits: dict[str, str]
     read: tuple[str, ...]
     unread: tuple[str, ...]
+
+    @property
+    def has_train(self) -> bool:
+        """Whether a list is of training images; otherwise images on no list train."""
+        return TRAIN in map(split_in_path, self.splits.values())
 
     @classmethod
     def find(cls, folder: Path, images: Collection[str]) -> PathLists:
