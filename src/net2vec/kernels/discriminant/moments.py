@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from net2vec.kernels.discriminant.ridge import SHRINKAGES, RidgeFactor
 
 # Filters of a strip of a symmetric product, of which only the lower triangle is computed, at least.
 _MIN_STRIP = 128
@@ -47,36 +50,10 @@ class Covariance:
         values, vectors = torch.linalg.eigh((correlation + correlation.T) / 2)
         return cls(mean, scale, correlation, (values.clamp(min=0), vectors))
 
-    def standardised(
-        self, mean: Float[Tensor, "filter"], second: Float[Tensor, "filter filter"]
-    ) -> tuple[Float[Tensor, "filter"], Float[Tensor, "filter filter"]]:
-        """Mean and covariance of some cells as those of standardised activations.
-
-        Args:
-            mean: as from `central_moments`.
-            second: likewise; its memory is overwritten.
-        """
-        return (mean - self.mean) * self.scale, second.mul_(self.scale[:, None]).mul_(self.scale)
-
-
-def covariance_of_rest(
-    whole: Float[Tensor, "filter filter"],
-    mean: Float[Tensor, "filter"],
-    second: Float[Tensor, "filter filter"],
-    share: float,
-) -> Float[Tensor, "filter filter"]:
-    """The covariance over the cells that remain where some are taken away.
-
-    Args:
-        whole: covariance over all cells.
-        mean: over the cells that are taken away, less the mean over all.
-        second: covariance over those cells; its memory is overwritten.
-        share: of all cells, that of those; below 1.
-    """
-    kept = 1 - share
-    # The remaining cells have the mean -mean * share / kept.
-    second.mul_(-share / kept).addr_(mean, mean, alpha=-share / kept**2)
-    return second.add_(whole, alpha=1 / kept)
+    @cached_property
+    def factors(self) -> list[RidgeFactor]:
+        """Those of the correlation with all strengths of shrinkage, the strongest last."""
+        return [RidgeFactor(self.correlation, strength) for strength in SHRINKAGES]
 
 
 def central_moments(

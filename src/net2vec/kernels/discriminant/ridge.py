@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
-SHRINKAGES = (1e-2, 3e-2, 1e-1, 3e-1)
+SHRINKAGES = (1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 """Candidates for what is added to the diagonal of the correlation matrix."""
 # Each refinement leaves some 1e-5 of the error, more where few directions have all the spread.
 _MAX_REFINEMENTS = 8

@@ -33,7 +33,7 @@ class LdaFit(Fit):
     title: ClassVar[str] = "linear discriminant"
     reads_activations: ClassVar[bool] = True
     max_filters: ClassVar[int | None] = 1 << 13  # a covariance of 0.5 GiB, several at a time
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def cache_key(self, task: str) -> dict[str, object]:
         """See `Fit.cache_key`; what the converged fit has learned to classify is found again."""

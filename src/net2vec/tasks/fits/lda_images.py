@@ -85,21 +85,27 @@ class ConceptImages:
         vars(found).pop("shares", None)
         return found
 
+    def thinned(self, limit: int) -> ConceptImages:
+        """The same with so many training images at most, evenly spread.
+
+        Args:
+            limit: number of images.
+        """
+        images = len(self.pairs[0])
+        if images <= limit:
+            return self
+        some = np.arange(limit) * images // limit
+        found = copy(self)
+        found.pairs = [self.pairs[0][some], self.pairs[1]]
+        vars(found)["shares"] = self.shares[torch.from_numpy(some)]
+        if limit * self.cells * self.recording.filters <= _LOADED_VALUES:
+            found._loaded = self.activations(0, some)
+        return found
+
     @property
     def cells(self) -> int:
         """Cells of the grid."""
         return self.grid[0] * self.grid[1]
-
-    @property
-    def training(self) -> Int[np.ndarray, "image"]:
-        """Training images that contain the concept."""
-        images: Int[np.ndarray, "image"] = self.annotations.image[self.pairs[0]]
-        return images
-
-    @property
-    def all_training(self) -> Int[np.ndarray, "image"]:
-        """All training images."""
-        return np.flatnonzero(self.annotations.is_train)
 
     def activations(self, split: int, some: Some) -> Float[Tensor, "image cell filter"]:
         """The activations of some of the images of a split."""
@@ -129,7 +135,21 @@ class ConceptImages:
         weight = weight.to(self.device)
         found = torch.empty(len(weight), *self.shares.shape, device=self.device)
         for some in self.kept.blocks(len(self.shares)):
-            found[:, some] = (self.activations(0, some) @ weight.T).movedim(-1, 0)
+            cells = self.activations(0, some).flatten(0, 1)
+            found[:, some] = (cells @ weight.T).T.view(len(weight), -1, self.cells)
+        return found
+
+    def weighted_sums(
+        self, value: Float[Tensor, "vector image cell"]
+    ) -> Float[Tensor, "vector filter"]:
+        """Sums of the activations of all cells of training images, each times a number.
+
+        Args:
+            value: the numbers.
+        """
+        found = torch.zeros(len(value), self.recording.filters, dtype=torch.float64)
+        for some in self.kept.blocks(len(self.shares)):
+            found += (value[:, some].flatten(1) @ self.activations(0, some).flatten(0, 1)).cpu()
         return found
 
     def best_cuts(self, weight: Float[Tensor, "vector filter"]) -> Float[Tensor, "vector"]:

@@ -1,19 +1,18 @@
 """Segmenting a concept by a linear discriminant of a layer's activations.
 
-The strength of shrinkage is chosen by the set IoU of held-out images, the cut on the training
-images, by the rule of the converged fit.
+Some steps towards the least log loss follow. The strength of shrinkage is chosen by the set IoU of
+held-out images, the cut on the training images, by the rule of the converged fit.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
 from net2vec.data.annotations import Annotations
@@ -22,16 +21,14 @@ from net2vec.kernels.discriminant.maps import BINS, bin_counts, limits_of
 from net2vec.kernels.discriminant.moments import (
     Covariance,
     ForegroundSums,
-    central_moments,
-    covariance_of_rest,
     sum_cells,
 )
 from net2vec.kernels.discriminant.ridge import (
-    SHRINKAGES,
     RidgeFactor,
     forward_order,
     solve_subset,
 )
+from net2vec.kernels.discriminant.steps import descend
 from net2vec.kernels.sgd.logistic import largest_weights
 from net2vec.recording import LayerRecording
 from net2vec.tasks.concept import ConceptTask
@@ -40,8 +37,10 @@ from net2vec.tasks.fits.lda_images import ConceptImages
 from net2vec.tasks.learned import Segmentation, SegmentedConcept
 from net2vec.tasks.single import single_counts
 
-# Cells whose covariance is taken for a concept of its own.
-_OWN_CELLS = 1 << 15
+# Cells of the images that the strength of shrinkage is chosen on.
+_CHOICE_CELLS = 1 << 14
+# Towards the least log loss; with more of them held-out images are not found better.
+_STEPS = 3
 # Added to eigenvalues in whitening, so that directions of hardly any spread are not blown up.
 _WHITENING = 1e-2
 
@@ -74,7 +73,7 @@ def segment_discriminant(
         ValueError: if the activations were not kept.
     """
     images = ConceptImages(recording, annotations, label, device)
-    learner = _ConceptLearner(images, _Factors(images, covariance))
+    learner = _ConceptLearner(images, covariance)
     found = learner.judge(learner.solve(subset_sizes))
     pairs = np.concatenate(images.pairs)
     concept = ConceptTask(annotations, label, best_filter)
@@ -100,8 +99,8 @@ def discriminant_scores(
 ) -> Float[np.ndarray, "concept"]:
     """Set IoU on validation images of `segment_discriminant` with all filters.
 
-    Neighbours that lie in the same images share all that masks do not decide, as null draws of a
-    concept do: the covariance, its factors, and the look in which pixels are counted.
+    Neighbours that lie in the same images share their activations and the look in which pixels are
+    counted, as null draws of a concept do.
 
     Args:
         recording: as for `segment_discriminant`.
@@ -118,10 +117,9 @@ def discriminant_scores(
         first, *others = some
         images = ConceptImages(recording, first.annotations, first.label, device)
         masked = [images, *(images.with_masks(one.annotations) for one in others)]
-        factors = _Factors(images, covariance)
         found = []
         for one in masked:
-            learner = _ConceptLearner(one, factors)
+            learner = _ConceptLearner(one, covariance)
             found.append(learner.place(learner.solve(())))
         weight, bias, cut = (torch.cat(part) for part in zip(*found, strict=True))
         counts = images.count(1, weight, bias, cut, masked)
@@ -129,8 +127,8 @@ def discriminant_scores(
     return np.array(scores)
 
 
-class _Factors:
-    """The covariance of a concept's images with all strengths of shrinkage, whatever its masks.
+class _ConceptLearner:
+    """A concept's moments and the vectors that they give, as weights of standardised activations.
 
     Args:
         images: the images of the concept.
@@ -140,77 +138,35 @@ class _Factors:
     def __init__(self, images: ConceptImages, covariance: Covariance) -> None:
         self.images = images
         self.covariance = covariance
-
-    @cached_property
-    def correlation(self) -> Float32[Tensor, "filter filter"]:
-        """Half the covariance that all concepts share, half that of the concept's own images."""
-        own = self._own_covariance().add_(self.covariance.correlation)
-        return own.float().div_(2)
-
-    @cached_property
-    def by_strength(self) -> list[RidgeFactor]:
-        """The factors, the strongest last."""
-        return [RidgeFactor(self.correlation, strength) for strength in SHRINKAGES]
-
-    def _own_covariance(self) -> Float[Tensor, "filter filter"]:
-        """The covariance of standardised activations over training images that have the concept.
-
-        Of many images evenly spread ones are taken. Where most training images have the concept,
-        the others are fewer, and their part is taken from the covariance over all.
-        """
-        images, everything = self.images.training, self.images.all_training
-        limit = max(_OWN_CELLS // self.images.cells, 1)
-        if len(images) > limit:
-            return self._covariance_over(images[np.arange(limit) * len(images) // limit])[1]
-        others = np.setdiff1d(everything, images)
-        if len(others) >= len(images):
-            return self._covariance_over(images)[1]
-        mean, second = self._covariance_over(others)
-        share = len(others) / len(everything)
-        return covariance_of_rest(self.covariance.correlation, mean, second, share)
-
-    def _covariance_over(
-        self, images: Int[np.ndarray, "image"]
-    ) -> tuple[Float[Tensor, "filter"], Float[Tensor, "filter filter"]]:
-        kept, mean = self.images.kept, self.covariance.mean
-        blocks = (kept.of(images[some]) for some in kept.blocks(len(images)))
-        return self.covariance.standardised(*central_moments(blocks, mean))
-
-
-class _ConceptLearner:
-    """A concept's moments and the vectors that they give, as weights of standardised activations.
-
-    Args:
-        images: the images of the concept.
-        factors: of the covariance of these images.
-    """
-
-    def __init__(self, images: ConceptImages, factors: _Factors) -> None:
-        self.images = images
-        self.factors = factors
-        self.covariance = factors.covariance
-        self.fold = stretches(len(images.pairs[0]), FOLDS)
-        self.sums = self._sum_by_fold()
-        self.total = self.sums.total()
-        self.strength = SHRINKAGES[-1]
+        self.total = _sum_by_fold(images, np.zeros(len(images.pairs[0]), dtype=np.int64)).total()
+        self.strength = covariance.factors[-1].strength
 
     def solve(self, sizes: Sequence[int]) -> Float[Tensor, "choice filter"]:
         """Vectors of all filters, of subsets of the largest weights, of forward selection."""
         if not self.total.is_mixed:  # everything is the concept: there is nothing to tell apart
             return torch.zeros(1 + 2 * len(sizes), len(self.covariance.mean), dtype=torch.float64)
-        correlation = self.factors.correlation
+        correlation = self.covariance.correlation
         factor = self._choose_strength()
         self.strength = factor.strength
-        full = factor.solve_exactly(self.pattern)
-        order = forward_order(correlation, self.pattern, self.strength, max(sizes, default=0))
-        filters = torch.arange(len(full))
-        by_weight = [largest_weights(full, size) for size in sizes]
+        full = factor.solve_exactly(self.pattern[None])
+        # Alone: products of another shape may be rounded in another way.
+        full = self._descend(full, factor.solve)
+        if not sizes:
+            return full
+        order = forward_order(correlation, self.pattern, self.strength, max(sizes))
+        filters = torch.arange(full.shape[1])
+        by_weight = [largest_weights(full[0], size) for size in sizes]
         by_selection = [torch.isin(filters, order[:size]) for size in sizes]
-        subsets = [
-            solve_subset(correlation, self.pattern, self.strength, kept)
-            for kept in (*by_weight, *by_selection)
-        ]
-        return torch.stack([full, *subsets])
+        chosen = torch.stack([*by_weight, *by_selection])
+
+        def solve_each(difference: Float64[Tensor, "choice filter"]) -> Tensor:
+            pairs = zip(difference, chosen, strict=True)
+            return torch.stack(
+                [solve_subset(correlation, one, self.strength, kept) for one, kept in pairs]
+            )
+
+        subsets = solve_each(self.pattern.expand(len(chosen), -1))
+        return torch.cat([full, self._descend(subsets, solve_each)])
 
     def place(
         self, vectors: Float[Tensor, "choice filter"]
@@ -263,39 +219,90 @@ class _ConceptLearner:
         """Weights of activations as they are, from those of standardised ones."""
         return weight.float() * self.covariance.scale.float()
 
-    def _sum_by_fold(self) -> ForegroundSums:
-        images, fold = self.images, torch.from_numpy(self.fold)
-        folds = int(self.fold.max(initial=0)) + 1
-        inside, everywhere = torch.zeros(2, folds, len(self.covariance.mean), dtype=torch.float64)
-        for some in images.kept.blocks(len(fold)):
-            sums = sum_cells(images.activations(0, some), images.shares[some]).double().cpu()
-            inside.index_add_(0, fold[some], sums[:, 0])
-            everywhere.index_add_(0, fold[some], sums[:, 1])
-        covered = torch.zeros(folds, dtype=torch.float64)
-        covered.index_add_(0, fold, images.shares.sum(1, dtype=torch.float64).cpu())
-        cells = torch.bincount(fold, minlength=folds).double() * images.cells
-        return ForegroundSums(inside, everywhere, covered, cells)
+    def _descend(
+        self,
+        vectors: Float64[Tensor, "vector filter"],
+        precondition: Callable[[Tensor], Tensor],
+    ) -> Float64[Tensor, "vector filter"]:
+        learned = torch.ones(len(vectors), len(self.images.shares), dtype=torch.bool)
+        strength = torch.full((len(vectors),), self.strength, dtype=torch.float64)
+        return self._steps_from(self.images, vectors, learned, strength, precondition)[0]
+
+    def _steps_from(
+        self,
+        images: ConceptImages,
+        vectors: Float64[Tensor, "vector filter"],
+        learned: Bool[Tensor, "vector image"],
+        strength: Float64[Tensor, "vector"],
+        precondition: Callable[[Tensor], Tensor],
+    ) -> tuple[Float64[Tensor, "vector filter"], Float[Tensor, "vector image cell"]]:
+        return descend(
+            vectors,
+            images.shares,
+            learned.to(images.device),
+            strength,
+            values=lambda weight: images.values(self._of_activations(weight)),
+            sums=lambda value: images.weighted_sums(value) * self.covariance.scale,
+            precondition=precondition,
+            steps=_STEPS,
+        )
 
     def _choose_strength(self) -> RidgeFactor:
         """The strength of the best set IoU on the cells of held-out images, as a factor with it.
 
         What is judged is the whole procedure: a vector and its cut from all images but a fold.
         """
-        kept = self.sums.without_each()
+        factors = self.covariance.factors
+        images = self.images.thinned(max(_CHOICE_CELLS // self.images.cells, 1))
+        fold = stretches(len(images.pairs[0]), FOLDS)
+        kept = _sum_by_fold(images, fold).without_each()
         folds = len(kept.cells)
         if folds < 2 or not kept.is_mixed:
-            return self.factors.by_strength[-1]
-        difference, factors = self._difference(kept), self.factors.by_strength
-        vectors = [factor.solve(difference) for factor in factors]
-        values = self.images.values(self._of_activations(torch.cat(vectors)))
-        scores = []
-        for by_fold in values.view(-1, folds, *values.shape[1:]):
-            hit = union = 0.0
-            for fold, value in enumerate(by_fold):
-                counts = bin_counts(value, self.images.shares, self.fold, limits_of(value))
-                share = best_share(np.delete(counts, fold, axis=0))
-                predicted, inside = counts[fold][:, math.ceil(share * BINS) :].sum(1)
-                hit += inside
-                union += predicted + counts[fold, 1].sum() - inside
-            scores.append(hit / max(union, 1.0))
+            return factors[-1]
+
+        def solve_each(difference: Float64[Tensor, "vector filter"]) -> Tensor:
+            parts = difference.view(len(factors), folds, -1)
+            return torch.cat(
+                [factor.solve(part) for factor, part in zip(factors, parts, strict=True)]
+            )
+
+        vectors = solve_each(self._difference(kept).repeat(len(factors), 1))
+        strength = torch.tensor([one.strength for one in factors], dtype=torch.float64)
+        strength = strength.repeat_interleave(folds)
+        learned = torch.from_numpy(fold)[None] != torch.arange(folds)[:, None]
+        learned = learned.repeat(len(factors), 1)
+        _, values = self._steps_from(images, vectors, learned, strength, solve_each)
+        by_strength = values.view(len(factors), folds, *values.shape[1:])
+        scores = [_held_out_iou(by_fold, images.shares, fold) for by_fold in by_strength]
         return factors[int(np.argmax(scores))]
+
+
+def _sum_by_fold(images: ConceptImages, fold: Int[np.ndarray, "image"]) -> ForegroundSums:
+    """Sums over the training images of each fold."""
+    folds, place = int(fold.max(initial=0)) + 1, torch.from_numpy(fold)
+    filters = images.recording.filters
+    inside, everywhere = torch.zeros(2, folds, filters, dtype=torch.float64)
+    for some in images.kept.blocks(len(fold)):
+        sums = sum_cells(images.activations(0, some), images.shares[some]).double().cpu()
+        inside.index_add_(0, place[some], sums[:, 0])
+        everywhere.index_add_(0, place[some], sums[:, 1])
+    covered = torch.zeros(folds, dtype=torch.float64)
+    covered.index_add_(0, place, images.shares.sum(1, dtype=torch.float64).cpu())
+    cells = torch.bincount(place, minlength=folds).double() * images.cells
+    return ForegroundSums(inside, everywhere, covered, cells)
+
+
+def _held_out_iou(
+    values: Float[Tensor, "fold image cell"],
+    shares: Float[Tensor, "image cell"],
+    fold: Int[np.ndarray, "image"],
+) -> float:
+    """Set IoU of held-out cells, each at the cut of the vector that was learned without it."""
+    hit = union = 0.0
+    for held, value in enumerate(values):
+        counts = bin_counts(value, shares, fold, limits_of(value))
+        share = best_share(np.delete(counts, held, axis=0))
+        predicted, inside = counts[held][:, math.ceil(share * BINS) :].sum(1)
+        hit += inside
+        union += predicted + counts[held, 1].sum() - inside
+    return hit / max(union, 1.0)
