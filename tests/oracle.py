@@ -392,7 +392,7 @@ def best_cut_iou(z: Floats, t: Bools) -> float:
     return max(float(((z > cut) & t).sum() / ((z > cut) | t).sum()) for cut in cuts)
 
 
-# The closed form: a linear discriminant of activations as they are
+# A linear discriminant of activations as they are, and steps that follow it
 
 
 def block_share(L: Bools, h: int, w: int) -> Floats:
@@ -428,18 +428,46 @@ def cells_of(A: NDArray) -> Floats:
     return np.moveaxis(np.asarray(A, float), 1, -1).reshape(-1, A.shape[1])
 
 
-def discriminant(A: NDArray, everything: NDArray, L: Bools, strength: float) -> Floats:
+def discriminant(A: NDArray, everything: NDArray, L: Bools, strength: float, steps: int) -> Floats:
     """Weights of standardised activations, from images [N, K, h, w] that contain a concept.
 
-    `everything` holds all training images. Half of the covariance is of these, half of `A`.
+    `everything` holds all training images. The discriminant takes steps of conjugate gradients
+    towards the least log loss of the cells of `A`, each as long as is best.
     """
     cells = cells_of(everything)
     mean, deviation = cells.mean(0), cells.std(0)
     x, own = (cells - mean) / deviation, (cells_of(A) - mean) / deviation
-    covariance = (np.cov(x.T, bias=True) + np.cov(own.T, bias=True)) / 2
-    m = np.concatenate([block_share(one, *A.shape[2:]).ravel() for one in L])[:, None]
-    difference = (m * own).sum(0) / m.sum() - ((1 - m) * own).sum(0) / (1 - m).sum()
-    return np.linalg.solve(covariance + strength * np.eye(len(mean)), difference)
+    shrunk = np.cov(x.T, bias=True) + strength * np.eye(len(mean))
+    m = np.concatenate([block_share(one, *A.shape[2:]).ravel() for one in L])
+    difference = m @ own / m.sum() - (1 - m) @ own / (1 - m).sum()
+    curvature = m.mean() * (1 - m.mean())
+    ridge = strength * curvature
+
+    def along(w: Floats, b: float, direction: Floats) -> tuple[Floats, float]:
+        """The point of the least loss on w + t direction, with any bias."""
+        at = np.array([0.0, b])
+        z, rows = own @ w, np.column_stack([own @ direction, np.ones(len(own))])
+        for _ in range(30):
+            p = 1 / (1 + np.exp(-(z + rows @ at)))
+            gradient = rows.T @ (p - m) / len(m)
+            hessian = (rows * (p * (1 - p))[:, None]).T @ rows / len(m)
+            gradient[0] += ridge * direction @ (w + at[0] * direction)
+            hessian[0, 0] += ridge * direction @ direction
+            at = at - np.linalg.solve(hessian, gradient)
+        return w + at[0] * direction, float(at[1])
+
+    w, b = np.zeros(len(mean)), float(np.log(m.mean() / (1 - m.mean())))
+    direction = np.linalg.solve(shrunk, difference)
+    w, b = along(w, b, direction)
+    last = None
+    for _ in range(steps):
+        gradient = (1 / (1 + np.exp(-(own @ w + b))) - m) @ own / len(m) + ridge * w
+        downhill = -np.linalg.solve(shrunk, gradient) / curvature
+        turn = 0.0 if last is None else max(0.0, downhill @ (gradient - last[0]) / last[1])
+        direction = downhill + turn * direction
+        last = gradient, downhill @ gradient
+        w, b = along(w, b, direction)
+    return w
 
 
 def discriminant_mask(a: NDArray, w: Floats, b: float, cut: float, H: int, W: int) -> Bools:

@@ -67,7 +67,7 @@ FITS: dict[str, FitProperties] = {
     LDA: FitProperties(
         "net2vec.tasks.fits.lda:LdaFit",
         "linear discriminant",
-        "closed form, on activations as they are",
+        "linear discriminant, on activations as they are",
         has_start=False,
     ),
 }

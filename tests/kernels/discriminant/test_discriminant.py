@@ -21,7 +21,6 @@ from net2vec.kernels.discriminant.moments import (
     Covariance,
     ForegroundSums,
     central_moments,
-    covariance_of_rest,
     sum_cells,
 )
 from net2vec.kernels.discriminant.ridge import RidgeFactor, forward_order, solve_subset
@@ -128,15 +127,6 @@ def test_products_of_wide_layers_are_symmetric():
     assert torch.equal(second, second.T)
     wanted = np.cov(a.view(-1, 300).double().numpy().T, bias=True)
     np.testing.assert_allclose(second, wanted, atol=1e-5)
-
-
-def test_the_rest_is_the_whole_less_a_part():
-    cells = correlated(7, 60, 4)
-    part, rest = cells[:45], cells[45:]
-    mean = torch.from_numpy(part.mean(0) - cells.mean(0))
-    whole, second = (torch.from_numpy(np.cov(some.T, bias=True)) for some in (cells, part))
-    found = covariance_of_rest(whole, mean, second, 45 / 60)
-    np.testing.assert_allclose(found, np.cov(rest.T, bias=True), rtol=1e-9)
 
 
 @pytest.mark.parametrize(("value", "near"), [(0.3, 0.3), (0.0, 1e-22)])

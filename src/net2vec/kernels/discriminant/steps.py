@@ -17,6 +17,8 @@ from torch.nn import functional
 
 # Newton steps of a line search; far from a solution each is halved until the loss falls.
 _ROUNDS = 5
+# Near a solution losses differ by their rounding in single precision.
+_AS_GOOD = 1 + 1e-6
 
 Vectors = Float64[Tensor, "vector filter"]
 CellValues = Float[Tensor, "vector image cell"]
@@ -85,7 +87,7 @@ class _Line:
     """
 
     def __init__(
-        self, shares: Float[Tensor, "image cell"], used: Float[Tensor, "vector image one"]
+        self, shares: Float[Tensor, "image cell"], used: Float[Tensor, "vector image 1"]
     ) -> None:
         self.shares = shares
         self.rest = 1 - shares
@@ -114,7 +116,7 @@ class _Line:
             there = torch.addcmul(z, along, _wide(new[0], z)) + _wide(new[1], z)
             penalty = slope * new[0] + bend / 2 * new[0] ** 2
             found = self._mean(self.rest * there - functional.logsigmoid(there)) + penalty
-            better = found <= loss
+            better = found <= loss * _AS_GOOD
             here = torch.where(better[:, None, None], there, here)
             loss = torch.where(better, found, loss)
             length = torch.where(better, new[0], length)
@@ -151,5 +153,5 @@ def _centred(values: CellValues) -> CellValues:
     return values - values.mean((1, 2), keepdim=True)
 
 
-def _wide(number: Float64[Tensor, "vector"], like: CellValues) -> CellValues:
+def _wide(number: Float64[Tensor, "vector"], like: CellValues) -> Float[Tensor, "vector 1 1"]:
     return number.to(like)[:, None, None]

@@ -1,6 +1,6 @@
-"""The closed-form fit: a linear discriminant on activations, not on where filters are on.
+"""A linear discriminant on activations, not on where filters are on, and steps that follow it.
 
-Nothing is drawn and nothing iterates; see `net2vec.kernels.discriminant`. It is a fit of
+Nothing is drawn; see `net2vec.kernels.discriminant`. It is a fit of
 segmentation: images are classified by the vectors of the converged fit.
 """
 
@@ -27,7 +27,7 @@ _DRAWS = 16
 
 @dataclass(frozen=True)
 class LdaFit(Fit):
-    """Fisher's discriminant with a shrunk covariance; see the module."""
+    """Fisher's discriminant with a shrunk covariance, then steps; see the module."""
 
     name: ClassVar[str] = "lda"
     title: ClassVar[str] = "linear discriminant"
@@ -50,7 +50,7 @@ class LdaFit(Fit):
         return ConvergedFit().groups(data, task, work)
 
     def group_draws(self, data: FitData, work: Mapping[int, int]) -> list[tuple[int, ...]]:
-        """See `Fit.group_draws`: draws have the images of the concept, and so its covariance."""
+        """See `Fit.group_draws`: draws have the images of the concept, whose activations they share."""
         return list(pack_by_count(work, _DRAWS))
 
     def layer_arrays(self, data: FitData, task: str) -> dict[str, np.ndarray]:
