@@ -50,7 +50,7 @@ class LdaFit(Fit):
         return ConvergedFit().groups(data, task, work)
 
     def group_draws(self, data: FitData, work: Mapping[int, int]) -> list[tuple[int, ...]]:
-        """See `Fit.group_draws`: draws have the images of the concept, whose activations they share."""
+        """See `Fit.group_draws`: they share activations of the concept's images."""
         return list(pack_by_count(work, _DRAWS))
 
     def layer_arrays(self, data: FitData, task: str) -> dict[str, np.ndarray]:
