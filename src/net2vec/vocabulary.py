@@ -43,12 +43,16 @@ class FitProperties:
         title: name of the fit in running text.
         about: how it fits, for the help of an option.
         has_start: whether its result depends on a random start, so that seeds repeat it.
+        classifies_by: the fit whose vectors classify, where it only segments itself.
+        entry: the order of entry by which it chooses subsets of filters, where it has one.
     """
 
     target: str
     title: str
     about: str
     has_start: bool
+    classifies_by: str = ""
+    entry: str = ""
 
 
 FITS: dict[str, FitProperties] = {
@@ -63,12 +67,15 @@ FITS: dict[str, FitProperties] = {
         "converged fit",
         "a convex problem solved to its optimum",
         has_start=False,
+        entry="along an L1 path",
     ),
     LDA: FitProperties(
         "net2vec.tasks.fits.lda:LdaFit",
         "linear discriminant",
         "linear discriminant, on activations as they are",
         has_start=False,
+        classifies_by=CONVERGED,
+        entry="by forward selection",
     ),
 }
 """Fits by name, in the order in which a run makes them; more may be added."""

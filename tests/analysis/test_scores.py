@@ -155,6 +155,13 @@ def test_all_filters_against_tuned_single_filters():
     table = combined_vs_single(concepts).set_index(["layer", "task"])
     assert table.loc[("a", "segment"), "percent_tuned"] == 50
     assert np.isnan(table.loc[("a", "classify"), "percent_tuned"])
+    # Wilson's interval of 2 of 4, and the mean scores beside it.
+    segment = table.loc[("a", "segment")]
+    assert segment[["low_tuned", "high_tuned"]].tolist() == pytest.approx([15.0, 85.0], abs=0.01)
+    assert segment["low"] < segment["percent"] == 75 < segment["high"]
+    assert segment[["single", "tuned"]].tolist() == pytest.approx([0.275, 0.325])
+    kinds = combined_vs_single(concepts, ["task", "category"]).set_index(["task", "category"])
+    assert kinds.loc[("segment", "object"), "percent_tuned"] == pytest.approx(200 / 3)
     lines = by_category(TUNED).set_index(["task", "method", "category"])["mean"]
     assert lines["segment", "tuned", "object"] == pytest.approx(0.8 / 3)
     compared = compare_methods(concepts).query("task == 'segment'").set_index("statistic")["value"]
@@ -190,7 +197,8 @@ def test_mean_precision_and_recall():
 
 def test_improvement_leaves_out_what_the_single_filter_misses():
     missed = [row("yak", "object", "single", 1, 0.005), row("yak", "object", "combined", 8, 0.9)]
-    table = improvement(by_concept(pd.concat([SCORES, pd.DataFrame(missed)])))
+    scores = pd.concat([SCORES, pd.DataFrame(missed)])
+    table = improvement(compare_methods(by_concept(scores)))
     segment = table[table["task"] == "segment"].iloc[0]
     # 0.1/0.1, 0.2/0.3, 0.9/0.5 and 0.4/0.2; 0.005 does not exceed 0.005.
     assert segment["mean_ratio"] == pytest.approx((1 + 2 / 3 + 1.8 + 2) / 4)

@@ -96,34 +96,40 @@ def test_reasons_that_differ_in_a_number_are_one():
 
 
 def test_sizes_are_compared_where_there_are_two():
-    wins = [True, True, True, False] + [True] * 6 + [False]
-    size = [0.01] * 4 + [0.1] * 7
-    rows = pd.DataFrame({"concept_size": size, "combined": np.array(wins, float), "single": 0.5})
-    table, p = compare_sizes(rows)
-    assert table.frame["n"].tolist() == [4, 7]
-    assert table.frame["as_good"].tolist() == [3 / 4, 6 / 7]
-    # Of 11 concepts 2 fail. Both small, both large, or one each: 6, 21 and 28 of 55 ways; none is
+    wins = [True] * 4 + [False] + [True] * 5 + [False]
+    rows = pd.DataFrame(
+        {
+            "concept_size": [0.01] * 5 + [0.1] * 6, "combined": np.array(wins, float),
+            "single": 0.5, "tuned": np.nan, "baseline": 0.1,
+        }
+    )  # fmt: skip
+    table, p = compare_sizes(rows[::-1])
+    assert table.frame["size_group"].tolist() == ["< 2 %", "≥ 2 %"]
+    assert table.frame["n"].tolist() == [5, 6]
+    assert table.frame["percent"].tolist() == [4 / 5, 5 / 6]
+    # Of 11 concepts 2 fail. Both small, both large, or one each: 10, 15 and 30 of 55 ways; none is
     # likelier than the one that was seen.
     assert p == pytest.approx(1.0)
-    assert compare_sizes(rows[:4]) == (None, None)
+    assert compare_sizes(rows[1:]) == (None, None)  # four small ones
 
 
 def test_concepts_that_lose_are_counted_with_their_medians():
     rows = pd.DataFrame(
         {
             "task": "segment",
-            "difference": [-0.1, -0.2, 0.0, 0.1, 0.2],
-            "n_train": [20, 22, 100, 21, 101],
-            "concept_size": [0.0099, 0.01, 0.2, 0.005, 0.5],
+            "difference": [-0.1, -0.2, 0.0, 0.1, 0.2, 0.3, 0.4],
+            "n_train": [20, 22, 100, 21, 101, 100, 200],
+            "concept_size": [0.0099, 0.01, 0.2, 0.005, 0.5, 0.2, 0.3],
         }
     )
     found = lost_concepts(rows)
     assert found["lost"].tolist() == [True, False]
-    assert found["n"].tolist() == [2, 3]
+    assert found["n"].tolist() == [2, 5]
     # As sec. 4.1 counts: at most 20, at most 100, below 1 % of the image.
-    assert found[["few", "hundred", "tiny"]].to_numpy().tolist() == [[1, 2, 1], [0, 2, 1]]
-    assert found["n_train"].tolist() == [21, 100]
-    assert found["concept_size"].tolist() == pytest.approx([0.00995, 0.2])
+    assert found[["few", "hundred", "tiny"]].to_numpy().tolist() == [[1, 2, 1], [0, 3, 1]]
+    # A median of two says nothing.
+    assert found["n_train"].tolist() == pytest.approx([np.nan, 100], nan_ok=True)
+    assert found["concept_size"].tolist() == pytest.approx([np.nan, 0.2], nan_ok=True)
     assert lost_concepts(rows[2:])["lost"].tolist() == [False]
 
 
@@ -259,14 +265,23 @@ def test_every_fit_stands_beside_the_others(tmp_path):
         for name, fits in (("a", ("paper", "converged")), ("b", ("paper",)))
     )
     study = Study(runs)
-    frame = findings_facts(study, {}).scores.frame
+    made = make_report_tables(study)
+    facts = findings_facts(study, made)
+    assert [column.label for column in facts.wins.shown][-2:] == ["paper’s training", "converged fit"]
+    # The table below which a link stands is the one it leads to.
+    every = made[facts.scores.csv].set_index(["network", "layer", "task", "fit"])
+    for row in facts.wins.frame.to_dict("records"):
+        key = (row["network"], row["layer"], row["task"], "paper")
+        assert row["percent_paper"] == every.loc[key, "percent"] / 100
+        assert every.loc[key, "low"] <= every.loc[key, "percent"] <= every.loc[key, "high"]
+    frame = facts.scores.frame
     assert set(frame["network"]) == {"a", "b"}
     rows = frame[frame["task"].eq("segment") & frame["network"].eq("a")].to_dict("records")
     assert len(rows) == len(runs[0].layers)
     for row in rows:
         for fit in ("paper", "converged"):
             scores = runs[0].arrays(row["layer"], fit=fit)["score"]
-            assert row[f"mean_{fit}"] == pytest.approx(float(scores.sel(split="val").mean()))
+            assert row[f"combined_{fit}"] == pytest.approx(float(scores.sel(split="val").mean()))
     alone = frame[frame["network"] == "b"]
-    assert alone["mean_paper"].notna().all()
-    assert alone["mean_converged"].isna().all()
+    assert alone["combined_paper"].notna().all()
+    assert alone["combined_converged"].isna().all()

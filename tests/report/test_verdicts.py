@@ -62,15 +62,19 @@ def test_failures_rest_on_the_training_where_they_go(remain, wanted):
 
 def test_no_failure_cannot_be_judged():
     assert verdict("failures", failures_paper=0, failures_both=0) == Verdict.OPEN
+    assert verdict("failures", failures_paper=4, failures_both=0) == Verdict.OPEN
+    assert verdict("failures", failures_paper=5, failures_both=0) == Verdict.RESTS
 
 
 @pytest.mark.parametrize(
     ("paper", "converged", "wanted"),
     [
-        (60, 95, Verdict.HOLDS),
-        (60, 50, Verdict.RESTS),
-        (40, 95, Verdict.ONLY),
-        (40, 50, Verdict.NEITHER),
+        (61, 95, Verdict.HOLDS),
+        (61, 39, Verdict.RESTS),
+        (39, 95, Verdict.ONLY),
+        (39, 39, Verdict.NEITHER),
+        (61, 55, Verdict.OPEN),  # 45 to 64 % of 100 concepts
+        (45, 95, Verdict.OPEN),
     ],
 )
 def test_most_concepts_are_more_than_half(paper, converged, wanted):

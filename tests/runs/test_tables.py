@@ -12,7 +12,8 @@ from builders import build_run
 
 COLUMNS = {
     "by_category": "layer task method category mean stderr n",
-    "combined_vs_single": "layer task percent percent_tuned n",
+    "combined_vs_single": "layer task percent percent_tuned n low high low_tuned high_tuned "
+    "baseline single tuned combined",
     "gain_by_category": "layer task category difference low high percent difference_tuned "
     "low_tuned high_tuned percent_tuned n",
     "precision_recall": "layer method set_iou precision recall average_precision n",

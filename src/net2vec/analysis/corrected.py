@@ -102,4 +102,5 @@ CORRECTED = RunTable(
     keys=("layer", "concept", "method"),
     made_of="segment",
     make=corrected_scores,
+    every_fit=True,
 )

@@ -158,6 +158,7 @@ EVIDENCE = RunTable(
     make=weigh_evidence,
     values=("score",),
     seeded=score_columns,
+    every_fit=True,
 )
 EVIDENCE_SUMMARY = RunTable(
     name="evidence_summary",
@@ -166,4 +167,5 @@ EVIDENCE_SUMMARY = RunTable(
     keys=(*LAYER_TASK, "method"),
     made_of="evidence",
     make=evidence_summary,
+    every_fit=True,
 )

@@ -270,4 +270,5 @@ INTERVALS = RunTable(
     make=score_intervals,
     values=("value",),
     seeded=score_columns,
+    every_fit=True,
 )

@@ -36,4 +36,5 @@ PRECISION_RECALL = RunTable(
     keys=("layer", "method"),
     made_of="scores",
     make=precision_recall,
+    every_fit=True,
 )

@@ -146,4 +146,5 @@ STEADINESS = RunTable(
     keys=(*LAYER_TASK, "concept"),
     made_of="tasks",
     make=seed_steadiness,
+    every_fit=True,
 )

@@ -144,6 +144,7 @@ NEGATIVE_SUBSETS = RunTable(
     keys=("layer", "concept", "rule"),
     made_of="segment",
     make=negative_subsets,
+    every_fit=True,
 )
 FILTERS_NEEDED = RunTable(
     name="filters_needed",

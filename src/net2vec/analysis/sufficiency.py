@@ -15,6 +15,10 @@ SINGLE, COMBINED, SUBSET, PATH = "single", "combined", "subset", "path"
 TUNED = "tuned"
 """The best single filter at the threshold that suits it and the concept, not the paper's."""
 SINGLES = (SINGLE, TUNED)
+_TABLE_ONE = (
+    *("percent", "percent_tuned", "n", "low", "high", "low_tuned", "high_tuned"),
+    *("baseline", SINGLE, TUNED, COMBINED),
+)
 _SCALES = ("baseline", "n_train", "concept_size", "n_balanced")
 ALL = "all concepts"
 """The category of rows that are of all concepts."""
@@ -69,27 +73,34 @@ def as_good(combined: pd.Series, single: pd.Series) -> pd.Series:
     return combined >= single
 
 
-def combined_vs_single(concepts: pd.DataFrame) -> pd.DataFrame:
-    """Percentage of concepts that all filters encode at least as well as the best one (Table 1).
+def combined_vs_single(
+    concepts: pd.DataFrame, key: Sequence[str] = tuple(SCORE_GROUP)
+) -> pd.DataFrame:
+    """Mean scores, and the share of concepts encoded at least as well by all filters (Table 1).
 
-    The best one is the single filter of the same fit; see `as_good`.
+    The report and the explorer take Table 1 from here. The best filter is the single filter of the
+    same fit; see `as_good`.
 
     Args:
         concepts: the table of `by_concept`.
+        key: columns that name a group of concepts, by default those of a layer and task.
 
     Returns:
-        `network, layer, task, percent, percent_tuned, n`; `n` counts concepts. `percent_tuned` is
-        held against the best filter at its own threshold, and missing where there is none.
+        The key, `percent, percent_tuned, n, low, high, low_tuned, high_tuned, baseline, single,
+        tuned, combined`; `n` counts concepts. `percent` is bounded by `low` and `high` (95 %,
+        Wilson's interval over concepts); `percent_tuned` is held against the best filter at its own
+        threshold, and missing where there is none. The last four are mean scores.
     """
+    key = list(key)
     concepts = entering(concepts)
-    single, tuned = (
-        summarize(_wins(concepts, against), SCORE_GROUP, "percent").rename(columns={"mean": name})
-        for against, name in ((SINGLE, "percent"), (TUNED, "percent_tuned"))
-    )
-    both = single[[*SCORE_GROUP, "percent", "n"]].merge(
-        tuned[[*SCORE_GROUP, "percent_tuned"]], on=SCORE_GROUP, how="left"
-    )
-    return both[[*SCORE_GROUP, "percent", "percent_tuned", "n"]]
+    table = concepts.groupby(key, sort=False)[["baseline", *SINGLES, COMBINED]].mean()
+    found = _statistics(concepts, key, ("percent",)).set_index(key)
+    for suffix in ("", f"_{TUNED}"):
+        shares = found[found["statistic"] == "percent" + suffix]
+        for name, own in (("value", "percent"), ("low", "low"), ("high", "high"), ("n", "n")):
+            table[own + suffix] = shares[name]
+    columns = [*key, *_TABLE_ONE]
+    return table.reset_index()[columns].dropna(subset=["percent"]).reset_index(drop=True)
 
 
 def _wins(concepts: pd.DataFrame, against: str) -> pd.DataFrame:
@@ -171,20 +182,18 @@ def _statistics(concepts: pd.DataFrame, key: list[str], wanted: Sequence[str]) -
     return pd.DataFrame(rows, columns=[*key, "statistic", "value", "stderr", "low", "high", "n"])
 
 
-def improvement(concepts: pd.DataFrame) -> pd.DataFrame:
+def improvement(compared: pd.DataFrame) -> pd.DataFrame:
     """Mean ratio of the score of all filters to that of the best one (sec. 4.3).
 
     Args:
-        concepts: the table of `by_concept`.
+        compared: the table of `compare_methods`, whose `ratio` this is.
 
     Returns:
         `network, layer, task, mean_ratio, n`, over the `n` concepts whose single filter scores
         more than 0.005: below it a ratio only shows how bad the single filter is.
     """
-    concepts = entering(concepts)
-    ratios = concepts.assign(ratio=_ratio(concepts, SINGLE))
-    table = summarize(ratios, SCORE_GROUP, "ratio").rename(columns={"mean": "mean_ratio"})
-    return table[[*SCORE_GROUP, "mean_ratio", "n"]]
+    ratios = compared[compared["statistic"] == "ratio"].rename(columns={"value": "mean_ratio"})
+    return ratios[[*SCORE_GROUP, "mean_ratio", "n"]].reset_index(drop=True)
 
 
 def failures(concepts: pd.DataFrame) -> pd.DataFrame:
@@ -248,11 +257,12 @@ COMBINED_VS_SINGLE = RunTable(
     name="combined_vs_single",
     title="Share of concepts that all filters encode at least as well as the best one",
     source="Table 1",
-    columns=(*LAYER_TASK, "percent", "percent_tuned", "n"),
+    columns=(*LAYER_TASK, *_TABLE_ONE),
     keys=LAYER_TASK,
     made_of="by_concept",
     make=combined_vs_single,
-    values=("percent", "percent_tuned"),
+    values=("percent", "percent_tuned", SINGLE, TUNED, COMBINED),
+    every_fit=True,
 )
 METHOD_COMPARISON = RunTable(
     name="method_comparison",
@@ -285,6 +295,7 @@ GAIN_BY_CATEGORY = RunTable(
     made_of="by_concept",
     make=gain_by_category,
     values=("difference", "percent", "difference_tuned", "percent_tuned"),
+    every_fit=True,
 )
 FAILURES = RunTable(
     name="failures",
@@ -305,7 +316,7 @@ IMPROVEMENT = RunTable(
     source="sec. 4.3",
     columns=(*LAYER_TASK, "mean_ratio", "n"),
     keys=LAYER_TASK,
-    made_of="by_concept",
+    made_of="method_comparison",
     make=improvement,
     values=("mean_ratio",),
 )

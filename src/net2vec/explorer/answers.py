@@ -92,7 +92,9 @@ class ConceptTable:
 class CategoryMeans:
     """Mean score of the concepts of each category on each layer (Fig. 2), `*` being all.
 
-    `stderr` is the standard error over concepts (ddof 1), null for fewer than two.
+    `stderr` is the standard error over concepts (ddof 1), null for fewer than two. `as_good` is the
+    share of concepts that all filters encode at least as well as the best single filter (Table 1),
+    `as_good_tuned` as the best one at its own threshold; null for single filters.
     """
 
     layer: list[str]
@@ -102,6 +104,8 @@ class CategoryMeans:
     mean: list[float | None]
     stderr: list[float | None]
     n: list[int]
+    as_good: list[float | None]
+    as_good_tuned: list[float | None]
 
 
 @dataclass(frozen=True)

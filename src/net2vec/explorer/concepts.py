@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from net2vec.analysis import score_intervals, weigh_evidence
+import numpy as np
+import pandas as pd
+
+from net2vec.analysis import (
+    by_concept,
+    combined_vs_single,
+    entering,
+    score_intervals,
+    weigh_evidence,
+)
 from net2vec.errors import ResultsError
 from net2vec.explorer.answers import (
     CategoryMeans,
@@ -19,6 +28,7 @@ from net2vec.explorer.answers import (
 from net2vec.explorer.encode import number, numbers, texts, whole
 from net2vec.explorer.image_answers import ConceptImages
 from net2vec.explorer.state import Explorer, Selection, View
+from net2vec.results import SCORE_GROUP
 from net2vec.runs import HARDLY_MOVED
 from net2vec.spaces import SpaceError
 
@@ -73,7 +83,8 @@ def categories(explorer: Explorer, at: Selection) -> CategoryMeans:
     Concepts whose accuracy is of too few images enter no mean, as in the report.
     """
     view = explorer.view(at)
-    rows: list[tuple[str, str, str, str, float | None, float | None, int]] = []
+    shares = _table_one(view)
+    rows: list[tuple[Any, ...]] = []
     for sibling in view.siblings():
         methods = {"combined": sibling.values("score")[_VAL]}
         if sibling.fit == view.fit:
@@ -83,9 +94,27 @@ def categories(explorer: Explorer, at: Selection) -> CategoryMeans:
                 found = values[chosen]
                 error = found.std(ddof=1) / np.sqrt(len(found)) if len(found) > 1 else np.nan
                 key = (sibling.layer, sibling.fit, method, category)
-                rows.append((*key, number(found.mean()), number(error), len(found)))
-    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(7)]
+                as_good = (
+                    shares[sibling.layer, sibling.fit, category] if method == "combined" else ()
+                )
+                rows.append((*key, number(found.mean()), number(error), len(found),
+                             *(as_good or (None, None))))  # fmt: skip
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(9)]
     return CategoryMeans(*columns)
+
+
+def _table_one(view: View) -> dict[tuple[str, str, str], tuple[float | None, float | None]]:
+    """The two shares of Table 1, by layer, fit and category."""
+    found = {}
+    for fit in view.run.fits:
+        rows = by_concept(view.run.at(fit=fit).scores)
+        rows = rows[rows["task"] == view.task]
+        rows = pd.concat([rows.assign(category=ALL), entering(rows)], ignore_index=True)
+        table = combined_vs_single(rows, [*SCORE_GROUP, "category"])
+        for row in table.to_dict("records"):
+            shares = (number(row["percent"] / 100), number(row["percent_tuned"] / 100))
+            found[row["layer"], fit, row["category"]] = shares
+    return found
 
 
 def subsets(explorer: Explorer, at: Selection) -> SubsetMeans:

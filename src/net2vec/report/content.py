@@ -54,9 +54,13 @@ class Column:
         return COLUMN_TITLE.get(self.key, self.key) if self.heading is None else self.heading
 
 
-def columns(*texts: str, **forms: str) -> tuple[Column, ...]:
-    """Columns of text, then others by their form: `columns("layer", "task", value="score")`."""
-    return (*map(Column, texts), *(Column(key, form) for key, form in forms.items()))
+def columns(*texts: str, **forms: str | tuple[str, str]) -> tuple[Column, ...]:
+    """Columns of text, then others by their form, or by form and heading.
+
+    `columns("layer", "task", n="count", value=("score", "mean score"))`.
+    """
+    shown = {key: (form,) if isinstance(form, str) else form for key, form in forms.items()}
+    return (*map(Column, texts), *(Column(key, *form) for key, form in shown.items()))
 
 
 @dataclass(frozen=True)

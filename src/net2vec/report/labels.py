@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from net2vec.vocabulary import FITS
+
 MARK = "†"
 """After the name of a concept whose vector has hardly left its random start."""
 
@@ -26,6 +28,14 @@ METHOD_TITLE = {"combined": "all filters", "single": "best single filter"}
 SCORED_TITLE = {**METHOD_TITLE, "tuned": "single filter, own threshold"}
 """Methods that have a score of their own, but no pictures, null scores or seeds."""
 RULE_TITLE = {"weight": "largest weights", "path": "order of entry"}
+
+
+def about_fit(name: str) -> str:
+    """How a fit learns, in a few words; empty for one of another package."""
+    if name not in FITS:
+        return ""
+    by = FITS[name].classifies_by
+    return FITS[name].about + (f"; classifies by the {FITS[by].title}" if by else "")
 
 
 class Verdict(StrEnum):
@@ -64,79 +74,24 @@ SETUP_TITLE = {
 }
 
 COLUMN_TITLE = {
-    "above": "interval above 0",
-    "annotator_iou": "annotator's IoU",
-    "as_good": "all filters at least as good",
     "average_precision": "average precision",
     "baseline": "whole image",
-    "below": "interval below 0",
-    "best": "best layer",
-    "by_chance": "by chance",
-    "category_by_chance": "same category, by chance",
-    "cka": "CKA",
-    "cka_by_chance": "CKA, by chance",
     "combined": "all filters",
     "concept_size": "mean size",
-    "corrected": "on masks by people, estimated",
-    "cosine": "cosine",
-    "difference": "difference",
-    "distance": "D",
-    "few": "with at most 20 training images",
-    "fewest": "filters for 90 %",
-    "first": "largest weight",
-    "full": "with all filters",
     "high": "95 % to",
-    "hundred": "at most 100",
-    "lost": "all filters score",
     "low": "95 % from",
-    "mean_ratio": "all filters / single",
     "method": "predicted by",
-    "missed": "concept missed entirely",
-    "most": "most concepts of one filter",
-    "moved": "hardly moved",
     "n": "concepts",
-    "n_balanced": "images of the accuracy",
-    "n_shown": "of these, with the concept",
     "n_train": "training images",
-    "n_true": "with masks by people",
-    "needed": "must beat all null scores",
-    "neighbours_by_chance": "same neighbours, by chance",
-    "never_active": "never on",
-    "null_mean": "mean null score",
-    "nulls": "null scores each",
-    "number": "left out",
-    "overlap": "same neighbours",
-    "p_value": "p (Fisher)",
-    "passed": "pass",
-    "peak": "highest mean",
-    "peak_filters": "with filters",
-    "percent": "significant correlation",
-    "procrustes": "Procrustes",
     "ranked": "concept",
-    "rsa": "RSA",
-    "same_category": "same category",
-    "same_filter": "same filter in both",
-    "score_sd": "score, ± sd",
-    "seeds": "starts",
-    "self_cosine": "cosine with itself",
     "series": "run",
-    "shared_by_chance": "by chance",
     "set_iou": "set IoU",
-    "sharing": "concepts that share their filter",
     "single": "best single",
-    "size_group": "size in the image",
     "stderr": "± standard error",
-    "ten": "ten largest weights",
-    "tiny": "below 1 % of the image",
     "tuned": "single, own threshold",
-    "uncorrected": "on made masks",
-    "used": "filters best for a concept",
-    "value": "score",
-    "verdict": "verdict",
-    "width": "median width, all filters",
-    "zero": "threshold 0",
 }
-"""Headings of columns whose name in a frame is not their heading."""
+"""Headings of columns that mean the same in every table, the keys and scores of concepts. All other
+headings stand where a table is shown."""
 
 VALUE_TITLE: Mapping[str, Mapping[Any, str]] = {
     "task": TASK_TITLE,

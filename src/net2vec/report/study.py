@@ -14,6 +14,7 @@ from net2vec.report.labels import MARK, SMALL, TASK_TITLE
 from net2vec.report.planning import best_layer, featured_concepts
 from net2vec.runs import Run, best_views, fit_tables, make_tables, unique_labels
 from net2vec.spaces import Comparison, Lookup, SpaceError, compare_spaces
+from net2vec.vocabulary import FITS
 
 _FEATURED = 6
 _PERMUTATIONS = 99
@@ -97,9 +98,16 @@ class Study:
     def subject(self) -> str:
         """The fit and the layers that are shown, in a few words."""
         layers = dict.fromkeys(self.layer_of.values())
-        parts = [f"{TASK_TITLE[task]} on {layer}" for task, layer in self.layer_of.items()]
-        where = f"layer {next(iter(layers))}" if len(layers) == 1 else ", ".join(parts)
-        return f"{self.fit_title}; {where}"
+        by = FITS[self.run.fit].classifies_by if self.run.fit in FITS else ""
+        titles = (
+            {**TASK_TITLE, "classify": f"{TASK_TITLE['classify']} ({FITS[by].title})"}
+            if by
+            else TASK_TITLE
+        )
+        parts = [f"{titles[task]} on {layer}" for task, layer in self.layer_of.items()]
+        if len(layers) == 1 and not (by and "classify" in self.layer_of):
+            parts = [f"layer {next(iter(layers))}"]
+        return f"{self.fit_title}: {', '.join(parts)}"
 
     @cached_property
     def layers(self) -> list[str]:

@@ -14,11 +14,6 @@ from net2vec.runs.spread import spread
 
 _WEIGHED = 4
 """Concepts whose weights are shown filter by filter."""
-_EVERY_FIT = (
-    *("intervals", "corrected", "evidence", "evidence_summary", "steadiness"),
-    *("negative_subsets", "gain_by_category", "precision_recall"),
-)
-"""Tables that hold all fits of all runs; other tables of runs hold the fit that is shown."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +117,7 @@ def _concepts_at(study: Study, seed: int) -> pd.DataFrame:
 REPORT_TABLES: Mapping[str, ReportTable] = {
     **{
         name: ReportTable(
-            table.title, table.source, (_of_every_fit if name in _EVERY_FIT else _of_run)(name)
+            table.title, table.source, (_of_every_fit if table.every_fit else _of_run)(name)
         )
         for name, table in TABLES.items()
     },

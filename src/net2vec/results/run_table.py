@@ -41,6 +41,8 @@ class RunTable:
             seeds.
         seeded: makes `keys` and `values` from the scores of another seed, where `make` needs
             arrays that exist for the run's own seed alone; by default `make` is used.
+        every_fit: whether a report has the rows of all fits of all runs beside it, rather than
+            those of the fit that it shows.
     """
 
     name: str
@@ -52,3 +54,4 @@ class RunTable:
     source: str = ""
     values: tuple[str, ...] = ()
     seeded: Callable[[pd.DataFrame], pd.DataFrame] | None = None
+    every_fit: bool = False

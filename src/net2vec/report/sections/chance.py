@@ -27,15 +27,28 @@ def chance_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | No
     tested = [task for task in TASK_TITLE if summary["task"].eq(task).any()]
     blind = summary[summary["needed"].isna()]
     shown = columns(
-        "series", "layer", "task", "method", passed="count", concepts="count", share="percent",
-        nulls="count", needed="count",
-    )  # fmt: skip
+        "series",
+        "layer",
+        "task",
+        "method",
+        passed=("count", "pass"),
+        concepts="count",
+        share="percent",
+        nulls=("count", "null scores each"),
+        needed=("count", "must beat all null scores"),
+    )
     return Facts(
         layer_of={task: study.layer_of[task] for task in tasks},
         decided=Table(
             pd.DataFrame([_decided(rows, task) for task in tasks]),
-            columns("task", images="count", width="number", n="count", above="count",
-                    below="count"),
+            columns(
+                "task",
+                images="count",
+                width=("number", "median width, all filters"),
+                n="count",
+                above=("count", "interval above 0"),
+                below=("count", "interval below 0"),
+            ),
             "intervals",
         ),
         passed=Table(_on_best_layers(study, summary), shown, "evidence_summary"),
@@ -46,7 +59,7 @@ def chance_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | No
         too_few=int(blind["nulls"].min()) if len(blind) else None,
         least_nulls=LEAST_NULLS,
         steadiness=_steadiness(study, steadiness),
-    )  # fmt: skip
+    )
 
 
 def _with_series(study: Study, table: pd.DataFrame) -> pd.DataFrame:
@@ -88,8 +101,14 @@ def _steadiness(study: Study, table: pd.DataFrame) -> Table:
     return Table(
         _with_series(study, means).rename(columns={"cosine": "self_cosine"}),
         columns(
-            "series", "layer", "task", self_cosine="number", overlap="percent",
-            by_chance="percent", score_sd="number", seeds="count",
+            "series",
+            "layer",
+            "task",
+            self_cosine=("number", "cosine with itself"),
+            overlap=("percent", "same neighbours"),
+            by_chance=("percent", "by chance"),
+            score_sd=("number", "score, ± sd"),
+            seeds=("count", "starts"),
         ),
         "steadiness",
-    )  # fmt: skip
+    )

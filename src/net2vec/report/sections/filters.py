@@ -29,24 +29,30 @@ def subsets_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | N
     curve, needed, negative = (
         study.shown(table, layer_of=layer_of)
         for table in (
-            study.tables["subset_curve"], study.tables["filters_needed"], tables["negative_subsets"]
+            study.tables["subset_curve"],
+            study.tables["filters_needed"],
+            tables["negative_subsets"],
         )
-    )  # fmt: skip
+    )
     rows = [_enough(curve[curve["task"] == task], task) for task in tasks]
     return Facts(
         layer_of=layer_of,
         needed=Table(
             pd.DataFrame(rows),
             columns(
-                "task", filters="count", full="number", fewest="count", peak="number",
-                peak_filters="count",
+                "task",
+                filters="count",
+                full=("number", "with all filters"),
+                fewest=("count", "filters for 90 %"),
+                peak=("number", "highest mean"),
+                peak_filters=("count", "with filters"),
             ),
             "subset_curve",
         ),
         curves=by_task("subset_curve", tasks, draw_subset_curve, curve),
         reached=by_task("filters_needed", tasks, draw_filters_needed, needed),
         negative=_negative(study, negative),
-    )  # fmt: skip
+    )
 
 
 def _negative(study: Study, rows: pd.DataFrame) -> Table:
@@ -92,7 +98,12 @@ def sharing_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
         sharing=Table(
             pd.DataFrame(rows),
             columns(
-                "task", "layer", filters="count", used="count", sharing="percent", most="count"
+                "task",
+                "layer",
+                filters="count",
+                used=("count", "filters best for a concept"),
+                sharing=("percent", "concepts that share their filter"),
+                most=("count", "most concepts of one filter"),
             ),
             "filter_sharing",
         ),

@@ -7,20 +7,23 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from net2vec.analysis import by_concept, entering
-from net2vec.analysis.sufficiency import SINGLES, as_good
-from net2vec.report.content import Column, Facts, Table, Tile, columns
+from net2vec.analysis import entering
+from net2vec.report.content import Column, Facts, Table, Tile, as_shares, columns
 from net2vec.report.exhibits import DecileExhibit, DecileImage
-from net2vec.report.labels import METHOD_TITLE, TASK_TITLE
+from net2vec.report.formats import is_missing
+from net2vec.report.labels import METHOD_TITLE, TASK_TITLE, about_fit
 from net2vec.report.pictures import COMBINED_COLOR, SINGLE_COLOR
 from net2vec.report.planning import best_layer
 from net2vec.report.sections.masks import concept_tile
+from net2vec.report.sections.sufficient import scored_images
 from net2vec.report.study import Study
-from net2vec.runs import HARDLY_MOVED, Run
-from net2vec.runs.spread import spread
-from net2vec.vocabulary import FITS
+from net2vec.runs import HARDLY_MOVED
 
-_KEYS = ["layer", "task"]
+_KEYS = ["network", "layer", "task"]
+_SHARES = {"percent": "", "percent_tuned": ", against own threshold"}
+"""Columns of Table 1, and what their headings say after the fit."""
+_OF_FITS = ("combined", *_SHARES)
+"""Columns of which every fit has one of its own beside those of the others."""
 _NAMED = 3
 """Concepts that a sentence names."""
 _STRIP = 6
@@ -34,7 +37,9 @@ def minute_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
     task = study.tasks[0]
     rows = entering(study.shown(study.tables["by_concept"], task))
     ranked = rows.sort_values("combined", ascending=False, kind="stable")
-    named = ranked.assign(concept=study.marked_rows(ranked))
+    named = ranked.assign(
+        concept=study.marked_rows(ranked), images=scored_images(study, task, ranked)
+    )
     best, worst = named.head(_NAMED), named.tail(min(_NAMED, len(named) // 2)).iloc[::-1]
     last = study.run.layer(study.layer_of[task])
     return Facts(
@@ -46,12 +51,7 @@ def minute_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
         layers=len(study.run.layers),
         filters=last.sizes["filter"],
         fit=study.fit_title,
-        n=len(rows),
-        combined=rows["combined"].mean(),
-        single=rows["single"].mean(),
-        tuned=rows["tuned"].mean() if rows["tuned"].notna().any() else None,
-        baseline=rows["baseline"].mean(),
-        as_good=float(as_good(rows["combined"], rows["single"]).mean()),
+        found=_found(study, task),
         best=_named(best),
         worst=_named(worst),
         served=_served(study, task),
@@ -65,8 +65,21 @@ def minute_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
     )
 
 
-def _named(rows: pd.DataFrame) -> tuple[tuple[str, float], ...]:
-    return tuple(zip(rows["concept"], rows["combined"], strict=True))
+def _found(study: Study, task: str, label: str | None = None) -> Facts | None:
+    """Mean scores and shares of Table 1 on the layer shown; None where a run has none there."""
+    rows = study.tables["combined_vs_single"]
+    mine = rows["network"].eq(label or study.label) & rows["layer"].eq(study.layer_of[task])
+    for row in rows[mine & rows["task"].eq(task)].to_dict("records"):
+        return Facts(**{
+            name: None if is_missing(value) else value / 100 if "percent" in name else value
+            for name, value in row.items()
+        })  # fmt: skip
+    return None
+
+
+def _named(rows: pd.DataFrame) -> tuple[tuple[str, float, int], ...]:
+    images = rows["images"].astype(int)
+    return tuple(zip(rows["concept"], rows["combined"], images, strict=True))
 
 
 def _served(study: Study, task: str) -> Facts:
@@ -91,10 +104,9 @@ def _twin(study: Study, task: str) -> Facts | None:
     """The first untrained run beside the subject, on the same layer."""
     for label, view in zip(study.labels[1:], study.views[1:], strict=True):
         if view.untrained and view.fit == study.run.fit:
-            rows = study.tables["by_concept"].query("network == @label and task == @task")
-            rows = entering(rows[rows["layer"] == study.layer_of[task]])
-            if len(rows):
-                return Facts(label=label, combined=rows["combined"].mean(), n=len(rows))
+            found = _found(study, task, label)
+            if found:
+                return Facts(label=label, found=found)
     return None
 
 
@@ -123,23 +135,30 @@ def _strip(study: Study, ranked: pd.DataFrame) -> tuple[Tile, ...]:
 
 def findings_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts:
     """Mean scores and Table 1 of every run, layer and task, with all fits side by side."""
-    parts = []
-    for run, label, view in zip(study.runs, study.labels, study.views, strict=True):
-        # The best single filter of segmentation is the same in every fit; in classification each
-        # has its own, and that of the fit shown stands beside the others.
-        part = _means(view)[[*_KEYS, "n", "baseline", "single", "tuned"]]
-        for fit in run.fits:
-            part = part.merge(_fit_means(run.at(fit=fit)), on=_KEYS, how="left")
-        best = {task: best_layer(view, task) for task in TASK_TITLE}
-        marks = ["yes" if layer == best[task] else "" for layer, task in part[_KEYS].to_numpy()]
-        parts.append(part.assign(network=label, best=marks))
-    frame = pd.concat(parts, ignore_index=True)
-    frame = frame.iloc[frame["task"].ne("segment").argsort(kind="stable")]
+    every = tables["combined_vs_single"]
+    of_fit = every.get("fit", pd.Series(study.run.fit, index=every.index))
     fits = {fit: study.titles[fit] for run in study.runs for fit in run.fits}
-    where = columns("task", "network", "layer", "best", n="count")
+    # The best single filter of segmentation is the same in every fit; in classification each
+    # has its own, and that of the fit shown stands beside the others.
+    frame = study.tables["combined_vs_single"]
+    frame = frame[[name for name in frame if name not in ("fit", *_OF_FITS)]]
+    for fit in fits:
+        names = {name: f"{name}_{fit}" for name in _OF_FITS}
+        names |= {f"{name}_sd": f"{name}_{fit}_sd" for name in _OF_FITS}
+        mine = every[of_fit == fit].rename(columns=names)
+        frame = frame.merge(mine[[*_KEYS, *(each for each in names.values() if each in mine)]],
+                            on=_KEYS, how="left")  # fmt: skip
+    views = zip(study.labels, study.views, strict=True)
+    best = {(label, task): best_layer(view, task) for label, view in views for task in TASK_TITLE}
+    frame["best"] = [
+        "yes" if layer == best[label, task] else ""
+        for label, layer, task in frame[_KEYS].to_numpy()
+    ]
+    frame = frame.iloc[frame["task"].ne("segment").argsort(kind="stable")]
+    where = columns("task", "network", "layer", best=("text", "best layer"), n="count")
     return Facts(
         fit=study.fit_title,
-        fits=tuple((title, FITS[fit].about if fit in FITS else "") for fit, title in fits.items()),
+        fits=tuple((title, about_fit(fit)) for fit, title in fits.items()),
         several=len(fits) > 1,
         tuned=bool(frame["tuned"].notna().any()),
         hardly_moved=HARDLY_MOVED,
@@ -149,47 +168,22 @@ def findings_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts:
                 *where,
                 *columns(baseline="number", single="number", tuned="number"),
                 *(
-                    Column(f"mean_{fit}", "number", f"all filters, {title}")
+                    Column(f"combined_{fit}", "number", f"all filters, {title}")
                     for fit, title in fits.items()
                 ),
             ),
-            "fits" if "fits" in tables else "by_concept",
+            "combined_vs_single",
         ),
         wins=Table(
-            frame,
+            as_shares(frame, *(f"{share}_{fit}" for share in _SHARES for fit in fits)),
             (
                 *where,
                 *(
-                    Column(f"{wins}_{fit}", "percent", title + against)
-                    for wins, against in (("wins", ""), ("wins_tuned", ", against own threshold"))
+                    Column(f"{share}_{fit}", "percent", title + against)
+                    for share, against in _SHARES.items()
                     for fit, title in fits.items()
                 ),
             ),
-            "fits" if "fits" in tables else "combined_vs_single",
+            "combined_vs_single",
         ),
     )
-
-
-def _means(view: Run) -> pd.DataFrame:
-    """Means over the concepts of each layer and task: `n, baseline, single, tuned, mean,
-    wins, wins_tuned`.
-    """
-    rows = entering(by_concept(view.scores))
-    wins, tuned = (as_good(rows["combined"], rows[name]).astype(float) for name in SINGLES)
-    rows = rows.assign(wins=wins, wins_tuned=tuned.where(rows["tuned"].notna()))
-    return rows.groupby(_KEYS, sort=False, as_index=False).agg(
-        n=("concept", "size"), baseline=("baseline", "mean"), single=("single", "mean"),
-        tuned=("tuned", "mean"), mean=("combined", "mean"), wins=("wins", "mean"),
-        wins_tuned=("wins_tuned", "mean"),
-    )  # fmt: skip
-
-
-def _fit_means(view: Run) -> pd.DataFrame:
-    """Mean score and Table 1 of a fit, in columns of its name, with their spread over seeds."""
-    names = {name: f"{name}_{view.fit}" for name in ("mean", "wins", "wins_tuned")}
-
-    def means(of: Run) -> pd.DataFrame:
-        return _means(of)[[*_KEYS, *names]].rename(columns=names)
-
-    seeded = [means(view.at(seed=seed)) for seed in view.seeds]
-    return spread(means(view), seeded, _KEYS, list(names.values()))

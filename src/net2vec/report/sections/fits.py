@@ -22,9 +22,10 @@ from net2vec.report.figures import (
     draw_fit_sharing,
     draw_fits_by_category,
 )
-from net2vec.report.labels import FINDING_TITLE, RULE_TITLE
-from net2vec.report.sections.verdicts import is_clear, verdicts
+from net2vec.report.labels import FINDING_TITLE, RULE_TITLE, about_fit
+from net2vec.report.sections.verdicts import LEAST_FAILURES, is_clear, verdicts
 from net2vec.report.study import ComparedFits, Study
+from net2vec.vocabulary import FITS
 
 
 def fits_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None:
@@ -32,7 +33,15 @@ def fits_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None
     if not study.pairs or not study.tasks:
         return None
     pairs = tuple(_pair_facts(study, tables, pair) for pair in study.pairs)
-    return Facts(layer_of=study.layer_of, pairs=pairs)
+    fits = tuple((study.titles[fit], about_fit(fit)) for fit in study.runs[0].fits)
+    entries = [(study.titles[fit], FITS[fit].entry) for fit in study.runs[0].fits if fit in FITS]
+    return Facts(
+        layer_of=study.layer_of,
+        pairs=pairs,
+        fits=fits,
+        least=LEAST_FAILURES,
+        entries=tuple((title, entry) for title, entry in entries if entry),
+    )
 
 
 def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: ComparedFits) -> Facts:
@@ -70,15 +79,25 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: Compared
             for task in study.tasks
         },
         by_category=drawn(
-            "by_category", draw_fits_by_category, tables["fits_by_category"],
+            "by_category",
+            draw_fits_by_category,
+            tables["fits_by_category"],
             layers=study.run.layers,
         ),
         wins=_table_one(study, tables["fits"], pair),
         failures=_failures(study, fits, concepts, pair),
         peaks=Table(
             lost[lost["category"] == ALL].assign(fit=lambda rows: rows["fit"].map(pair.titles)),
-            columns("task", "fit", "rule", filters="count", peak="number", full="number",
-                    drop="signed", stderr="number"),
+            columns(
+                "task",
+                "fit",
+                "rule",
+                filters="count",
+                peak=("number", "highest mean"),
+                full=("number", "with all filters"),
+                drop="signed",
+                stderr="number",
+            ),
             "fits_drops",
         ),
         falling=_falling(lost, pair),
@@ -89,14 +108,17 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: Compared
             (
                 *columns("task", "layer"),
                 *_both(pair, "shared_{}", "number", "concepts a filter, "),
-                *columns(shared_by_chance="number", same_filter="percent"),
+                *columns(
+                    shared_by_chance=("number", "by chance"),
+                    same_filter=("percent", "same filter in both"),
+                ),
                 *_both(pair, "single_{}", "number", "score of the filter alone, "),
             ),
             "fits",
         ),
         sharing_drawn=drawn("sharing", draw_fit_sharing, mine, layers=study.run.layers),
         vectors=_vectors(fits, pair),
-    )  # fmt: skip
+    )
 
 
 def _both(pair: ComparedFits, key: str, form: str, heading: str) -> tuple[Column, Column]:
@@ -132,9 +154,9 @@ def _table_one(study: Study, fits: pd.DataFrame, pair: ComparedFits) -> Table:
     """Table 1 of all runs; a run without the second fit has a gap."""
     reference, other = pair.names
     alone = study.tables["combined_vs_single"]
-    alone = alone.rename(columns={
-        "percent": f"percent_{reference}", "percent_sd": f"percent_{reference}_sd"
-    })  # fmt: skip
+    alone = alone.rename(
+        columns={"percent": f"percent_{reference}", "percent_sd": f"percent_{reference}_sd"}
+    )
     first = {label: run.fit for run, label in zip(study.runs, study.labels, strict=True)}
     alone = alone[~alone["network"].isin(fits["network"])]
     alone = alone[alone["network"].map(first) == reference]
@@ -226,9 +248,9 @@ def _vectors(fits: pd.DataFrame, pair: ComparedFits) -> Table:
         (
             *columns("task", "layer", cosine="number"),
             Column("neighbours", "percent", "same neighbours"),
-            *columns(neighbours_by_chance="percent"),
+            *columns(neighbours_by_chance=("percent", "same neighbours, by chance")),
             *_both(pair, "category_{}", "percent", "same category, "),
-            *columns(category_by_chance="percent"),
+            *columns(category_by_chance=("percent", "same category, by chance")),
         ),
         "fits",
     )

@@ -38,13 +38,13 @@ def left_out_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
         small=len(few),
         reasons=Table(
             count_reasons(skipped),
-            columns("task", "reason", number="count", example="text"),
+            columns("task", "reason", number=("count", "left out"), example="text"),
             "skipped",
         ),
         distance=HARDLY_MOVED,
         counts=Table(
             pd.DataFrame(counts, columns=["fit", "task", "layer", "moved", "n"]),
-            columns("fit", "task", "layer", moved="count", n="count"),
+            columns("fit", "task", "layer", moved=("count", "hardly moved"), n="count"),
         ),
     )
 

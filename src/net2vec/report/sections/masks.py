@@ -34,7 +34,7 @@ def masks_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
         layer=layer,
         missed=Table(
             missed.agg(["mean", "size"]).set_axis(["missed", "pairs"], axis=1).reset_index(),
-            columns("method", pairs="count", missed="percent"),
+            columns("method", pairs="count", missed=("percent", "concept missed entirely")),
             "individual_iou",
         ),
         distribution=Drawing(

@@ -21,7 +21,12 @@ def probe_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
     layers = layer_table(run)
     concepts = study.mine("by_concept").drop_duplicates("concept")
     shown = columns(
-        "layer", filters="count", grid="text", values="text", never_active="count", zero="count"
+        "layer",
+        filters="count",
+        grid="text",
+        values="text",
+        never_active=("count", "never on"),
+        zero=("count", "threshold 0"),
     )
     return Facts(
         images=int(run.layer().attrs.get("images", 0)),

@@ -38,7 +38,12 @@ def space_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
         ),
         category=Table(
             pd.DataFrame(filter(None, (_same_category(study, nearest, task) for task in tasks))),
-            columns("task", n="count", same_category="percent", by_chance="percent"),
+            columns(
+                "task",
+                n="count",
+                same_category=("percent", "same category"),
+                by_chance=("percent", "by chance"),
+            ),
             "nearest",
         ),
         cards=_cards(study, nearest, tasks),
@@ -132,12 +137,18 @@ def _layers(study: Study) -> Facts | None:
         measures=Table(
             distances,
             columns(
-                "space", "other", distance="number", cka="number", cka_by_chance="number",
-                procrustes="number", rsa="number", p="number",
+                "space",
+                "other",
+                distance=("number", "D"),
+                cka=("number", "CKA"),
+                cka_by_chance=("number", "CKA, by chance"),
+                procrustes=("number", "Procrustes"),
+                rsa=("number", "RSA"),
+                p="number",
             ),
             "distances",
         ),
-    )  # fmt: skip
+    )
 
 
 def _same_category(study: Study, nearest: pd.DataFrame, task: str) -> dict[str, object] | None:

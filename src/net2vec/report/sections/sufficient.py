@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from net2vec.analysis import ALL, entering, shares_differ
-from net2vec.analysis.sufficiency import SINGLES, as_good
-from net2vec.report.content import Column, Facts, Table, by_task, columns
+from net2vec.analysis import ALL, combined_vs_single, entering, shares_differ
+from net2vec.analysis.sufficiency import SINGLES
+from net2vec.report.content import Column, Facts, Table, as_shares, by_task, columns
 from net2vec.report.figures import draw_by_category, draw_failures
 from net2vec.report.formats import format_cell, is_missing
 from net2vec.report.study import Study
@@ -16,6 +16,8 @@ from net2vec.report.study import Study
 _SHOWN = 8
 _SMALL = 0.02
 """Share of the image below which a concept is called small."""
+_LEAST_GROUP = 5
+"""Concepts from which on a median, or a share that is tested, says something."""
 _FEW, _HUNDRED, _TINY = 20, 100, 0.01
 """Training images, and the share of the image, by which sec. 4.1 counts failures."""
 
@@ -44,8 +46,15 @@ def sufficiency_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts
         ratios=Table(
             ratios,
             columns(
-                "network", "layer", "task", "method", mean_ratio="number", stderr="number",
-                low="number", high="number", n="count",
+                "network",
+                "layer",
+                "task",
+                method=("text", "held against"),
+                mean_ratio=("number", "all filters / single"),
+                stderr="number",
+                low="number",
+                high="number",
+                n="count",
             ),
             "method_comparison",
         ),
@@ -54,68 +63,78 @@ def sufficiency_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts
         lost=Table(
             lost_concepts(failures),
             columns(
-                "task", "lost", n="count", few="count", hundred="count", tiny="count",
-                n_train="count", concept_size="percent",
+                "task",
+                lost=("text", "all filters score"),
+                n="count",
+                few=("count", "with at most 20 training images"),
+                hundred=("count", "at most 100"),
+                tiny=("count", "below 1 % of the image"),
+                n_train="count",
+                concept_size="percent",
             ),
             "failures",
         ),
         failures=by_task("failures", study.tasks, draw_failures, failures),
         best={task: best for task, (best, _) in ranked.items()},
         worst={task: worst for task, (_, worst) in ranked.items() if len(worst.frame)},
-    )  # fmt: skip
+    )
 
 
 def _scores(study: Study) -> Table:
     """Means of the layer shown of each task, and its Table 1."""
-    rows = []
-    for task in study.tasks:
-        concepts = entering(study.shown(study.tables["by_concept"], task))
-        compared = study.shown(study.tables["method_comparison"], task)
-        share = compared[compared["statistic"] == "percent"].iloc[:1]
-        rows.append(
-            {
-                "task": task,
-                "layer": study.layer_of[task],
-                "n": len(concepts),
-                "combined": concepts["combined"].mean(),
-                "single": concepts["single"].mean(),
-                "tuned": concepts["tuned"].mean(),
-                "baseline": concepts["baseline"].mean(),
-                "as_good": study.shown(study.tables["combined_vs_single"], task)["percent"].iloc[0]
-                / 100,
-                "low": share["low"].sum(min_count=1) / 100,
-                "high": share["high"].sum(min_count=1) / 100,
-            }
-        )
+    rows = pd.concat(
+        [study.shown(study.tables["combined_vs_single"], task) for task in study.tasks]
+    )
+    shares = as_shares(rows, "percent", "percent_tuned")
+    for suffix in ("", "_tuned"):
+        ends = zip(rows[f"low{suffix}"] / 100, rows[f"high{suffix}"] / 100, strict=True)
+        shares[f"interval{suffix}"] = [_interval_text(*pair, "percent") for pair in ends]
     return Table(
-        pd.DataFrame(rows),
-        columns(
-            "task", "layer", n="count", combined="number", single="number", tuned="number",
-            baseline="number", as_good="percent", low="percent", high="percent",
+        shares,
+        (
+            *columns(
+                "task",
+                "layer",
+                n="count",
+                baseline="number",
+                single="number",
+                tuned="number",
+                combined="number",
+                percent=("percent", "all at least as good"),
+            ),
+            Column("interval", heading="95 % interval"),
+            Column("percent_tuned", "percent", "as good as own threshold"),
+            Column("interval_tuned", heading="95 % interval"),
         ),
-        "method_comparison",
-    )  # fmt: skip
+        "combined_vs_single",
+    )
 
 
 def compare_sizes(rows: pd.DataFrame) -> tuple[Table | None, float | None]:
     """Whether small concepts fail more often (sec. 4.1), with the p of Fisher's exact test.
 
+    Nothing is compared where either group has fewer than `_LEAST_GROUP` concepts: whatever they
+    do, such a test cannot tell the groups apart.
+
     Args:
         rows: of `by_concept`, of one layer in segmentation.
     """
-    small = rows["concept_size"] < _SMALL
-    if not 0 < small.sum() < len(rows):
-        return None, None
-    wins_of = as_good(rows["combined"], rows["single"])
-    wins, others = ((int(wins_of[there].sum()), int(there.sum())) for there in (small, ~small))
     limit = f"{100 * _SMALL:.0f} %"
-    frame = pd.DataFrame(
-        [(group, n, won, won / n) for group, (won, n) in ((f"< {limit}", wins),
-                                                          (f"≥ {limit}", others))],
-        columns=["size_group", "n", "won", "as_good"],
-    )  # fmt: skip
-    table = Table(frame, columns("size_group", n="count", as_good="percent"), "by_concept")
-    return table, float(shares_differ(wins, others))
+    is_small = rows["concept_size"] < _SMALL
+    if min(is_small.sum(), (~is_small).sum()) < _LEAST_GROUP:
+        return None, None
+    groups = rows.assign(size_group=is_small.map({True: f"< {limit}", False: f"≥ {limit}"}))
+    shares = combined_vs_single(groups.sort_values("concept_size"), ["size_group"])
+    small, large = (
+        (round(n * percent / 100), int(n)) for n, percent in shares[["n", "percent"]].to_numpy()
+    )
+    shown = columns(
+        size_group=("text", "size in the image"),
+        n="count",
+        percent=("percent", "all at least as good"),
+    )
+    table = Table(as_shares(shares, "percent"), shown, "by_concept")
+    return table, float(shares_differ(small, large))
 
 
 def _gains(study: Study, rows: pd.DataFrame) -> Table:
@@ -124,7 +143,7 @@ def _gains(study: Study, rows: pd.DataFrame) -> Table:
     shown = []
     for suffix, against in (("", ""), ("_tuned", ", own threshold")):
         ends = zip(rows[f"low{suffix}"], rows[f"high{suffix}"], strict=True)
-        told[f"interval{suffix}"] = [_interval_text(low, high) for low, high in ends]
+        told[f"interval{suffix}"] = [_interval_text(*pair, "signed") for pair in ends]
         shown += [
             Column(f"difference{suffix}", "signed", f"difference{against}"),
             Column(f"interval{suffix}", "text", f"95 % interval{against}"),
@@ -134,10 +153,10 @@ def _gains(study: Study, rows: pd.DataFrame) -> Table:
     return Table(mine, (*columns("task", "layer", "fit", n="count"), *shown), "gain_by_category")
 
 
-def _interval_text(low: float, high: float) -> str | None:
+def _interval_text(low: float, high: float, form: str) -> str | None:
     if is_missing(low) or is_missing(high):
         return None
-    return f"{format_cell(low, 'signed')} to {format_cell(high, 'signed')}"
+    return f"{format_cell(low, form)} to {format_cell(high, form)}"
 
 
 def _precision(study: Study, rows: pd.DataFrame) -> Table:
@@ -148,11 +167,18 @@ def _precision(study: Study, rows: pd.DataFrame) -> Table:
     return Table(
         told[~(single & told.duplicated(["network", "layer", "method"]))],
         columns(
-            "network", "layer", "method", "fit", set_iou="number", precision="number",
-            recall="number", average_precision="number", n="count",
+            "network",
+            "layer",
+            "method",
+            "fit",
+            set_iou="number",
+            precision="number",
+            recall="number",
+            average_precision="number",
+            n="count",
         ),
         "precision_recall",
-    )  # fmt: skip
+    )
 
 
 def _named_fits(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
@@ -171,7 +197,8 @@ def lost_concepts(failures: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         `task, lost, n, few, hundred, tiny, n_train, concept_size`: numbers of concepts, with the
-        medians of their training images and size; no row of no concept.
+        medians of their training images and size, missing for fewer than 5 concepts; no row of no
+        concept.
     """
     told = failures.assign(
         lost=failures["difference"] < 0,
@@ -182,20 +209,30 @@ def lost_concepts(failures: pd.DataFrame) -> pd.DataFrame:
     groups = told.groupby(["task", "lost"])
     counts = groups[["few", "hundred", "tiny"]].sum().astype(int)
     counts.insert(0, "n", groups.size())
-    table = counts.join(groups[["n_train", "concept_size"]].median()).reset_index()
+    medians = groups[["n_train", "concept_size"]].median()
+    table = counts.join(medians[counts["n"] >= _LEAST_GROUP]).reset_index()
     return table.sort_values(["task", "lost"], ascending=False, kind="stable")
+
+
+def scored_images(study: Study, task: str, rows: pd.DataFrame) -> pd.Series:
+    """How many validation images the score of each row of `by_concept` is of.
+
+    Args:
+        study: the runs.
+        task: of the rows.
+        rows: of the subject and the layer shown.
+    """
+    if task == "classify":  # an accuracy is of a balanced set of images
+        return rows["n_balanced"]
+    n_val = study.run.arrays(study.layer_of[task])["n_val"].to_series()
+    return rows["concept"].map(n_val)
 
 
 def rank_concepts(study: Study, task: str) -> tuple[Table, Table]:
     """The concepts with the highest and lowest scores of all filters."""
     rows = entering(study.shown(study.tables["by_concept"], task))
     rows = rows.sort_values("combined", ascending=False, kind="stable")
-    if task == "segment":
-        n_val = study.run.arrays(study.layer_of[task])["n_val"].to_series()
-        rows = rows.assign(images=rows["concept"].map(n_val))
-    else:  # an accuracy is of a balanced set of images
-        rows = rows.assign(images=rows["n_balanced"])
-    ranked = rows.assign(ranked=study.marked_rows(rows))
+    ranked = rows.assign(ranked=study.marked_rows(rows), images=scored_images(study, task, rows))
     # No concept is both: of an odd number the best have one more.
     worst = min(_SHOWN, len(ranked) // 2)
     best = min(_SHOWN, len(ranked) - worst)

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from net2vec.analysis import ALL
+from net2vec.analysis import ALL, share_interval
 from net2vec.report.formats import percent
 from net2vec.report.labels import RULE_TITLE, Verdict
 
 _CLEAR = 2.0
 """A difference is clear beyond so many standard errors."""
+LEAST_FAILURES = 5
+"""Concepts that must lose for the share of those that still do to be judged."""
 _SLACK = 0.01
 """A mean score that is lower by more than this is lower."""
 _PERCENT = "\N{NO-BREAK SPACE}%"
@@ -62,12 +64,20 @@ def _better(fits: pd.Series, pair: Pair) -> Row:
     """
     reference, other = pair
     first, second = float(fits[f"percent_{reference}"]), float(fits[f"percent_{other}"])
-    if first <= 50:
+    if not (_decided(first, int(fits["n"])) and _decided(second, int(fits["n"]))):
+        verdict = Verdict.OPEN
+    elif first <= 50:
         verdict = Verdict.ONLY if second > 50 else Verdict.NEITHER
     else:
         verdict = Verdict.HOLDS if second > 50 else Verdict.RESTS
     spread = _spread(fits, f"percent_{reference}", ".1f", _PERCENT)
     return ("better", "", f"{first:.1f} %", spread, f"{second:.1f} %", "", verdict)
+
+
+def _decided(percent: float, n: int) -> bool:
+    """Whether the interval of a share of `n` concepts is all on one side of one half."""
+    low, high = share_interval(round(n * percent / 100), n)
+    return low > 0.5 or high < 0.5
 
 
 def _failures(fits: pd.Series, pair: Pair) -> Iterator[Row]:
@@ -79,7 +89,9 @@ def _failures(fits: pd.Series, pair: Pair) -> Iterator[Row]:
     )
     verdict = Verdict.PARTLY if 4 * kept <= 3 * first else Verdict.HOLDS
     if 4 * kept <= first:
-        verdict = Verdict.RESTS if first else Verdict.OPEN
+        verdict = Verdict.RESTS
+    if first < LEAST_FAILURES:
+        verdict = Verdict.OPEN
     spread = _spread(fits, f"failures_{reference}", ".1f")
     yield ("failures", "", f"{first} of {n}", spread, f"{second} of {n}", "", verdict)
     if first:

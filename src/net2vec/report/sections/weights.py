@@ -26,7 +26,7 @@ def weights_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | N
         layer=layer,
         significant=Table(
             as_shares(mine, "percent"),
-            columns("layer", percent="percent", n="count"),
+            columns("layer", percent=("percent", "significant correlation"), n="count"),
             "significant_correlation",
         ),
         contributed=weight_shares(contribution) if several else None,

@@ -30,7 +30,7 @@ export async function render(root, view) {
   let category = categories.includes(get("category")) ? get("category") : ALL;
   const draw = () => {
     const chosen = rows.map((each) => each.filter((row) => category === ALL || row.category === category));
-    replace(holder, numbers(view, chosen), figures(view, means, curves, category),
+    replace(holder, numbers(view, chosen, means, category), figures(view, means, curves, category),
       h("div", { class: "columns wide-columns" }, section("Every concept", besides(view, chosen[0])), h("div", { class: "columns" }, lists(view, chosen[0]))));
   };
   draw();
@@ -56,8 +56,8 @@ function subtitle({ run, at }) {
 }
 
 // In a few numbers, each with that of what stands beside.
-function numbers(view, rows) {
-  const [mine, others] = [view.at, view.beside].map((at, side) => at && counted(view, at, rows[side]));
+function numbers(view, rows, means, category) {
+  const [mine, others] = [view.at, view.beside].map((at, side) => at && counted(view, at, rows[side], means[side], category));
   const few = rows[0].filter((row) => !row.enters).length;
   return [
     h("dl", { class: "numbers" }, mine.map(([value, name], place) =>
@@ -66,9 +66,9 @@ function numbers(view, rows) {
   ];
 }
 
-function counted(view, at, rows) {
+function counted(view, at, rows, means, category) {
   const known = rows.filter((row) => row.enters && row.gain !== null);
-  const better = known.filter((row) => row.gain >= 0).length;
+  const all = rowsOf(means).find((row) => row.layer === at.layer && row.fit === at.fit && row.method === "combined" && row.category === category);
   const mean = (pick) => (known.length ? known.reduce((sum, row) => sum + pick(row), 0) / known.length : null);
   const layer = view.runs[at.run].layers.find((each) => each.name === at.layer);
   const judged = rows.filter((row) => row.passed !== null);
@@ -77,7 +77,8 @@ function counted(view, at, rows) {
     [count(layer.filters), "filters of the layer"],
     [score(mean((row) => row.score)), `mean ${scoreTitle(view)}, all filters`],
     [score(mean((row) => row.single)), `mean ${scoreTitle(view)}, best single filter`],
-    [known.length ? percent(better / known.length) : "–", "of concepts: all filters at least as good (Table 1)"],
+    [all ? percent(all.as_good) : "–", "of concepts: all filters at least as good (Table 1)"],
+    ...(all && all.as_good_tuned !== null ? [[percent(all.as_good_tuned), "the same against single filters at their own thresholds"]] : []),
     ...(judged.length ? [[percent(judged.filter((row) => row.passed).length / judged.length), "of concepts pass against shuffled annotations"]] : []),
   ];
 }
