@@ -8,7 +8,7 @@ import pytest
 
 from net2vec.analysis import by_concept
 from net2vec.report import build_report
-from net2vec.report.content import Table
+from net2vec.report.content import Column, Table, columns
 from net2vec.report.figures import draw_by_category
 from net2vec.report.figures.style import LIGHT
 from net2vec.report.labels import MARK, SMALL
@@ -106,7 +106,7 @@ def test_sizes_are_compared_where_there_are_two():
     table, p = compare_sizes(rows[::-1])
     assert table.frame["size_group"].tolist() == ["< 2 %", "≥ 2 %"]
     assert table.frame["n"].tolist() == [5, 6]
-    assert table.frame["percent"].tolist() == [4 / 5, 5 / 6]
+    assert table.frame["percent"].tolist() == pytest.approx([4 / 5, 5 / 6])
     # Of 11 concepts 2 fail. Both small, both large, or one each: 10, 15 and 30 of 55 ways; none is
     # likelier than the one that was seen.
     assert p == pytest.approx(1.0)
@@ -150,6 +150,17 @@ def test_chance_can_be_seen_in_the_figure_that_names_it():
                           "category": "object", "mean": 0.35, "stderr": 0.01})  # fmt: skip
     low, high = draw_by_category(table, LIGHT, task="classify", layers=["a"]).axes[0].get_ylim()
     assert low < 0.35 < 0.5 < high
+
+
+def test_a_setting_has_no_score(study):
+    (table,) = probe_facts(study, {}).settings.values()
+    assert [column.label for column in table.shown] == ["setting", "value"]
+
+
+@pytest.mark.parametrize("key", ["value", "percent", "as_good", "by_chance", "best", "first"])
+def test_a_heading_that_differs_from_table_to_table_is_not_global(key):
+    assert Column(key).label == key
+    assert columns(**{key: ("count", "mine")})[0].label == "mine"
 
 
 # Filters and weights
@@ -267,7 +278,8 @@ def test_every_fit_stands_beside_the_others(tmp_path):
     study = Study(runs)
     made = make_report_tables(study)
     facts = findings_facts(study, made)
-    assert [column.label for column in facts.wins.shown][-2:] == ["paper’s training", "converged fit"]
+    headings = [column.label for column in facts.wins.shown]
+    assert headings[-2:] == ["paper’s training", "converged fit"]
     # The table below which a link stands is the one it leads to.
     every = made[facts.scores.csv].set_index(["network", "layer", "task", "fit"])
     for row in facts.wins.frame.to_dict("records"):

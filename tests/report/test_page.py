@@ -8,8 +8,11 @@ import pytest
 
 from net2vec.report import FilterExhibit, build_report, save_report
 from net2vec.report.build import explore_command
+from net2vec.report.content import Report, Section
 from net2vec.report.figures.style import DARK, LIGHT
-from net2vec.report.formats import cosine_text, score_text
+from net2vec.report.formats import cosine_text, percent, score_text
+from net2vec.report.sections.findings import minute_facts
+from net2vec.report.study import Study
 from net2vec.runs import TABLES, Run, make_tables, open_run
 
 from builders import CONCEPTS, SCENES, build_run
@@ -80,7 +83,7 @@ def test_the_page_says_what_was_seen(page, runs):
     paired = last.pivot_table(index="concept", columns="method", values="val")
     wins = paired["combined"] >= paired["single"]
     whole = last["baseline"].mean()
-    shown = f"{mean['combined']:.3f} {mean['single']:.3f} {whole:.3f} {100 * wins.mean():.1f} %"
+    shown = f"{whole:.3f} {mean['single']:.3f} {mean['combined']:.3f} {100 * wins.mean():.1f} %"
     assert f"segmentation blocks.6 12 {shown}" in text
     size = last.set_index("concept")["concept_size"].groupby(level=0).first()
     small = wins[size < 0.02]
@@ -120,6 +123,25 @@ def test_one_minute_says_what_matters(page, runs):
     twin = twin[(twin["layer"] == "blocks.6") & (twin["task"] == "segment")]
     mean = twin[twin["method"] == "combined"]["val"].mean()
     assert f"(net, random, random weights) it reaches {mean:.2f}" in text
+    twin = twin.pivot_table(index="concept", columns="method", values="val")
+    share = percent((twin["combined"] >= twin["single"]).mean())
+    assert f"with random weights for {share}".replace("\xa0", " ") in text.replace("\xa0", " ")
+
+
+def test_the_rival_of_the_first_minute_is_the_single_filter_at_its_own_threshold(runs, tmp_path):
+    study = Study(tuple(runs))
+    rows = study.tables["combined_vs_single"].assign(
+        single=0.05, tuned=0.31, percent=99.0, percent_tuned=[20.0] + [30.0] * 7
+    )
+    rows.loc[rows["layer"].eq("blocks.6") & rows["network"].eq(study.label), "percent_tuned"] = 40.0
+    study.__dict__["tables"] = {**study.tables, "combined_vs_single": rows}
+    section = Section("minute", "In one minute", "minute", minute_facts(study, {}))
+    saved = save_report(Report("net", sections=[section]), tmp_path / "report")
+    text = " ".join(text_of(saved).replace("\xa0", " ").split())
+    assert "at its own threshold, chosen for the concept, with 0.31 (0.05 at the paper’s" in text
+    assert "at its own threshold for 40 % of the concepts (at the paper’s: 99 %)" in text
+    assert "with random weights for 30 % (at the paper’s: 99 %)" in text
+    assert "At its own threshold its mean is 0.31" in text or "tiles" not in saved.read_text()
 
 
 def test_a_card_has_the_scores_of_a_concept_with_their_intervals(page, runs):

@@ -110,7 +110,7 @@ def test_tables_show_their_spread_over_seeds(shared_run, tmp_path):
     ]  # fmt: skip
     assert labels(found.scores)[-2:] == ["all filters, paper’s training", "± sd"]
     wins = make_tables(run)["combined_vs_single"].set_index(["layer", "task"])
-    shown = found.wins.frame.set_index(["layer", "task"])["wins_paper_sd"]
+    shown = found.wins.frame.set_index(["layer", "task"])["percent_paper_sd"]
     assert shown.to_dict() == pytest.approx((wins["percent_sd"] / 100).to_dict(), nan_ok=True)
     page = save_report(report, tmp_path / "page").read_text("utf-8")
     assert page.count("± sd</th>") >= 8
