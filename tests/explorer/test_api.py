@@ -59,6 +59,13 @@ def test_means_by_category_and_number_of_filters(served, built):
     chosen = arrays["score"].sel(split="val")[arrays["category"].values == "object"].values
     assert means["mean"][place] == pytest.approx(chosen.mean())
     assert means["stderr"][place] == pytest.approx(chosen.std(ddof=1) / len(chosen) ** 0.5)
+    # Table 1 is that of the run's own table.
+    wins = built.at(fit="paper").table("combined_vs_single").set_index(["layer", "task"])
+    every = rows.index(("blocks.6", "paper", "combined", "*"))
+    assert means["as_good"][every] == pytest.approx(
+        wins.loc["blocks.6", "segment"]["percent"] / 100
+    )
+    assert means["as_good"][rows.index(("blocks.6", "lda", "single", "*"))] is None
     curves = served.ask("subsets")
     points = {
         filters: mean

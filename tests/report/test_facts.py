@@ -154,7 +154,7 @@ def test_chance_can_be_seen_in_the_figure_that_names_it():
 
 def test_a_setting_has_no_score(study):
     (table,) = probe_facts(study, {}).settings.values()
-    assert [column.label for column in table.shown] == ["setting", "value"]
+    assert [column.label for column in table.columns] == ["setting", "value"]
 
 
 @pytest.mark.parametrize("key", ["value", "percent", "as_good", "by_chance", "best", "first"])

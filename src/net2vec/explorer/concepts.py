@@ -10,7 +10,6 @@ import pandas as pd
 from net2vec.analysis import (
     by_concept,
     combined_vs_single,
-    entering,
     score_intervals,
     weigh_evidence,
 )
@@ -94,26 +93,23 @@ def categories(explorer: Explorer, at: Selection) -> CategoryMeans:
                 found = values[chosen]
                 error = found.std(ddof=1) / np.sqrt(len(found)) if len(found) > 1 else np.nan
                 key = (sibling.layer, sibling.fit, method, category)
-                as_good = (
-                    shares[sibling.layer, sibling.fit, category] if method == "combined" else ()
-                )
-                rows.append((*key, number(found.mean()), number(error), len(found),
-                             *(as_good or (None, None))))  # fmt: skip
+                wins = shares.get(key, (None, None))
+                rows.append((*key, number(found.mean()), number(error), len(found), *wins))
     columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(9)]
     return CategoryMeans(*columns)
 
 
-def _table_one(view: View) -> dict[tuple[str, str, str], tuple[float | None, float | None]]:
-    """The two shares of Table 1, by layer, fit and category."""
-    found = {}
+def _table_one(view: View) -> dict[tuple[str, ...], tuple[float | None, float | None]]:
+    """The two shares of Table 1, by layer, fit, the method of all filters and category."""
+    found: dict[tuple[str, ...], tuple[float | None, float | None]] = {}
     for fit in view.run.fits:
         rows = by_concept(view.run.at(fit=fit).scores)
         rows = rows[rows["task"] == view.task]
-        rows = pd.concat([rows.assign(category=ALL), entering(rows)], ignore_index=True)
+        rows = pd.concat([rows.assign(category=ALL), rows], ignore_index=True)
         table = combined_vs_single(rows, [*SCORE_GROUP, "category"])
         for row in table.to_dict("records"):
             shares = (number(row["percent"] / 100), number(row["percent_tuned"] / 100))
-            found[row["layer"], fit, row["category"]] = shares
+            found[row["layer"], fit, "combined", row["category"]] = shares
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,10 +71,12 @@ def _found(study: Study, task: str, label: str | None = None) -> Facts | None:
     rows = study.tables["combined_vs_single"]
     mine = rows["network"].eq(label or study.label) & rows["layer"].eq(study.layer_of[task])
     for row in rows[mine & rows["task"].eq(task)].to_dict("records"):
-        return Facts(**{
-            name: None if is_missing(value) else value / 100 if "percent" in name else value
-            for name, value in row.items()
-        })  # fmt: skip
+        values: dict[str, Any] = {
+            str(name): None if is_missing(value) else value for name, value in row.items()
+        }
+        for share in _SHARES:
+            values[share] = None if values[share] is None else values[share] / 100
+        return Facts(**values)
     return None
 
 
