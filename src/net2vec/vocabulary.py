@@ -29,6 +29,9 @@ PUBLISHED_DATASETS = (
 )
 """Names that `net2vec data fetch` takes."""
 
+BASIS_MARK = "@"
+"""What parts the path of a layer from the name of its basis, as in layer4@pca."""
+
 PAPER, CONVERGED, LDA, BOTH, ALL = "paper", "converged", "lda", "both", "all"
 FIT_GROUP = "net2vec.fits"
 """Entry points in this group are classes of `net2vec.tasks.fits.base.Fit` of other packages."""

@@ -6,7 +6,6 @@ from net2vec.errors import ResultsError
 from net2vec.report import (
     DecileRequest,
     FilterRequest,
-    best_layer,
     filter_concepts,
     fits_shown,
     plan_concept,
@@ -104,11 +103,16 @@ def test_masks_are_of_the_papers_fit_the_best_and_those_asked_for(tmp_path):
 
 def test_the_layer_shown_has_the_highest_mean(tmp_path):
     run = open_run(build_run(tmp_path / "run", gain=0.1))
-    assert best_layer(run, "segment") == "blocks.6"
+    assert run.best_layer("segment") == "blocks.6"
     worse = open_run(build_run(tmp_path / "worse", layers={"a": 6, "b": 6}, subsets=()))
     for task in ("segment", "classify"):
         worse.tree[f"b/{task}"]["score"][:] = 0
-    assert [best_layer(worse, task) for task in ("segment", "classify")] == ["a", "a"]
+    assert [worse.best_layer(task) for task in ("segment", "classify")] == ["a", "a"]
+    turned = open_run(build_run(tmp_path / "turned", layers={"a@pca": 6, "a": 6, "b": 6}))
+    turned.tree["a@pca/segment"]["score"][:] = 1
+    assert turned.best_layer("segment") in ("a", "b")  # a basis is a control
+    alone = open_run(build_run(tmp_path / "alone", layers={"a@pca": 6}))
+    assert alone.best_layer("segment") == "a@pca"
 
 
 def test_no_segmentation_no_pictures(runs, monkeypatch):

@@ -63,11 +63,6 @@ def weights_of(module: nn.Module) -> tuple[WeightTensor, ...]:
     )
 
 
-def weights_digest(weights: Iterable[WeightTensor]) -> str:
-    """One digest of parameters in their order."""
-    return hashlib.blake2b(" ".join(w.digest for w in weights).encode(), digest_size=16).hexdigest()
-
-
 def _tensors(module: nn.Module) -> list[Tensor]:
     return [tensor.detach() for tensor in module.parameters() if tensor.is_floating_point()]
 

@@ -26,6 +26,7 @@ from net2vec.networks import Network, evaluating, run_layers
 from net2vec.prediction import Encoding, ForwardPass, Images, Transform, gather_images
 from net2vec.runs import Run
 from net2vec.runs.apply import Predictor, concept_names, open_predictor
+from net2vec.vocabulary import BASIS_MARK
 
 try:
     from captum.attr import LayerGradientXActivation
@@ -288,7 +289,7 @@ def _path(network: Network, layer: str) -> str:
         NetworkError: if it is called several times in a pass, where captum knows no single call, or
             has a basis, which captum does not know.
     """
-    if "@" in layer:
+    if BASIS_MARK in layer:
         raise NetworkError(
             f"the vectors of {layer} are of the features of a basis, and captum looks at channels: "
             f"choose the layer without its basis"

@@ -178,7 +178,7 @@ class Settings:
         unset="as the layout says",
     )
     reader: str | None = declare(
-        "Layout of the dataset, where it is not clear: masks, classes, COCO, ADE20K or Broden",
+        "Layout of the dataset, where it is not clear: one of those that the message names",
         PROBE,
         default=None,
         unit="name",

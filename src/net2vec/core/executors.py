@@ -50,7 +50,12 @@ _MIN_FITS_FOR_PROCESSES = 5000
 
 @runtime_checkable
 class Executor(Protocol):
-    """Maps a function over items."""
+    """Maps a function over items.
+
+    An executor may have an attribute `maps_at_once`: how many maps it takes at a time, from threads
+    of their own (1 without it). Where that is more than 1, `map` calls `end_if_stopped` while it
+    waits, since Ctrl-C reaches the main thread alone.
+    """
 
     def map(
         self, function: Callable[[Item], Result], items: Mapping[Item, float]
@@ -127,7 +132,7 @@ def maps_at_once(executor: AnyExecutor | None) -> int:
     The last items of a map leave workers of a cluster without work; those of this machine are
     started for each map.
     """
-    return getattr(executor, "maps_at_once", 1)
+    return 2 if is_client(executor) else getattr(executor, "maps_at_once", 1)
 
 
 def run_at_once(

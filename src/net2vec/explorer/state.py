@@ -31,7 +31,7 @@ class Selection:
 
     Attributes:
         run: its number, from 0.
-        layer: by default the last that has the task.
+        layer: by default the best: of the highest mean score of all filters, as in the report.
         task: `segment` or `classify`.
         fit: by default the run's best.
     """
@@ -92,8 +92,8 @@ class Explorer:
         run = self.run(at.run)
         layer = at.layer
         if layer is None:
-            having = [name for name in run.layers if at.task in run.tasks(name)]
-            layer = having[-1] if having else run.layers[-1]
+            best = run.at(fit=at.fit or run.best_fit).best_layer(at.task)
+            layer = run.layers[-1] if best is None else best
         fit = at.fit or run.best_fit
 
         def make() -> View:

@@ -13,7 +13,6 @@ from net2vec.pipeline.inputs import default_workers
 from net2vec.pipeline.progress import Progress, SilentProgress
 from net2vec.pipeline.reporting import write_report, write_tables
 from net2vec.pipeline.runner import probe
-from net2vec.report import best_layer
 from net2vec.runs import best_views, open_run
 from net2vec.vocabulary import ALL, LDA
 
@@ -121,7 +120,7 @@ def demo_questions(out: Path) -> list[Suggestion]:
     """
     folder = out / "trained"
     run = open_run(folder)
-    layer = best_layer(best_views([run])[0], "segment") or run.layers[-1]
+    layer = best_views([run])[0].best_layer("segment") or run.layers[-1]
     last = run.scores[(run.scores["layer"] == run.layers[-1]) & (run.scores["method"] == "single")]
     best = last[last["task"] == "segment"].nlargest(1, "val").iloc[0]
     on_layer = ("--layer", layer)

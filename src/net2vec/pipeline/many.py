@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from net2vec.config import Settings
-from net2vec.core.executors import AnyExecutor, is_client, run_at_once
+from net2vec.core.executors import AnyExecutor, maps_at_once, run_at_once
 from net2vec.errors import ConfigError, Net2VecError
 from net2vec.pipeline.inputs import data_options, open_data
 from net2vec.pipeline.progress import Advance, Progress, SilentProgress
@@ -71,7 +71,7 @@ def probe_many(
         out: holds the runs and `report` afterwards.
         workers: threads or processes.
         keep_activations: see `probe`.
-        executor: see `probe`. On a Dask cluster two runs are made at a time, so that no worker
+        executor: see `probe`. As many runs are made at a time as it takes maps, on a Dask cluster two, so that no worker
             waits while the last concepts of one are learned.
         progress: reports the stages to the user.
 
@@ -87,7 +87,7 @@ def probe_many(
         raise ConfigError(f"{out} is a file; --out wants a folder")
     asked = {_data_key(settings): settings for settings in runs.values()}
     datasets = {key: open_data(settings) for key, settings in asked.items()}
-    at_once = 2 if is_client(executor) else 1
+    at_once = maps_at_once(executor)
 
     def attempt(name: str, action: Callable[[], object]) -> Outcome:
         try:

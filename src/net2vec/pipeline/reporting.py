@@ -32,7 +32,6 @@ from net2vec.report import (
     FilterRequest,
     MaskedImage,
     Request,
-    best_layer,
     build_report,
     filter_concepts,
     fits_shown,
@@ -93,7 +92,7 @@ def write_report(
     run = runs[0]
     if layer is not None:
         run.layer(layer)
-    layer = layer or best_layer(best_views(runs)[0], "segment") or run.layers[-1]
+    layer = layer or best_views(runs)[0].best_layer("segment") or run.layers[-1]
     asked = [plan_concept(run, layer, concept, fits_shown(runs, fits)) for concept in concepts]
     found = {index: filter_concepts(run, layer, index) for index in filters}
     chosen = plan_exhibits(runs, fits=fits)

@@ -16,7 +16,6 @@ from net2vec.report.exhibits import (
 )
 from net2vec.report.page import refuse_other_folders, save_report
 from net2vec.report.planning import (
-    best_layer,
     filter_concepts,
     fits_shown,
     plan_concept,
@@ -35,7 +34,6 @@ __all__ = [
     "FilterRequest",
     "MaskedImage",
     "Request",
-    "best_layer",
     "build_report",
     "filter_concepts",
     "fits_shown",

@@ -12,7 +12,6 @@ from net2vec.analysis import (
     choose_concepts,
     choose_deciles,
     choose_filters,
-    entering,
     filter_sharing,
     individual_ious,
 )
@@ -56,7 +55,7 @@ def plan_exhibits(
         fits: fits whose masks are shown besides those of the paper's and of the best.
     """
     (run, *_) = best_views(runs)
-    layer = best_layer(run, "segment")
+    layer = run.best_layer("segment")
     if layer is None:
         return []
     ious = individual_ious(run.arrays(layer))
@@ -94,18 +93,6 @@ def fits_shown(runs: Sequence[Run], more: Sequence[str] = ()) -> tuple[str, ...]
     return (*(fit for fit in run.fits if fit in (PAPER, *more) and fit != best), best)
 
 
-def best_layer(run: Run, task: str) -> str | None:
-    """The layer with the highest mean validation score of all filters, of equal ones the last.
-
-    None where no layer has scores of the task: one without a grid has none of segmentation.
-    """
-    scores = run.scores
-    rows = entering(by_concept(scores[scores["task"] == task]))
-    mean = rows.groupby("layer")["combined"].mean().to_dict()
-    scored = [layer for layer in run.layers if layer in mean and task in run.tasks(layer)]
-    return max(reversed(scored), key=lambda layer: mean[layer], default=None)
-
-
 def images_found(run: Run, layer: str) -> tuple[pd.Series, int]:
     """In how many validation images all filters find each concept, and how many it needs to stand.
 
@@ -119,7 +106,7 @@ def images_found(run: Run, layer: str) -> tuple[pd.Series, int]:
 
 def featured_concepts(run: Run, count: int) -> list[str]:
     """Concepts that stand for the best segmented layer, found by all filters in enough images."""
-    layer = best_layer(run, "segment")
+    layer = run.best_layer("segment")
     if layer is None:
         return []
     found, least = images_found(run, layer)
@@ -151,7 +138,7 @@ def plan_concept(
         SpaceError: no such concept was segmented.
     """
     if "segment" not in run.tasks(layer):
-        layer = best_layer(run, "segment") or layer
+        layer = run.best_layer("segment") or layer
     fits = tuple(fits) or fits_shown([run])
     segment = run.arrays(layer, fit=fits[-1])
     try:

@@ -11,7 +11,7 @@ import pandas as pd
 from net2vec.analysis import is_small
 from net2vec.report.exhibits import DecileExhibit, Exhibit, FilterExhibit
 from net2vec.report.labels import MARK, SMALL, TASK_TITLE
-from net2vec.report.planning import best_layer, featured_concepts
+from net2vec.report.planning import featured_concepts
 from net2vec.runs import Run, best_views, fit_tables, make_tables, unique_labels
 from net2vec.spaces import Comparison, Lookup, SpaceError, compare_spaces
 from net2vec.vocabulary import FITS
@@ -86,7 +86,7 @@ class Study:
     @cached_property
     def layer_of(self) -> dict[str, str]:
         """By task, the subject's layer with the highest mean score: its details are shown."""
-        found = {task: best_layer(self.run, task) for task in TASK_TITLE}
+        found = {task: self.run.best_layer(task) for task in TASK_TITLE}
         return {task: layer for task, layer in found.items() if layer is not None}
 
     @property

@@ -12,11 +12,12 @@ import pandas as pd
 import xarray as xr
 
 from net2vec import results
+from net2vec.analysis import by_concept, entering
 from net2vec.errors import ResultsError
 from net2vec.runs.metadata import RunMetadata
 from net2vec.runs.shared import Shared
 from net2vec.spaces import Comparison, Space, SpaceError, compare_spaces
-from net2vec.vocabulary import BEST_FITS, VECTORS
+from net2vec.vocabulary import BASIS_MARK, BEST_FITS, VECTORS
 
 Data = TypeVar("Data", bound="RunData")
 
@@ -148,6 +149,18 @@ class RunData(RunMetadata):
         """
         self.layer(layer)
         return tuple(results.tasks_of(self.tree, self.layer_name(layer)))
+
+    def best_layer(self, task: str) -> str | None:
+        """The layer with the highest mean validation score of all filters, of equal ones the last.
+
+        Layers in a basis, which are controls as a rule, count only where there are no others. None
+        where no layer has scores of the task: one without a grid has none of segmentation.
+        """
+        rows = entering(by_concept(self.scores[self.scores["task"] == task]))
+        mean = rows.groupby("layer")["combined"].mean().to_dict()
+        scored = [layer for layer in self.layers if layer in mean and task in self.tasks(layer)]
+        scored = [layer for layer in scored if BASIS_MARK not in layer] or scored
+        return max(reversed(scored), key=lambda layer: mean[layer], default=None)
 
     def layer_name(self, layer: str | None) -> str:
         """The layer that is meant; the last where none is named."""

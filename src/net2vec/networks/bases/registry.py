@@ -17,7 +17,8 @@ from net2vec.errors import NetworkError, ResultsError
 from net2vec.networks.bases.autoencoder import SparseAutoencoder
 from net2vec.networks.bases.base import Basis
 from net2vec.networks.bases.linear import PrincipalBasis, RandomBasis
-from net2vec.networks.layers.names import BASIS_MARK, split_basis
+from net2vec.networks.layers.names import split_basis
+from net2vec.vocabulary import BASIS_MARK
 
 GROUP = "net2vec.bases"
 """Entry points in this group add bases; each names a subclass of `Basis`."""

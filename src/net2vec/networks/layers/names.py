@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-BASIS_MARK = "@"
+from net2vec.vocabulary import BASIS_MARK
 
 
 def split_call(layer: str) -> tuple[str, int | None]:

@@ -13,8 +13,9 @@ from net2vec.networks.layers.listing import (
     default_layers,
     list_layers,
 )
-from net2vec.networks.layers.names import BASIS_MARK, short_name, split_basis, split_call
+from net2vec.networks.layers.names import short_name, split_basis, split_call
 from net2vec.networks.network import Network
+from net2vec.vocabulary import BASIS_MARK
 
 LAST = "last"
 

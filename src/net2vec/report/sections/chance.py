@@ -10,7 +10,6 @@ from net2vec.analysis import LEAST_NULLS, mean_steadiness
 from net2vec.report.content import Facts, Table, by_task, columns
 from net2vec.report.figures import draw_evidence
 from net2vec.report.labels import TASK_TITLE
-from net2vec.report.planning import best_layer
 from net2vec.report.study import Study
 
 
@@ -88,7 +87,7 @@ def _decided(rows: pd.DataFrame, task: str) -> dict[str, object]:
 def _on_best_layers(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
     """Rows of each run's best layer of each task."""
     best = {
-        (label, task): best_layer(view, task)
+        (label, task): view.best_layer(task)
         for view, label in zip(study.views, study.labels, strict=True)
         for task in TASK_TITLE
     }

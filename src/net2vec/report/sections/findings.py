@@ -14,7 +14,6 @@ from net2vec.report.exhibits import DecileExhibit, DecileImage
 from net2vec.report.formats import is_missing
 from net2vec.report.labels import METHOD_TITLE, TASK_TITLE, about_fit
 from net2vec.report.pictures import COMBINED_COLOR, SINGLE_COLOR
-from net2vec.report.planning import best_layer
 from net2vec.report.sections.masks import concept_tile
 from net2vec.report.sections.sufficient import scored_images
 from net2vec.report.study import Study
@@ -152,7 +151,7 @@ def findings_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts:
         frame = frame.merge(mine[[*_KEYS, *(each for each in names.values() if each in mine)]],
                             on=_KEYS, how="left")  # fmt: skip
     views = zip(study.labels, study.views, strict=True)
-    best = {(label, task): best_layer(view, task) for label, view in views for task in TASK_TITLE}
+    best = {(label, task): view.best_layer(task) for label, view in views for task in TASK_TITLE}
     frame["best"] = [
         "yes" if layer == best[label, task] else ""
         for label, layer, task in frame[_KEYS].to_numpy()
