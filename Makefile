@@ -4,14 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= net2vec-demo
 
-.PHONY: demo test lint browser bench docs installed lowest clean
+.PHONY: demo test slow lint browser bench docs installed lowest clean
 
 demo: $(VENV)/.demo
 	$(BIN)/net2vec demo --out $(OUT)
 
 # A process a core already: more threads in each would wait for each other.
 test: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser and not demo and not docs" --numprocesses auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser and not demo and not docs and not slow" --numprocesses auto --dist loadfile
+
+slow: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --numprocesses auto --dist load
 
 browser: $(VENV)/.test
 	$(BIN)/python -m pytest -m browser

@@ -35,6 +35,7 @@ def test_a_folder_is_made_and_compiled():
     assert "peak memory" in run("annotations.py", "12")
 
 
+@pytest.mark.slow
 def test_statistics_are_honest_in_small_worlds():
     """Coverage, size and power hold their bounds, wide as so few draws make them."""
     printed = run("honesty.py", "--small")

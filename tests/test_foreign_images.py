@@ -139,6 +139,7 @@ def test_of_a_damaged_image_pillow_itself_says_nothing(tmp_path):
     command = [sys.executable, "-m", "net2vec", "data", "check", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True)
     lines = (done.stdout + done.stderr).splitlines()
+    lines = [line for line in lines if "in both splits" not in line]
     assert [line.split(":")[0] for line in lines] == [
         str(folder / f"train/cat/{number}.tif") for number in range(2)
     ]

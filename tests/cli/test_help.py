@@ -20,7 +20,7 @@ HEAVY = {
 }  # fmt: skip
 COMMANDS = {
     "demo", "run", "report", "explore", "runs", "scores", "nearest", "solve", "filter", "compare",
-    "export", "apply", "networks", "layers", "data info", "data render", "data convert",
+    "dissect", "export", "apply", "networks", "layers", "data info", "data render", "data convert",
     "data fetch", "data check", "data describe", "data annotate",
 }  # fmt: skip
 EVERY_HELP = f"""

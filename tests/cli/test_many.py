@@ -12,7 +12,10 @@ from builders_runs import write_network_file, write_small_folder
 
 pytestmark = pytest.mark.usefixtures("unpainted")
 
-FAST = ("--segment-epochs", "2", "--classify-epochs", "2", "--subsets", "none", "--layers", "last")
+FAST = (
+    "--segment-epochs", "2", "--classify-epochs", "2", "--subsets", "none", "--layers", "last",
+    "--fit", "paper", "--input", "64",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,8 @@ def test_a_file_of_runs(place, tmp_path, capsys):
         data = ['{place / "data"}']
         tasks = ["segment"]
         layers = ["last"]
+        fit = "paper"
+        input = "64"
         segment.epochs = 2
         segment.subsets = []
         [runs.one]

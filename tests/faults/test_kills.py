@@ -10,6 +10,7 @@ import pytest
 KILLS = Path(__file__).with_name("kills.py")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 def test_some_kills_leave_the_old_or_the_new_results():
     paths = os.pathsep.join([str(KILLS.parent.parent), os.environ.get("PYTHONPATH", "")])

@@ -218,7 +218,7 @@ def test_batch_norm_is_estimated_once_whatever_the_threads_of_a_later_session(tm
     with pytest.raises(KeyboardInterrupt):
         probe(settings, tmp_path / "run", report=False, progress=Interrupting("classify"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("net2vec.pipeline.runner.with_batch_norm", None)
+        patch.setattr("net2vec.pipeline.stages.statistics.with_batch_norm", None)
         out = probe(settings, tmp_path / "run", report=False)
         told = [json.loads((folder / "provenance.json").read_text()) for folder in (once, out)]
         assert told[0]["network"] == told[1]["network"]

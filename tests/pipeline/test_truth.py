@@ -16,6 +16,9 @@ from net2vec.errors import ConfigError, DataError
 from net2vec.pipeline.truth import open_truth
 
 from builders_runs import write_small_folder
+from builders_whole import squash
+
+pytestmark = pytest.mark.usefixtures("unpainted")
 
 RECORD = AnnotatorRecord("hf:org/maker", "Net", "a test", "CC0", "0123", 0.5)
 
@@ -40,14 +43,22 @@ def _run(data, out, **settings):
     module = nn.Sequential(nn.Conv2d(3, 6, 3, 2, 1), nn.ReLU(), nn.Conv2d(6, 8, 3, 2, 1), nn.ReLU())
     none = {"epochs": 2, "subsets": []}
     return net2vec.analyze(
-        module, data, out, layers=["1", "3"], tasks=("segment",), segment=none, **settings
+        module,
+        data,
+        out,
+        layers=["1", "3"],
+        tasks=("segment",),
+        segment=none,
+        transform=squash,
+        **settings,
     )
 
 
 @pytest.fixture(scope="module")
-def run(data, tmp_path_factory):
+def run(data, tmp_path_factory, without_paint):
     truth, made = data
-    return _run(made, tmp_path_factory.mktemp("run") / "run", truth=str(truth))
+    with without_paint():
+        return _run(made, tmp_path_factory.mktemp("run") / "run", truth=str(truth))
 
 
 def test_counts_on_the_same_masks_are_those_of_the_run(data, tmp_path):

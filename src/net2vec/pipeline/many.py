@@ -71,7 +71,8 @@ def probe_many(
         out: holds the runs and `report` afterwards.
         workers: threads or processes.
         keep_activations: see `probe`.
-        executor: see `probe`. As many runs are made at a time as it takes maps, on a Dask cluster two, so that no worker
+        executor: see `probe`. As many runs are made at a time as it takes maps (two on a Dask
+            cluster), so that no worker
             waits while the last concepts of one are learned.
         progress: reports the stages to the user.
 

@@ -23,6 +23,7 @@ def test_there_are_enough_families():
     assert modules == {f"timm.models.{family}" for family in SMALL}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", SMALL)
 def test_grids_are_timms_and_change_where_a_square_is_painted(family):
     found = judge(*small_model(family))
