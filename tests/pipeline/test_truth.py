@@ -55,10 +55,9 @@ def _run(data, out, **settings):
 
 
 @pytest.fixture(scope="module")
-def run(data, tmp_path_factory, without_paint):
+def run(data, tmp_path_factory):
     truth, made = data
-    with without_paint():
-        return _run(made, tmp_path_factory.mktemp("run") / "run", truth=str(truth))
+    return _run(made, tmp_path_factory.mktemp("run") / "run", truth=str(truth))
 
 
 def test_counts_on_the_same_masks_are_those_of_the_run(data, tmp_path):
