@@ -17,7 +17,7 @@ import torch
 from net2vec.config import Settings
 from net2vec.core import dask_executor
 from net2vec.core.dask_executor import DaskExecutor, connected
-from net2vec.core.executors import ThreadExecutor, local_or_cluster, map_items, run_at_once
+from net2vec.core.executors import ThreadExecutor, local_or_cluster, map_items, run_stages
 from net2vec.core.storage import is_temporary
 from net2vec.errors import ConfigError, DataError, Net2VecError
 from net2vec.pipeline import many
@@ -147,7 +147,7 @@ def test_stages_in_threads_end_with_the_first_that_fails(executor):
 
     begun = time.monotonic()
     with pytest.raises(DataError, match="no such thing"):
-        list(run_at_once(stage, ["faulty", "long", "never"], 2))
+        run_stages(stage, ["faulty", "long", "never"], 2)
     assert time.monotonic() - begun < 50  # all items would take 100 seconds
 
 

@@ -16,7 +16,7 @@ from net2vec.core.executors import (
     choose_executor,
     map_items,
     pack_by_cost,
-    run_at_once,
+    run_stages,
 )
 
 
@@ -51,9 +51,9 @@ def test_stages_at_a_time_come_back_in_order_and_share_one_thread_setting():
         ]
         return name.upper()
 
-    assert list(run_at_once(stage, ["a", "b", "c", "d"], 2)) == ["A", "B", "C", "D"]
+    assert run_stages(stage, ["a", "b", "c", "d"], 2) == ["A", "B", "C", "D"]
     assert torch.get_num_threads() == 2
-    assert list(run_at_once(str.upper, ["a", "b"], 1)) == ["A", "B"]
+    assert run_stages(str.upper, ["a", "b"], 1) == ["A", "B"]
 
 
 def test_results_do_not_wait_for_slower_items():

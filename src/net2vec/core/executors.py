@@ -135,40 +135,43 @@ def maps_at_once(executor: AnyExecutor | None) -> int:
     return 2 if is_client(executor) else getattr(executor, "maps_at_once", 1)
 
 
-def run_at_once(
-    function: Callable[[Item], Result], items: Sequence[Item], count: int
-) -> Iterator[Result]:
-    """Yield the results of items in their order, a few at a time in threads of this process.
+class StageStopped(BaseException):
+    """A stage ends since another one has failed, or the user wants it."""
 
-    It is for stages that map items by an executor, not for the items. After an error, or where the
-    caller stops, no other stage is begun, and those that run are ended; see `end_if_stopped`.
+
+def run_stages(
+    function: Callable[[Item], Result], stages: Sequence[Item], count: int
+) -> list[Result]:
+    """The results of stages, some of them at a time in threads of this process.
+
+    A stage maps items by an executor; `count` is what `maps_at_once` says of it. After an error of
+    one, or an interruption, no other is begun and those that run are stopped.
     """
-    if count <= 1 or len(items) <= 1:
-        yield from map(function, items)
-        return
+    if count <= 1 or len(stages) <= 1:
+        return [function(stage) for stage in stages]
     stop = Event()
 
-    def call(item: Item) -> Result:
+    def call(stage: Item) -> Result:
         _STOPS.set((*outer, stop))
-        return function(item)
+        return function(stage)
 
     outer = _STOPS.get()
     pool = futures.ThreadPoolExecutor(count)
     try:
-        yield from [future.result() for future in [pool.submit(call, item) for item in items]]
+        return [future.result() for future in [pool.submit(call, stage) for stage in stages]]
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)
 
 
 def end_if_stopped() -> None:
-    """Called by an executor while it waits, in the thread of a stage that `run_at_once` runs.
+    """Called by an executor while it waits, in the thread of a stage that `run_stages` runs.
 
     Raises:
-        KeyboardInterrupt: if the stage is to end, since another one failed or the user wants it.
+        StageStopped: if the stage is to end.
     """
     if any(stop.is_set() for stop in _STOPS.get()):
-        raise KeyboardInterrupt
+        raise StageStopped
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from net2vec.config import Settings
-from net2vec.core.executors import AnyExecutor, maps_at_once, run_at_once
+from net2vec.core.executors import AnyExecutor, maps_at_once, run_stages
 from net2vec.errors import ConfigError, Net2VecError
 from net2vec.pipeline.inputs import data_options, open_data
 from net2vec.pipeline.progress import Advance, Progress, SilentProgress
@@ -121,7 +121,7 @@ def probe_many(
             lambda: write_report([folder], folder / "report", trust=True, progress=progress),
         )
 
-    outcomes = list(run_at_once(make, list(runs), at_once))
+    outcomes = run_stages(make, list(runs), at_once)
     outcomes = [report(outcome) for outcome in outcomes]  # figures are drawn by one thread
     finished = [outcome.folder for outcome in outcomes if outcome.error is None]
     if not finished:

@@ -21,7 +21,7 @@ from net2vec.core.executors import (
     AnyExecutor,
     local_or_cluster,
     maps_at_once,
-    run_at_once,
+    run_stages,
 )
 from net2vec.core.storage import cache_folder, writing_into
 from net2vec.data import ProbeDataset
@@ -242,7 +242,7 @@ class _Run:
 
         # Activations that are there for one layer after the other are read by one at a time.
         at_once = maps_at_once(self.executor) if probe.runs_once else 1
-        layers = dict(zip(recordings, run_at_once(learn, list(recordings), at_once), strict=True))
+        layers = dict(zip(recordings, run_stages(learn, list(recordings), at_once), strict=True))
         self._count_truth(layers, annotations)
         self._save(layers, plan.skipped, annotations, begun)
         return self.inputs
