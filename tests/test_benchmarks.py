@@ -7,6 +7,8 @@ import sys
 from itertools import product
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 

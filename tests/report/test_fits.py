@@ -173,6 +173,21 @@ def test_every_run_stands_in_table_one(pair, twin, tables):
     assert other["percent_converged"].isna().all()
 
 
+def test_a_run_without_the_second_fit_has_the_share_of_the_reference(run, shared_run):
+    """Also where the fit that both runs have at their best is another one."""
+    first = shared_run(fits=(*FITS, "lda"), gain=0.05)
+    other = shared_run(network="twin", trained=False, seed=1, fits=("paper", "lda"))
+    (rows,) = (
+        one.wins.frame
+        for one in facts_of(first, other).pairs
+        if "percent_converged" in one.wins.frame
+    )
+    rows = rows[rows["network"] == "twin, random weights"]
+    wins = other.at(fit="paper").table("combined_vs_single")["percent"]
+    assert rows["percent_paper"].tolist() == (wins / 100).tolist()
+    assert wins.tolist() != other.at(fit="lda").table("combined_vs_single")["percent"].tolist()
+
+
 def test_table_one_is_the_same_wherever_the_page_shows_it(run, pair):
     """A share of both fits in the verdicts, beside their means, and in each run's own table."""
     own = make_tables(run, ["combined_vs_single"])["combined_vs_single"]

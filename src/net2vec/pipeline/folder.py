@@ -63,7 +63,7 @@ def release(folder: Path) -> None:
     if is_finished(folder):
         return
     kept = [path for path in (folder / CACHE).rglob("*") if path.is_file()]
-    if all(path.name in (LEDGER, STATISTICS) for path in kept):
+    if all(path.name in (LEDGER, STATISTICS, FITTED_BASES) for path in kept):
         # In this order: `claim` takes a folder with a cache alone, not one with other settings.
         (folder / SETTINGS).unlink(missing_ok=True)
         shutil.rmtree(folder / CACHE, ignore_errors=True)

@@ -205,26 +205,19 @@ def activation_groups(
             free there.
 
     Raises:
-        ConfigError: those of a single layer take more, or a layer has too many filters for a fit.
+        ConfigError: those of a single layer take more.
     """
     reading = [name for name in settings.fits if load_fit(name).reads_activations]
     if not reading or "segment" not in settings.tasks:
         return []
     rest = ",".join(name for name in settings.fits if name not in reading)
     remedy = "choose other --layers" + (f", or make do with --fit {rest}" if rest else "")
-    widths = {name: load_fit(name).max_filters for name in reading}
     limit = shutil.disk_usage(out).free / 4 if gigabytes is None else gigabytes * _GIGABYTE
     groups: list[list[str]] = []
     left = 0.0
     for layer in (layer for layer in inputs.layers if inputs.info(layer).is_grid):
         filters, rows, columns = inputs.info(layer).shape or (0, 0, 0)
         needed = size_in_bytes(len(inputs.dataset.images), (rows, columns), filters)
-        for name, width in widths.items():
-            if width is not None and filters > width:
-                raise ConfigError(
-                    f"layer {layer} has {filters} filters, and fit {name} takes at most {width}, "
-                    f"since it solves with all pairs of them; {remedy}"
-                )
         if needed > limit:
             wanted, allowed = (f"{size / _GIGABYTE:.3g} GB" for size in (needed, limit))
             raise ConfigError(

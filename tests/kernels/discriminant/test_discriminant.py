@@ -39,6 +39,11 @@ def correlated(seed: int, rows: int, filters: int) -> np.ndarray:
     return generator.normal(size=(rows, filters)) @ generator.normal(size=(filters, filters)) + 3
 
 
+def whole(S: np.ndarray) -> Covariance:
+    """The covariance whose correlation is a given one."""
+    return Covariance.of(torch.zeros(len(S), dtype=torch.float64), torch.from_numpy(S))
+
+
 def test_weights_are_those_of_scikit_learn():
     x = correlated(0, 400, 6)
     t = np.arange(400) % 2 == 1
@@ -86,7 +91,7 @@ def test_an_invertible_map_of_activations_leaves_z_unchanged_without_shrinkage()
 def test_forward_selection_takes_the_filter_that_helps_most(seed, filters, strength):
     S = np.corrcoef(correlated(seed, 50, filters).T).reshape(filters, filters)
     d = np.random.default_rng(seed).normal(size=filters)
-    found = forward_order(torch.from_numpy(S), torch.from_numpy(d), strength, filters)
+    found = forward_order(whole(S), torch.from_numpy(d), strength, filters)
     assert found.tolist() == oracle.forward_selection(S, d, strength, filters)
 
 
@@ -107,7 +112,7 @@ def test_a_subset_is_solved_with_its_own_filters_alone():
     S = torch.from_numpy(np.corrcoef(correlated(3, 50, 5).T))
     d = torch.randn(2, 5, dtype=torch.float64)
     kept = torch.tensor([True, False, True, True, False])
-    found = solve_subset(S, d, 0.1, kept)
+    found = solve_subset(whole(S.numpy()), d, 0.1, kept)
     assert (found[:, ~kept] == 0).all()
     part = S[kept][:, kept] + 0.1 * torch.eye(3)
     torch.testing.assert_close(found[:, kept] @ part, d[:, kept])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from net2vec.kernels.discriminant.ridge import SHRINKAGES, RidgeFactor
@@ -41,11 +41,7 @@ class Covariance:
         cls, mean: Float[Tensor, "filter"], second: Float[Tensor, "filter filter"]
     ) -> Covariance:
         """From the mean and the covariance of activations, see `central_moments`."""
-        deviation = second.diagonal().clamp(min=0).sqrt()
-        # What is left of a constant by rounding is no spread: two values of half precision are at
-        # least 2**-24 apart.
-        constant = deviation <= (1e-6 * mean.abs()).clamp(min=_MIN_DEVIATION)
-        scale = torch.where(constant, 0.0, 1 / deviation.clamp(min=1e-300))
+        scale = scale_of(mean, second.diagonal().clamp(min=0).sqrt())
         correlation = second * scale[:, None] * scale
         values, vectors = torch.linalg.eigh((correlation + correlation.T) / 2)
         return cls(mean, scale, correlation, (values.clamp(min=0), vectors))
@@ -54,6 +50,37 @@ class Covariance:
     def factors(self) -> list[RidgeFactor]:
         """Those of the correlation with all strengths of shrinkage, the strongest last."""
         return [RidgeFactor(self.correlation, strength) for strength in SHRINKAGES]
+
+    def variances(self) -> Float64[Tensor, "filter"]:
+        """The diagonal of the correlation."""
+        return self.correlation.diagonal().double()
+
+    def row(self, chosen: int) -> Float64[Tensor, "filter"]:
+        """A filter's correlations with all."""
+        return self.correlation[chosen].double()
+
+    def part(self, chosen: Int[Tensor, "chosen"]) -> Float64[Tensor, "chosen chosen"]:
+        """The correlations of some filters."""
+        return self.correlation[chosen[:, None], chosen].double()
+
+    def whitened(
+        self, pattern: Float64[Tensor, "filter"], strength: float
+    ) -> Float64[Tensor, "filter"]:
+        """A pattern with filters made uncorrelated: (S + l I)^-1/2 d."""
+        values, vectors = self.eigen
+        return vectors @ (vectors.T @ pattern / (values + strength).sqrt())
+
+
+def scale_of(
+    mean: Float[Tensor, "filter"], deviation: Float[Tensor, "filter"]
+) -> Float[Tensor, "filter"]:
+    """1 / standard deviation of every filter; 0 for one that is constant.
+
+    What is left of a constant by rounding is no spread: two values of half precision are at least
+    2**-24 apart.
+    """
+    constant = deviation <= (1e-6 * mean.abs()).clamp(min=_MIN_DEVIATION)
+    return torch.where(constant, 0.0, 1 / deviation.clamp(min=1e-300))
 
 
 def central_moments(

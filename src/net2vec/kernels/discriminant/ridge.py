@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 import torch
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
@@ -56,8 +58,44 @@ class RidgeFactor:
         return vectors
 
 
+@runtime_checkable
+class Correlation(Protocol):
+    """The correlation of filters (S), whole or approximate."""
+
+    def variances(self) -> Float64[Tensor, "filter"]:
+        """The diagonal."""
+        ...
+
+    def row(self, chosen: int) -> Float64[Tensor, "filter"]:
+        """A filter's correlations with all."""
+        ...
+
+    def part(self, chosen: Int[Tensor, "chosen"]) -> Float64[Tensor, "chosen chosen"]:
+        """The correlations of some filters."""
+        ...
+
+
+@runtime_checkable
+class Factor(Protocol):
+    """The matrix S + l I, factored for any number of right-hand sides."""
+
+    strength: float
+
+    def solve(
+        self, difference: Float64[Tensor, "*problem filter"]
+    ) -> Float64[Tensor, "*problem filter"]:
+        """The vectors (S + l I)^-1 d, nearly."""
+        ...
+
+    def solve_exactly(
+        self, difference: Float64[Tensor, "*problem filter"]
+    ) -> Float64[Tensor, "*problem filter"]:
+        """The same in double precision."""
+        ...
+
+
 def solve_subset(
-    correlation: Float[Tensor, "filter filter"],
+    correlation: Correlation,
     difference: Float64[Tensor, "*problem filter"],
     strength: float,
     kept: Bool[Tensor, "filter"],
@@ -71,8 +109,7 @@ def solve_subset(
         kept: the filters.
     """
     chosen = torch.nonzero(kept)[:, 0]
-    part = correlation[chosen[:, None], chosen].double()
-    factor = torch.linalg.cholesky(_shifted(part, strength))
+    factor = torch.linalg.cholesky(_shifted(correlation.part(chosen), strength))
     found = torch.zeros_like(difference)
     flat = difference[..., chosen].reshape(-1, len(chosen))
     solved = torch.cholesky_solve(flat.T, factor).T
@@ -81,7 +118,7 @@ def solve_subset(
 
 
 def forward_order(
-    correlation: Float[Tensor, "filter filter"],
+    correlation: Correlation,
     difference: Float64[Tensor, "filter"],
     strength: float,
     count: int,
@@ -101,7 +138,7 @@ def forward_order(
     filters = len(difference)
     count = min(count, filters)
     residual = difference.clone()
-    left = correlation.diagonal().double() + strength
+    left = correlation.variances() + strength
     factor = torch.zeros(count, filters, dtype=difference.dtype)
     free = torch.ones(filters, dtype=torch.bool)
     order = torch.zeros(count, dtype=torch.int64)
@@ -111,7 +148,7 @@ def forward_order(
         order[step] = chosen
         free[chosen] = False
         pivot = left[chosen].clamp(min=1e-12).sqrt()
-        row = correlation[chosen].double() - factor[:step, chosen] @ factor[:step]
+        row = correlation.row(chosen) - factor[:step, chosen] @ factor[:step]
         factor[step] = row / pivot
         factor[step, chosen] = pivot
         residual = residual - factor[step] * (residual[chosen] / pivot)

@@ -14,6 +14,7 @@ from net2vec.pipeline.inputs import Inputs, activation_groups, probe_batch
 from net2vec.pipeline.progress import Ledger, Progress
 from net2vec.pipeline.stages.context import recording_digest
 from net2vec.recording import LayerRecording, record
+from net2vec.vocabulary import load_fit
 
 
 @dataclass
@@ -50,6 +51,11 @@ class LayerProbe:
                 f"activations of all layers do not fit the disk space that they may take "
                 f"(--keep-activations): the network runs {len(groups)} times"
             )
+        for layer in (layer for group in groups for layer in group):
+            filters = (self.inputs.info(layer).shape or (0,))[0]
+            for text in (load_fit(name).remark(filters) for name in self.settings.fits):
+                if text:
+                    self.progress.say(f"{layer}: {text}")
         first, *rest = groups or [[]]
         self._again = {layer: group for group in rest for layer in group}
         return self._record("probing the network", self.inputs.layers, first)

@@ -151,16 +151,19 @@ def _verdicts(fits: pd.DataFrame, lost: pd.DataFrame, pair: ComparedFits) -> Tab
 
 
 def _table_one(study: Study, fits: pd.DataFrame, pair: ComparedFits) -> Table:
-    """Table 1 of all runs; a run without the second fit has a gap."""
+    """Table 1 of all runs; those without the second fit have the reference's share alone."""
     reference, other = pair.names
-    alone = study.tables["combined_vs_single"]
-    alone = alone.rename(
-        columns={"percent": f"percent_{reference}", "percent_sd": f"percent_{reference}_sd"}
-    )
-    first = {label: run.fit for run, label in zip(study.runs, study.labels, strict=True)}
-    alone = alone[~alone["network"].isin(fits["network"])]
-    alone = alone[alone["network"].map(first) == reference]
-    rows = pd.concat([fits, alone], ignore_index=True)
+    compared = set(fits["network"])
+    names = {"percent": f"percent_{reference}", "percent_sd": f"percent_{reference}_sd"}
+    without_second = [
+        run.at(fit=reference)
+        .table("combined_vs_single")
+        .assign(network=label)
+        .rename(columns=names)
+        for run, label in zip(study.runs, study.labels, strict=True)
+        if label not in compared and reference in run.fits
+    ]
+    rows = pd.concat([fits, *without_second], ignore_index=True)
     rows = as_shares(rows, f"percent_{reference}", f"percent_{other}")
     return Table(
         rows,

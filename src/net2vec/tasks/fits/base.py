@@ -76,7 +76,6 @@ class Fit(ABC):
         has_start: whether learning starts from a random vector, so that seeds make a difference.
         reads_activations: whether a segmenting vector weighs activations as they are, interpolated
             between the centres of cells, in place of thresholded maps with corners aligned.
-        max_filters: the widest layer that it segments with; None for any.
         version: to be raised whenever the code changes the fit's results, so that those that are
             cached by an earlier version are not used.
     """
@@ -85,7 +84,6 @@ class Fit(ABC):
     title: ClassVar[str]
     has_start: ClassVar[bool] = False
     reads_activations: ClassVar[bool] = False
-    max_filters: ClassVar[int | None] = None
     version: ClassVar[int] = 1
 
     @classmethod
@@ -100,6 +98,11 @@ class Fit(ABC):
     def cache_key(self, task: str) -> dict[str, object]:
         """All that the fit's results depend on besides the layer, the concept and the seed."""
         return {"fit": self.name, "version": self.version, "settings": vars(self)}
+
+    @classmethod
+    def remark(cls, filters: int) -> str:
+        """What a user is told of segmenting with a layer of so many filters; usually nothing."""
+        return ""
 
     def cost(self, task: str, sizes: Sequence[int]) -> int:
         """The number of fits a concept takes, if they consist of many short calls; else 0.

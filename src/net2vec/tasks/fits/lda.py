@@ -6,21 +6,29 @@ segmentation: images are classified by the vectors of the converged fit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
+from net2vec.kernels.discriminant.low_rank import DIRECTIONS, LowRankCovariance
 from net2vec.kernels.discriminant.moments import Covariance, central_moments
 from net2vec.tasks.concept import ConceptTask
 from net2vec.tasks.fits.base import Fit, FitData, Item, pack_by_count
 from net2vec.tasks.fits.converged import ConvergedFit
-from net2vec.tasks.fits.lda_segmentation import discriminant_scores, segment_discriminant
+from net2vec.tasks.fits.lda_segmentation import (
+    AnyCovariance,
+    discriminant_scores,
+    segment_discriminant,
+)
 from net2vec.tasks.learned import ClassifiedConcept, SegmentedConcept
 
+# Filters of whose pairs a matrix is made: 0.5 GiB, several at a time.
+_MAX_PAIRED_FILTERS = 1 << 13
 # Null draws that are learned together: annotations of each are in memory.
 _DRAWS = 16
 
@@ -32,12 +40,21 @@ class LdaFit(Fit):
     name: ClassVar[str] = "lda"
     title: ClassVar[str] = "linear discriminant"
     reads_activations: ClassVar[bool] = True
-    max_filters: ClassVar[int | None] = 1 << 13  # a covariance of 0.5 GiB, several at a time
     version: ClassVar[int] = 3
 
     def cache_key(self, task: str) -> dict[str, object]:
         """See `Fit.cache_key`; what the converged fit has learned to classify is found again."""
         return super().cache_key(task) if task == "segment" else ConvergedFit().cache_key(task)
+
+    @classmethod
+    def remark(cls, filters: int) -> str:
+        """See `Fit.remark`: of wide layers the covariance is of some directions."""
+        if filters <= _MAX_PAIRED_FILTERS:
+            return ""
+        return (
+            f"with {filters} filters the linear discriminant takes their covariance along "
+            f"{DIRECTIONS} directions, and beside these each filter alone"
+        )
 
     def cost(self, task: str, sizes: Sequence[int]) -> int:
         """See `Fit.cost`: calls are long, and all concepts share what is taken once."""
@@ -88,16 +105,21 @@ class LdaFit(Fit):
         """See `Fit.classify`."""
         return ConvergedFit().classify(data, concepts, sizes)
 
-    def _covariance(self, data: FitData) -> Covariance:
+    def _covariance(self, data: FitData) -> AnyCovariance:
         """The covariance over the cells of all training images; computed once for all concepts."""
         return data.derived(self, "covariance", lambda: _covariance_of(data))
 
 
-def _covariance_of(data: FitData) -> Covariance:
+def _covariance_of(data: FitData) -> AnyCovariance:
     recording, kept = data.recording, data.recording.activations
     if kept is None:
         raise ValueError(f"the activations of layer {recording.layer} were not kept")
     images = np.flatnonzero(data.annotations.is_train)
     near = torch.from_numpy(recording.means[images].mean(0, dtype=np.float64))
-    blocks = (kept.of(images[some]) for some in kept.blocks(len(images)))
-    return Covariance.of(*central_moments(blocks, near))
+
+    def blocks() -> Iterator[Float[Tensor, "_ cell filter"]]:
+        return (kept.of(images[some]) for some in kept.blocks(len(images)))
+
+    if recording.filters > _MAX_PAIRED_FILTERS:
+        return LowRankCovariance.of(blocks, near)
+    return Covariance.of(*central_moments(blocks(), near))

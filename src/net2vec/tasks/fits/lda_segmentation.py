@@ -17,6 +17,7 @@ from torch import Tensor
 
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.convex.histogram import best_share
+from net2vec.kernels.discriminant.low_rank import LowRankCovariance
 from net2vec.kernels.discriminant.maps import BINS, bin_counts, limits_of
 from net2vec.kernels.discriminant.moments import (
     Covariance,
@@ -24,7 +25,7 @@ from net2vec.kernels.discriminant.moments import (
     sum_cells,
 )
 from net2vec.kernels.discriminant.ridge import (
-    RidgeFactor,
+    Factor,
     forward_order,
     solve_subset,
 )
@@ -37,6 +38,8 @@ from net2vec.tasks.fits.lda_images import ConceptImages
 from net2vec.tasks.learned import Segmentation, SegmentedConcept
 from net2vec.tasks.single import single_counts
 
+AnyCovariance = Covariance | LowRankCovariance
+
 # Cells of the images that the strength of shrinkage is chosen on.
 _CHOICE_CELLS = 1 << 14
 # Towards the least log loss; with more of them held-out images are not found better.
@@ -47,7 +50,7 @@ _WHITENING = 1e-2
 
 def segment_discriminant(
     recording: LayerRecording,
-    covariance: Covariance,
+    covariance: AnyCovariance,
     annotations: Annotations,
     label: int,
     *,
@@ -93,7 +96,7 @@ def segment_discriminant(
 
 def discriminant_scores(
     recording: LayerRecording,
-    covariance: Covariance,
+    covariance: AnyCovariance,
     concepts: Sequence[ConceptTask],
     device: torch.device | str = "cpu",
 ) -> Float[np.ndarray, "concept"]:
@@ -135,7 +138,7 @@ class _ConceptLearner:
         covariance: of the layer.
     """
 
-    def __init__(self, images: ConceptImages, covariance: Covariance) -> None:
+    def __init__(self, images: ConceptImages, covariance: AnyCovariance) -> None:
         self.images = images
         self.covariance = covariance
         self.total = _sum_by_fold(images, np.zeros(len(images.pairs[0]), dtype=np.int64)).total()
@@ -145,7 +148,6 @@ class _ConceptLearner:
         """Vectors of all filters, of subsets of the largest weights, of forward selection."""
         if not self.total.is_mixed:  # everything is the concept: there is nothing to tell apart
             return torch.zeros(1 + 2 * len(sizes), len(self.covariance.mean), dtype=torch.float64)
-        correlation = self.covariance.correlation
         factor = self._choose_strength()
         self.strength = factor.strength
         full = factor.solve_exactly(self.pattern[None])
@@ -153,7 +155,7 @@ class _ConceptLearner:
         full = self._descend(full, factor.solve)
         if not sizes:
             return full
-        order = forward_order(correlation, self.pattern, self.strength, max(sizes))
+        order = forward_order(self.covariance, self.pattern, self.strength, max(sizes))
         filters = torch.arange(full.shape[1])
         by_weight = [largest_weights(full[0], size) for size in sizes]
         by_selection = [torch.isin(filters, order[:size]) for size in sizes]
@@ -162,7 +164,7 @@ class _ConceptLearner:
         def solve_each(difference: Float64[Tensor, "choice filter"]) -> Tensor:
             pairs = zip(difference, chosen, strict=True)
             return torch.stack(
-                [solve_subset(correlation, one, self.strength, kept) for one, kept in pairs]
+                [solve_subset(self.covariance, one, self.strength, kept) for one, kept in pairs]
             )
 
         subsets = solve_each(self.pattern.expand(len(chosen), -1))
@@ -206,8 +208,7 @@ class _ConceptLearner:
     @property
     def whitened(self) -> Float[Tensor, "filter"]:
         """The pattern with filters made uncorrelated: (S + l I)^-1/2 d, the same l everywhere."""
-        values, vectors = self.covariance.eigen
-        return vectors @ (vectors.T @ self.pattern / (values + _WHITENING).sqrt())
+        return self.covariance.whitened(self.pattern, _WHITENING)
 
     def _difference(self, sums: ForegroundSums) -> Float[Tensor, "*group filter"]:
         inside, outside = sums.means()
@@ -247,12 +248,12 @@ class _ConceptLearner:
             steps=_STEPS,
         )
 
-    def _choose_strength(self) -> RidgeFactor:
+    def _choose_strength(self) -> Factor:
         """The strength of the best set IoU on the cells of held-out images, as a factor with it.
 
         What is judged is the whole procedure: a vector and its cut from all images but a fold.
         """
-        factors = self.covariance.factors
+        factors: Sequence[Factor] = self.covariance.factors
         images = self.images.thinned(max(_CHOICE_CELLS // self.images.cells, 1))
         fold = stretches(len(images.pairs[0]), FOLDS)
         kept = _sum_by_fold(images, fold).without_each()
