@@ -18,7 +18,7 @@ from net2vec.spaces import (
     word_space,
     wordnet_space,
 )
-from net2vec.vocabulary import LDA, PAPER, TASKS
+from net2vec.vocabulary import LDA, PAPER, TASKS, load_fit
 
 _TEMPLATE = Path(__file__).with_name("evidence.md.jinja")
 _FITS = {"paper": "paper's training", "converged": "converged", "lda": "discriminant"}
@@ -92,6 +92,7 @@ def write_page(
         _TEMPLATE.read_text(encoding="utf-8"), undefined=jinja2.StrictUndefined
     ).render(
         command=command,
+        lda_version=load_fit(LDA).version,
         data=first.maps.provenance["data"],
         min_train=min_train,
         counts=", ".join(counts),

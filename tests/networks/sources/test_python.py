@@ -1,3 +1,4 @@
+import os
 import sys
 
 import pytest
@@ -65,6 +66,17 @@ def test_a_file_or_an_installed_package_gives_the_module(file, monkeypatch):
     monkeypatch.syspath_prepend(str(file.parent))
     monkeypatch.delitem(sys.modules, "mine", raising=False)
     assert load_network("mine:small").digest == network.digest
+
+
+def test_a_file_that_was_changed_within_a_second_is_read_again(tmp_path):
+    """Python itself takes compiled code of the same date and size for that of the file."""
+    path = tmp_path / "mine.py"
+    text = "from torch import nn\ndef net():\n    return nn.Conv2d(3, {}, 1)\n"
+    for channels in (4, 5):
+        path.write_text(text.format(channels))
+        os.utime(path, (1e9, 1e9))
+        assert load_network(f"{path}:net").module.out_channels == channels
+    assert not (tmp_path / "__pycache__").exists()
 
 
 def test_a_file_may_be_moved(file, tmp_path):

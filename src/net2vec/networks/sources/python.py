@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from hashlib import blake2b
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from torch import nn
@@ -134,11 +136,13 @@ def _importable(file: Path) -> Iterator[None]:
     They are forgotten afterwards: a file of another folder must not get these by the same name.
     Packages stay, since parts of them may be imported later by their full names.
     """
-    before = set(sys.modules)
+    before, writing = set(sys.modules), sys.dont_write_bytecode
     sys.path.insert(0, str(file.parent))
+    sys.dont_write_bytecode = True  # see `_UncachedLoader`
     try:
         yield
     finally:
+        sys.dont_write_bytecode = writing
         with suppress(ValueError):  # the file may have changed the path itself
             sys.path.remove(str(file.parent))
         for name in set(sys.modules) - before:
@@ -148,18 +152,30 @@ def _importable(file: Path) -> Iterator[None]:
                 del sys.modules[name]
 
 
+class _UncachedLoader(SourceFileLoader):
+    """Compiles a file each time.
+
+    Python takes compiled code for that of its source if that has the same size and, in whole
+    seconds, the same date: a file that was changed since may be taken for what it was.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _import_file(path: Path) -> Any:
     if not path.is_file():
         raise NetworkError(f"there is no file {path}")
     # A name of its own for every path, so that two files called model.py do not meet.
     name = f"{path.stem}_{blake2b(str(path.resolve()).encode(), digest_size=8).hexdigest()}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
+    loader = _UncachedLoader(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    if spec is None:
         raise NetworkError(f"cannot import {path}")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickle look modules up there
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise NetworkError(f"cannot import {path}: {error!r}") from error
