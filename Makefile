@@ -14,7 +14,7 @@ test: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser and not demo and not docs and not slow" --numprocesses auto --dist loadfile
 
 slow: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --numprocesses auto --dist load
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --numprocesses auto --dist loadfile
 
 browser: $(VENV)/.test
 	$(BIN)/python -m pytest -m browser

@@ -13,6 +13,8 @@ from net2vec.annotators import Request, likeness, open_annotator
 from net2vec.errors import DataError, NetworkError
 from net2vec.networks import load_network
 
+pytestmark = pytest.mark.slow
+
 transformers = pytest.importorskip("transformers")
 
 

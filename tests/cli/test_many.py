@@ -10,7 +10,7 @@ from net2vec.results import load_table
 
 from builders_runs import write_network_file, write_small_folder
 
-pytestmark = pytest.mark.usefixtures("unpainted")
+pytestmark = [pytest.mark.usefixtures("unpainted"), pytest.mark.slow]
 
 FAST = (
     "--segment-epochs", "2", "--classify-epochs", "2", "--subsets", "none", "--layers", "last",

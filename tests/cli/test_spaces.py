@@ -15,6 +15,8 @@ from builders import CONCEPTS, SCENES, build_run
 from builders_runs import small_dataset, small_network
 from builders_whole import squash
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def runs(shared_run):

@@ -12,7 +12,7 @@ from builders_faults import assert_refused, call
 from builders_cached import cut, empty, flip, remove
 from builders_runs import write_network_file, write_small_folder
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
 
 FAST = [
     "--segment-epochs", "1", "--classify-epochs", "1", "--subsets", "none", "--layers", "1",

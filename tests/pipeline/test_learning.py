@@ -35,6 +35,8 @@ from net2vec.tasks.single import count_single_filters
 from builders_runs import NAMES, small_dataset, small_network
 from builders_whole import Interrupting
 
+pytestmark = pytest.mark.slow
+
 TRAINING = {
     "segment": Training(1e-2, 0.9, 8, 4),
     "classify": Training(10.0, 0.9, 8, 6, 15),

@@ -18,7 +18,7 @@ from net2vec.pipeline.truth import open_truth
 from builders_runs import write_small_folder
 from builders_whole import squash
 
-pytestmark = pytest.mark.usefixtures("unpainted")
+pytestmark = [pytest.mark.usefixtures("unpainted"), pytest.mark.slow]
 
 RECORD = AnnotatorRecord("hf:org/maker", "Net", "a test", "CC0", "0123", 0.5)
 

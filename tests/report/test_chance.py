@@ -14,6 +14,8 @@ from texts import texts_overlap
 
 from builders import CONCEPTS, LAYERS, SCENES
 
+pytestmark = pytest.mark.slow
+
 FITS = ("paper", "converged")
 
 

@@ -15,7 +15,7 @@ from net2vec import results
 from builders_runs import small_network
 from builders_whole import make, squash
 
-pytestmark = pytest.mark.usefixtures("unreported")
+pytestmark = [pytest.mark.usefixtures("unreported"), pytest.mark.slow]
 TASKS = ("segment", "classify")
 
 

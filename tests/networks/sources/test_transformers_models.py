@@ -18,6 +18,8 @@ from net2vec.networks import (
 )
 from net2vec.prediction.network import open_network
 
+pytestmark = pytest.mark.slow
+
 transformers = pytest.importorskip("transformers")
 
 BLOCKS = ("Layer", "Block", "Stage", "Encoder")
