@@ -13,6 +13,8 @@ from net2vec.results import load_table
 
 from builders_runs import write_network_file, write_small_folder
 
+pytestmark = pytest.mark.slow
+
 FAST = ["--fit", "paper", "--segment-epochs", "3", "--classify-epochs", "3", "--subsets", "2"]
 
 

@@ -19,6 +19,8 @@ from net2vec.spaces import SpaceError
 import oracle
 from builders_runs import SIDE, small_dataset, small_network
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch):

@@ -20,7 +20,7 @@ from net2vec.tasks.fits import paper
 from builders_runs import small_dataset, small_network, write_small_folder
 from builders_whole import FAST, LAYERS, Interrupting, make, squash
 
-pytestmark = pytest.mark.usefixtures("unreported")
+pytestmark = [pytest.mark.usefixtures("unreported"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
