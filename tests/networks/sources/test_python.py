@@ -141,6 +141,11 @@ def test_faults_of_the_users_code_are_told_in_one_line(file, function, weights, 
     assert "\n" not in str(caught.value)
 
 
+def test_the_code_of_a_repository_is_not_fetched():
+    with pytest.raises(NetworkError, match="clone it, look at it, and name the function of a file"):
+        load_network("github:pytorch/vision:resnet18")
+
+
 def test_a_file_that_cannot_be_imported_is_told(tmp_path):
     (tmp_path / "bad.py").write_text("import nothing_of_that_name\n")
     with pytest.raises(NetworkError, match="nothing_of_that_name"):

@@ -112,6 +112,11 @@ def named_function(name: str) -> Iterator[Callable[..., Any]]:
     """
     place, _, function_name = name.rpartition(":")
     is_file = place.endswith(".py")
+    if not is_file and place.startswith("github:"):
+        raise NetworkError(
+            f"{name} would run the code of a repository, which is not fetched here: clone it, look "
+            f"at it, and name the function of a file, FILE.py:FUNCTION"
+        )
     with _importable(Path(place).resolve()) if is_file else nullcontext():
         module = _import_file(Path(place)) if is_file else _import_module(place)
         function = getattr(module, function_name, None)
