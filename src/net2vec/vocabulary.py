@@ -30,7 +30,7 @@ PUBLISHED_DATASETS = (
 """Names that `net2vec data fetch` takes."""
 
 BASIS_MARK = "@"
-"""What parts the path of a layer from the name of its basis, as in layer4@pca."""
+"""The sign between the path of a layer and the name of its basis, as in layer4@pca."""
 
 PAPER, CONVERGED, LDA, BOTH, ALL = "paper", "converged", "lda", "both", "all"
 FIT_GROUP = "net2vec.fits"
@@ -75,7 +75,7 @@ FITS: dict[str, FitProperties] = {
     LDA: FitProperties(
         "net2vec.tasks.fits.lda:LdaFit",
         "linear discriminant",
-        "linear discriminant, on activations as they are",
+        "Fisher's discriminant and steps from it, on activations as they are",
         has_start=False,
         classifies_by=CONVERGED,
         entry="by forward selection",

@@ -85,7 +85,9 @@ def test_what_lies_outside_the_picture_is_not_drawn(canvas, x):
 
 def test_what_is_smaller_than_a_pixel_is_not_drawn():
     assert make_stencil([ellipse(100.5, 100.5, 0.45)]) is None
-    assert make_stencil([ellipse(100.5, 100.5, 0.55)]) is not None
+    drawn = make_stencil([ellipse(100.5, 100.5, 0.55)])
+    assert drawn is not None
+    assert 0.5 < drawn.cover.sum() < 4  # pixels
 
 
 def test_haze_draws_colours_towards_the_air(canvas):

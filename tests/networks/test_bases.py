@@ -101,6 +101,18 @@ def test_an_autoencoder_by_its_formula(tmp_path, architecture, centred):
     torch.testing.assert_close(basis(values), wanted, rtol=1e-4, atol=1e-5)
 
 
+def test_the_top_k_of_earlier_files_is_an_activation_function(tmp_path):
+    old = {
+        "apply_b_dec_to_input": False,
+        "activation_fn_str": "topk",
+        "activation_fn_kwargs": {"k": 3},
+    }
+    for config in (old, {**old, "architecture": "standard"}):
+        path, _ = write_autoencoder(tmp_path, config)
+        found = make_basis(str(path), "1", 6, 0)(torch.randn(20, 6))
+        assert ((found > 0).sum(1) <= 3).all()
+
+
 @pytest.mark.parametrize(
     ("config", "tensors", "message"),
     [
@@ -109,6 +121,8 @@ def test_an_autoencoder_by_its_formula(tmp_path, architecture, centred):
         ({**PLAIN, "architecture": "gated"}, {}, 'architecture is "gated"'),
         ({**PLAIN, "normalize_activations": "layer_norm"}, {}, "normalize_activations is"),
         ({**PLAIN, "architecture": "topk"}, {}, "k is None; wanted is a whole number"),
+        ({**PLAIN, "architecture": "topk", "activation_fn_kwargs": "k"}, {}, "k is None"),
+        ({**PLAIN, "activation_fn": "jumprelu"}, {}, 'activation_fn is "jumprelu"'),
         ({**PLAIN, "architecture": "jumprelu"}, {}, "threshold is missing"),
         ([], {}, "no settings of an autoencoder"),
         (PLAIN, {"W_enc": None}, "wanted are W_enc"),

@@ -84,6 +84,18 @@ def test_new_images_are_seen_in_the_basis_of_the_run(made, tmp_path):
         )
 
 
+def test_a_run_that_failed_after_its_bases_were_fitted_gives_its_folder_up(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise NetworkError("not today")
+
+    write_autoencoder(tmp_path)
+    monkeypatch.setattr("net2vec.pipeline.stages.probing.record", fail)
+    with pytest.raises(NetworkError, match="not today"):
+        analyze(tmp_path, tmp_path / "run", fit="paper")
+    assert not (tmp_path / "run" / "run.toml").exists()
+    assert not (tmp_path / "run" / "cache").exists()
+
+
 def test_a_run_goes_on_with_its_own_bases(made, tmp_path, unreported):
     folder, run = made
     copy = shutil.copytree(run.path, tmp_path / "run")

@@ -62,7 +62,7 @@ def test_detectors_are_counted(run):
     (row,) = count_detectors(run, found, 0.1).to_dict("records")
     assert row["detectors"] == len(table)
     assert row["concepts"] == table["concept"].nunique()
-    assert row["color"] + row["object"] + row["scene"] == row["concepts"]
+    assert sum(row[f"{name} concepts"] for name in ("color", "object", "scene")) == row["concepts"]
     assert row["by_set_iou"] == int((own > 0.1).any("concept").sum())
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from net2vec.tasks.chance import generator, start_vector
+from net2vec.core.chance import generator
+from net2vec.tasks.chance import start_vector
 
 
 def test_equal_keys_draw_the_same_whatever_was_drawn_before():

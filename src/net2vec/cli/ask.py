@@ -131,7 +131,7 @@ def filter_(
     n: Count = 10,
     as_json: AsJson = False,
 ) -> None:
-    """What a filter does: the concepts it finds by itself, and its weight in their vectors."""
+    """A filter: the concepts that it finds by itself, and its weight in their vectors."""
     from net2vec.runs import open_run
 
     opened = open_run(run)

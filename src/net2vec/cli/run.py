@@ -126,7 +126,7 @@ def run(
 ) -> None:
     """Probe a network with annotated images: everything from probing to the report.
 
-    The settings are the same in run.toml. Every default is the paper's.
+    The settings are the same in run.toml. Where the paper states a value, it is the default.
     """
     if out is None:
         raise ConfigError("no folder for the run given; name one with --out")

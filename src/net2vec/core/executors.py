@@ -132,7 +132,11 @@ def maps_at_once(executor: AnyExecutor | None) -> int:
     The last items of a map leave workers of a cluster without work; those of this machine are
     started for each map.
     """
-    return 2 if is_client(executor) else getattr(executor, "maps_at_once", 1)
+    if is_client(executor):
+        from net2vec.core.dask_executor import DaskExecutor
+
+        return DaskExecutor.maps_at_once
+    return getattr(executor, "maps_at_once", 1)
 
 
 class StageStopped(BaseException):

@@ -1,4 +1,4 @@
-"""What the Hugging Face hub answers, as one line for the user."""
+"""Errors of the Hugging Face hub, each as one line for the user."""
 
 from __future__ import annotations
 

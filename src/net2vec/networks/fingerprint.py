@@ -1,4 +1,4 @@
-"""What a network puts out for a fixed batch, as text: for what its digest cannot read.
+"""The outputs of a network for a fixed batch, as text: for what its digest cannot read.
 
 The batch passes a copy in double precision, and what comes out is rounded so far that neither the
 number of threads nor the processor moves it.
@@ -59,7 +59,7 @@ def fixed_pass(module: nn.Module, shape: Shape, number: int = 0) -> Any:
 
 
 def outputs_in_double(module: nn.Module, shape: Shape, *, hooked: bool = True) -> list[str] | None:
-    """What all parts put out in double precision, rounded; None where that is impossible.
+    """The outputs of all parts in double precision, rounded; None where that is impossible.
 
     Args:
         module: is copied.
@@ -108,7 +108,7 @@ class _PrecisionWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def outputs_in_single(module: nn.Module, shape: Shape) -> list[str] | None:
-    """What the whole module puts out, rounded coarsely; None where it differs by itself."""
+    """The output of the whole module, rounded coarsely; None where it differs by itself."""
     try:
         first, second = (
             [

@@ -169,7 +169,7 @@ def _image_coordinates(
 def _scales(
     task: str, annotations: Annotations, learned: Mapping[int, Any]
 ) -> dict[str, list[float]]:
-    """What scores are read against: the images behind an accuracy, the IoU of the whole image."""
+    """The references of scores: images behind an accuracy, and the IoU of the whole image."""
     if task == "classify":
         return {"n_balanced": [len(each.trial_image) for each in learned.values()]}
     return {"baseline": [annotations.concept_size(label, train=False) for label in learned]}

@@ -134,8 +134,8 @@ def count_detectors(
 
     Returns:
         `layer, filters, detectors, concepts`: how many filters detect a concept, and how many
-        concepts have a detector; the latter for each category; and `by_set_iou`, how many filters
-        have a set IoU above the cut for a concept that was learned.
+        concepts have a detector; `CATEGORY concepts`, the latter for each category; and
+        `by_set_iou`, how many filters have a set IoU above the cut for a concept that was learned.
     """
     rows = []
     for layer, found in dissected.items():
@@ -149,7 +149,10 @@ def count_detectors(
                 "filters": found.sizes["filter"],
                 "detectors": len(table),
                 "concepts": len(first),
-                **{name: int(by_category.get(name, 0)) for name in np.unique(found["category"])},
+                **{
+                    f"{name} concepts": int(by_category.get(name, 0))
+                    for name in np.unique(found["category"])
+                },
                 "by_set_iou": int((own > cut).any("concept").sum()),
             }
         )

@@ -32,7 +32,7 @@ class MaskMaker:
 
     @property
     def kinship(self) -> str:
-        """What is to be said of the likeness; empty where there is none."""
+        """A sentence on the likeness; empty where there is none."""
         model = self.record.model
         if not self.likeness.known:
             return f"whether {self.network} shares weights with {model} is not known"

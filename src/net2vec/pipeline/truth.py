@@ -41,7 +41,7 @@ class Truth:
 
     @property
     def sentence(self) -> str:
-        """What was found, for the user."""
+        """A line for the user on the images found."""
         lacking = f"; it has no {', '.join(self.unknown)}" if self.unknown else ""
         return (
             f"{self.dataset.name} has masks by people: {len(self.own)} of its "

@@ -42,7 +42,7 @@ def plan_exhibits(
     cards: int = 120,
     fits: Sequence[str] = (),
 ) -> list[Request]:
-    """What a report of these runs shows by itself, of the best segmented layer of the first run.
+    """The pictures that a report shows by itself, of the best segmented layer of the first run.
 
     That is deciles of several concepts, spread over scores and categories (`choose_concepts`), two
     images of others, and the filters that are the best for the most concepts.

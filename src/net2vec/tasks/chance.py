@@ -1,20 +1,13 @@
-"""Randomness by name: every draw has a key, so no result depends on what was drawn before it."""
+"""Random starts of vectors."""
 
 from __future__ import annotations
-
-import hashlib
-import json
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-
-def generator(seed: int, *key: str | int) -> np.random.Generator:
-    """The generator of one draw, named by a key; always on the CPU."""
-    digest = hashlib.blake2b(json.dumps([seed, *key]).encode(), digest_size=16).digest()
-    return np.random.Generator(np.random.Philox(int.from_bytes(digest, "little")))
+from net2vec.core.chance import generator
 
 
 def start_vector(

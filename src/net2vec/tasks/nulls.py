@@ -19,8 +19,8 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Int
 
+from net2vec.core.chance import generator
 from net2vec.data.annotations import Annotations
-from net2vec.tasks.chance import generator
 
 
 def shuffle_masks(

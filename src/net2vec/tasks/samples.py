@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from net2vec.core.chance import generator
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.sgd.logistic import Draws
-from net2vec.tasks.chance import generator
 
 
 @dataclass(frozen=True)

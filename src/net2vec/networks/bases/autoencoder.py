@@ -18,7 +18,8 @@ from net2vec.networks.bases.base import Basis
 
 _SUFFIX = ".safetensors"
 _CONFIG = "cfg.json"
-_ARCHITECTURES = ("standard", "jumprelu", "topk")
+# Activation functions that an architecture may name, besides leaving it out.
+_ACTIVATIONS = {"standard": ("relu",), "jumprelu": ("jumprelu", "relu"), "topk": ("topk", "relu")}
 
 
 class SparseAutoencoder(Basis):
@@ -95,13 +96,13 @@ def _read_config(path: Path) -> Mapping[str, Any]:
     if not isinstance(config, dict):
         raise NetworkError(f"{place} holds no settings of an autoencoder")
     activation = config.get("activation_fn_str", config.get("activation_fn", "relu"))
-    wanted = config.get("architecture", "topk" if activation == "topk" else None)
-    if wanted == "standard" and activation == "topk":
-        wanted = "topk"
+    # Earlier versions of SAELens knew the top k as an activation function alone.
+    is_top = activation == "topk" and config.get("architecture") in (None, "standard")
+    wanted = "topk" if is_top else config.get("architecture")
     for key, value, known in (
-        ("architecture", wanted, _ARCHITECTURES),
+        ("architecture", wanted, tuple(_ACTIVATIONS)),
         ("apply_b_dec_to_input", config.get("apply_b_dec_to_input"), (True, False)),
-        ("activation_fn", activation, ("relu", "topk", "jumprelu")),
+        ("activation_fn", activation, _ACTIVATIONS.get(str(wanted), ())),
         ("normalize_activations", config.get("normalize_activations", "none"), ("none", None)),
         ("reshape_activations", config.get("reshape_activations", "none"), ("none", None)),
         ("rescale_acts_by_decoder_norm", config.get("rescale_acts_by_decoder_norm", False),
@@ -143,7 +144,8 @@ def _encoder(
     if config["architecture"] == "jumprelu":
         found["threshold"] = part("threshold", features)
     if config["architecture"] == "topk":
-        count = config.get("k", dict(config.get("activation_fn_kwargs") or {}).get("k"))
+        more = config.get("activation_fn_kwargs")
+        count = config.get("k", more.get("k") if isinstance(more, Mapping) else None)
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
             raise NetworkError(f"{path.with_name(_CONFIG)}: k is {count}; wanted is a whole number")
         found["k"] = torch.tensor(count)

@@ -36,9 +36,9 @@ class Basis(ABC):
         self._moved: dict[torch.device, dict[str, Tensor]] = {}
 
     @classmethod
-    @abstractmethod
     def recognises(cls, name: str) -> bool:
-        """Whether a name is one of this kind's; nothing is opened for it."""
+        """Whether a name is one of this kind's, by default `usage`; nothing is opened for it."""
+        return name == cls.usage
 
     @classmethod
     @abstractmethod

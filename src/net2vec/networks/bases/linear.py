@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import ClassVar
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from net2vec.core.chance import generator
 from net2vec.networks.bases.base import Basis
 
 
@@ -25,15 +25,9 @@ class RandomBasis(Basis):
     usage: ClassVar[str] = "random"
 
     @classmethod
-    def recognises(cls, name: str) -> bool:
-        """See `Basis.recognises`."""
-        return name == cls.usage
-
-    @classmethod
     def make(cls, name: str, layer: str, channels: int, seed: int) -> RandomBasis:
         """See `Basis.make`; the rotation depends on the seed, the layer and its channels."""
-        key = blake2b(f"{seed} basis {layer}".encode(), digest_size=16).digest()
-        draw = np.random.Generator(np.random.Philox(int.from_bytes(key, "little")))
+        draw = generator(seed, "basis", layer)
         # With the signs of R's diagonal, Q is evenly distributed over all rotations and mirrorings.
         q, r = np.linalg.qr(draw.standard_normal((channels, channels)))
         rotation = q * np.sign(np.diagonal(r))
@@ -57,11 +51,6 @@ class PrincipalBasis(Basis):
 
     kind: ClassVar[str] = "pca"
     usage: ClassVar[str] = "pca"
-
-    @classmethod
-    def recognises(cls, name: str) -> bool:
-        """See `Basis.recognises`."""
-        return name == cls.usage
 
     @classmethod
     def make(cls, name: str, layer: str, channels: int, seed: int) -> PrincipalBasis:

@@ -1,4 +1,4 @@
-"""What a module returned, read as one tensor with a row for each image."""
+"""The return value of a module, read as one tensor with a row for each image."""
 
 from __future__ import annotations
 

@@ -261,7 +261,7 @@ class _ActivationWatch(TorchFunctionMode):
 
 
 def _input_hint(module: nn.Module, channels: int) -> str:
-    """What to do about a module that takes something else than images of so many channels."""
+    """The advice for a module that takes something else than images of so many channels."""
     if any(hasattr(module, tower) for tower in ("vision_model", "visual")):
         return "; give the part of it that takes images, vision_model or visual"
     wanted = next((n for p in module.modules() if (n := getattr(p, "in_channels", None))), channels)

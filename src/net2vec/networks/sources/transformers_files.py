@@ -58,7 +58,7 @@ class ModelFiles:
             raise NetworkError(f"{repository.label} {self._unusable(held.get('model_type'), held)}")
 
     def read(self, kind: Any, **keywords: Any) -> Any:
-        """What an automatic class makes of the folder; nothing is downloaded.
+        """The object that an automatic class makes of the folder; nothing is downloaded.
 
         Raises:
             NetworkError: if the files do not fit the class.

@@ -50,7 +50,7 @@ class Repository:
         return f"revision {self.revision}" if self.name else "as in the folder"
 
     def network_name(self, prefix: str) -> str:
-        """What to call its network: the label, or the name of the folder behind a prefix."""
+        """The name of its network: the label, or the name of the folder behind a prefix."""
         return self.label if self.name else f"{prefix}{self.folder.resolve().name}"
 
     def find(self, file: str) -> Path | None:
@@ -70,7 +70,7 @@ class Repository:
             return None
 
     def config(self) -> dict[str, Any]:
-        """What `config.json` holds.
+        """The contents of `config.json`.
 
         Raises:
             NetworkError: if there is none, or it is damaged.

@@ -28,6 +28,27 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+@dataclass
+class NetworkStage:
+    """A stage that runs the network, before anything is learned on its layers.
+
+    Attributes:
+        settings: the run's settings.
+        inputs: the network as it is so far, and the dataset.
+        out: the run's folder.
+        workers: threads that decode images.
+        progress: reports the stages to the user.
+        ledger: records what they cost.
+    """
+
+    settings: Settings
+    inputs: Inputs
+    out: Path
+    workers: int
+    progress: Progress
+    ledger: Ledger
+
+
 @dataclass(frozen=True)
 class LayerContext:
     """The context that the stages on all layers of a run share.

@@ -6,38 +6,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from net2vec.config import Settings
 from net2vec.core.executors import AnyExecutor
 from net2vec.core.storage import remove
 from net2vec.pipeline.folder import CACHE
-from net2vec.pipeline.inputs import Inputs, activation_groups, probe_batch
-from net2vec.pipeline.progress import Ledger, Progress
-from net2vec.pipeline.stages.context import recording_digest
+from net2vec.pipeline.inputs import activation_groups, probe_batch
+from net2vec.pipeline.stages.context import NetworkStage, recording_digest
 from net2vec.recording import LayerRecording, record
 from net2vec.vocabulary import load_fit
 
 
 @dataclass
-class LayerProbe:
+class LayerProbe(NetworkStage):
     """Runs the network: once for all layers, and again for activations that had no room.
 
     Attributes:
-        settings: the run's settings.
-        inputs: the network as it is probed, and the dataset.
-        out: the run's folder.
-        workers: threads that decode images.
-        progress: reports the stages to the user.
-        ledger: records what they cost.
         executor: maps over shards of images; None for one shard.
         keep_gigabytes: see `net2vec.pipeline.inputs.activation_groups`.
     """
 
-    settings: Settings
-    inputs: Inputs
-    out: Path
-    workers: int
-    progress: Progress
-    ledger: Ledger
     executor: AnyExecutor | None
     keep_gigabytes: float | None
     _again: dict[str, Sequence[str]] = field(default_factory=dict, init=False)

@@ -1,4 +1,4 @@
-"""What layers are normalised and turned by, taken from the probe images once for a run.
+"""Batch-norm statistics and fitted bases, taken from the probe images once for a run.
 
 Another number of threads may move the last bits of statistics, and with them everything after: so
 they are kept, for all sessions of a run.
@@ -7,13 +7,12 @@ they are kept, for all sessions of a run.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 from torch import Tensor
 
-from net2vec.config import Settings
 from net2vec.core.cache import digest_of
 from net2vec.core.storage import load_tensors, save_tensors
 from net2vec.networks import (
@@ -30,30 +29,13 @@ from net2vec.pipeline.inputs import (
     with_batch_norm,
     with_fitted_bases,
 )
-from net2vec.pipeline.progress import Ledger, Progress
 from net2vec.pipeline.provenance import refuse_other_inputs
+from net2vec.pipeline.stages.context import NetworkStage
 from net2vec.prediction import BATCH_NORM, restore_bases, restore_batch_norm
 
 
-@dataclass
-class StatisticsStage:
-    """Takes batch-norm statistics and bases from the images, or finds those of the run.
-
-    Attributes:
-        settings: the run's settings.
-        inputs: the network as it was loaded, and the dataset.
-        out: the run's folder.
-        workers: threads that decode images.
-        progress: reports the stages to the user.
-        ledger: records what they cost.
-    """
-
-    settings: Settings
-    inputs: Inputs
-    out: Path
-    workers: int
-    progress: Progress
-    ledger: Ledger
+class StatisticsStage(NetworkStage):
+    """Takes batch-norm statistics and bases from the images, or finds those of the run."""
 
     def settle(self) -> Inputs:
         """The inputs, with the network as it is probed."""

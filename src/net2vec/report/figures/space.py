@@ -1,4 +1,4 @@
-"""What the space of concepts looks like, and how far spaces are apart (supplement, Fig. 10)."""
+"""Maps of the space of concepts, and distances between spaces (supplement, Fig. 10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What masks by people say of scores on masks that a model made."""
+"""Scores on masks that a model made, corrected by masks that people made."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ _DECILE = 6
 
 
 def minute_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
-    """What a reader with one minute should know. It is of segmentation, where there is any."""
+    """The facts for a reader with one minute, of segmentation where there is any."""
     task = study.tasks[0]
     rows = entering(study.shown(study.tables["by_concept"], task))
     ranked = rows.sort_values("combined", ascending=False, kind="stable")

@@ -1,4 +1,4 @@
-"""What depends on the fit? The first fit of a run beside each of the others."""
+"""Findings that depend on the fit: the first fit of a run beside each of the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What had to be left out, and what to distrust."""
+"""Concepts and sizes that were left out, and vectors to distrust."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TOO_FEW = re.compile(r"^\d+ (.+?)s?, fewer than (\d+)$")
 
 
 def left_out_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
-    """What was skipped and why, and which vectors have hardly left their start."""
+    """Skipped work with its reasons, and vectors that have hardly left their start."""
     run = study.runs[0]
     stuck = {
         (fit, task): sorted(run.hardly_moved(study.layer_of[task], task=task, fit=fit))

@@ -1,4 +1,4 @@
-"""What the masks look like: individual IoU, and images at its deciles (sec. 5.1)."""
+"""Masks in pictures: individual IoU, and images at its deciles (sec. 5.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was probed, and how."""
+"""The network, layers and images that were probed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the space of concept vectors looks like (sec. 5.3)."""
+"""The space of concept vectors: maps, neighbours, arithmetic (sec. 5.3)."""
 
 from __future__ import annotations
 

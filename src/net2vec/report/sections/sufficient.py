@@ -138,7 +138,7 @@ def compare_sizes(rows: pd.DataFrame) -> tuple[Table | None, float | None]:
 
 
 def _gains(study: Study, rows: pd.DataFrame) -> Table:
-    """What all filters of every fit add to the best single filter of either kind, by task."""
+    """The gain of all filters over the best single filter of either kind, by task and fit."""
     told = _named_fits(study, rows)
     shown = []
     for suffix, against in (("", ""), ("_tuned", ", own threshold")):

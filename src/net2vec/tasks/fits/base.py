@@ -101,7 +101,7 @@ class Fit(ABC):
 
     @classmethod
     def remark(cls, filters: int) -> str:
-        """What a user is told of segmenting with a layer of so many filters; usually nothing."""
+        """A line for the user on segmenting with a layer of so many filters; usually empty."""
         return ""
 
     def cost(self, task: str, sizes: Sequence[int]) -> int:

@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from net2vec.core.chance import generator
 from net2vec.kernels.sgd.logistic import fit_logistic, largest_weights
 from net2vec.recording import LayerRecording
-from net2vec.tasks.chance import generator, start_vector
+from net2vec.tasks.chance import start_vector
 from net2vec.tasks.fits.training import Training
 from net2vec.tasks.learned import ClassifiedConcept
 from net2vec.tasks.samples import Sample
