@@ -25,6 +25,7 @@ A cell is an equal block of the image, and z is interpolated between the centres
 | module | what it computes |
 | --- | --- |
 | `moments` | the covariance of a layer, block by block of images; sums of a concept's foreground |
+| `low_rank` | the same for layers with too many filters for a matrix of all pairs |
 | `ridge` | vectors of all filters and of subsets, greedy forward selection |
 | `steps` | steps from discriminants towards the least log loss |
 | `maps` | z on the grid, to the same bits wherever it is computed; histograms and counts |
