@@ -17,6 +17,8 @@ from net2vec.data.diorama.labels import LABELS_BY_CATEGORY
 from net2vec.data.protocol import Annotation
 from net2vec.errors import ConfigError
 
+pytestmark = pytest.mark.slow
+
 OWNERS = {
     "wheel": {"car", "bus", "bicycle", "airplane"},
     "sail": {"boat"},

@@ -27,6 +27,8 @@ from builders_apply import (
 )
 from builders_runs import SIDE, small_dataset, small_network
 
+pytestmark = pytest.mark.slow
+
 GIVEN = {"network": small_network(), "transform": squash}
 
 

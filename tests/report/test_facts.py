@@ -32,6 +32,8 @@ from net2vec.runs import Run, open_run
 
 from builders import build_run
 
+pytestmark = pytest.mark.slow
+
 FITS = ("paper", "converged")
 
 

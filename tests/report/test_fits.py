@@ -20,6 +20,8 @@ from texts import texts_overlap
 
 from builders import CONCEPTS, LAYERS, SCENES, build_run
 
+pytestmark = pytest.mark.slow
+
 TITLES = {"paper": "paper’s training", "converged": "converged fit"}
 FITS = tuple(TITLES)
 NUMBER = {"segment": len(CONCEPTS), "classify": len(CONCEPTS | SCENES)}

@@ -10,7 +10,7 @@ from net2vec.runs import Run
 
 from builders import CONCEPTS, SCENES
 
-pytestmark = pytest.mark.usefixtures("unpainted")
+pytestmark = [pytest.mark.usefixtures("unpainted"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module", params=[("paper",), ("paper", "converged")])

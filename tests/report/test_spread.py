@@ -13,7 +13,7 @@ from net2vec.report.study import Study
 from net2vec.report.tables import difference_table, make_report_tables
 from net2vec.runs import make_tables
 
-pytestmark = pytest.mark.usefixtures("unpainted")
+pytestmark = [pytest.mark.usefixtures("unpainted"), pytest.mark.slow]
 
 FITS = ("paper", "converged")
 
