@@ -191,6 +191,12 @@ def load_arrays(
     return read_cached(path, read, say)
 
 
+def map_array(file: BinaryIO) -> np.ndarray:
+    """The array in an open `.npy` file, mapped: memory holds the parts that are in use."""
+    mapped: np.ndarray = np.load(file.name, mmap_mode="r")
+    return mapped
+
+
 def save_tensors(path: Path, values: Mapping[str, Any]) -> None:
     """Write tensors and plain values, as PyTorch does, to a cached file."""
     import torch  # takes a while

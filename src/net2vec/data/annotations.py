@@ -14,7 +14,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
@@ -25,6 +24,7 @@ from net2vec.core.storage import (
     Say,
     load_arrays,
     log,
+    map_array,
     read_cached,
     remove_leftovers,
     replacing_cached,
@@ -242,12 +242,8 @@ def _load(
 ) -> Annotations | None:
     """The compiled annotations in a folder; None if they are incomplete or damaged."""
 
-    def map_masks(file: BinaryIO) -> UInt8[np.ndarray, "row byte"]:
-        masks: UInt8[np.ndarray, "row byte"] = np.load(folder / _MASKS, mmap_mode="r")
-        return masks
-
     def make(pairs: dict[str, np.ndarray]) -> Annotations | None:
-        masks = read_cached(folder / _MASKS, map_masks, say)
+        masks = read_cached(folder / _MASKS, map_array, say)
         if masks is None:
             return None
         return Annotations(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -11,9 +12,23 @@ from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
 from net2vec.core.devices import policy_of
-from net2vec.core.storage import Say, load_arrays, log, save_arrays
+from net2vec.core.scratch import Empty, in_memory
+from net2vec.core.storage import (
+    Say,
+    load_arrays,
+    log,
+    map_array,
+    read_cached,
+    replacing_cached,
+    save_arrays,
+)
 from net2vec.kernels.geometry.maps import SparseMaps
 from net2vec.recording.activations import KeptActivations
+
+# Arrays whose size grows with the dataset.
+_MAPPED = ("filter", "cell", "means")
+# Images whose maps are copied at a time.
+_IMAGES_AT_ONCE = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -64,23 +79,30 @@ class LayerRecording:
         return np.bincount(self.filter, minlength=self.filters) / positions
 
     def features(self, device: torch.device | str = "cpu") -> Float[Tensor, "image filter"]:
-        """The spatial means, where they are learned from.
+        """The spatial means, where they are learned from; they must not be written to.
 
         Args:
             device: where they should be.
         """
-        # Another process may see them as a read-only mapping, which PyTorch warns of.
-        means = self.means if self.means.flags.writeable else self.means.copy()
-        return torch.from_numpy(means).to(device)
+        if self.means.flags.writeable:
+            return torch.from_numpy(self.means).to(device)
+        # PyTorch warns of a read-only mapping; this is the same memory without the mark.
+        data = {**self.means.__array_interface__, "data": (self.means.ctypes.data, False)}
+        view = SimpleNamespace(__array_interface__=data, mapped=self.means)
+        return torch.from_numpy(np.asarray(view)).to(device)
 
     def maps(
-        self, images: Int[np.ndarray, "image"], device: torch.device | str = "cpu"
+        self,
+        images: Int[np.ndarray, "image"],
+        device: torch.device | str = "cpu",
+        empty: Empty = in_memory,
     ) -> SparseMaps:
         """The thresholded maps of some images.
 
         Args:
             images: indices of images, in any order.
             device: device of the entries.
+            empty: makes the memory for them on the CPU.
 
         Raises:
             ValueError: if the layer has no grid.
@@ -100,23 +122,40 @@ class LayerRecording:
             entry += torch.arange(total, device=device)
             found = [torch.from_numpy(part.astype(np.int32)).to(device)[entry] for part in parts]
         else:
-            at = np.repeat(before, length) + np.arange(total)
-            found = [torch.from_numpy(part[at].astype(np.int32)).to(device) for part in parts]
+            found = [empty((total,), torch.int32) for _ in parts]
+            for first in range(0, len(images), _IMAGES_AT_ONCE):
+                some = slice(first, first + _IMAGES_AT_ONCE)
+                entries = slice(starts[first], starts[min(first + _IMAGES_AT_ONCE, len(images))])
+                at = np.repeat(before[some], length[some]) + np.arange(entries.start, entries.stop)
+                for part, own in zip(parts, found, strict=True):
+                    own[entries] = torch.from_numpy(part[at].astype(np.int32))
+            found = [own.to(device) for own in found]
         filters, cell = found
         return SparseMaps(torch.from_numpy(starts), filters, cell, self.grid, self.filters)
 
 
 def save_recording(recording: LayerRecording, path: Path) -> None:
-    """Write a recording as a file of arrays."""
+    """Write a recording: arrays of the size of the dataset as files of their own, beside `path`."""
     arrays = {key: value for key, value in vars(recording).items() if isinstance(value, np.ndarray)}
     grid = np.array(recording.grid or (0, 0))
+    for name in _MAPPED:
+        with replacing_cached(_mapped_path(path, name)) as temporary, temporary.open("wb") as file:
+            np.save(file, arrays.pop(name))
     save_arrays(path, layer=np.array(recording.layer), grid=grid, **arrays)
 
 
 def load_recording(path: Path, say: Say = log) -> LayerRecording | None:
-    """Read what `save_recording` has written; None, and `say` is told, if it is of no use."""
+    """Read what `save_recording` has written; None, and `say` is told, if it is of no use.
 
-    def make(arrays: dict[str, np.ndarray]) -> LayerRecording:
+    Large arrays are mapped: memory holds the parts of them that are in use.
+    """
+
+    def make(arrays: dict[str, np.ndarray]) -> LayerRecording | None:
+        for name in _MAPPED:
+            mapped = read_cached(_mapped_path(path, name), map_array, say)
+            if mapped is None:
+                return None
+            arrays[name] = mapped
         layer, grid = str(arrays.pop("layer")), tuple(arrays.pop("grid").tolist())
         return LayerRecording(
             layer=layer,
@@ -125,3 +164,7 @@ def load_recording(path: Path, say: Say = log) -> LayerRecording | None:
         )
 
     return load_arrays(path, make, say)
+
+
+def _mapped_path(path: Path, name: str) -> Path:
+    return path.with_suffix(f".{name}.npy")

@@ -61,7 +61,7 @@ def draw_sample(
     ]
     return Sample(
         draws,
-        rows=(scored[0].rows[0], scored[1].rows[0]),
+        rows=(scored[0].rows[0].long(), scored[1].rows[0].long()),
         positive=(scored[0].positive[0], scored[1].positive[0]),
     )
 
@@ -70,13 +70,16 @@ def _balanced(
     sides: Sequence[Int[np.ndarray, "_"]], draw: np.random.Generator, times: int, *, shuffled: bool
 ) -> Draws:
     size = min(len(side) for side in sides)
-    rows = np.empty((times, 2 * size), dtype=np.int64)
-    order = np.tile(np.arange(2 * size), (times, 1))
+    # Half as large as indices usually are: there is a row for every image and epoch.
+    rows = np.empty((times, 2 * size), dtype=np.int32)
+    positive = np.empty((times, 2 * size), dtype=bool)
     for time in range(times):
-        for side, place in zip(sides, (slice(size), slice(size, None)), strict=True):
-            whole = len(side) == size
-            rows[time, place] = side if whole else draw.choice(side, size, replace=False)
+        drawn = [
+            side if len(side) == size else draw.choice(side, size, replace=False) for side in sides
+        ]
+        order = np.arange(2 * size)
         if shuffled:
-            draw.shuffle(order[time])
-    rows = np.take_along_axis(rows, order, axis=1)
-    return Draws(torch.from_numpy(rows), torch.from_numpy(order < size))
+            draw.shuffle(order)
+        rows[time] = np.concatenate(drawn)[order]
+        positive[time] = order < size
+    return Draws(torch.from_numpy(rows), torch.from_numpy(positive))

@@ -97,8 +97,7 @@ class _ShardCounter:
     def __call__(self, shard: tuple[int, int]) -> Int[Tensor, "counted split concept filter"]:
         """Intersections and unions, from one image on and below another."""
         annotations, device = self.annotations, self.device
-        squares, concept_of, pairs = self._plan
-        images = annotations.image[pairs]
+        squares, concept_of, pairs, images = self._plan
         chosen = pairs[slice(*np.searchsorted(images, shard))]
         touched = touch(self.recording.maps(np.arange(*shard), device).dense(), squares)
         masks = masks_on(device, annotations, chosen).flatten(1)
@@ -125,14 +124,20 @@ class _ShardCounter:
         return {(first, last): last - first for first, last in bounds}
 
     @cached_property
-    def _plan(self) -> tuple[Squares, Int[np.ndarray, "label"], Int[np.ndarray, "pair"]]:
-        """The geometry, the place of each label, and the labels' pairs in the order of images."""
+    def _plan(
+        self,
+    ) -> tuple[
+        Squares, Int[np.ndarray, "label"], Int[np.ndarray, "pair"], Int[np.ndarray, "pair"]
+    ]:
+        """The geometry, the place of each label, the labels' pairs by image, and their images."""
         annotations, labels = self.annotations, self.labels
         squares = Squares.of(grid_of(self.recording), annotations.size, self.device)
         concept_of = np.full(len(annotations.names), -1)
         concept_of[np.asarray(labels, dtype=int)] = np.arange(len(labels))
         pairs = np.concatenate([annotations.pairs(label) for label in labels] or [np.zeros(0, int)])
-        return squares, concept_of, pairs[np.argsort(annotations.image[pairs], kind="stable")]
+        images = annotations.image[pairs]
+        order = np.argsort(images, kind="stable")
+        return squares, concept_of, pairs[order], images[order]
 
     def __reduce__(self) -> tuple[type[_ShardCounter], tuple[object, ...]]:
         return _ShardCounter, (self.recording, self.annotations, self.labels, self.device)
@@ -168,19 +173,12 @@ def single_counts(
         best = np.repeat([one.best_filter for one in some], sizes)
         joined = np.concatenate(own)
         annotations = some[0].annotations
-        maps = recording.maps(annotations.image[joined], device)
-        bounds = [
-            (first, min(first + together, len(joined)))
-            for first in range(0, max(len(joined), 1), together)
-        ]
-        parts = [
-            count_maps(
-                maps.slice_images(*part).alone(torch.from_numpy(best[slice(*part)])).dense()[:, 0],
-                annotations,
-                joined[slice(*part)],
-            )
-            for part in bounds
-        ]
+        parts = []
+        for first in range(0, max(len(joined), 1), together):
+            part = slice(first, first + together)
+            maps = recording.maps(annotations.image[joined[part]], device)
+            active = maps.alone(torch.from_numpy(best[part])).dense()[:, 0]
+            parts.append(count_maps(active, annotations, joined[part]))
         counts = Counts.joined(parts)
         ends = np.cumsum(sizes)[:-1]
         split = (np.split(part, ends) for part in (counts.intersection, counts.union))

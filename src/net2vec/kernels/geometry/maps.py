@@ -50,6 +50,8 @@ class SparseMaps:
 
         Filters are numbered through the parts: those of the second follow those of the first.
         """
+        if len(parts) == 1:
+            return parts[0]
         entries = [0, *itertools.accumulate(len(part.cell) for part in parts)]
         filters = [0, *itertools.accumulate(part.filters for part in parts)]
         starts = [part.starts[:-1] + before for part, before in zip(parts, entries, strict=False)]

@@ -218,6 +218,8 @@ class MaskSums:
         grid: geometry of the masks.
         masks: the masks of the images, from `Strips.pack`.
         background, slope: of each image.
+        keeps: whether sums are kept for the next time that they are used, some 25 to 100 kB an
+            image.
     """
 
     def __init__(
@@ -226,19 +228,21 @@ class MaskSums:
         masks: UInt8[Tensor, "image strip byte"],
         background: Float[Tensor, "image"],
         slope: Float[Tensor, "image"],
+        *,
+        keeps: bool = True,
     ) -> None:
         self.grid, self.images = grid, len(masks)
         self._masks = masks.flatten(0, 1)
         self._strip = torch.arange(len(grid.strips), device=masks.device).repeat(len(masks))
         self._background, self._slope = background.to(masks.device), slope.to(masks.device)
-        self._kept: dict[int, Tensor] = {}
+        self._keeps, self._kept = keeps, dict[int, Tensor]()
 
     def at(self, level: int, square: Int[Tensor, "square"]) -> Float[Tensor, "sample square"]:
         """The factors of some squares, numbered through the images, at one level."""
         levels, along = self.grid.levels, len(self.grid.window)
         if level < len(levels):
             size = 4 * levels[level][0] ** 2 * along * len(self._strip)
-            if level == 0 or size <= _KEPT_BYTES:
+            if self._keeps and (level == 0 or size <= _KEPT_BYTES):
                 if level not in self._kept:
                     sums = self.grid.sums(self._masks, self._strip, level)
                     everything = torch.arange(sums.shape[1], device=square.device)

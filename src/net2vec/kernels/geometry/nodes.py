@@ -26,6 +26,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
+from net2vec.core.scratch import Scratch
 from net2vec.kernels.backends import IndexedSum, backend_of
 from net2vec.kernels.geometry.blocks import entries, pad_to_vectors
 from net2vec.kernels.geometry.maps import SparseMaps
@@ -128,6 +129,7 @@ class NodeBlock:
         response: p (1 - p) or p, times what multiplies it.
         near: weights near to those of the first gradient, 0 by default; the number of nodes that
             each square begins with is chosen for them.
+        scratch: holds what is computed once for all gradients, where memory has no room for it.
     """
 
     def __init__(
@@ -138,9 +140,11 @@ class NodeBlock:
         *,
         response: Response = slope_without_log,
         near: Float[Tensor, "filter"] | None = None,
+        scratch: Scratch | None = None,
     ) -> None:
         self._grid, self._sums, self._index, self._response = sums.grid, sums, index, response
-        filters, cell = entries(maps)
+        self._keep: Callable[[Tensor], Tensor] = scratch.put if scratch else lambda values: values
+        filters, cell = (self._keep(part) for part in entries(maps))
         self._per_image = maps.grid[0] * maps.grid[1]
         self._cells = self._per_image * len(maps)
         self._backend = backend_of(cell.device)
@@ -152,9 +156,9 @@ class NodeBlock:
         active[cell] = True
         at_corners = torch.index_select(active.view(-1, self._per_image), 1, self._corner.flatten())
         reached = at_corners.view(-1, *self._corner.shape).any(1)
-        self._square = torch.nonzero(reached.flatten())[:, 0]
+        self._square = self._keep(torch.nonzero(reached.flatten())[:, 0])
         everything = torch.arange(len(self._square), device=cell.device)
-        self._level = torch.zeros_like(self._square)
+        self._level = self._keep(torch.zeros_like(self._square))
         if near is not None:
             self._level = self._level_of(self._to_cells.sums(near), everything)
         self._groups: dict[int, _Group] = {}
@@ -247,16 +251,16 @@ class NodeBlock:
         fill = pad_to_vectors(len(fresh) + 1) - len(fresh)
         if by_square:
             down, across = pad(down, (0, fill)), pad(across, (0, fill))
-        corner = pad(corner, (0, fill), value=self._cells)
+        corner = self._keep(pad(corner, (0, fill), value=self._cells))
         reduce = None
         if not by_square:
             reduce = self._backend.corner_weights(samples.reduce.to(square.device))
         return _Group(
             (*self._grid.levels, (0, inf))[level][1],
-            pad(fresh, (0, fill), value=-1),
+            self._keep(pad(fresh, (0, fill), value=-1)),
             corner,
             self._backend.corner_sum(corner, self._cells + 1),
-            pad(target, (0, fill)),
+            self._keep(pad(target, (0, fill))),
             down,
             across,
             reduce,

@@ -22,6 +22,8 @@ from net2vec.kernels.sgd.cuda_graphs import Replayed
 
 # Concepts of a block, at most; more are slower on a GPU as well.
 _MAX_CONCEPTS = 64
+# Rows that are judged at a time.
+_JUDGED_ROWS = 1 << 15
 # Rows whose order is prepared at a time.
 _PREPARED_ROWS = 1 << 20
 
@@ -194,8 +196,11 @@ def right_side(
     bias: Float[Tensor, "vector"],
 ) -> Bool[Tensor, "row vector"]:
     """Which rows fall on the right side: positive iff the logit is above 0."""
-    logits = torch.index_select(features, 0, rows) @ weight + bias
-    return (logits > 0) == positive[:, None]
+    sides = [
+        torch.index_select(features, 0, some) @ weight + bias > 0
+        for some in torch.split(rows, _JUDGED_ROWS)
+    ]
+    return torch.cat(sides) == positive[:, None]
 
 
 def share_right(right: Bool[Tensor, "row vector"]) -> Float[Tensor, "vector"]:

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from net2vec.core.devices import gpu_memory_bytes, policy_of
 from net2vec.core.executors import pack_in_order
+from net2vec.core.scratch import Scratch
 from net2vec.kernels.geometry.maps import SparseMaps
 from net2vec.kernels.geometry.node_grid import MaskSums, NodeGrid
 from net2vec.kernels.geometry.nodes import BlockIndex, NodeBlock
@@ -30,6 +31,9 @@ from net2vec.kernels.geometry.strips import Strips
 from net2vec.kernels.sgd.cuda_graphs import in_turn, recorded
 from net2vec.kernels.sgd.dense import DenseBatch, count_dense
 from net2vec.kernels.sgd.pixels import PixelBatch, count_pixels
+
+IN_MEMORY_IMAGES = 1 << 13
+"""Images of problems that are learned in memory, at most: some 50 kB each. Others are on disk."""
 
 # Images whose sums of masks are kept for other choices of filters; some 20 kB each.
 _KEPT_IMAGES = 1 << 13
@@ -130,8 +134,13 @@ def fit_segmentation(
         chosen = [problems[i] for i in some]
         weight = start[some].to(device)
         velocity = torch.zeros_like(weight)
+        is_large = sum(len(problem.maps) for problem in chosen) > IN_MEMORY_IMAGES
+        scratch = Scratch() if is_large and not policy_of(device).is_gpu else None
         with in_turn(device):
-            steps = [_Step.of(chosen, number, sums, device) for number in range(chosen[0].batches)]
+            steps = [
+                _Step.of(chosen, number, sums, device, scratch)
+                for number in range(chosen[0].batches)
+            ]
         takes = [partial(step.take, weight, velocity, learning_rate, momentum) for step in steps]
         _repeat(takes, epochs, weight.device)
         found[some] = weight.cpu()
@@ -171,10 +180,18 @@ def count_predicted(
     """
     if not any(len(problem.maps) for problem in problems):
         return [(torch.zeros(0, dtype=torch.int64),) * 2 for _ in problems]
+    if len(problems) > 1 and sum(len(one.maps) for one in problems) > IN_MEMORY_IMAGES:
+        # Joining them would copy them.
+        pairs = zip(problems, weight, strict=True)
+        return [
+            one for problem, own in pairs
+            for one in count_predicted([problem], own[None], device=device)
+        ]  # fmt: skip
     flat = weight.to(device).flatten()
     strips = problems[0].strips
     maps = SparseMaps.joined([problem.maps for problem in problems])
-    masks = torch.cat([problem.masks for problem in problems])
+    masks = [problem.masks for problem in problems]
+    masks = masks[0] if len(masks) == 1 else torch.cat(masks)
     count = count_dense if policy_of(device).is_gpu else count_pixels
     counts = count(maps, strips, masks, flat)
     images = [len(problem.maps) for problem in problems]
@@ -215,6 +232,7 @@ class _Step:
         number: int,
         known: _Sums,
         device: torch.device | str,
+        scratch: Scratch | None,
     ) -> _Step:
         """The mini-batches with one number in the epoch."""
         chosen = [problem for problem in problems if number < problem.batches]
@@ -233,8 +251,8 @@ class _Step:
             learner = PixelBatch(maps, strips, torch.cat(masks), *factors)
         else:
             problem = torch.arange(len(chosen)).repeat_interleave(images)
-            sums, mask = known.of(grid, masks, factors)
-            learner = NodeBlock(maps, sums, BlockIndex(mask, problem))
+            sums, mask = known.of(grid, masks, factors, keeps=scratch is None)
+            learner = NodeBlock(maps, sums, BlockIndex(mask, problem), scratch=scratch)
         return cls(learner, images.to(device, torch.float32)[:, None])
 
     def take(
@@ -265,6 +283,8 @@ class _Sums:
         grid: NodeGrid,
         masks: Sequence[UInt8[Tensor, "_ strip byte"]],
         factors: Float[Tensor, "two image"],
+        *,
+        keeps: bool,
     ) -> tuple[MaskSums, Int[Tensor, "image"]]:
         """The sums of some masks, each once, and the index of the mask of each image.
 
@@ -272,6 +292,7 @@ class _Sums:
             grid: geometry of the masks.
             masks: of the images of each problem; choices of filters for a concept share them.
             factors: of each image, see `SegmentationProblem.factors`.
+            keeps: whether memory has room for them.
         """
         parts: dict[tuple[int, float], tuple[int, Tensor, Tensor]] = {}
         index = []
@@ -289,8 +310,9 @@ class _Sums:
         known = None if only is None else self._known.get(only)
         if known is None or known.images != count:
             _, each, theirs = zip(*parts.values(), strict=True)
-            known = MaskSums(grid, torch.cat(each), *torch.cat(theirs, 1))
-            if only is not None and self._images + count <= _KEPT_IMAGES:
+            packed = each[0] if len(each) == 1 else torch.cat(each)
+            known = MaskSums(grid, packed, *torch.cat(theirs, 1), keeps=keeps)
+            if keeps and only is not None and self._images + count <= _KEPT_IMAGES:
                 self._known[only] = known
                 self._images += count
         return known, torch.cat(index)

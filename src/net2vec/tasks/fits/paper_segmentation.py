@@ -15,11 +15,13 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from net2vec.core.devices import gpu_memory_bytes, policy_of
+from net2vec.core.scratch import Empty, Scratch, in_memory
 from net2vec.data.annotations import Annotations
 from net2vec.kernels.geometry.strips import Strips
 from net2vec.kernels.sgd.cuda_graphs import in_turn
 from net2vec.kernels.sgd.logistic import largest_weights
 from net2vec.kernels.sgd.segmentation import (
+    IN_MEMORY_IMAGES,
     SegmentationProblem,
     count_predicted,
     fit_segmentation,
@@ -205,14 +207,17 @@ def _split_images(
     """Each concept's images of one split, with its masks packed for learning."""
     pairs = [one.annotations.pairs(one.label, train=train) for one in concepts]
     images = [one.annotations.image[own] for one, own in zip(concepts, pairs, strict=True)]
-    maps = recording.maps(np.concatenate(images), device)
+    total = sum(map(len, images))
+    is_large = total > IN_MEMORY_IMAGES and not policy_of(device).is_gpu
+    empty = Scratch().empty if is_large else in_memory
+    maps = recording.maps(np.concatenate(images), device, empty)
     found: list[_SplitImages] = []
     first = 0
     for some in by_annotations(concepts):
         annotations = some[0].annotations
         strips = Strips.of(grid_of(recording), annotations.size)
         own_pairs = pairs[len(found) : len(found) + len(some)]
-        masks = packed_masks(annotations, strips, np.concatenate(own_pairs), device)
+        masks = packed_masks(annotations, strips, np.concatenate(own_pairs), device, empty)
         offset = first
         for one, own in zip(some, own_pairs, strict=True):
             last = first + len(own)
@@ -272,8 +277,12 @@ def packed_masks(
     strips: Strips,
     pairs: Int[np.ndarray, "pair"],
     device: torch.device | str = "cpu",
+    empty: Empty = in_memory,
 ) -> UInt8[Tensor, "pair strip byte"]:
-    """The masks of some pairs, packed for learning."""
+    """The masks of some pairs, packed for learning; `empty` makes the memory for them on a CPU."""
     portion = policy_of(device).unpacked_masks
-    chosen = (pairs[first : first + portion] for first in range(0, max(len(pairs), 1), portion))
-    return torch.cat([strips.pack(masks_on(device, annotations, some)) for some in chosen])
+    found = empty((len(pairs), *strips.whole.shape), torch.uint8).to(device)
+    for first in range(0, len(pairs), portion):
+        some = slice(first, first + portion)
+        found[some] = strips.pack(masks_on(device, annotations, pairs[some]))
+    return found
