@@ -11,10 +11,13 @@ import mmap
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+Value = TypeVar("Value")
 Empty = Callable[[Sequence[int], torch.dtype], Tensor]
 """Makes a tensor of a shape and type whose values are not set."""
 
@@ -50,6 +53,20 @@ class Scratch:
     def put(self, values: Tensor) -> Tensor:
         """A copy of a tensor."""
         return self.empty(values.shape, values.dtype).copy_(values)
+
+    def put_fields(self, values: Value) -> Value:
+        """A copy of a dataclass with the tensors that it and dataclasses in it hold, each once."""
+        return self._copy(values, {})
+
+    def _copy(self, value: Any, done: dict[int, Tensor]) -> Any:
+        if isinstance(value, Tensor):
+            if id(value) not in done:
+                done[id(value)] = self.put(value)
+            return done[id(value)]
+        if is_dataclass(value) and not isinstance(value, type):
+            own = {one.name: self._copy(getattr(value, one.name), done) for one in fields(value)}
+            return replace(value, **own)
+        return value
 
 
 def in_memory(shape: Sequence[int], dtype: torch.dtype) -> Tensor:

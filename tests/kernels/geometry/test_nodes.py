@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from net2vec.core.scratch import Scratch
 from net2vec.kernels.convex.node_problem import NodeProblem
 from net2vec.kernels.convex.pixel_problem import PixelProblem
 from net2vec.kernels.geometry import node_grid
@@ -30,14 +31,16 @@ GEOMETRIES = [
 ]
 
 
-def block_of(B: np.ndarray, L: np.ndarray, background: float, slope: float) -> NodeBlock:
+def block_of(
+    B: np.ndarray, L: np.ndarray, background: float, slope: float, scratch: Scratch | None = None
+) -> NodeBlock:
     grid = NodeGrid.of(B.shape[2:], L.shape[1:])
     assert grid is not None
     masks = grid.strips.pack(torch.from_numpy(L))
     images = torch.arange(len(L))
     factors = (torch.full((len(L),), value) for value in (background, slope))
-    sums = MaskSums(grid, masks, *factors)
-    return NodeBlock(sparse_maps(B), sums, BlockIndex(images, images * 0))
+    sums = MaskSums(grid, masks, *factors, keeps=scratch is None)
+    return NodeBlock(sparse_maps(B), sums, BlockIndex(images, images * 0), scratch=scratch)
 
 
 def true_gradient(
@@ -121,6 +124,19 @@ def test_squares_are_taken_at_more_nodes_as_they_grow_steeper_and_at_pixels_at_l
         gradient = block.gradient(torch.from_numpy(w))
         assert block._level.tolist() == [level]
         np.testing.assert_allclose(gradient, true_gradient(B, L, w, 0.5, 1.0), rtol=2e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_a_block_in_a_scratch_file_has_the_same_gradients_to_the_bit(geometry):
+    grid, size = geometry
+    generator = np.random.default_rng(3)
+    B, L = generator.random((40, 4, *grid)) < 0.3, generator.random((40, *size)) < 0.3
+    in_memory, on_disk = (block_of(B, L, 0.2, 1.0, scratch) for scratch in (None, Scratch()))
+    direction = torch.from_numpy(generator.normal(size=4)).float()
+    # Squares go from level to level, at last all of them from the last one to their pixels.
+    for steepness in (0.1, 1.0, 2.0, 4.0, 8.0, 16.0, 1000.0, 1.0):
+        weight = direction * steepness
+        assert torch.equal(in_memory.gradient(weight), on_disk.gradient(weight))
 
 
 @settings(deadline=None, max_examples=30)

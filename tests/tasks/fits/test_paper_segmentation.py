@@ -11,6 +11,7 @@ import pytest
 from net2vec.core import devices
 from net2vec.core.executors import ProcessExecutor, ThreadExecutor
 from net2vec.data.annotations import Annotations
+from net2vec.kernels.sgd import segmentation as sgd_segmentation
 from net2vec.recording import LayerRecording
 from net2vec.tasks import single
 from net2vec.tasks.chance import start_vector
@@ -245,6 +246,28 @@ def test_packing_in_portions_changes_nothing(case, monkeypatch):
     again = learn(case, "either")
     for key in ("weight", "score", "pair_iou", "pairs"):
         np.testing.assert_array_equal(getattr(again, key), getattr(found, key), err_msg=key)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])  # cells, pixels and nodes
+def test_concepts_past_memory_have_the_same_bits(scale, tmp_path, monkeypatch):
+    generator = np.random.default_rng(2)
+    B = generator.random((40, 4, 6, 5)) < 0.2
+    size = (6 * scale * scale, 5 * scale * scale) if scale > 1 else (6, 5)
+    masks = {name: generator.random((40, *size)) < 0.4 for name in ("one", "other")}
+    masks["other"][::3] = False
+    annotations = annotate(tmp_path, masks, list(np.arange(40) % 4 > 0))
+    concepts = [ConceptTask(annotations, label, best_filter=label) for label in (1, 2)]
+    training = Training(learning_rate=0.05, momentum=0.9, batch=8, epochs=8)
+    found = []
+    for limit in (1 << 13, 10):
+        for module in (segment, sgd_segmentation):
+            monkeypatch.setattr(module, "IN_MEMORY_IMAGES", limit)
+        found += segment.segment_concepts(
+            recording_of(B), concepts, subset_sizes=(2,), training=training
+        )
+    for kept, spilled in zip(found[:2], found[2:], strict=True):
+        for name, value in vars(kept).items():
+            np.testing.assert_array_equal(getattr(spilled, name), value, err_msg=name)
 
 
 def test_best_filters_are_looked_at_in_portions_of_any_size(case, monkeypatch):

@@ -240,6 +240,8 @@ class MaskSums:
     def at(self, level: int, square: Int[Tensor, "square"]) -> Float[Tensor, "sample square"]:
         """The factors of some squares, numbered through the images, at one level."""
         levels, along = self.grid.levels, len(self.grid.window)
+        if not len(square):
+            return self._background.new_zeros(len(Samples.of(self.grid, level).whole), 0)
         if level < len(levels):
             size = 4 * levels[level][0] ** 2 * along * len(self._strip)
             if self._keeps and (level == 0 or size <= _KEPT_BYTES):

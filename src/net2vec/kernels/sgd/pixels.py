@@ -10,6 +10,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from net2vec.core.devices import policy_of
+from net2vec.core.scratch import Scratch
 from net2vec.kernels.geometry.blocks import Block, block_of, pad_to_vectors
 from net2vec.kernels.geometry.maps import SparseMaps
 from net2vec.kernels.geometry.strips import Strips
@@ -26,6 +27,7 @@ class PixelBatch:
         strips: geometry of the masks.
         masks: the masks of the images, from `Strips.pack`.
         background, slope: of each image; see `SegmentationProblem.factors`.
+        scratch: holds the blocks, where memory has no room for them.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class PixelBatch:
         masks: UInt8[Tensor, "image strip byte"],
         background: Float[Tensor, "image"],
         slope: Float[Tensor, "image"],
+        scratch: Scratch | None = None,
     ) -> None:
         self._value, self._target = _Workspace(), _Workspace()
         self._blocks: list[tuple[Block, Tensor, Tensor]] = []
@@ -42,6 +45,9 @@ class PixelBatch:
         for block in _blocks_of(maps, strips, masks, policy_of("cpu").pixel_block):
             images = slice(first, first := first + block.images)
             factors = block.by_pixel(background[images]), block.by_pixel(slope[images]).neg()
+            if scratch is not None:
+                block = scratch.put_fields(block)
+                vars(block)["mask"] = scratch.put(block.mask)
             self._blocks.append((block, *factors))
 
     def gradient(self, weight: Float[Tensor, "filter"]) -> Float[Tensor, "filter"]:

@@ -248,7 +248,7 @@ class _Step:
         if policy_of(device).is_gpu:
             learner = DenseBatch(maps, strips, torch.cat(masks).to(device), *factors)
         elif grid is None:
-            learner = PixelBatch(maps, strips, torch.cat(masks), *factors)
+            learner = PixelBatch(maps, strips, torch.cat(masks), *factors, scratch)
         else:
             problem = torch.arange(len(chosen)).repeat_interleave(images)
             sums, mask = known.of(grid, masks, factors, keeps=scratch is None)
