@@ -23,7 +23,12 @@ LEDGER = "run/cache/ledger.json"
 # are damaged together: none of them is looked for only if another is sound.
 GROUPS = (
     (LEDGER, "run/cache/recording/*/layer-000.npz", "run/cache/segment/*/1.npz", "*/*/*/masks.npy"),
-    ("run/cache/batch_norm/*/batch_norm.pt", "run/cache/classify/*/1.npz", "*/*/*/pairs.npz"),
+    (
+        "run/cache/batch_norm/*/batch_norm.pt",
+        "run/cache/classify/*/1.npz",
+        "*/*/*/pairs.npz",
+        "run/cache/recording/*/layer-000.means.npy",
+    ),
 )
 
 
@@ -82,6 +87,8 @@ def copy(interrupted, tmp_path, monkeypatch) -> Path:
 def test_every_kind_of_file_is_among_those_that_are_damaged(copy):
     def kind(path: Path) -> str:
         item = path.parent.parent.name in ("segment", "classify")
+        if path.name.startswith("layer-") and path.suffix == ".npy":
+            return "recorded array"
         return f"{path.parent.parent.name} item" if item else path.name
 
     places = (copy / "run" / "cache", copy / "shared")

@@ -229,12 +229,20 @@ def test_progress_counts_every_image_once(network, dataset, tmp_path):
         assert sum(told) == IMAGES
 
 
+FILES = {
+    f"layer-{number:03}.{end}"
+    for number in range(3)
+    for end in ("npz", "filter.npy", "cell.npy", "means.npy")
+}
+
+
 def test_a_finished_recording_is_read_and_not_made_again(network, dataset, tmp_path):
     folder = tmp_path / "recording"
     first = record(network, dataset, LAYERS, quantile=TAU, batch=3, folder=folder)
-    assert sorted(path.name for path in folder.iterdir()) == [
-        f"layer-{number:03d}.npz" for number in range(3)
-    ]
+    assert {path.name for path in folder.iterdir()} == FILES
+    for recording in first.values():
+        for array in (recording.filter, recording.cell, recording.means):
+            assert isinstance(array, np.memmap)
     dataset.images_read.clear()
     second = record(network, dataset, LAYERS, quantile=TAU, batch=3, folder=folder)
     assert dataset.images_read == []
@@ -294,7 +302,7 @@ def test_a_damaged_checkpoint_or_layer_is_recorded_again(
     monkeypatch.setattr(probing, "_CHECKPOINT_SECONDS", -1.0)
     with pytest.raises(KeyboardInterrupt):
         record(network, dataset, LAYERS, folder=tmp_path, progress=interrupt_at(4), **options)
-    for name in ("checkpoint.pt", "layer-001.npz"):
+    for name in ("checkpoint.pt", "layer-001.npz", "layer-001.means.npy"):
         damage(tmp_path / name)
         dataset.images_read.clear()
         said: list[str] = []
@@ -303,8 +311,7 @@ def test_a_damaged_checkpoint_or_layer_is_recorded_again(
         assert len(said) == (damage is not remove)
         for layer in LAYERS:
             assert_equal(found[layer], expected[layer])
-    names = {path.name for path in tmp_path.iterdir()}
-    assert names == {f"layer-{number:03}.npz" for number in range(len(LAYERS))}
+    assert {path.name for path in tmp_path.iterdir()} == FILES
 
 
 def test_a_checkpoint_of_other_layers_is_not_gone_on_with(network, dataset, tmp_path, monkeypatch):

@@ -56,7 +56,8 @@ class Scratch:
 
     def put_fields(self, values: Value) -> Value:
         """A copy of a dataclass with the tensors that it and dataclasses in it hold, each once."""
-        return self._copy(values, {})
+        copied: Value = self._copy(values, {})
+        return copied
 
     def _copy(self, value: Any, done: dict[int, Tensor]) -> Any:
         if isinstance(value, Tensor):

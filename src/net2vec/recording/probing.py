@@ -122,7 +122,6 @@ def record(
         for count in counts:
             progress(count)
 
-
     def finish(name: str) -> LayerRecording:
         recording = state.streams.pop(name).finish()
         if folder is None:
@@ -130,8 +129,9 @@ def record(
         activations = None
         if name in state.writers:
             activations = state.writers[name].finish(recording.shape, say)
-        return replace(_on_disk(recording, _path(folder, layers.index(name)), say),
-                       activations=activations)
+        return replace(
+            _on_disk(recording, _path(folder, layers.index(name)), say), activations=activations
+        )
 
     with ThreadPoolExecutor(workers) as pool:
         recordings = dict(zip(layers, pool.map(finish, layers), strict=True))

@@ -126,9 +126,7 @@ class _ShardCounter:
     @cached_property
     def _plan(
         self,
-    ) -> tuple[
-        Squares, Int[np.ndarray, "label"], Int[np.ndarray, "pair"], Int[np.ndarray, "pair"]
-    ]:
+    ) -> tuple[Squares, Int[np.ndarray, "label"], Int[np.ndarray, "pair"], Int[np.ndarray, "pair"]]:
         """The geometry, the place of each label, the labels' pairs by image, and their images."""
         annotations, labels = self.annotations, self.labels
         squares = Squares.of(grid_of(self.recording), annotations.size, self.device)

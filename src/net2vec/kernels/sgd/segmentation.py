@@ -190,8 +190,8 @@ def count_predicted(
     flat = weight.to(device).flatten()
     strips = problems[0].strips
     maps = SparseMaps.joined([problem.maps for problem in problems])
-    masks = [problem.masks for problem in problems]
-    masks = masks[0] if len(masks) == 1 else torch.cat(masks)
+    packed = [problem.masks for problem in problems]
+    masks = packed[0] if len(packed) == 1 else torch.cat(packed)
     count = count_dense if policy_of(device).is_gpu else count_pixels
     counts = count(maps, strips, masks, flat)
     images = [len(problem.maps) for problem in problems]
@@ -248,7 +248,7 @@ class _Step:
         if policy_of(device).is_gpu:
             learner = DenseBatch(maps, strips, torch.cat(masks).to(device), *factors)
         elif grid is None:
-            learner = PixelBatch(maps, strips, torch.cat(masks), *factors, scratch)
+            learner = PixelBatch(maps, strips, torch.cat(masks), factors[0], factors[1], scratch)
         else:
             problem = torch.arange(len(chosen)).repeat_interleave(images)
             sums, mask = known.of(grid, masks, factors, keeps=scratch is None)
