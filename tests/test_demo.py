@@ -113,7 +113,7 @@ def test_the_questions_that_it_ends_with_have_good_answers(demo, trained):
     near, solved, asked = demo_questions(demo)
     layer = near.arguments[-1]
     space = trained.space(layer)
-    assert {"cow", "horse"} & set(space.nearest(near.arguments[2], 2)["concept"])
+    assert "horse" in set(space.nearest(near.arguments[2], 2)["concept"])
     assert space.solve(solved.arguments[2], 1)["concept"].tolist() == ["sky"]
     found = trained.filter(int(asked.arguments[2]))
     assert found["best"][0]

@@ -126,7 +126,7 @@ def demo_questions(out: Path) -> list[Suggestion]:
     on_layer = ("--layer", layer)
     expression = "grass + blue - green"
     return [
-        Suggestion("What is encoded like a dog?", ("nearest", str(folder), "dog", *on_layer)),
+        Suggestion("What is encoded like a cow?", ("nearest", str(folder), "cow", *on_layer)),
         Suggestion(
             "Grass that is blue and not green?", ("solve", str(folder), expression, *on_layer)
         ),
