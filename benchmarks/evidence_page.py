@@ -9,6 +9,7 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
+from net2vec.core.fits import load_fit
 from net2vec.runs import Run
 from net2vec.spaces import (
     Space,
@@ -18,7 +19,7 @@ from net2vec.spaces import (
     word_space,
     wordnet_space,
 )
-from net2vec.vocabulary import LDA, PAPER, TASKS, load_fit
+from net2vec.vocabulary import LDA, PAPER, TASKS
 
 _TEMPLATE = Path(__file__).with_name("evidence.md.jinja")
 _FITS = {"paper": "paper's training", "converged": "converged", "lda": "discriminant"}

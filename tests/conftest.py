@@ -54,6 +54,23 @@ def shared_run(tmp_path_factory):
 
 
 @pytest.fixture
+def install_plugin(monkeypatch):
+    """Installs entry points as packages would: `install_plugin(group, name, target)`."""
+    from importlib.metadata import EntryPoint
+
+    from net2vec.core import plugins
+
+    points = []
+    monkeypatch.setattr(
+        plugins,
+        "entry_points_of",
+        lambda group: [one for one in points if one.group == group],
+    )
+    plugins._warn.cache_clear()
+    return lambda group, name, target: points.append(EntryPoint(name, target, group))
+
+
+@pytest.fixture
 def unpainted(monkeypatch):
     """Reports have no painted figures, pictures and maps: most of the time of a small run."""
     do_not_paint(monkeypatch)

@@ -4,9 +4,11 @@ import pytest
 
 from net2vec import vocabulary
 from net2vec.config import Settings
+from net2vec.core import plugins
+from net2vec.core.fits import fit_has_start, known_fits, load_fit
 from net2vec.data.tools import PUBLICATIONS
 from net2vec.errors import ConfigError
-from net2vec.vocabulary import FitProperties, fit_has_start, known_fits
+from net2vec.vocabulary import FitProperties
 
 
 def settings(**more) -> Settings:
@@ -29,16 +31,22 @@ def test_a_fit_of_an_installed_package_is_known_by_its_entry_point(tmp_path, mon
     described = tmp_path / "others-1.0.dist-info"
     described.mkdir()
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: others\nVersion: 1.0\n")
-    (described / "entry_points.txt").write_text("[net2vec.fits]\nridge = fit_of_others:RIDGE\n")
-    (tmp_path / "fit_of_others.py").write_text("class RIDGE:\n    has_start = True\n")
+    (described / "entry_points.txt").write_text(
+        "[net2vec.fits]\nridge = fit_of_others:Ridge\nwrong = json:dumps\n"
+    )
+    (tmp_path / "fit_of_others.py").write_text(
+        "from elastic_net import ElasticNet\n\nclass Ridge(ElasticNet):\n    has_start = True\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
-    vocabulary._installed_fits.cache_clear()
+    plugins.entry_points_of.cache_clear()
     try:
-        assert known_fits() == ("paper", "converged", "lda", "ridge")
+        assert known_fits() == ("paper", "converged", "lda", "ridge", "wrong")
         assert fit_has_start("ridge")
         assert settings(fit="converged,ridge", seeds=2).fits == ("converged", "ridge")
+        with pytest.raises(ConfigError, match=r"the fit 'wrong' of json:dumps is no subclass of"):
+            load_fit("wrong")
     finally:
-        vocabulary._installed_fits.cache_clear()
+        plugins.entry_points_of.cache_clear()
 
 
 def test_names_of_published_datasets_are_those_that_can_be_fetched():
@@ -47,5 +55,5 @@ def test_names_of_published_datasets_are_those_that_can_be_fetched():
 
 @pytest.mark.parametrize("name", vocabulary.FITS)
 def test_the_table_of_fits_says_what_their_classes_say(name):
-    entry, fit = vocabulary.FITS[name], vocabulary.load_fit(name)
+    entry, fit = vocabulary.FITS[name], load_fit(name)
     assert (fit.name, fit.title, fit.has_start) == (name, entry.title, entry.has_start)

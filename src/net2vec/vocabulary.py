@@ -6,12 +6,6 @@ Importing this module loads nothing else, so that options and settings can be re
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
 
 TASKS = ("segment", "classify")
 SPLITS = ("train", "val")
@@ -33,8 +27,6 @@ BASIS_MARK = "@"
 """The sign between the path of a layer and the name of its basis, as in layer4@pca."""
 
 PAPER, CONVERGED, LDA, BOTH, ALL = "paper", "converged", "lda", "both", "all"
-FIT_GROUP = "net2vec.fits"
-"""Entry points in this group are classes of `net2vec.tasks.fits.base.Fit` of other packages."""
 
 
 @dataclass(frozen=True)
@@ -93,30 +85,3 @@ made uncorrelated."""
 
 FIT_SETS: dict[str, tuple[str, ...]] = {BOTH: (PAPER, CONVERGED)}
 """Names that stand for several fits; `all` stands for every known one."""
-
-
-def known_fits() -> tuple[str, ...]:
-    """Names of all fits, those of installed packages last."""
-    return tuple(dict.fromkeys((*FITS, *_installed_fits())))
-
-
-def fit_has_start(name: str) -> bool:
-    """Whether the result of a known fit depends on a random start."""
-    if name in FITS:
-        return FITS[name].has_start
-    return bool(_installed_fits()[name].load().has_start)
-
-
-def load_fit(name: str) -> Any:
-    """The class of a known fit (`net2vec.tasks.fits.base.Fit`)."""
-    if name not in FITS:
-        return _installed_fits()[name].load()
-    module, _, attribute = FITS[name].target.partition(":")
-    return getattr(import_module(module), attribute)
-
-
-@cache
-def _installed_fits() -> dict[str, EntryPoint]:
-    from importlib.metadata import entry_points  # takes a tenth of the time of a --help
-
-    return {point.name: point for point in entry_points(group=FIT_GROUP)}

@@ -10,7 +10,7 @@ from net2vec.config import Settings
 from net2vec.data import open_dataset
 from net2vec.data.hub import at_revision
 from net2vec.data.optional import taken_of
-from net2vec.data.readers import ParquetDataset
+from net2vec.data.readers.parquet import ParquetDataset
 from net2vec.errors import DataError
 from net2vec.explorer.probe import Probe
 from net2vec.pipeline.viewing import Viewer

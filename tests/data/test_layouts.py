@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from net2vec.data import open_dataset
-from net2vec.data.readers import FolderDataset, MaskDataset
+from net2vec.data.readers.folders import FolderDataset
+from net2vec.data.readers.masks import MaskDataset
 from net2vec.data.tools import find_faults
 from net2vec.errors import DataError
 

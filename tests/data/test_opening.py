@@ -9,13 +9,11 @@ import pytest
 
 from net2vec.data import open_dataset, open_datasets
 from net2vec.data.diorama import Diorama
-from net2vec.data.readers import (
-    Ade20kDataset,
-    BrodenDataset,
-    CocoDataset,
-    FolderDataset,
-    MaskDataset,
-)
+from net2vec.data.readers.ade20k import Ade20kDataset
+from net2vec.data.readers.broden import BrodenDataset
+from net2vec.data.readers.coco import CocoDataset
+from net2vec.data.readers.folders import FolderDataset
+from net2vec.data.readers.masks import MaskDataset
 from net2vec.data.recognition import recognise
 from net2vec.data.tools import find_faults
 from net2vec.errors import DataError

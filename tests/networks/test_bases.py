@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -20,7 +21,6 @@ from net2vec.networks import (
     save_bases,
     with_bases,
 )
-from net2vec.networks.bases import registry
 from net2vec.networks.bases.base import Basis
 from net2vec.networks.bases.registry import make_basis
 
@@ -193,7 +193,9 @@ def test_bases_are_kept(network, tmp_path):
         load_bases(path)
 
 
-def test_another_package_adds_a_basis(network, monkeypatch):
+def test_another_package_adds_a_basis_beside_a_broken_one(
+    network, monkeypatch, install_plugin, caplog
+):
     class Doubled(Basis):
         kind, usage = "doubled", "doubled"
         features = 6
@@ -209,16 +211,10 @@ def test_another_package_adds_a_basis(network, monkeypatch):
         def __call__(self, values):
             return values * self.tensors["factor"]
 
-    class Point:
-        name, value = "doubled", "other:Doubled"
-
-        def load(self):
-            return Doubled
-
-    monkeypatch.setattr(registry, "entry_points", lambda group: [Point()])
+    monkeypatch.setattr(sys.modules[__name__], "Doubled", Doubled, raising=False)
+    install_plugin("net2vec.bases", "broken", "collections:Counter")
+    install_plugin("net2vec.bases", "doubled", f"{__name__}:Doubled")
     found, layers = with_layers(network, "1", "1@doubled")
     outputs = run_layers(found, torch.randn(2, 3, 12, 12), layers)
     assert torch.equal(outputs["1@doubled"], 2 * outputs["1"])
-    monkeypatch.setattr(Point, "load", lambda self: dict)
-    with pytest.raises(NetworkError, match="no subclass"):
-        with_layers(network, "1@doubled")
+    assert "the basis 'broken' of collections:Counter is no subclass" in caplog.text

@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Int
 from PIL import Image
 
+from net2vec.core.messages import did_you_mean
 from net2vec.data.annotator_record import AnnotatorRecord
 from net2vec.data.labels import concept_name, number_names
 from net2vec.errors import DataError
@@ -114,8 +114,7 @@ class ClassTable:
         kept = list(dict.fromkeys(wanted))
         for name in kept:
             if not name or name not in concepts:
-                close = get_close_matches(name, filter(None, concepts), n=3)
-                hint = f"did you mean {' or '.join(close)}?" if close else "leave out --concepts"
+                hint = did_you_mean(name, filter(None, concepts), "leave out --concepts")
                 raise DataError(
                     f"{label} has no class {name!r} among its {len(set(concepts))}; {hint}"
                 )

@@ -1,19 +1,24 @@
-"""All sources of annotators; a new one is a file here and a line in `_SOURCES`."""
+"""All sources of annotators; a new one is a file here and a line in `SOURCES`."""
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import import_module
-
 from net2vec.annotators.base import Annotator, AnnotatorSource, Request
+from net2vec.core.plugins import Registry
 from net2vec.errors import ConfigError
 
-_SOURCES = (
-    "grounded_models:GroundedModels",  # before the next one, which takes any name with hf:
-    "transformers_models:SegmentationModels",
-    "python:PythonAnnotators",  # the last one: it takes any name with a colon
+_HERE = "net2vec.annotators"
+SOURCES: Registry[AnnotatorSource] = Registry(
+    "source of annotators",
+    f"{_HERE}.base:AnnotatorSource",
+    {
+        "grounded": f"{_HERE}.grounded_models:GroundedModels",  # before hf, which takes its names
+        "hf": f"{_HERE}.transformers_models:SegmentationModels",
+        "python": f"{_HERE}.python:PythonAnnotators",  # last: it takes any name with a colon
+    },
+    ConfigError,
+    group="net2vec.annotators",
 )
-"""Modules of this package, each with its source; the first that recognises a name has it."""
+"""The first source that recognises a name has it; installed ones are asked before the last."""
 
 
 def open_annotator(name: str, request: Request) -> Annotator:
@@ -39,9 +44,7 @@ def open_annotator(name: str, request: Request) -> Annotator:
     raise ConfigError(f"{name!r} names no annotator; wanted {usages}")
 
 
-@cache
 def _sources() -> tuple[AnnotatorSource, ...]:
-    names = (target.split(":") for target in _SOURCES)
-    return tuple(
-        getattr(import_module(f"net2vec.annotators.{module}"), source)() for module, source in names
-    )
+    *first, last = SOURCES.builtin
+    classes = SOURCES.classes()
+    return tuple(classes[name]() for name in (*first, *SOURCES.installed, last) if name in classes)

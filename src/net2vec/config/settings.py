@@ -26,6 +26,7 @@ from net2vec.core.fields import (
     documented,
     from_plain,
 )
+from net2vec.core.fits import fit_has_start, known_fits
 from net2vec.core.image_size import parse_size
 from net2vec.errors import ConfigError
 from net2vec.vocabulary import (
@@ -36,8 +37,6 @@ from net2vec.vocabulary import (
     FIT_SETS,
     FITS,
     TASKS,
-    fit_has_start,
-    known_fits,
 )
 
 _SEEDS = Interval(-(2**63), 2**63 - 1)  # of torch's generators

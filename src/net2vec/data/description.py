@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from net2vec.core.messages import did_you_mean
 from net2vec.data.color_lists import Color
 from net2vec.data.files import inside, read_lines, read_regular
 from net2vec.data.images import IMAGE_SUFFIXES
@@ -107,8 +107,7 @@ def check_keys(values: Mapping[str, Any], known: Iterable[str], where: str) -> N
     names = list(known)
     for key in values:
         if key not in names:
-            close = difflib.get_close_matches(key.lower(), names, n=2)
-            hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(names)}"
+            hint = did_you_mean(key, names, f"known: {', '.join(names)}")
             raise DataError(f"{where}: unknown key {key!r}; {hint}")
 
 

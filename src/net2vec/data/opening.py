@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from net2vec.core.messages import did_you_mean
 from net2vec.data import hub
 from net2vec.data.description import Description
 from net2vec.data.files import refuse_undecoded
@@ -16,7 +16,7 @@ from net2vec.data.labels import concept_name, read_synonyms
 from net2vec.data.left_out import LeftOut
 from net2vec.data.optional import left_out_of
 from net2vec.data.protocol import TRAIN, VAL, ProbeDataset
-from net2vec.data.readers import ParquetDataset
+from net2vec.data.readers.parquet import ParquetDataset
 from net2vec.data.recognition import Recognised, recognise
 from net2vec.data.splits import SplitRule
 from net2vec.data.views import (
@@ -270,6 +270,6 @@ def _no_such_folder(folder: Path) -> str:
     if folder.is_file():
         return f"{folder}: this is a file; a dataset is '{DIORAMA}' or a folder"
     siblings = [path.name for path in folder.parent.glob("*") if path.is_dir()]
-    close = difflib.get_close_matches(folder.name, [DIORAMA, *siblings], n=3)
-    hint = f"; did you mean {' or '.join(close)}?" if close else ""
-    return f"{folder}: no such dataset; name '{DIORAMA}', a folder or hf:ORG/NAME{hint}"
+    hint = did_you_mean(folder.name, [DIORAMA, *siblings])
+    known = f"name '{DIORAMA}', a folder or hf:ORG/NAME{'; ' * bool(hint)}{hint}"
+    return f"{folder}: no such dataset; {known}"

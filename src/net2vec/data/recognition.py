@@ -7,7 +7,6 @@ user decides by naming a reader or by a `dataset.toml`.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ from pathlib import Path, PurePosixPath
 from net2vec.data.description import DATASET_FILE, Description
 from net2vec.data.files import JUNK_FOLDERS, holds_file, list_files, refuse_links_out
 from net2vec.data.images import IMAGE_SUFFIXES
-from net2vec.data.readers import READERS, Evidence, MaskDataset, Reader
+from net2vec.data.readers import Evidence, Reader
 from net2vec.data.readers.folders import IMAGES
-from net2vec.data.registry import known_readers
+from net2vec.data.readers.masks import MaskDataset
+from net2vec.data.readers.registry import known_readers, reader_of
 from net2vec.data.splits import split_in_path
 from net2vec.errors import DataError
 
@@ -122,24 +122,9 @@ def recognise(
     return Recognised(chosen_reader, inner, stated, "as stated" if reader else source)
 
 
-def reader_of(name: str) -> type[Reader]:
-    """The reader of a layout by its name, in any case.
-
-    Raises:
-        DataError: if there is none.
-    """
-    readers = {reader.layout.lower(): reader for reader in known_readers()}
-    if name.lower() in readers:
-        return readers[name.lower()]
-    close = difflib.get_close_matches(name.lower(), readers, n=1)
-    layouts = ", ".join(reader.layout for reader in readers.values())
-    hint = f"did you mean {readers[close[0]].layout}?" if close else f"known are {layouts}"
-    raise DataError(f"there is no reader {name!r}; {hint}")
-
-
 def examine(folder: Path) -> list[Finding]:
     """Evidence of every reader, in a folder or in the one within it that stands for it."""
-    return list(_findings(known_readers(), _levels(folder)))
+    return list(_findings([*known_readers()], _levels(folder)))
 
 
 def check_taken(reader: type[Reader], stated: Description, folder: Path) -> None:
@@ -181,8 +166,8 @@ def _decide(folder: Path) -> tuple[Finding, list[Finding]]:
     specific = [reader for reader in readers if not reader.is_fallback]
     findings = [finding for finding in _findings(specific, levels) if finding.evidence.found]
     # Other packages know special cases of built-in layouts.
-    for is_built_in in (False, True):
-        rank = [f for f in findings if (f.reader in READERS) is is_built_in]
+    for is_builtin in (False, True):
+        rank = [finding for finding in findings if readers[finding.reader] is is_builtin]
         whole = [finding for finding in rank if finding.evidence.is_whole]
         if len(whole) > 1:
             raise _unclear(folder, whole)
@@ -200,7 +185,7 @@ def _decide(folder: Path) -> tuple[Finding, list[Finding]]:
         if len(fallbacks) > 1 or not fallbacks[0].evidence.is_whole:
             raise _unclear(folder, fallbacks)
         return fallbacks[0], []
-    raise _nothing(folder, levels, readers)
+    raise _nothing(folder, levels, [*readers])
 
 
 def _findings(readers: Sequence[type[Reader]], levels: Sequence[Path]) -> Iterator[Finding]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 import torch
 
+from net2vec.core.messages import did_you_mean
 from net2vec.errors import NetworkError
 from net2vec.networks.layers.listing import default_layers
 from net2vec.networks.network import Network
@@ -48,7 +47,6 @@ def load_network(name: str, *, weights: str | None = None, seed: int = 0) -> Net
 
 
 def _unknown(name: str) -> str:
-    close = get_close_matches(name, available_networks(), n=3, cutoff=0.5)
-    hint = f"did you mean {', '.join(close)}?" if close else "`net2vec networks` lists them;"
+    hint = did_you_mean(name, available_networks(), "`net2vec networks` lists them;")
     *usual, last = (source.usage for source in network_sources() if source.usage)
     return f"there is no network {name[:200]!r}; {hint} also {', '.join(usual)}, {last}"

@@ -15,10 +15,10 @@ from typing import Any
 from torch import nn
 
 from net2vec.core.image_size import Size, show_size, width_and_height
+from net2vec.core.messages import first_line
 from net2vec.errors import NetworkError
 from net2vec.networks.network import Network
 from net2vec.networks.preprocessing import CustomPreprocessing
-from net2vec.networks.weights.downloads import first_line
 
 # The argument by which transformers' networks are asked to adapt their embeddings of positions.
 _INTERPOLATE = "interpolate_pos_encoding"

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from net2vec.config import Settings
 from net2vec.core.devices import torch_device
+from net2vec.core.fits import load_fit
 from net2vec.core.image_size import parse_size, width_and_height
 from net2vec.data import ProbeDataset, open_datasets
 from net2vec.data.hub import at_revision
@@ -43,7 +44,6 @@ from net2vec.prediction import GIVEN
 from net2vec.recording.activations import size_in_bytes
 from net2vec.recording.feeding import image_batches
 from net2vec.results import group_name
-from net2vec.vocabulary import load_fit
 
 _GIGABYTE = 1e9
 # Statistics depend a little on the batch size: they must not change with that of the pass.

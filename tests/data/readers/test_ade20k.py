@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from net2vec.data.protocol import ProbeDataset
-from net2vec.data.readers import Ade20kDataset
+from net2vec.data.readers.ade20k import Ade20kDataset
 from net2vec.data.tools import find_faults
 from net2vec.errors import DataError
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from net2vec.data.protocol import Plane, ProbeDataset
-from net2vec.data.readers import BrodenDataset
+from net2vec.data.readers.broden import BrodenDataset
 from net2vec.errors import DataError
 
 INDEX = """image,split,ih,iw,sh,sw,color,object,part,scene,texture

@@ -8,8 +8,7 @@ from PIL import Image
 
 from net2vec.data.left_out import LeftOut
 from net2vec.data.protocol import ProbeDataset
-from net2vec.data.readers import CocoDataset
-from net2vec.data.readers.coco import stack_masks
+from net2vec.data.readers.coco import CocoDataset, stack_masks
 from net2vec.data.readers.coco.regions import unpack_runs
 from net2vec.errors import DataError
 

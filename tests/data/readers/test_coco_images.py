@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from net2vec.data.readers import CocoDataset
+from net2vec.data.readers.coco import CocoDataset
 from net2vec.data.splits import hashed_split
 from net2vec.errors import DataError
 

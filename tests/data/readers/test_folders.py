@@ -6,7 +6,7 @@ import pytest
 from net2vec.data.description import Description
 from net2vec.data.left_out import LeftOut
 from net2vec.data.protocol import ProbeDataset
-from net2vec.data.readers import FolderDataset
+from net2vec.data.readers.folders import FolderDataset
 from net2vec.data.splits import hashed_split
 from net2vec.errors import DataError
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from net2vec.data import open_dataset
-from net2vec.data.readers import LabelStudioDataset
+from net2vec.data.readers.label_studio import LabelStudioDataset
 from net2vec.data.tools import find_faults
 from net2vec.errors import DataError
 

@@ -9,7 +9,7 @@ from PIL import Image
 from net2vec.data.description import Description
 from net2vec.data.left_out import LeftOut
 from net2vec.data.protocol import ProbeDataset
-from net2vec.data.readers import MaskDataset
+from net2vec.data.readers.masks import MaskDataset
 from net2vec.data.splits import hashed_split
 from net2vec.data.tools import find_faults
 from net2vec.errors import DataError

@@ -11,7 +11,7 @@ from net2vec.data import open_dataset
 from net2vec.data.description import Description
 from net2vec.data.left_out import LeftOut
 from net2vec.data.protocol import ProbeDataset
-from net2vec.data.readers import ParquetDataset
+from net2vec.data.readers.parquet import ParquetDataset
 from net2vec.data.readers.parquet.arrangement import absent_shards, arrange, choose, read_card
 from net2vec.data.tools import find_faults
 from net2vec.errors import DataError

@@ -9,7 +9,7 @@ import pytest
 
 from net2vec.data import open_dataset
 from net2vec.data.protocol import ProbeDataset
-from net2vec.data.readers import WebDataset
+from net2vec.data.readers.webdataset import WebDataset
 from net2vec.data.tools import find_faults
 from net2vec.errors import DataError
 

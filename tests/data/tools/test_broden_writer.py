@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from net2vec.data.images import resize_labels
 from net2vec.data.protocol import Annotation, Plane
-from net2vec.data.readers import BrodenDataset
+from net2vec.data.readers.broden import BrodenDataset
 from net2vec.data.tools import convert_dataset, find_faults, write_broden
 from net2vec.errors import DataError
 

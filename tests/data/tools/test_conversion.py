@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from net2vec.data.protocol import Annotation, Plane
-from net2vec.data.readers import BrodenDataset
+from net2vec.data.readers.broden import BrodenDataset
 from net2vec.data.tools import convert_dataset
 from net2vec.errors import DataError
 

@@ -10,7 +10,9 @@ import pytest
 
 from net2vec.cli import main
 from net2vec.data import open_dataset
-from net2vec.data.readers import CocoDataset, FolderDataset, MaskDataset
+from net2vec.data.readers.coco import CocoDataset
+from net2vec.data.readers.folders import FolderDataset
+from net2vec.data.readers.masks import MaskDataset
 from net2vec.data.tools import describe_folder, write_description
 from net2vec.errors import DataError
 

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from importlib.metadata import EntryPoint
 
 import pytest
 from torch import nn
@@ -16,7 +15,6 @@ from net2vec.networks import (
     load_network,
     network_from_module,
 )
-from net2vec.networks.sources import registry
 
 
 class Mine(NetworkSource):
@@ -38,14 +36,11 @@ class Mine(NetworkSource):
 
 
 @pytest.fixture(autouse=True)
-def _installed(monkeypatch):
-    points = [
-        EntryPoint("mine", f"{__name__}:Mine", registry.GROUP),
-        EntryPoint("gone", "no.such.package:Source", registry.GROUP),
-        EntryPoint("wrong", "collections:Counter", registry.GROUP),
-    ]
+def _installed(monkeypatch, install_plugin):
     monkeypatch.setitem(sys.modules, __name__, sys.modules[Mine.__module__])
-    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    install_plugin("net2vec.networks", "mine", f"{__name__}:Mine")
+    install_plugin("net2vec.networks", "gone", "no.such.package:Source")
+    install_plugin("net2vec.networks", "wrong", "collections:Counter")
 
 
 def test_a_network_of_another_package_is_loaded_by_its_prefix():
@@ -72,8 +67,11 @@ def test_networks_of_other_packages_are_listed_and_a_broken_source_hides_no_othe
     [
         ("mine:broken", r"mine:broken cannot be loaded: KeyError: 'thing'; pip install things"),
         ("mine:number", "its source returns a int, not a net2vec.networks.Network"),
-        ("gone:thing", r"gone:NAME of no.such.package:Source .*No module named 'no'; update"),
-        ("wrong:thing", "collections:Counter is no subclass of net2vec.networks.NetworkSource"),
+        ("gone:thing", r"'gone' of no.such.package:Source .*No module named 'no'; update"),
+        (
+            "wrong:thing",
+            "collections:Counter is no subclass of .*NetworkSource; update",
+        ),
         ("nothing", "also torchvision:NAME, .*mine:NAME, .*file.py:function"),
     ],
 )

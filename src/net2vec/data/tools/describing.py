@@ -16,11 +16,12 @@ from net2vec.data.files import list_files
 from net2vec.data.images import IMAGE_SUFFIXES, read_mask
 from net2vec.data.labels import printable
 from net2vec.data.opening import existing_folder, readable
-from net2vec.data.readers import MaskDataset, Reader
+from net2vec.data.readers import Reader
 from net2vec.data.readers.mask_classes import VOID_VALUES, names_beside
-from net2vec.data.readers.masks import published_names
+from net2vec.data.readers.masks import MaskDataset, published_names
 from net2vec.data.readers.pairing import Pairing, normal_stem, pair_found
-from net2vec.data.recognition import Finding, examine, reader_of
+from net2vec.data.readers.registry import reader_of
+from net2vec.data.recognition import Finding, examine
 from net2vec.data.splits import split_in_path
 from net2vec.errors import DataError
 

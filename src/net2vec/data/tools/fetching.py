@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pooch
 
+from net2vec.core.messages import did_you_mean
 from net2vec.data.files import folder_in_one_stroke
 from net2vec.data.tools.downloading import (
     DownloadError,
@@ -164,12 +164,7 @@ def fetch_dataset(
 
 def _publication(name: str, publications: Mapping[str, Publication]) -> Publication:
     if name not in publications:
-        close = difflib.get_close_matches(name, publications, n=3)
-        hint = (
-            f"did you mean {' or '.join(close)}?"
-            if close
-            else f"known are {', '.join(publications)}"
-        )
+        hint = did_you_mean(name, publications, f"known are {', '.join(publications)}")
         raise DataError(f"no dataset to fetch is called {name!r}; {hint}")
     return publications[name]
 

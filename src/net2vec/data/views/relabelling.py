@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Integer
 
+from net2vec.core.messages import did_you_mean
 from net2vec.data.checked import annotation_of
 from net2vec.data.labels import number_names
 from net2vec.data.optional import unverified_of
@@ -72,9 +72,8 @@ def check_label(dataset: ProbeDataset, name: str, purpose: str) -> None:
         DataError: if the dataset has no such label.
     """
     if name not in dataset.labels[1:]:
-        close = difflib.get_close_matches(name, dataset.labels[1:], n=3)
-        hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
-        raise DataError(f"{dataset.name}: no label {name!r} to {purpose}{hint}")
+        hint = did_you_mean(name, dataset.labels[1:], "`net2vec data info` lists them")
+        raise DataError(f"{dataset.name}: no label {name!r} to {purpose}; {hint}")
 
 
 def renumber(annotation: Annotation, number: Integer[np.ndarray, " label"]) -> Annotation:

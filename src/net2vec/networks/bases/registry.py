@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,39 +11,26 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from net2vec.core.plugins import Registry
 from net2vec.core.storage import replacing
 from net2vec.errors import NetworkError, ResultsError
-from net2vec.networks.bases.autoencoder import SparseAutoencoder
 from net2vec.networks.bases.base import Basis
-from net2vec.networks.bases.linear import PrincipalBasis, RandomBasis
 from net2vec.networks.layers.names import split_basis
 from net2vec.vocabulary import BASIS_MARK
 
-GROUP = "net2vec.bases"
-"""Entry points in this group add bases; each names a subclass of `Basis`."""
-
-_BASES: tuple[type[Basis], ...] = (RandomBasis, PrincipalBasis, SparseAutoencoder)
-
-
-def basis_kinds() -> tuple[type[Basis], ...]:
-    """All kinds of bases, in the order in which they are asked.
-
-    Raises:
-        NetworkError: one of another package cannot be loaded, or is no basis.
-    """
-    installed = []
-    for point in entry_points(group=GROUP):
-        try:
-            kind = point.load()
-        except Exception as error:
-            raise NetworkError(
-                f"the basis {point.name} of {point.value} cannot be loaded: {error!r}; update or "
-                f"uninstall that package"
-            ) from error
-        if not (isinstance(kind, type) and issubclass(kind, Basis)):
-            raise NetworkError(f"{point.value} is no subclass of net2vec.networks.bases.base.Basis")
-        installed.append(kind)
-    return (*_BASES, *installed)
+_HERE = "net2vec.networks.bases"
+BASES: Registry[Basis] = Registry(
+    "basis",
+    f"{_HERE}.base:Basis",
+    {
+        "random": f"{_HERE}.linear:RandomBasis",
+        "pca": f"{_HERE}.linear:PrincipalBasis",
+        "autoencoder": f"{_HERE}.autoencoder:SparseAutoencoder",
+    },
+    NetworkError,
+    group="net2vec.bases",
+)
+"""Kinds of bases, in the order in which they are asked; installed ones are asked after these."""
 
 
 def make_basis(basis: str, layer: str, channels: int, seed: int) -> Basis:
@@ -53,7 +39,7 @@ def make_basis(basis: str, layer: str, channels: int, seed: int) -> Basis:
     Raises:
         NetworkError: if the name is unknown, or the basis cannot be had.
     """
-    kinds = basis_kinds()
+    kinds = BASES.classes().values()
     for kind in kinds:
         if kind.recognises(basis):
             return kind.make(basis, layer, channels, seed)
@@ -91,7 +77,7 @@ def load_bases(path: Path) -> Mapping[str, Basis]:
         with safe_open(path, framework="pt") as file:
             layers = json.loads((file.metadata() or {})["layers"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        kinds = {kind.kind: kind for kind in basis_kinds()}
+        kinds = {kind.kind: kind for kind in BASES.classes().values()}
         found = {
             layer: kinds[kind](dict(_own(tensors, f"{number}.")))
             for number, (layer, kind) in enumerate(layers)

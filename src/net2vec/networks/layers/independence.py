@@ -12,13 +12,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from net2vec.core.messages import first_line
 from net2vec.errors import NetworkError
 from net2vec.networks.layers.capture import run_layers
 from net2vec.networks.layers.dry_images import dry_images, sketch
 from net2vec.networks.layers.modes import network_precision
 from net2vec.networks.layers.names import split_call
 from net2vec.networks.network import Network
-from net2vec.networks.weights.downloads import first_line
 
 # Root mean square of a difference by that of the outputs. Rounding alone, which depends on the
 # number of images, is about the precision's step; a random unit in ten thousand is above these.

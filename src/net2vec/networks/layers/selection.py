@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 
+from net2vec.core.messages import did_you_mean
 from net2vec.errors import NetworkError
 from net2vec.networks.layers.listing import (
     LayerInfo,
@@ -125,6 +125,5 @@ def _prefix_hint(network: Network, info: LayerInfo) -> str:
 
 
 def _unknown(network: Network, name: str, names: Sequence[str]) -> str:
-    close = get_close_matches(name, names, n=5, cutoff=0.5)
-    hint = f"did you mean {', '.join(close)}?" if close else "`net2vec layers` lists them"
+    hint = did_you_mean(name, names, "`net2vec layers` lists them")
     return f"{network.name} has no layer {name!r}; {hint}"

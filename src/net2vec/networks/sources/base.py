@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 from torch import nn
 
+from net2vec.core.messages import did_you_mean
 from net2vec.errors import NetworkError
 from net2vec.networks.layers.grids import prefix_tokens_of
 from net2vec.networks.network import Network
@@ -201,8 +201,7 @@ def unknown_model(
     library: str, name: str, known: list[str], kind: str = "classifier"
 ) -> NetworkError:
     """The error for a library that has no such network."""
-    close = get_close_matches(name, known, n=5, cutoff=0.5)
-    hint = f"did you mean {', '.join(close)}?" if close else "see its list of models"
+    hint = did_you_mean(name, known, "see its list of models")
     return NetworkError(f"{library} has no {kind} {name!r}; {hint}")
 
 

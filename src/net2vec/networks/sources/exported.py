@@ -19,11 +19,11 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from net2vec.core.messages import first_line
 from net2vec.errors import NetworkError
 from net2vec.networks.network import Network
 from net2vec.networks.preprocessing import imagenet_preprocessing
 from net2vec.networks.sources.base import NetworkSource, absolute_path
-from net2vec.networks.weights.downloads import first_line
 
 # What torch would run while it loads a program: pickled objects, scripts, compiled libraries.
 _CODE = ("/data/constants/custom_obj", "/data/constants/opaque_obj", "/data/aotinductor/")

@@ -13,12 +13,12 @@ from typing import Any
 
 from torch import nn
 
+from net2vec.core.messages import first_line
 from net2vec.errors import NetworkError
 from net2vec.networks.network import Network
 from net2vec.networks.preprocessing import Preprocessing
 from net2vec.networks.sources.base import NetworkSource, build_network, unknown_model
 from net2vec.networks.weights.checkpoints import fit_state_dict, read_state_dict
-from net2vec.networks.weights.downloads import first_line
 
 _PREFIX = "open_clip:"
 _QUICK = "quick_gelu"

@@ -4,43 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
+from net2vec.core.messages import class_and_line, first_line
+from net2vec.core.plugins import Registry
 from net2vec.errors import NetworkError
 from net2vec.networks.network import Network
 from net2vec.networks.sources.base import Entry, NetworkSource
-from net2vec.networks.weights.downloads import first_line
 
-GROUP = "net2vec.networks"
-"""Entry points in this group add sources; each names a subclass of `NetworkSource`."""
-
-_SOURCES = (
-    "packaged:PackagedNetworks",
-    "zoo:NetworkZoo",
-    "torchvision_models:TorchvisionModels",
-    "timm_models:TimmModels",
-    "transformers_models:TransformersModels",
-    "open_clip_models:OpenClipModels",
-    "caffe_files:CaffeFiles",
-    "exported:ExportedPrograms",
-    "python:PythonFunctions",  # the last one: it takes any name with a colon
+_HERE = "net2vec.networks.sources"
+SOURCES: Registry[NetworkSource] = Registry(
+    "source of networks",
+    f"{_HERE}.base:NetworkSource",
+    {
+        "packaged": f"{_HERE}.packaged:PackagedNetworks",
+        "zoo": f"{_HERE}.zoo:NetworkZoo",
+        "torchvision": f"{_HERE}.torchvision_models:TorchvisionModels",
+        "timm": f"{_HERE}.timm_models:TimmModels",
+        "hf": f"{_HERE}.transformers_models:TransformersModels",
+        "open_clip": f"{_HERE}.open_clip_models:OpenClipModels",
+        "caffe": f"{_HERE}.caffe_files:CaffeFiles",
+        "exported": f"{_HERE}.exported:ExportedPrograms",
+        "python": f"{_HERE}.python:PythonFunctions",  # the last one: it takes any name with a colon
+    },
+    NetworkError,
+    group="net2vec.networks",
 )
-"""Modules of this folder, each with its source; the first that recognises a name has it."""
+"""The first source that recognises a name has it; installed ones are asked before the last."""
 
 
 class InstalledSource(NetworkSource):
     """A source of another package, imported when one of its networks is asked for."""
 
-    def __init__(self, point: EntryPoint) -> None:
-        """Take an entry point; its name is the prefix of the source's networks."""
-        self._point = point
-        self.usage = f"{point.name}:NAME"
+    def __init__(self, name: str) -> None:
+        """Take the name of its entry point, the prefix of the source's networks."""
+        self._name = name
+        self.usage = f"{name}:NAME"
 
     def recognises(self, name: str) -> bool:
         """Whether the name begins with that of the entry point and a colon."""
-        return name.startswith(f"{self._point.name}:")
+        return name.startswith(f"{self._name}:")
 
     def load(self, name: str, weights: str | None, seed: int) -> Network:
         """Have the source build a network; whatever it raises becomes a `NetworkError`."""
@@ -51,7 +54,7 @@ class InstalledSource(NetworkSource):
             raise
         except Exception as error:
             hint = f"; {source.install}" if source.install else ""
-            raise NetworkError(f"{name} cannot be loaded: {_described(error)}{hint}") from error
+            raise NetworkError(f"{name} cannot be loaded: {class_and_line(error)}{hint}") from error
         if not isinstance(network, Network):
             raise NetworkError(
                 f"{name} cannot be loaded: its source returns a {type(network).__name__}, not a "
@@ -64,22 +67,16 @@ class InstalledSource(NetworkSource):
         try:
             return dict(self._source().entries())
         except Exception as error:
-            return {self.usage: Entry(task=first_line(error), source=self._point.value)}
+            return {self.usage: Entry(task=first_line(error))}
 
     def _source(self) -> NetworkSource:
+        source = SOURCES.load(self._name)
         try:
-            source = self._point.load()()
+            return source()
         except Exception as error:
             raise NetworkError(
-                f"the networks {self.usage} of {self._point.value} cannot be loaded: "
-                f"{_described(error)}; update or uninstall that package"
+                f"the networks {self.usage} cannot be loaded: {class_and_line(error)}"
             ) from error
-        if not isinstance(source, NetworkSource):
-            raise NetworkError(
-                f"the networks {self.usage} cannot be loaded: {self._point.value} is no subclass "
-                f"of net2vec.networks.NetworkSource"
-            )
-        return source
 
 
 def network_source(name: str) -> NetworkSource | None:
@@ -90,8 +87,7 @@ def network_source(name: str) -> NetworkSource | None:
 def network_sources() -> tuple[NetworkSource, ...]:
     """All sources in the order in which they are asked, those of other packages before the last."""
     *own, last = _own_sources()
-    installed = (InstalledSource(point) for point in entry_points(group=GROUP))
-    return (*own, *installed, last)
+    return (*own, *map(InstalledSource, SOURCES.installed), last)
 
 
 def available_networks() -> Mapping[str, Entry]:
@@ -109,12 +105,4 @@ def available_networks() -> Mapping[str, Entry]:
 
 @cache
 def _own_sources() -> tuple[NetworkSource, ...]:
-    names = (target.split(":") for target in _SOURCES)
-    return tuple(
-        getattr(import_module(f"net2vec.networks.sources.{module}"), source)()
-        for module, source in names
-    )
-
-
-def _described(error: Exception) -> str:
-    return f"{type(error).__name__}: {first_line(error)}"
+    return tuple(SOURCES.load(name)() for name in SOURCES.builtin)

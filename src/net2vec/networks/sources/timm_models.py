@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import nn
 
+from net2vec.core.messages import first_line
 from net2vec.errors import NetworkError
 from net2vec.networks.network import Network
 from net2vec.networks.preprocessing import Preprocessing
@@ -21,7 +22,6 @@ from net2vec.networks.sources.base import (
     unknown_model,
 )
 from net2vec.networks.sources.torchvision_models import load_classifier
-from net2vec.networks.weights.downloads import first_line
 from net2vec.networks.weights.hub import Repository, open_folder, open_repository
 
 _HUB, _FOLDER = "timm:hf-hub:", "timm:local-dir:"

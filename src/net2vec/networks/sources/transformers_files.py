@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from net2vec.core.messages import first_line
 from net2vec.errors import NetworkError
-from net2vec.networks.weights.downloads import first_line
 from net2vec.networks.weights.hub import Repository, names_folder, open_folder, open_repository
 
 PREFIX = "hf:"

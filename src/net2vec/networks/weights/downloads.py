@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from net2vec.core.messages import first_line
 from net2vec.core.storage import cache_folder, replacing
 from net2vec.errors import NetworkError
 
@@ -50,11 +51,6 @@ def fetch_to_hub(network: str, address: str) -> Path:
             f"cannot download the weights of {network}: {first_line(error)}; fetch {address} by "
             f"other means and put it into {folder} or name it with --weights FILE"
         ) from error
-
-
-def first_line(error: Exception) -> str:
-    """An error as one line."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _fetch(address: str, folder: Path) -> Path:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from net2vec.core.hub import HUB, refusal
+from net2vec.core.messages import first_line
 from net2vec.errors import NetworkError
-from net2vec.networks.weights.downloads import first_line
 
 _REPOSITORY = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 _CONFIG = "config.json"

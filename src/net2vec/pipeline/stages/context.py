@@ -12,6 +12,7 @@ from net2vec.config import Settings
 from net2vec.core.cache import ItemCache, digest_of
 from net2vec.core.devices import policy_of
 from net2vec.core.executors import AnyExecutor, choose_executor, map_items
+from net2vec.core.fits import load_fit
 from net2vec.data.annotations import Annotations, annotations_digest
 from net2vec.pipeline.folder import CACHE
 from net2vec.pipeline.inputs import Inputs, probe_batch
@@ -19,7 +20,6 @@ from net2vec.pipeline.progress import Ledger, Progress
 from net2vec.recording import LayerRecording
 from net2vec.tasks.fits.base import Fit, FitData
 from net2vec.tasks.fits.training import Training
-from net2vec.vocabulary import load_fit
 
 # What the numbers of a work item depend on besides its inputs; raised when the method changes.
 _METHOD = {"cpu": 5, "cuda": 6}

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from net2vec.core.executors import AnyExecutor
+from net2vec.core.fits import load_fit
 from net2vec.core.storage import remove
 from net2vec.pipeline.folder import CACHE
 from net2vec.pipeline.inputs import activation_groups, probe_batch
 from net2vec.pipeline.stages.context import NetworkStage, recording_digest
 from net2vec.recording import LayerRecording, record
-from net2vec.vocabulary import load_fit
 
 
 @dataclass

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import re
 import sys
-from importlib.metadata import EntryPoint
+from functools import partial
 from types import ModuleType
 
 import numpy as np
 import pytest
 
 from net2vec.cli import main
-from net2vec.data import open_dataset, open_datasets, registry
+from net2vec.data import open_dataset, open_datasets
 from net2vec.data.protocol import Annotation, Plane, ProbeDataset
-from net2vec.data.readers import Evidence, MaskDataset, Reader
+from net2vec.data.readers import Evidence, Reader
+from net2vec.data.readers.masks import MaskDataset
+from net2vec.data.readers.registry import READERS, known_readers
 from net2vec.data.tools import find_faults
 from net2vec.errors import DataError
 
@@ -53,18 +55,12 @@ def call(*arguments):
 
 
 @pytest.fixture
-def install(monkeypatch):
+def install(monkeypatch, install_plugin):
     """Installs an entry point with a target in a module that contains the readers above."""
     module = ModuleType("quadrants_package")
     module.QuadrantReader, module.UnfinishedReader = QuadrantReader, UnfinishedReader
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    points = []
-    monkeypatch.setattr(
-        registry, "entry_points", lambda group: points * (group == "net2vec.readers")
-    )
-    registry._installed_readers.cache_clear()
-    yield lambda name, target: points.append(EntryPoint(name, target, "net2vec.readers"))
-    registry._installed_readers.cache_clear()
+    return partial(install_plugin, "net2vec.readers")
 
 
 @pytest.fixture
@@ -80,7 +76,6 @@ def folder(put, gray, tmp_path):
 
 def test_an_installed_reader_opens_its_folders(install, folder, capsys):
     assert type(open_dataset(folder)) is MaskDataset
-    registry._installed_readers.cache_clear()
     install("quadrants", "quadrants_package:QuadrantReader")
     dataset = open_dataset(folder)
     assert type(dataset) is QuadrantReader
@@ -106,12 +101,18 @@ def test_its_marks_are_named_where_no_layout_is_recognised(install, tmp_path):
 @pytest.mark.parametrize(
     ("target", "reason"),
     [
-        ("no_such_package:Reader", "ModuleNotFoundError: No module named 'no_such_package'"),
-        ("quadrants_package:Missing", "AttributeError: .* has no attribute 'Missing'"),
-        ("json:dumps", "got <function dumps.*>, wanted a subclass of net2vec.data.readers.Reader"),
+        (
+            "no_such_package:Reader",
+            "cannot be loaded: ModuleNotFoundError: .*'no_such_package'",
+        ),
+        (
+            "quadrants_package:Missing",
+            "cannot be loaded: AttributeError: .* no attribute 'Missing'",
+        ),
+        ("json:dumps", "is no subclass of net2vec.data.readers.base.Reader"),
         (
             "quadrants_package:UnfinishedReader",
-            "the class lacks marks, annotation, digest, examine",
+            "lacks marks, annotation, digest, examine",
         ),
     ],
 )
@@ -121,5 +122,11 @@ def test_a_broken_entry_point_is_skipped_with_one_line(install, folder, caplog, 
     assert type(open_dataset(folder)) is MaskDataset
     (record,) = caplog.records  # once, however many folders are opened
     assert record.levelname == "WARNING"
-    line = rf"the reader 'broken' \({target}\) is skipped: {reason}"
+    line = rf"the reader 'broken' of {target} {reason}; update or uninstall that package"
     assert re.fullmatch(line, record.getMessage())
+    with pytest.raises(DataError, match=line):
+        open_dataset(folder, reader="broken")
+
+
+def test_the_built_in_readers_are_listed_by_the_names_of_their_layouts():
+    assert [reader.layout for reader in known_readers()] == list(READERS.names)
