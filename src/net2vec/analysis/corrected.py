@@ -66,12 +66,12 @@ def _counts(segment: xr.Dataset, concept: str, images: int, few: int) -> Counts:
     free = iter(range(few, images))
     order = [rows[name] if name in rows else next(free) for name in made_names]
     made, whole = np.zeros((images, 4), int), np.zeros((few, 4), int)
-    made[order] = _both(segment, "pair", mine)
-    whole[: len(there)] = _both(segment, "truth", true)
+    made[order] = _intersections_and_unions(segment, "pair", mine)
+    whole[: len(there)] = _intersections_and_unions(segment, "truth", true)
     return Counts(made, whole, np.arange(images) < few)
 
 
-def _both(segment: xr.Dataset, prefix: str, chosen: np.ndarray) -> np.ndarray:
+def _intersections_and_unions(segment: xr.Dataset, prefix: str, chosen: np.ndarray) -> np.ndarray:
     """Intersections and unions by both methods, a row an image."""
     parts = [
         segment[f"{prefix}_{name}"].transpose("method", prefix).values[:, chosen]

@@ -126,7 +126,7 @@ def _imagined(
 
 
 def _strength(
-    true: Float[np.ndarray, "few both"], made: Float[np.ndarray, "few both"]
+    true: Float[np.ndarray, "few both"], predicted: Float[np.ndarray, "few both"]
 ) -> Float[np.ndarray, "method"]:
     """By method, how much of the made masks' difference is used: the slope of the true residuals
     of a ratio over the made ones, in 0 to 1.
@@ -134,7 +134,7 @@ def _strength(
     ratio = ratio_of_sums(true.sum(0)[None])
     residual, made_residual = (
         each[:, :2] - ratio * each[:, 2:] - (each[:, :2] - ratio * each[:, 2:]).mean(0)
-        for each in (true, made)
+        for each in (true, predicted)
     )
     slope: Float[np.ndarray, "method"] = np.zeros(2)
     variance = (made_residual**2).sum(0)

@@ -118,13 +118,18 @@ def compare_fits(pairs: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
 
 
 def pair_vectors(
-    one: xr.Dataset, other: xr.Dataset, first: str, second: str, *, neighbours: int = NEIGHBOURS
+    vectors: xr.Dataset,
+    other_vectors: xr.Dataset,
+    first: str,
+    second: str,
+    *,
+    neighbours: int = NEIGHBOURS,
 ) -> pd.DataFrame:
     """The two vectors of every concept, compared.
 
     Args:
-        one: the arrays of a layer and task, of the first fit.
-        other: the same of the second, with the same concepts.
+        vectors: the arrays of a layer and task, of the first fit.
+        other_vectors: the same of the second, with the same concepts.
         first: the name of the first fit.
         second: the name of the second.
         neighbours: how many nearest concepts are compared.
@@ -138,13 +143,13 @@ def pair_vectors(
     """
     weight: Float[np.ndarray, "fit concept filter"] = np.stack(
         [
-            arrays["weight"].sel(concept=one["concept"]).transpose("concept", "filter").values
-            for arrays in (one, other)
+            arrays["weight"].sel(concept=vectors["concept"]).transpose("concept", "filter").values
+            for arrays in (vectors, other_vectors)
         ]
     )
     largest: Int[np.ndarray, "fit concept"] = np.abs(np.nan_to_num(weight)).argmax(axis=2)
     unit, directed = unit_vectors(weight)
-    names = one["concept"].values.astype(object)
+    names = vectors["concept"].values.astype(object)
     closest = [
         np.where(known & (known.sum() > 1), names[nearest(of_fit, known, 1).argmax(axis=1)], None)
         for of_fit, known in zip(unit, directed, strict=True)

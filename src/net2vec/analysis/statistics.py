@@ -46,11 +46,11 @@ def share_interval(successes: int, total: int, *, level: float = 0.95) -> tuple[
     return float(interval.low), float(interval.high)
 
 
-def shares_differ(one: tuple[int, int], other: tuple[int, int]) -> float:
+def shares_differ(first: tuple[int, int], second: tuple[int, int]) -> float:
     """The p-value of Fisher's exact test that two shares differ, each (successes, total)."""
     from scipy import stats
 
-    table = [[successes, total - successes] for successes, total in (one, other)]
+    table = [[successes, total - successes] for successes, total in (first, second)]
     return float(stats.fisher_exact(table).pvalue)
 
 

@@ -154,7 +154,7 @@ def gain_by_category(concepts: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _statistics(concepts: pd.DataFrame, key: list[str], wanted: Sequence[str]) -> pd.DataFrame:
+def _statistics(concepts: pd.DataFrame, key: list[str], columns: Sequence[str]) -> pd.DataFrame:
     concepts = entering(concepts)
     observed: dict[str, pd.Series] = {}
     for against, suffix in ((SINGLE, ""), (TUNED, "_tuned")):
@@ -164,7 +164,7 @@ def _statistics(concepts: pd.DataFrame, key: list[str], wanted: Sequence[str]) -
             "percent": known["percent"],
             "ratio": _ratio(known, against),
         }
-        observed |= {name + suffix: means_of[name] for name in wanted}
+        observed |= {name + suffix: means_of[name] for name in columns}
     rows = []
     for group, members in concepts.groupby(key, sort=False):
         for statistic, values in observed.items():

@@ -109,13 +109,13 @@ def _single_ious(segment: xr.Dataset) -> Float[np.ndarray, "concept filter"]:
 
 
 def _pearson(
-    one: Float[np.ndarray, "filter"], other: Float[np.ndarray, "filter"]
+    first: Float[np.ndarray, "filter"], second: Float[np.ndarray, "filter"]
 ) -> tuple[float, float]:
-    if len(one) < 3 or not np.isfinite(one).all() or np.ptp(one) == 0 or np.ptp(other) == 0:
+    if len(first) < 3 or not np.isfinite(first).all() or np.ptp(first) == 0 or np.ptp(second) == 0:
         return float("nan"), float("nan")
     from scipy import stats  # takes a second to load
 
-    found = stats.pearsonr(one, other)
+    found = stats.pearsonr(first, second)
     return float(found.statistic), float(found.pvalue)
 
 

@@ -151,7 +151,7 @@ class _MadeDataset:
         self.name = folder.name
         self.images, self.splits = tuple(splits), tuple(splits.values())
         self.categories = (category,)
-        found = {name for item in items for name in _found(item)}
+        found = {name for item in items for name in _concepts_in(item)}
         # In the annotator's own order, which all images share unless names come with the masks.
         known = dict.fromkeys(name for item in items for name in item.names.tolist())
         shared = all(len(item.names) == len(known) for item in items)
@@ -184,7 +184,7 @@ def _item(path: Path, annotator: Annotator, cache: ItemCache, side: int) -> _Ite
     return made
 
 
-def _found(item: _Item) -> set[str]:
+def _concepts_in(item: _Item) -> set[str]:
     numbers = np.unique(item.planes)
     return {str(item.names[number - 1]) for number in numbers[numbers > 0].tolist()}
 
@@ -203,7 +203,7 @@ def _splits(folder: Path, rule: SplitRule) -> dict[str, str]:
     """
     names = list_files(folder, IMAGE_SUFFIXES, within=folder)
     rule.check_used(names, str(folder))
-    splits = {name: rule.of(name) or rule.draw(name) for name in names}
+    splits = {name: rule.split_of(name) or rule.draw(name) for name in names}
     splits = {name: split for name, split in splits.items() if split in SPLITS}
     if not splits:
         raise DataError(f"{folder}: no image in this folder; wanted {', '.join(_SUFFIXES)}")

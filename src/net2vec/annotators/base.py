@@ -109,9 +109,9 @@ class ClassTable:
         DataError: if the model has no concept of a name that is wanted.
     """
 
-    def __init__(self, names: Sequence[str], wanted: Iterable[str], label: str) -> None:
+    def __init__(self, names: Sequence[str], concepts_to_keep: Iterable[str], label: str) -> None:
         concepts = [concept_name(name) for name in names]
-        kept = list(dict.fromkeys(wanted))
+        kept = list(dict.fromkeys(concepts_to_keep))
         for name in kept:
             if not name or name not in concepts:
                 hint = did_you_mean(name, filter(None, concepts), "leave out --concepts")

@@ -15,7 +15,7 @@ from net2vec.data.annotator_record import WeightTensor
 # Smaller ones (scales, shifts) may be equal by chance: all 1 or 0 in models of any origin.
 _MIN_NUMBERS = 256
 # Networks of different families have some shapes in common; of one family nearly all.
-_ALIKE = 0.5
+_MIN_SHARED = 0.5
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Likeness:
     @property
     def is_family(self) -> bool:
         """Whether both are built alike, as networks of one family are."""
-        return self.shapes >= _ALIKE
+        return self.shapes >= _MIN_SHARED
 
 
 def likeness(module: nn.Module, annotator: Sequence[WeightTensor]) -> Likeness:

@@ -20,7 +20,7 @@ from net2vec.data.labels import concept_name
 from net2vec.errors import DataError, NetworkError
 from net2vec.networks.sources.python import named_function
 
-_WANTED = (
+_EXPECTED = (
     "wanted (class numbers [y, x], names) with or without confidences [y, x], or masks [y, x] by "
     "name"
 )
@@ -107,10 +107,10 @@ class PythonAnnotator(Annotator):
             raise self._wrong(f"confidences {confidence.shape} of class numbers {classes.shape}")
         return table.masks(classes, confidence >= self._request.confidence)
 
-    def _from_masks(self, made: Mapping[Any, Any], size: tuple[int, int]) -> Masks:
+    def _from_masks(self, masks_by_name: Mapping[Any, Any], size: tuple[int, int]) -> Masks:
         wanted = self._request.concepts
         names, planes, judged = [], [], True
-        for name, mask in made.items():
+        for name, mask in masks_by_name.items():
             concept = concept_name(str(name))
             if not concept or (wanted and concept not in wanted):
                 continue
@@ -143,8 +143,8 @@ class PythonAnnotator(Annotator):
             raise self._wrong(f"{what} of shape {array.shape} for an image of {size}")
         return array
 
-    def _wrong(self, got: str) -> DataError:
-        return DataError(f"{self._label} returned {got}; {_WANTED}")
+    def _wrong(self, returned: str) -> DataError:
+        return DataError(f"{self._label} returned {returned}; {_EXPECTED}")
 
 
 def _file_digest(path: Path) -> str:

@@ -36,7 +36,7 @@ def p_values(
 
 def vectors_by_chance(
     weight: Float[np.ndarray, "concept filter"],
-    given: np.ndarray | None,
+    null_vectors: np.ndarray | None,
     learned: Float[np.ndarray, "null asked filter"] | None,
     count: int | None,
     seed: int,
@@ -45,7 +45,7 @@ def vectors_by_chance(
 
     Args:
         weight: the vectors of all concepts.
-        given: vectors that the user gives.
+        null_vectors: vectors that the user gives.
         learned: those that the run has learned on shuffled annotations, of the concepts asked for.
         count: how many to draw where none are given; None for those learned, or for 999.
         seed: of the draws.
@@ -53,7 +53,7 @@ def vectors_by_chance(
     Raises:
         ConfigError: if the count is not positive, or what is given is of another shape.
     """
-    if given is None:
+    if null_vectors is None:
         if learned is not None and count is None:
             return learned, "vectors learned on shuffled annotations"
         count = _USUAL if count is None else count
@@ -61,9 +61,11 @@ def vectors_by_chance(
             raise ConfigError(f"nulls must be 1 or more, got {count}; {_USUAL} is usual")
         return mixtures(weight, count, seed)[:, None], "random mixtures of the layer's vectors"
     try:
-        vectors = np.asarray(given, dtype=np.float64)
+        vectors = np.asarray(null_vectors, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"null vectors must be an array of numbers, got {given!r}") from error
+        raise ConfigError(
+            f"null vectors must be an array of numbers, got {null_vectors!r}"
+        ) from error
     if vectors.ndim != 2 or vectors.shape[1] != weight.shape[1] or not len(vectors):
         raise ConfigError(
             f"null vectors must be rows of {weight.shape[1]} filters, got an array of shape "

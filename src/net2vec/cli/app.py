@@ -53,8 +53,8 @@ for name, command in _COMMANDS.items():
 app.add_typer(data.data_app, name="data")
 
 
-def _print_version(wanted: bool | None) -> None:
-    if wanted:
+def _print_version(is_asked: bool | None) -> None:
+    if is_asked:
         from importlib.metadata import version
 
         typer.echo(f"net2vec {version('net2vec')}")

@@ -28,7 +28,7 @@ _OPENING = (*_READING, "skip_missing", "synonyms", "ignore", "colors")
 def info(
     data: Sources,
     *,
-    stated: dict[str, Any],
+    statements: dict[str, Any],
     mask_size: Annotated[int, typer.Option(min=1, help="Side of the masks counted.")] = 112,
     n: Annotated[int, typer.Option("-n", min=0, help="Concepts to list of each category.")] = 20,
     as_json: AsJson = False,
@@ -46,7 +46,7 @@ def info(
     from net2vec.pipeline import default_workers
     from net2vec.tasks.choice import choose_concepts
 
-    opened = open_datasets(data, **stated)
+    opened = open_datasets(data, **statements)
     with TerminalProgress() as progress:
         annotations = compile_annotations(
             opened,
@@ -127,7 +127,7 @@ def convert(
         float, typer.Option(min=0, help="Images' worth of pixels that a label must cover in all.")
     ] = 0.5,
     *,
-    stated: dict[str, Any],
+    statements: dict[str, Any],
 ) -> None:
     """Write any dataset, or several joined, in Broden's layout without their rare labels."""
     from net2vec.data import open_datasets
@@ -137,7 +137,7 @@ def convert(
     if len(data) < 2:
         raise ConfigError("name one or more datasets, and then the folder to write")
     *sources, out = data
-    opened = open_datasets(sources, **stated)
+    opened = open_datasets(sources, **statements)
     passes = 2 if min_frequency > 0 or min_coverage > 0 else 1
     with TerminalProgress() as progress:
         converted = convert_dataset(
@@ -154,14 +154,14 @@ def convert(
             progress.say(
                 f"{converted.labels} labels; {len(converted.left_out)} left out, in fewer than "
                 f"{min_frequency} images or on less than {min_coverage:g} of one in all: "
-                f"{_some(converted.left_out)}"
+                f"{_first_names(converted.left_out)}"
             )
     typer.echo(converted.folder.resolve())
 
 
-def _some(names: Sequence[str], shown: int = 10) -> str:
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return f"{', '.join(names[:shown])}{more}"
+def _first_names(names: Sequence[str], limit: int = 10) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return f"{', '.join(names[:limit])}{more}"
 
 
 @data_app.command("annotate")
@@ -194,7 +194,7 @@ def annotate(
     ] = None,
     device: Device = "auto",
     *,
-    stated: dict[str, Any],
+    statements: dict[str, Any],
 ) -> None:
     """Have a model make the masks of images that have none; an interrupted one goes on."""
     from net2vec.annotators import Request, annotate_images, open_annotator
@@ -217,7 +217,7 @@ def annotate(
             workers=default_workers(),
             stage=progress.stage,
             say=progress.say,
-            **stated,
+            **statements,
         )
         progress.say(f"masks by {made.record.sentence}")
         if made.record.confidence is None:
@@ -278,7 +278,7 @@ def describe(
 def check(
     data: Annotated[str, typer.Argument(metavar="DATA", help="diorama, or a folder.")],
     *,
-    stated: dict[str, Any],
+    statements: dict[str, Any],
 ) -> None:
     """Read everything and list every fault with file and reason; exit code 1 if there is any."""
     from net2vec.data.tools import check_dataset
@@ -289,7 +289,7 @@ def check(
             data,
             workers=default_workers(),
             progress=progress.counted_stage("reading"),
-            **stated,
+            **statements,
         )
         for what, note in checked.notes:
             progress.say(f"{what}: {note}")

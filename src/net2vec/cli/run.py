@@ -122,7 +122,7 @@ def run(
             rich_help_panel=MACHINE,
         ),
     ] = None,
-    given: dict[str, Any],
+    options: dict[str, Any],
 ) -> None:
     """Probe a network with annotated images: everything from probing to the report.
 
@@ -132,8 +132,8 @@ def run(
         raise ConfigError("no folder for the run given; name one with --out")
     if subsets is not None:
         for task in TASKS:
-            given.setdefault(task, {}).setdefault("subsets", read_subsets(subsets))
-    if runs is not None and (config is not None or given):
+            options.setdefault(task, {}).setdefault("subsets", read_subsets(subsets))
+    if runs is not None and (config is not None or options):
         raise ConfigError("--runs holds all settings; leave the other options out")
 
     from net2vec.pipeline import name_runs, probe, read_runs
@@ -143,8 +143,8 @@ def run(
     if runs is not None:
         many = read_runs(runs)
     else:
-        networks = given.pop("network", [])
-        values = _with_config(config, given | ({"network": networks[0]} if networks else {}))
+        networks = options.pop("network", [])
+        values = _with_config(config, options | ({"network": networks[0]} if networks else {}))
         if len(networks) > 1:
             many = name_runs(networks, values)
         else:
@@ -189,15 +189,15 @@ def _probe_many(runs: dict[str, Settings], out: Path, machine: dict[str, Any]) -
         raise Net2VecError(f"{len(failed)} of {len(outcomes)} runs failed: {named}")
 
 
-def _with_config(config: Path | None, given: dict[str, Any]) -> dict[str, Any]:
+def _with_config(config: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """The settings of a file, overridden by those given."""
-    if config is None and not {"network", "data"} <= set(given):
+    if config is None and not {"network", "data"} <= set(options):
         raise ConfigError(
             "name a network and a dataset, for instance --network efficientnet_lite0 --data "
             "diorama, or a --config"
         )
     values = {} if config is None else asdict(Settings.from_toml(config))
-    for key, value in given.items():
+    for key, value in options.items():
         values[key] = {**values.get(key, {}), **value} if isinstance(value, dict) else value
     return values
 

@@ -32,7 +32,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 
     Args:
         command: takes its own options, each in a panel of `RUN` or the groups of settings, and
-            `given`: the settings on the command line alone, as `Settings.from_dict` takes them,
+            `options`: the settings on the command line alone, as `Settings.from_dict` takes them,
             but for a list of networks.
 
     Returns:
@@ -41,22 +41,22 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     settings = {"_".join(declared.path): declared for declared in declarations(Settings)}
 
     @wraps(command)
-    def with_given(context: Any, **values: Any) -> None:
-        given: dict[str, Any] = {}
+    def with_options(context: Any, **values: Any) -> None:
+        options: dict[str, Any] = {}
         for name, declared in settings.items():
             value = values.pop(name)
             source = context.get_parameter_source(name)
             # By name: newer typers have a copy of click, and so of this enumeration.
             if source is not None and source.name == "COMMANDLINE":
                 *parts, key = declared.path
-                table = given.setdefault(parts[0], {}) if parts else given
+                table = options.setdefault(parts[0], {}) if parts else options
                 table[key] = _plain(value, declared)
-        command(**values, given=given)
+        command(**values, options=options)
 
-    own = _own_parameters(command, "given")
+    own = _own_parameters(command, "options")
     made = [_parameter(name, declared, declared.group) for name, declared in settings.items()]
     context = Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    return _with_parameters(with_given, [context, *sorted([*made, *own], key=_panel)])
+    return _with_parameters(with_options, [context, *sorted([*made, *own], key=_panel)])
 
 
 def with_dataset_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -66,22 +66,22 @@ def with_dataset_settings(*names: str) -> Callable[[Callable[..., None]], Callab
         names: the settings.
 
     Returns:
-        A decorator. The command takes its own parameters and `stated`: the values of the settings
-        but for those that are None, as `net2vec.data.open_datasets` takes them.
+        A decorator. The command takes its own parameters and `statements`: the values of the
+        settings but for those that are None, as `net2vec.data.open_datasets` takes them.
     """
     settings = {one.path[0]: one for one in declarations(Settings) if len(one.path) == 1}
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
-        def with_stated(**values: Any) -> None:
-            stated = {name: values.pop(name) for name in names}
+        def with_statements(**values: Any) -> None:
+            statements = {name: values.pop(name) for name in names}
             command(
                 **values,
-                stated={name: value for name, value in stated.items() if value is not None},
+                statements={name: value for name, value in statements.items() if value is not None},
             )
 
         made = [_parameter(name, settings[name], None) for name in names]
-        return _with_parameters(with_stated, [*_own_parameters(command, "stated"), *made])
+        return _with_parameters(with_statements, [*_own_parameters(command, "statements"), *made])
 
     return decorate
 

@@ -228,9 +228,9 @@ def look_up(
     return found
 
 
-def _lacking(known: Lookup, asked: int) -> str:
-    shown = ", ".join(known.missing[:12]) + (", ..." if len(known.missing) > 12 else "")
+def _lacking(lookup: Lookup, names: int) -> str:
+    shown = ", ".join(lookup.missing[:12]) + (", ..." if len(lookup.missing) > 12 else "")
     return (
-        f"{known.space.label} lacks {len(known.missing)} of {asked} concepts: {shown}; "
+        f"{lookup.space.label} lacks {len(lookup.missing)} of {names} concepts: {shown}; "
         f"give it other words with --synonyms"
     )

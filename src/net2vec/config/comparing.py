@@ -14,7 +14,7 @@ def differences(one: Settings, other: Settings) -> list[str]:
     paths = [declared.path for declared in declarations(Settings)]
     pairs = [(path, reduce(getattr, path, one), reduce(getattr, path, other)) for path in paths]
     return [
-        f"{'.'.join(path)} ({_shown(first)} and {_shown(second)})"
+        f"{'.'.join(path)} ({_value_text(first)} and {_value_text(second)})"
         for path, first, second in pairs
         if first != second
     ]
@@ -35,6 +35,6 @@ def may_follow(settings: Settings, before: Settings, *, finished: bool) -> bool:
     return more or not finished
 
 
-def _shown(value: object) -> str:
+def _value_text(value: object) -> str:
     listed = value if isinstance(value, tuple) else () if value is None else (value,)
     return ", ".join(map(str, listed)) or "none"

@@ -36,7 +36,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _ADDRESS = re.compile(r"(?:[a-z]+://)?(?:[\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}/?")
-_LOST = (CancelledError, OSError, TimeoutError)
+_LOST_WORKER_ERRORS = (CancelledError, OSError, TimeoutError)
 _CONNECT_SECONDS = 30
 # A batch system may take this long to start a scheduler or workers again.
 _PATIENCE_SECONDS = 600
@@ -150,7 +150,7 @@ class DaskExecutor:
                 else:
                     yield item, result.take() if isinstance(result, StoredResult) else result
         finally:
-            with suppress(*_LOST):
+            with suppress(*_LOST_WORKER_ERRORS):
                 self.client.cancel(list(futures))
 
     def _as_completed(self, futures: list[distributed.Future]) -> Iterator[distributed.Future]:
@@ -192,7 +192,7 @@ class DaskExecutor:
         for worker, fault in found.items():
             if isinstance(fault, ModuleNotFoundError):
                 raise ConfigError(f"worker {worker} has no {fault.name}; install net2vec there")
-            if isinstance(fault, Exception) and not isinstance(fault, _LOST):
+            if isinstance(fault, Exception) and not isinstance(fault, _LOST_WORKER_ERRORS):
                 raise fault
             if fault and isinstance(fault, str):
                 raise ConfigError(f"worker {worker} {fault}")
@@ -218,13 +218,13 @@ class DaskExecutor:
         until = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < until:
             if self.client.status == "running":
-                with suppress(*_LOST):
+                with suppress(*_LOST_WORKER_ERRORS):
                     self._meet_workers()
                     return
             if self.client.status == "closed" and client.cluster is not None:
                 break
             if self.client.status == "closed":
-                with suppress(*_LOST):
+                with suppress(*_LOST_WORKER_ERRORS):
                     self.client = (
                         _connect(scheduler_file=client.scheduler_file)
                         if client.scheduler_file
@@ -293,7 +293,7 @@ def _losing() -> Iterator[None]:
     """Tell the loss of the connection from errors of items."""
     try:
         yield
-    except _LOST as error:
+    except _LOST_WORKER_ERRORS as error:
         raise _ConnectionLostError from error
 
 

@@ -186,9 +186,9 @@ def from_plain(kind: type, values: object, source: str) -> Any:
     return kind(**converted)
 
 
-def _is(value: object, wanted: Any) -> bool:
+def _is(value: object, annotation: Any) -> bool:
     """Whether a value is of a type; an int is a float too, but a bool is no int."""
-    kinds = get_args(wanted) if isinstance(wanted, UnionType) else (wanted,)
+    kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
     if isinstance(value, bool):
         return bool in kinds
     return isinstance(value, (*kinds, int) if float in kinds else kinds)

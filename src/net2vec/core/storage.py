@@ -25,7 +25,7 @@ import numpy as np
 
 from net2vec.core.locks import occupied_folder
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 Say = Callable[[str], object]
 
 _CHECKSUM = b"net2vec crc "
@@ -141,7 +141,7 @@ def append_checksum(path: Path) -> None:
         file.write(checksum)
 
 
-def read_cached(path: Path, read: Callable[[BinaryIO], Found], say: Say = log) -> Found | None:
+def read_cached(path: Path, read: Callable[[BinaryIO], Result], say: Say = log) -> Result | None:
     """Read a cached file; None if it is missing, damaged or cannot be used, and must be made again.
 
     Args:
@@ -174,8 +174,8 @@ def save_arrays(path: Path, **arrays: Any) -> None:
 
 
 def load_arrays(
-    path: Path, make: Callable[[dict[str, np.ndarray]], Found], say: Say = log
-) -> Found | None:
+    path: Path, make: Callable[[dict[str, np.ndarray]], Result], say: Say = log
+) -> Result | None:
     """Read a file of `save_arrays`; None if it must be made again, see `read_cached`.
 
     Args:
@@ -184,7 +184,7 @@ def load_arrays(
         say: reports a file that exists but cannot be used.
     """
 
-    def read(file: BinaryIO) -> Found:
+    def read(file: BinaryIO) -> Result:
         with np.load(file) as arrays:
             return make({key: arrays[key] for key in arrays.files})
 
@@ -206,8 +206,8 @@ def save_tensors(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def load_tensors(
-    path: Path, make: Callable[[dict[str, Any]], Found], say: Say = log
-) -> Found | None:
+    path: Path, make: Callable[[dict[str, Any]], Result], say: Say = log
+) -> Result | None:
     """Read what `save_tensors` has written; as `load_arrays`."""
     import torch  # takes a while
 

@@ -91,20 +91,20 @@ class Description:
         where = _Where(source, folder)
         return cls(**{key: _CONVERTERS[key](value, where, key) for key, value in values.items()})
 
-    def stated(self) -> set[str]:
+    def stated_names(self) -> set[str]:
         """Names of what is stated, but for the reader."""
         default = Description()
         names = {entry.name for entry in fields(self)} - {"reader"}
         return {name for name in names if getattr(self, name) != getattr(default, name)}
 
 
-def check_keys(values: Mapping[str, Any], known: Iterable[str], where: str) -> None:
+def check_keys(values: Mapping[str, Any], known_keys: Iterable[str], where: str) -> None:
     """Checks that all keys are known.
 
     Raises:
         DataError: if one is not; similar keys are named.
     """
-    names = list(known)
+    names = list(known_keys)
     for key in values:
         if key not in names:
             hint = did_you_mean(key, names, f"known: {', '.join(names)}")

@@ -56,13 +56,16 @@ def is_on_hub(source: str | Path) -> bool:
     return str(source).startswith(PREFIX)
 
 
-def fetch(source: str, stated: Description | None = None, *, cached_only: bool = False) -> Snapshot:
+def fetch(
+    source: str, description: Description | None = None, *, cached_only: bool = False
+) -> Snapshot:
     """Fetches the files of a dataset that are not in the cache yet, but for splits for testing.
 
     Args:
         source: `hf:ORG/NAME`, `hf:ORG/NAME@REVISION`, and behind a colon a configuration, a split
             or `CONFIGURATION/SPLIT`.
-        stated: statements of the user about it; of its splits those for testing are not fetched.
+        description: statements of the user; splits that it states to be for testing are not
+            fetched.
         cached_only: whether to take what is in the cache, and ask the hub for nothing.
 
     Raises:
@@ -80,7 +83,7 @@ def fetch(source: str, stated: Description | None = None, *, cached_only: bool =
         import datasets  # noqa: F401 - with huggingface_hub
     except ModuleNotFoundError:
         raise DataError(f"{source}: needs datasets; pip install 'net2vec[hf]'") from None
-    rule = stated.splits if stated is not None else SplitRule()
+    rule = description.splits if description is not None else SplitRule()
     if cached_only and not _is_cached(name, revision):
         raise DataError(
             f"{source} is not in this machine's cache, and is downloaded only where you name it; "
@@ -100,7 +103,7 @@ def fetch(source: str, stated: Description | None = None, *, cached_only: bool =
         rows = [
             file
             for split, listed in splits.items()
-            if rule.of(f"{split}/") != TEST or len(splits) == 1
+            if rule.split_of(f"{split}/") != TEST or len(splits) == 1
             for file in listed
         ]
         folder = _download(label, name, commit, [*wanted, *rows])

@@ -11,11 +11,11 @@ JSON_FAULTS = (
 """Errors of reading a file and taking its values for what they should be."""
 
 
-def whole_number(value: Any, what: str) -> int:
+def whole_number(value: Any, name: str) -> int:
     """A whole number, given as such or as text.
 
     Raises:
-        ValueError: if it is anything else; the message names it as `what`.
+        ValueError: if it is anything else; the message names it as `name`.
     """
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         try:
@@ -23,7 +23,7 @@ def whole_number(value: Any, what: str) -> int:
                 return number
         except (ValueError, OverflowError):
             pass
-    raise ValueError(f"{what} is {str(value)[:40]!r}; wanted a whole number")
+    raise ValueError(f"{name} is {str(value)[:40]!r}; wanted a whole number")
 
 
 def number_at(entry: Mapping[str, Any], key: str, kind: str) -> int:

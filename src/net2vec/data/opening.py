@@ -118,8 +118,8 @@ def open_datasets(
             open_fields |= recognised.reader.takes
             with readable(recognised.folder):
                 one = recognised.open()
-            if recognised.stated.splits and "splits" not in recognised.reader.takes:
-                one = ResplitDataset(one, recognised.stated.splits)
+            if recognised.description.splits and "splits" not in recognised.reader.takes:
+                one = ResplitDataset(one, recognised.description.splits)
         one = without_missing(one) if skip_missing else one
         opened.append(with_colors(one) if colors else one)
     if category is not None and "category" not in open_fields:
@@ -194,25 +194,27 @@ def _recognise_on_hub(
     *,
     cached_only: bool,
 ) -> Recognised:
-    stated = dataset if isinstance(dataset, Description) else Description()
+    description = dataset if isinstance(dataset, Description) else Description()
     if isinstance(dataset, Path | str):
-        stated = Description.read(Path(dataset).expanduser())
+        description = Description.read(Path(dataset).expanduser())
     if split is not None:
-        stated = replace(stated, splits=SplitRule.parse(split))
-    snapshot = hub.fetch(source, stated, cached_only=cached_only)
-    stated = replace(stated, subset=snapshot.subset or stated.subset)
-    found = recognise(snapshot.folder, stated, reader or stated.reader or ParquetDataset.layout)
+        description = replace(description, splits=SplitRule.parse(split))
+    snapshot = hub.fetch(source, description, cached_only=cached_only)
+    description = replace(description, subset=snapshot.subset or description.subset)
+    found = recognise(
+        snapshot.folder, description, reader or description.reader or ParquetDataset.layout
+    )
     return _with_options(replace(found, origin=snapshot.reading), category, split)
 
 
 def _with_options(recognised: Recognised, category: str | None, split: str | None) -> Recognised:
     """A recognised folder, with options of the command line in place of the description's."""
-    stated = recognised.stated
+    description = recognised.description
     if category is not None and "category" in recognised.reader.takes:
-        stated = replace(stated, category=category)
+        description = replace(description, category=category)
     if split is not None:
-        stated = replace(stated, splits=SplitRule.parse(split))
-    return replace(recognised, stated=stated)
+        description = replace(description, splits=SplitRule.parse(split))
+    return replace(recognised, description=description)
 
 
 def split_fault(dataset: ProbeDataset) -> str:

@@ -54,7 +54,7 @@ class Recognised:
     Attributes:
         reader: the reader.
         folder: the folder that has its layout: the named one, or one within it.
-        stated: statements of the user about the dataset.
+        description: statements of the user about the dataset.
         because: why it was chosen.
         others: other readings, which were passed over.
         origin: where the folder was fetched from, as pairs of `Reader.reading`.
@@ -62,7 +62,7 @@ class Recognised:
 
     reader: type[Reader]
     folder: Path
-    stated: Description
+    description: Description
     because: str
     others: tuple[str, ...] = ()
     origin: tuple[tuple[str, str], ...] = ()
@@ -73,11 +73,11 @@ class Recognised:
         Raises:
             DataError: if it cannot be opened, or its reader takes nothing of what is stated.
         """
-        check_taken(self.reader, self.stated, self.folder)
+        check_taken(self.reader, self.description, self.folder)
         if for_check:
-            dataset = self.reader.open_for_check(self.folder, self.stated)
+            dataset = self.reader.open_for_check(self.folder, self.description)
         elif self.reader.takes:
-            dataset = self.reader(self.folder, self.stated)
+            dataset = self.reader(self.folder, self.description)
         else:  # other packages' readers need no such argument
             dataset = self.reader(self.folder)
         dataset.reading = [
@@ -90,36 +90,38 @@ class Recognised:
 
 
 def recognise(
-    folder: Path, stated: Description | None = None, reader: str | None = None
+    folder: Path, description: Description | None = None, reader: str | None = None
 ) -> Recognised:
     """The reader of a folder, and the folder within it that has the reader's layout.
 
     Args:
         folder: the folder that the user names.
-        stated: statements of the user; by default the `dataset.toml` in the folder, if any.
+        description: statements of the user; by default the `dataset.toml` in the folder, if any.
         reader: name of the reader, which takes precedence over that in the description.
 
     Raises:
         DataError: if no reader is stated and none, or more than one, reads the folder whole, or if
             the folder contains several datasets.
     """
-    source, given = "as stated", stated
-    if stated is None:
-        stated, folder = _described(folder)
+    source, given = "as stated", description
+    if description is None:
+        description, folder = _described(folder)
         source = f"as {DATASET_FILE} states"
-    name = reader or stated.reader
-    if name is None and stated.masks and not _holds_table(folder):
+    name = reader or description.reader
+    if name is None and description.masks and not _holds_table(folder):
         name = MaskDataset.layout
     if name is None:
         chosen, others = _decide(folder)
         if chosen.evidence.found == (DATASET_FILE,):
             return recognise(chosen.folder, given)
         because = ", ".join(chosen.evidence.found)
-        return Recognised(chosen.reader, chosen.folder, stated, because, tuple(map(str, others)))
+        return Recognised(
+            chosen.reader, chosen.folder, description, because, tuple(map(str, others))
+        )
     chosen_reader = reader_of(name)
     found = next(_findings([chosen_reader], _levels(folder)), None)
-    inner = found.folder if found and found.evidence.found and not stated.masks else folder
-    return Recognised(chosen_reader, inner, stated, "as stated" if reader else source)
+    inner = found.folder if found and found.evidence.found and not description.masks else folder
+    return Recognised(chosen_reader, inner, description, "as stated" if reader else source)
 
 
 def examine(folder: Path) -> list[Finding]:
@@ -127,16 +129,16 @@ def examine(folder: Path) -> list[Finding]:
     return list(_findings([*known_readers()], _levels(folder)))
 
 
-def check_taken(reader: type[Reader], stated: Description, folder: Path) -> None:
+def check_taken(reader: type[Reader], description: Description, folder: Path) -> None:
     """Checks that a reader takes all that is stated, but for splits, which a view can change.
 
     Raises:
         DataError: if it does not.
     """
-    for name in sorted(stated.stated() - reader.takes - {"splits"}):
+    for name in sorted(description.stated_names() - reader.takes - {"splits"}):
         if name == "category":
             raise DataError(
-                f"{folder}: it has categories of its own; leave out {stated.category!r}"
+                f"{folder}: it has categories of its own; leave out {description.category!r}"
             )
         takes = ", ".join(sorted(reader.takes)) or "nothing"
         raise DataError(
@@ -180,7 +182,7 @@ def _decide(folder: Path) -> tuple[Finding, list[Finding]]:
         raise _unclear(folder, [*findings, *fallbacks])
     inner = _inner_datasets(fallbacks[0].folder if fallbacks else levels[-1])
     if inner:
-        return _only(inner, folder), fallbacks
+        return _only_dataset(inner, folder), fallbacks
     if fallbacks:
         if len(fallbacks) > 1 or not fallbacks[0].evidence.is_whole:
             raise _unclear(folder, fallbacks)
@@ -244,7 +246,7 @@ def _inner_datasets(folder: Path) -> list[Finding]:
     return found
 
 
-def _only(inner: list[Finding], folder: Path) -> Finding:
+def _only_dataset(inner: list[Finding], folder: Path) -> Finding:
     """The only dataset in a folder.
 
     Raises:

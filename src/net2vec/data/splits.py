@@ -22,11 +22,11 @@ _SPLIT_NAMES = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), VAL),
     **dict.fromkeys(("test", "testing"), TEST),
 }
-_OF = r"(?:(?:data)?set|split|data|images?|imgs?)"
+_AFFIX = r"(?:(?:data)?set|split|data|images?|imgs?)"
 # As in `train2017`, `train_set`, `trainingset`, `val-images`, `images_val` and `train1`.
 _SPLIT_NAME = re.compile(
-    rf"(?:{_OF}[-_ ])?({'|'.join(sorted(_SPLIT_NAMES, key=len, reverse=True))})"
-    rf"(?:[-_ ]?{_OF})?[-_ ]?\d*"
+    rf"(?:{_AFFIX}[-_ ])?({'|'.join(sorted(_SPLIT_NAMES, key=len, reverse=True))})"
+    rf"(?:[-_ ]?{_AFFIX})?[-_ ]?\d*"
 )
 _DRAWN = re.compile(r"draw(?:=([0-9.]+)(?:,([0-9]+))?)?")
 
@@ -115,7 +115,7 @@ class SplitRule:
     def __bool__(self) -> bool:
         return self != SplitRule()
 
-    def stated(self, path: str) -> str | None:
+    def stated_split(self, path: str) -> str | None:
         """The split that the settings state for a path: "train", "val" or None."""
         if self.listed:
             pure = PurePosixPath(path)
@@ -126,17 +126,17 @@ class SplitRule:
                 return split
         return None
 
-    def of(self, path: str) -> str | None:
+    def split_of(self, path: str) -> str | None:
         """The split of an image by its path: "train", "val", "test" for none; None to be drawn.
 
         Args:
             path: the image's, or any text of parts separated by slashes that may name a split.
         """
         if self.listed:
-            return self.stated(path) or (TEST if TRAIN in self.listed.values() else TRAIN)
+            return self.stated_split(path) or (TEST if TRAIN in self.listed.values() else TRAIN)
         if self.train and self.val:
-            return self.stated(path) or TEST
-        if stated := self.stated(path):
+            return self.stated_split(path) or TEST
+        if stated := self.stated_split(path):
             return stated
         split = split_in_path(path)
         if self.draws:
@@ -167,7 +167,7 @@ class SplitRule:
                 parts = {part for path in known for part in PurePosixPath(path).parts[:-1]}
                 folders = ", ".join(sorted(parts)[:12]) or "none"
                 raise DataError(f"{where}: no image is in a folder {name!r}; folders are {folders}")
-        if self.listed and not any(map(self.stated, known)):
+        if self.listed and not any(map(self.stated_split, known)):
             listed, example = next(iter(self.listed)), next(iter(known), "none")
             raise DataError(
                 f"{where}: no image is on the lists of splits; they hold {listed!r}, an image is "

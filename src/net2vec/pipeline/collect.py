@@ -118,12 +118,12 @@ def task_results(
 
 
 def _joined(
-    array: results.StoredArray, found: Sequence[Any], lengths: Mapping[str, int]
+    array: results.StoredArray, concepts: Sequence[Any], lengths: Mapping[str, int]
 ) -> np.ndarray | None:
     """One field of every concept: stacked, or one after the other where it is over images."""
-    if not found:
+    if not concepts:
         return np.zeros([lengths.get(dimension, 0) for dimension in array.dims])
-    fields: list[Any] = [getattr(item, array.name, None) for item in found]
+    fields: list[Any] = [getattr(item, array.name, None) for item in concepts]
     if any(field is None for field in fields):
         return None
     if "concept" in array.dims:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import distributed
 
 # What a run's folder cannot be called: the report stands beside them.
-_TAKEN = (".", "..", "report")
+_RESERVED_NAMES = (".", "..", "report")
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def read_runs(path: Path) -> dict[str, Settings]:
     for name, own in runs.items():
         if not re.fullmatch(r"[\w.-]+", name):
             raise ConfigError(f"{path}: {name!r} cannot be a folder; use letters, digits, _ - .")
-        if name in _TAKEN:
+        if name in _RESERVED_NAMES:
             raise ConfigError(f"{path}: no run can be called {name!r}; choose another name")
         if not isinstance(own, dict):
             raise ConfigError(f"{path}: runs.{name} must be a table, got {own!r}")

@@ -46,7 +46,7 @@ class Plan:
                 annotations,
                 name,
                 min_train=self.settings.min_train,
-                wanted=self.settings.concepts or None,
+                names=self.settings.concepts or None,
             )
             self.skipped += [("", name, skipped) for skipped in choices[name].skipped]
         if not any(choice.labels for choice in choices.values()):

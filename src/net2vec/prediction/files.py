@@ -70,23 +70,25 @@ class MapWriter:
         self._stem = {id(image): stem for image, stem in zip(images, stems, strict=True)}
         self._concept: Mapping[str, str] = dict(zip(concepts, distinct(concepts), strict=True))
 
-    def write(self, found: FullSize) -> Written:
+    def write(self, prediction: FullSize) -> Written:
         """Write the three files of a prediction.
 
         Raises:
             DataError: if the image's file cannot be read any more.
         """
-        name = f"{self._stem[id(found.image)]}.{self._concept[found.concept]}"
+        name = f"{self._stem[id(prediction.image)]}.{self._concept[prediction.concept]}"
         paths = {kind: self._folder / f"{name}.{kind}.png" for kind in _KINDS}
         pictures = {
-            "probability": probability_picture(found.probability),
-            "mask": Image.fromarray(found.mask),
-            "overlay": overlay(found.image.picture(), found.mask),
+            "probability": probability_picture(prediction.probability),
+            "mask": Image.fromarray(prediction.mask),
+            "overlay": overlay(prediction.image.picture(), prediction.mask),
         }
         for kind, picture in pictures.items():
             with replacing(paths[kind]) as temporary:
                 picture.save(temporary, format="PNG")
-        return Written(found.image.name, found.concept, float(found.mask.mean()), **paths)
+        return Written(
+            prediction.image.name, prediction.concept, float(prediction.mask.mean()), **paths
+        )
 
 
 def distinct(names: Sequence[str]) -> list[str]:

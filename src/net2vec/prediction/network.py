@@ -102,7 +102,7 @@ def open_network(
     folder: Path,
     settings: Mapping[str, Any],
     provenance: Mapping[str, Any],
-    given: nn.Module | Network | None = None,
+    python_network: nn.Module | Network | None = None,
     transform: Transform | None = None,
     *,
     trust: bool = False,
@@ -113,7 +113,7 @@ def open_network(
         folder: the run's.
         settings: the run's, as `run.toml` has them.
         provenance: the run's; it holds the digests that are checked.
-        given: the network itself, where the run was made with one given in Python.
+        python_network: the network itself, where the run was made with one given in Python.
         transform: its preprocessing, likewise.
         trust: whether code that the run names may be run.
 
@@ -126,7 +126,11 @@ def open_network(
     if "digest" not in probed:
         raise ResultsError(f"{folder} does not say which network it probed; make the run again")
     side = settings.get("input")
-    wrapped = None if given is None else _wrap(given, transform, probed, resized=side is not None)
+    wrapped = (
+        None
+        if python_network is None
+        else _wrap(python_network, transform, probed, resized=side is not None)
+    )
     network = wrapped or _load(folder, settings, str(probed.get("source", "")), trust)
     if side is not None:
         network = with_input_size(network, parse_size(side, "input"))
@@ -188,24 +192,24 @@ def _load(folder: Path, settings: Mapping[str, Any], source: str, trust: bool) -
 
 
 def _wrap(
-    given: nn.Module | Network,
+    module: nn.Module | Network,
     transform: Transform | None,
     probed: Mapping[str, Any],
     *,
     resized: bool,
 ) -> Network:
     """A network given in Python as the run was given it, before another size was asked for."""
-    if isinstance(given, Network):
-        return given
-    name = str(probed.get("name", type(given).__name__))
+    if isinstance(module, Network):
+        return module
+    name = str(probed.get("name", type(module).__name__))
     if transform is not None:
-        return network_from_module(given, transform, name=name)
+        return network_from_module(module, transform, name=name)
     described = dict(probed.get("preprocessing", {}))
-    bare = network_from_module(given, name=name)
+    bare = network_from_module(module, name=name)
     if resized:
         described["size"] = bare.preprocessing.size
     if "mean" in described:
-        return network_from_module(given, Preprocessing.from_dict(described), name=name)
+        return network_from_module(module, Preprocessing.from_dict(described), name=name)
     size = int(described.get("size", bare.preprocessing.size))
     own = CustomPreprocessing(_no_transform, size, int(described.get("channel_count", 3)))
     return replace(bare, preprocessing=own)

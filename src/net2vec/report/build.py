@@ -64,7 +64,7 @@ def build_report(
         versions=study.run.provenance.get("versions", {}),
         explore=explore_command(runs),
         made_masks={
-            label: [text for maker in makers for text in _said(maker)]
+            label: [text for maker in makers for text in _annotator_remarks(maker)]
             for label, makers in annotators.items()
             if makers
         },
@@ -120,5 +120,5 @@ def with_annotators(
     }
 
 
-def _said(maker: Mapping[str, Any]) -> list[str]:
+def _annotator_remarks(maker: Mapping[str, Any]) -> list[str]:
     return [str(maker[key]) for key in ("sentence", "kinship") if maker.get(key)]

@@ -77,20 +77,20 @@ def plan_exhibits(
     return requests
 
 
-def fits_shown(runs: Sequence[Run], more: Sequence[str] = ()) -> tuple[str, ...]:
+def fits_shown(runs: Sequence[Run], extra: Sequence[str] = ()) -> tuple[str, ...]:
     """The fits of the first run whose masks are shown; the last is the best that all runs have.
 
     Args:
         runs: as they are given to `build_report`.
-        more: fits besides the paper's and the best.
+        extra: fits besides the paper's and the best.
 
     Raises:
         ResultsError: the first run has no such fit.
     """
     run, best = runs[0], best_views(runs)[0].fit
-    for fit in more:
+    for fit in extra:
         run.fit_title(fit)
-    return (*(fit for fit in run.fits if fit in (PAPER, *more) and fit != best), best)
+    return (*(fit for fit in run.fits if fit in (PAPER, *extra) and fit != best), best)
 
 
 def images_found(run: Run, layer: str) -> tuple[pd.Series, int]:

@@ -57,11 +57,11 @@ def make_dataset(
     )
 
 
-def check_dataset(found: xr.Dataset, task: str, group: str) -> xr.Dataset:
+def check_dataset(dataset: xr.Dataset, task: str, group: str) -> xr.Dataset:
     """The dataset of a group that was read, if it is one that the schema knows.
 
     Args:
-        found: what was read.
+        dataset: what was read.
         task: `segment`, `classify` or `layer`.
         group: the name of the group, for the message.
 
@@ -69,14 +69,14 @@ def check_dataset(found: xr.Dataset, task: str, group: str) -> xr.Dataset:
         ResultsError: if a required array is missing, or an array has other dimensions.
     """
     for each in declared(task).values():
-        if each.name in found.variables:
-            dims = found[each.name].dims
+        if each.name in dataset.variables:
+            dims = dataset[each.name].dims
             if dims != each.dims:
                 fault = f"has {each.name} of dimensions {dims}, wanted {each.dims}"
                 raise other_version(group, fault)
         elif task in each.required:
             raise other_version(group, f"lacks {each.name}")
-    return found
+    return dataset
 
 
 def other_version(group: str, fault: str) -> ResultsError:

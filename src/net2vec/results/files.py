@@ -66,18 +66,18 @@ def load_tree(path: Path) -> xr.DataTree:
     return checked(xr.DataTree.from_dict({name: _plain(each) for name, each in groups.items()}))
 
 
-def _plain(found: xr.Dataset) -> xr.Dataset:
+def _plain(dataset: xr.Dataset) -> xr.Dataset:
     """The dataset without encodings, its text as arrays of objects, still lazy."""
     text: dict[Any, Any] = {}
-    for name, variable in found.variables.items():
+    for name, variable in dataset.variables.items():
         if variable.dtype.kind == "T":  # numpy's StringDType, which most formats cannot hold
-            if name in found.indexes:
+            if name in dataset.indexes:
                 values: Any = variable.to_numpy().astype(object)
             else:
                 values = _cached(_copied_on_write(indexing.LazilyIndexedArray(_Text(variable))))
             text[name] = (variable.dims, values, variable.attrs)
-    coordinates = {name: text.pop(name) for name in list(text) if name in found.coords}
-    return found.assign_coords(coordinates).assign(text).drop_encoding()
+    coordinates = {name: text.pop(name) for name in list(text) if name in dataset.coords}
+    return dataset.assign_coords(coordinates).assign(text).drop_encoding()
 
 
 # As xarray wraps what it reads; neither is typed.

@@ -45,12 +45,12 @@ _SETTINGS_SHAPE: Mapping[str, Any] = {
 }
 
 
-def save_provenance(told: Mapping[str, Any], folder: Path) -> None:
+def save_provenance(provenance: Mapping[str, Any], folder: Path) -> None:
     """Write the provenance of a run whose other files are in the folder already."""
     files = {
         name: value for name in _CHECKED if (value := file_checksum(folder / name)) is not None
     }
-    whole = {**told, _FILES: files}
+    whole = {**provenance, _FILES: files}
     save_json({**whole, _OWN: _checksum_of(whole)}, folder / PROVENANCE)
 
 
@@ -115,5 +115,5 @@ def _check_shape(found: Any, shape: Any, path: Path, where: str = "") -> None:
                 _check_shape(value, inner, path, f"{where}.{key}".lstrip("."))
 
 
-def _checksum_of(told: Mapping[str, Any]) -> int:
-    return zlib.crc32(json.dumps(told, sort_keys=True).encode())
+def _checksum_of(provenance: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(provenance, sort_keys=True).encode())

@@ -47,7 +47,9 @@ def at_seed(results: xr.Dataset, seed: int) -> xr.Dataset:
     return without_unused(own)
 
 
-def without_unused(found: xr.Dataset) -> xr.Dataset:
+def without_unused(dataset: xr.Dataset) -> xr.Dataset:
     """The dataset without coordinates along dimensions that none of its arrays has."""
-    used = {dimension for variable in found.data_vars.values() for dimension in variable.dims}
-    return found.drop_vars([name for name, at in found.coords.items() if not used >= set(at.dims)])
+    used = {dimension for variable in dataset.data_vars.values() for dimension in variable.dims}
+    return dataset.drop_vars(
+        [name for name, at in dataset.coords.items() if not used >= set(at.dims)]
+    )

@@ -140,7 +140,7 @@ def open_network(
 
 def concept_names(
     known: Sequence[str],
-    wanted: Sequence[str] | None,
+    names: Sequence[str] | None,
     label: str,
     elsewhere: Mapping[str, Collection[str]] | None = None,
 ) -> list[str]:
@@ -148,7 +148,7 @@ def concept_names(
 
     Args:
         known: the names.
-        wanted: some of them, with or without their `-c` or `-s`.
+        names: some of them, with or without their `-c` or `-s`.
         label: where they are known, for messages.
         elsewhere: other names by the place where they are known, likewise.
 
@@ -157,12 +157,12 @@ def concept_names(
     """
     if not known:
         raise ResultsError(f"no concept was learned in {label}; choose another layer or task")
-    if wanted is None:
+    if names is None:
         return list(known)
-    if not wanted:
+    if not names:
         raise ResultsError(f"no concept asked for in {label}; name some, or none for all")
     try:
-        return list(dict.fromkeys(resolve_name(name, known) for name in wanted))
+        return list(dict.fromkeys(resolve_name(name, known) for name in names))
     except ValueError as error:
         raise ResultsError(
             f"{error} in {label}{found_elsewhere(error, elsewhere or {})}"

@@ -54,17 +54,17 @@ def fit_tables(
     }
 
 
-def _pair_tables(one: RunData, other: RunData) -> dict[str, pd.DataFrame]:
+def _pair_tables(first: RunData, second: RunData) -> dict[str, pd.DataFrame]:
     """The tables of two views, with the spread over the seeds of the first."""
-    names = {"first": one.fit, "second": other.fit}
-    pair = _pair(one, other)
-    seeded = [_pair(one.at(seed=seed), other) for seed in one.seeds]
+    names = {"first": first.fit, "second": second.fit}
+    pair = _pair(first, second)
+    seeded = [_pair(first.at(seed=seed), second) for seed in first.seeds]
     tables = {}
     for name, declared in FIT_TABLES.items():
         columns = [column.format_map(names) for column in ("network", *declared.columns)]
         table = declared.make(pair)[columns]
         if seeded and declared.values:
-            again = [_of_fit(declared.make(each), one.fit) for each in seeded]
+            again = [_of_fit(declared.make(each), first.fit) for each in seeded]
             values = [value.format_map(names) for value in declared.values]
             table = spread(table, again, ["network", *declared.keys], values)
         tables[name] = table
@@ -76,13 +76,13 @@ def _of_fit(table: pd.DataFrame, fit: str) -> pd.DataFrame:
     return table[table["fit"] == fit] if "fit" in table else table
 
 
-def _pair(one: RunData, other: RunData) -> FitPair:
+def _pair(first: RunData, second: RunData) -> FitPair:
     vectors = [
         pair_vectors(
-            one.arrays(layer, task=task), other.arrays(layer, task=task), one.fit, other.fit
-        ).assign(network=one.network, layer=layer, task=task)
-        for layer in one.layers
-        for task in one.tasks(layer)
+            first.arrays(layer, task=task), second.arrays(layer, task=task), first.fit, second.fit
+        ).assign(network=first.network, layer=layer, task=task)
+        for layer in first.layers
+        for task in first.tasks(layer)
     ]
-    scores = pd.concat([one.scores, other.scores], ignore_index=True)
-    return FitPair(one.fit, other.fit, scores, pd.concat(vectors, ignore_index=True))
+    scores = pd.concat([first.scores, second.scores], ignore_index=True)
+    return FitPair(first.fit, second.fit, scores, pd.concat(vectors, ignore_index=True))

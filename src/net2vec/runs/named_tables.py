@@ -67,12 +67,12 @@ class Tables(Mapping[str, pd.DataFrame]):
         return list(self.titles)
 
     def _known(self) -> dict[str, str]:
-        known = dict(_FILES)
+        titles = dict(_FILES)
         for table in (*TABLES.values(), *(FIT_TABLES.values() if len(self._run.fits) > 1 else ())):
-            known[table.name] = f"{table.title} ({table.source})" if table.source else table.title
+            titles[table.name] = f"{table.title} ({table.source})" if table.source else table.title
         for path in sorted(self._reported("*").parent.glob("*.csv")):
-            known.setdefault(path.stem, _FROM_REPORT)
-        return known
+            titles.setdefault(path.stem, _FROM_REPORT)
+        return titles
 
     def _reported(self, name: str) -> Path:
         return self._run.path / "report" / "tables" / f"{name}.csv"

@@ -135,7 +135,7 @@ def _centre(
 
 
 def _alignment(
-    one: Float[np.ndarray, "concept coordinate"], other: Float[np.ndarray, "concept dimension"]
+    first: Float[np.ndarray, "concept coordinate"], second: Float[np.ndarray, "concept dimension"]
 ) -> dict[str, float]:
     """Linear CKA of centred vectors of total norm 1, and its mean over permutations of one.
 
@@ -143,21 +143,21 @@ def _alignment(
     often. The rows of centred kernels sum to 0, and their traces are 1 here, so that the mean of
     the sum of products is 1 / (n - 1).
     """
-    scale = np.linalg.norm(one.T @ one) * np.linalg.norm(other.T @ other)
+    scale = np.linalg.norm(first.T @ first) * np.linalg.norm(second.T @ second)
     if not scale > 0:
         return {"cka": float("nan"), "cka_by_chance": float("nan")}
     return {
-        "cka": float(np.linalg.norm(one.T @ other) ** 2 / scale),
-        "cka_by_chance": float(1 / ((len(one) - 1) * scale)),
+        "cka": float(np.linalg.norm(first.T @ second) ** 2 / scale),
+        "cka_by_chance": float(1 / ((len(first) - 1) * scale)),
     }
 
 
 def _procrustes(
-    one: Float[np.ndarray, "concept coordinate"], other: Float[np.ndarray, "concept dimension"]
+    first: Float[np.ndarray, "concept coordinate"], second: Float[np.ndarray, "concept dimension"]
 ) -> float:
     from scipy import linalg
 
-    left = 2 - 2 * float(linalg.svdvals(one.T @ other).sum())
+    left = 2 - 2 * float(linalg.svdvals(first.T @ second).sum())
     return max(0.0, left)  # rounding may go below
 
 

@@ -39,7 +39,7 @@ def choose_concepts(
     task: str,
     *,
     min_train: int = 1,
-    wanted: Collection[str] | None = None,
+    names: Collection[str] | None = None,
 ) -> Choice:
     """The concepts that can be learned.
 
@@ -50,13 +50,13 @@ def choose_concepts(
         annotations: which image contains what.
         task: `segment` or `classify`.
         min_train: training images that a concept must be in.
-        wanted: names that are asked for; None for all. Others are not even listed as skipped.
+        names: names that are asked for; None for all. Others are not even listed as skipped.
     """
     labels, skipped = [], []
     train_images = int(annotations.is_train.sum())
     val_images = len(annotations.is_train) - train_images
     for label, name in enumerate(annotations.names):
-        if label == 0 or (wanted is not None and name not in wanted):
+        if label == 0 or (names is not None and name not in names):
             continue
         n_train = len(annotations.pairs(label, train=True))
         n_val = len(annotations.pairs(label, train=False))
@@ -85,22 +85,22 @@ def choose_concepts(
     return Choice(labels, skipped)
 
 
-def choose_subset_layers(layers: Sequence[str], wanted: Sequence[str], count: int) -> list[str]:
+def choose_subset_layers(layers: Sequence[str], names: Sequence[str], count: int) -> list[str]:
     """The layers on which subsets of filters are learned.
 
     Args:
         layers: those that a task is learned on, in the network's order.
-        wanted: names or globs of them, `last` or `all`; none for the last `count`.
+        names: names or globs of them, `last` or `all`; none for the last `count`.
         count: see `Task.subset_layers`.
 
     Raises:
         ConfigError: if no layer has a name that is wanted.
     """
-    if not wanted:
+    if not names:
         return list(layers[-count:])
     meant = {"last": list(layers[-1:]), "all": list(layers)}
     chosen = set()
-    for name in wanted:
+    for name in names:
         found = meant.get(name) or [layer for layer in layers if fnmatchcase(layer, name)]
         if not found:
             raise ConfigError(

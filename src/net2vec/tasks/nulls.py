@@ -77,7 +77,10 @@ def shuffle_images(
         chance = generator(seed, "shuffled images", dataset, annotations.names[label], draw)
         old = [annotations.pairs(label, train=train) for train in (True, False)]
         new = np.concatenate(
-            [_some(split, len(pairs), chance) for split, pairs in zip(splits, old, strict=True)]
+            [
+                _draw_images(split, len(pairs), chance)
+                for split, pairs in zip(splits, old, strict=True)
+            ]
         )
         order = np.argsort(new)
         pairs, moved = annotations.pairs(label), np.concatenate(old)[order]
@@ -86,7 +89,7 @@ def shuffle_images(
     return replace(annotations, image=image, area=area, row=row)
 
 
-def _some(
+def _draw_images(
     images: Int[np.ndarray, "image"], size: int, chance: np.random.Generator
 ) -> Int[np.ndarray, "drawn"]:
     return np.sort(chance.choice(images, size, replace=False))

@@ -81,9 +81,9 @@ class Reader(ABC):
     images: Sequence[str]
     splits: Sequence[str]
 
-    def __init__(self, folder: Path | str, stated: Description | None = None) -> None:
+    def __init__(self, folder: Path | str, description: Description | None = None) -> None:
         self.folder = self.root = Path(folder)
-        self.stated = stated or Description()
+        self.description = description or Description()
         self.reading: Sequence[tuple[str, str]] = ()
         place = self.folder.resolve()
         repository = root_of_links(place)
@@ -98,9 +98,9 @@ class Reader(ABC):
         """Evidence for and against this layout, from names and, for tables, their content."""
 
     @classmethod
-    def open_for_check(cls, folder: Path, stated: Description) -> Reader:
+    def open_for_check(cls, folder: Path, description: Description) -> Reader:
         """The dataset, where possible also one whose `faults` would make opening it fail."""
-        return cls(folder, stated) if cls.takes else cls(folder)
+        return cls(folder, description) if cls.takes else cls(folder)
 
     @property
     @abstractmethod
@@ -121,7 +121,7 @@ class Reader(ABC):
 
     def split_taken(self, drawn: int) -> tuple[str, str]:
         """A pair of `taken`: where the splits are from, given how many images were drawn."""
-        rule = self.stated.splits
+        rule = self.description.splits
         if rule.listed:
             return "splits", "stated lists"
         stated = f"stated: {', '.join(rule.val)} validates; " if rule.val else ""

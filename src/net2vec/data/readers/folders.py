@@ -62,13 +62,13 @@ class FolderDataset(Reader):
     takes = frozenset({"category", "splits"})
     is_fallback = True
 
-    def __init__(self, folder: Path | str, stated: Description | None = None) -> None:
-        super().__init__(folder, stated)
+    def __init__(self, folder: Path | str, description: Description | None = None) -> None:
+        super().__init__(folder, description)
         self.root = class_root(self.folder)
         joint = self.folder / _DTD_LABELS
         refuse_links_out(self.folder, joint)
         several = _joint_labels(joint) if joint.is_file() else {}
-        category, rule = self.stated.category, self.stated.splits
+        category, rule = self.description.category, self.description.splits
         self.categories = (category or ("texture" if joint.is_file() else "object"),)
         suffix = "-s" if category == SCENE else ""
         synonyms = _synsets(self.folder)
@@ -89,8 +89,8 @@ class FolderDataset(Reader):
             names = (concept_name(synonyms.get(n, n)) for n in several.get(image, [name]))
             named = [name + suffix for name in names if name]
             reason = None if named else _VOID if name else _CLASSLESS
-            if listed and not rule.stated(image):
-                split = rule.of(listed.get(image, TRAIN))
+            if listed and not rule.stated_split(image):
+                split = rule.split_of(listed.get(image, TRAIN))
                 if image not in listed and self._lists.has_train:
                     reason = _UNLISTED
             if self._choice.add(image, split, reason):
@@ -147,7 +147,7 @@ class FolderDataset(Reader):
     def notes(self) -> Sequence[tuple[str, str]]:
         """Lists of splits that are not read."""
         unread = (*(() if self._listed else self._lists.read), *self._lists.unread)
-        if not unread or self.stated.splits.listed:
+        if not unread or self.description.splits.listed:
             return super().notes
         more = f" and {len(unread) - 1} more" if unread[1:] else ""
         return [*super().notes, ("lists not read", f"{unread[0]}{more}")]
@@ -188,8 +188,8 @@ def _split_and_folders(
     parts = PurePosixPath(image).parent.parts
     # A folder `train` that directly contains images is a class: trains.
     of_split = parts[place] if len(parts) > 1 and split_in_path(parts[place]) else None
-    stated = None if rule.listed else rule.stated(image)
-    split = rule.of(image if stated or rule.listed else of_split or "")
+    stated = None if rule.listed else rule.stated_split(image)
+    split = rule.split_of(image if stated or rule.listed else of_split or "")
     if of_split is not None:
         parts = parts[1:] if place == 0 else parts[:-1]
     # As in Tiny ImageNet's `train/n01443537/images`, and in its `val/images`, which has no classes.

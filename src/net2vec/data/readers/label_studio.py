@@ -76,9 +76,9 @@ class LabelStudioDataset(Reader):
     marks = "task-*-annotation-*.png or .npy, and the JSON export"
     takes = frozenset({"category", "splits"})
 
-    def __init__(self, folder: Path | str, stated: Description | None = None) -> None:
-        super().__init__(folder, stated)
-        self.categories = (self.stated.category or "object",)
+    def __init__(self, folder: Path | str, description: Description | None = None) -> None:
+        super().__init__(folder, description)
+        self.categories = (self.description.category or "object",)
         masks = _masks_in(self.folder)
         self._exports = list(_exports(self.folder))
         if not self._exports:
@@ -93,7 +93,7 @@ class LabelStudioDataset(Reader):
         for file in files:
             if file not in masks:
                 images[composed(PurePosixPath(file).name)].append(file)
-        self._choice = SplitChoice(self.stated.splits)
+        self._choice = SplitChoice(self.description.splits)
         self._others: list[str] = []
         by_task: dict[int, list[tuple[str, str]]] = defaultdict(list)
         for file in masks:
@@ -108,7 +108,7 @@ class LabelStudioDataset(Reader):
         splits = self._choice.splits
         if not splits:
             raise DataError(f"{self.folder}: no annotated images for training or validation")
-        self.stated.splits.check_used(splits, str(self.folder))
+        self.description.splits.check_used(splits, str(self.folder))
         self.images = tuple(sorted(splits))
         self.splits = tuple(splits[image] for image in self.images)
         found = sorted({n for listed in self._masks.values() for _, names in listed for n in names})
@@ -185,7 +185,7 @@ class LabelStudioDataset(Reader):
                     f"{self.folder / image}: is the image of two tasks, one is {number}"
                 )
             chosen.add(image)
-            if not choice.add(image, choice.rule.of(image)):
+            if not choice.add(image, choice.rule.split_of(image)):
                 continue
             self._masks[image] = []
             for file, annotation in sorted(masks.get(number, ())):

@@ -80,10 +80,10 @@ class MaskClasses:
         )
 
     @classmethod
-    def stated(
+    def from_description(
         cls,
         folder: Path,
-        stated: Description,
+        description: Description,
         published: tuple[str, Sequence[str]] | None = None,
         otherwise: str = "",
         within: Path | None = None,
@@ -92,7 +92,7 @@ class MaskClasses:
 
         Args:
             folder: the dataset's.
-            stated: statements of the user about it.
+            description: statements of the user about it.
             published: a name of masks whose class names are published, and these, for folders
                 without such a file.
             otherwise: another remedy where nothing names the classes, for the message.
@@ -101,7 +101,7 @@ class MaskClasses:
         Raises:
             DataError: if nothing names them, or a file of them is invalid.
         """
-        names, colors = stated.classes, stated.colors
+        names, colors = description.classes, description.colors
         if names is None and colors is None:
             names, colors = names_beside(folder, within)
             _refuse_disagreeing(*_lists_beside(folder, within))
@@ -118,7 +118,7 @@ class MaskClasses:
                     f"from 0, or a number and a name as in `255 cat`{otherwise}"
                 )
             source, names = f"the published names of {published[0]}", dict(enumerate(published[1]))
-        return cls(names or {}, listed, stated.void, source)
+        return cls(names or {}, listed, description.void, source)
 
     @property
     def kind(self) -> str:

@@ -21,7 +21,7 @@ from net2vec.data.readers.base import Evidence
 from net2vec.data.readers.mask_classes import MaskClasses
 from net2vec.data.readers.mask_folders import unread_masks
 from net2vec.data.readers.one_category import OneCategoryReader
-from net2vec.data.readers.pairing import normal_stem, pair_found, pair_stated, why_no_pair
+from net2vec.data.readers.pairing import normal_stem, pair_described, pair_found, why_no_pair
 from net2vec.data.readers.split_lists import SplitLists
 from net2vec.data.splits import TEST
 from net2vec.errors import DataError
@@ -68,14 +68,14 @@ class MaskDataset(OneCategoryReader):
     marks = "folders images and masks"
     takes = frozenset(entry.name for entry in fields(Description)) - {"reader", "subset", "label"}
 
-    def __init__(self, folder: Path | str, stated: Description | None = None) -> None:
-        super().__init__(folder, stated)
-        self.categories = (self.stated.category or "object",)
-        self._rule = self.stated.splits
-        if bool(self.stated.images) != bool(self.stated.masks):
+    def __init__(self, folder: Path | str, description: Description | None = None) -> None:
+        super().__init__(folder, description)
+        self.categories = (self.description.category or "object",)
+        self._rule = self.description.splits
+        if bool(self.description.images) != bool(self.description.masks):
             raise DataError(f"{self.folder}: states only one of images and masks; wanted both")
-        if self.stated.images:
-            pairing = pair_stated(self.folder, self.stated)
+        if self.description.images:
+            pairing = pair_described(self.folder, self.description)
         else:
             pairing = pair_found(self.folder)
         self._pairing, self._masks = pairing, pairing.masks
@@ -90,9 +90,9 @@ class MaskDataset(OneCategoryReader):
             raise DataError(f"{self.folder}: {self._why_none()}")
         self._rule.check_used((*self._masks, *self._list_names()), str(self.folder))
         self.splits = tuple(splits[image] or "" for image in self.images)
-        self.mask_classes = MaskClasses.stated(
+        self.mask_classes = MaskClasses.from_description(
             self.folder,
-            self.stated,
+            self.description,
             self._published(),
             f", or have `net2vec data describe` begin a {DATASET_FILE}",
         )
@@ -160,7 +160,9 @@ class MaskDataset(OneCategoryReader):
         pairs = zip(*self._pairing.folders, strict=True)
         images, masks = (", ".join(dict.fromkeys(names)) for names in pairs)
         lists = [path.relative_to(self.folder).as_posix() for path in self._lists.names]
-        drawn = 0 if self._lists else sum(self._rule.of(image) is None for image in self.images)
+        drawn = (
+            0 if self._lists else sum(self._rule.split_of(image) is None for image in self.images)
+        )
         return [
             ("images", images),
             *self.classes_taken(masks, ""),
@@ -193,12 +195,12 @@ class MaskDataset(OneCategoryReader):
 
     def _split(self, file: str) -> str | None:
         """The split of an image or mask; None if there are lists but none of them contains it."""
-        if self._lists and not self._rule.listed and not self._rule.of(file):
+        if self._lists and not self._rule.listed and not self._rule.split_of(file):
             listed = self._lists.lists.get(PurePosixPath(normal_stem(file)).name)
             if listed is None:
                 return None
-            return self._rule.of(f"{listed}/") or self._rule.draw(file)
-        return self._rule.of(file) or self._rule.draw(file)
+            return self._rule.split_of(f"{listed}/") or self._rule.draw(file)
+        return self._rule.split_of(file) or self._rule.draw(file)
 
 
 def published_names(folders: Sequence[tuple[str, str]]) -> tuple[str, Sequence[str]] | None:

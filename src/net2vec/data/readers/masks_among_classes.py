@@ -161,7 +161,7 @@ class _Beside:
         paths = [folder / name for folder in folders for name in NAME_FILES]
         lists = {path.name: _lines(path) for path in paths if path.is_file()}
         text = f" {' '.join(line for lines in lists.values() for line in lines)} "
-        named = frozenset(s.path for s in siblings if f" {_words(s.path.name)} " in text)
+        named = frozenset(s.path for s in siblings if f" {_normalised(s.path.name)} " in text)
         classes = next(iter(lists), None) if not named else None
         return cls(
             any(IMAGE_SETS.lower() in inner_folders(folder) for folder in folders),
@@ -276,10 +276,10 @@ def _spread(names: list[str]) -> list[str]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return [words for line in read_lines(path) if (words := _words(line))]
+        return [words for line in read_lines(path) if (words := _normalised(line))]
     except DataError:
         return []
 
 
-def _words(text: str) -> str:
+def _normalised(text: str) -> str:
     return " ".join(re.split(r"[\W_]+", text.lower())).strip()

@@ -53,7 +53,7 @@ class OneCategoryReader(Reader):
     @cached_property
     def _palette(self) -> UInt8[np.ndarray, "value 3"] | None:
         """Colours by value of a mask with a palette, unless the user states what values mean."""
-        if self.stated.classes is not None:
+        if self.description.classes is not None:
             return None
         sample = range(min(_SAMPLE_PALETTES, len(self.images)))
         palettes = (read_palette(self._mask_source(index)) for index in sample)

@@ -87,7 +87,7 @@ def pair_found(folder: Path) -> Pairing:
     return pairing
 
 
-def pair_stated(folder: Path, stated: Description, source: str = DATASET_FILE) -> Pairing:
+def pair_described(folder: Path, description: Description, source: str = DATASET_FILE) -> Pairing:
     """Pairs of the folders or patterns that the user states.
 
     The first of the images belong to the first of the masks and so on, if there are as many.
@@ -98,15 +98,17 @@ def pair_stated(folder: Path, stated: Description, source: str = DATASET_FILE) -
     """
     files = list_files(folder, IMAGE_SUFFIXES, within=folder)
     pairing = Pairing()
-    image_patterns, mask_patterns = [stated.images], [stated.masks]
-    if len(stated.images) == len(stated.masks):
-        image_patterns = [(pattern,) for pattern in stated.images]
-        mask_patterns = [(pattern,) for pattern in stated.masks]
-    matched = [_match(files, one, stated.mask_suffix, source, "masks") for one in mask_patterns]
+    image_patterns, mask_patterns = [description.images], [description.masks]
+    if len(description.images) == len(description.masks):
+        image_patterns = [(pattern,) for pattern in description.images]
+        mask_patterns = [(pattern,) for pattern in description.masks]
+    matched = [
+        _match(files, one, description.mask_suffix, source, "masks") for one in mask_patterns
+    ]
     taken = {file for masks in matched for (file,) in masks.values()}
     rest = [file for file in files if file not in taken]
     for patterns, masks, named in zip(image_patterns, matched, mask_patterns, strict=True):
-        images = _match(rest, patterns, stated.image_suffix, source, "images")
+        images = _match(rest, patterns, description.image_suffix, source, "images")
         for key, (image,) in images.items():
             if image in pairing.masks and key in masks:
                 one, other = pairing.masks[image], masks[key][0]

@@ -44,11 +44,14 @@ class SplitLists:
         sets = inner_folders(folder).get(IMAGE_SETS.lower())
         texts = sets.glob("**/*.txt") if sets is not None else ()
         lists = sorted(
-            (path for path in texts if split_in_path(path.stem) or rule.stated(path.stem)),
+            (path for path in texts if split_in_path(path.stem) or rule.stated_split(path.stem)),
             key=lambda path: (
-                "Segmentation" not in path.parts, path.parent, not rule.stated(path.stem), path
+                "Segmentation" not in path.parts,
+                path.parent,
+                not rule.stated_split(path.stem),
+                path,
             ),
-        )  # fmt: skip
+        )
         for path in lists:
             refuse_links_out(folder, path)
         names = {
@@ -77,7 +80,7 @@ class SplitLists:
                     yield f"{path}: {stem} has neither image nor mask"
 
 
-def _stem(line: str, known: Collection[str]) -> str:
+def _stem(line: str, stems: Collection[str]) -> str:
     """The stem that a line names: `a`, `a.jpg` or `dir/a.jpg`, alone or before other words.
 
     Stems may hold spaces and dots, so that the longest form that names a file is meant; of a line
@@ -87,7 +90,7 @@ def _stem(line: str, known: Collection[str]) -> str:
     for text in (line, line.split()[0]):
         name = PurePosixPath(text).name
         for stem in (name, PurePosixPath(name).stem):
-            if stem in known:
+            if stem in stems:
                 return stem
     return line
 

@@ -75,10 +75,10 @@ class WebDataset(OneCategoryReader):
     )
     is_outermost = True
 
-    def __init__(self, folder: Path | str, stated: Description | None = None) -> None:
-        super().__init__(folder, stated)
+    def __init__(self, folder: Path | str, description: Description | None = None) -> None:
+        super().__init__(folder, description)
         self._shards = list_files(self.folder, _SHARD_SUFFIXES, within=self.folder)
-        self.categories = (self.stated.category or "object",)
+        self.categories = (self.description.category or "object",)
         self._passed_over: Counter[str] = Counter()
         samples: dict[str, dict[str, _Member]] = {}
         for number, shard in enumerate(self._shards):
@@ -168,14 +168,14 @@ class WebDataset(OneCategoryReader):
             e for sample in samples.values() for e in sample if len(pictures & set(sample)) == 1
         }
         beside = {e for e in pictures - alone if f".{e}" in MASK_SUFFIXES}
-        if len(self.stated.masks) == 1 and self.stated.masks[0] in pictures:
-            masks = set(self.stated.masks)
-        elif self.stated.masks:
+        if len(self.description.masks) == 1 and self.description.masks[0] in pictures:
+            masks = set(self.description.masks)
+        elif self.description.masks:
             raise self._unclear("masks", pictures)
         else:
             # `x.png` beside `x.jpg` is the mask; alone it is an image.
             masks = named or (beside if pictures - beside else set())
-        images = set(self.stated.images) or {e for e in pictures - masks if "." not in e}
+        images = set(self.description.images) or {e for e in pictures - masks if "." not in e}
         if not images or not images <= pictures or images & masks:
             raise self._unclear("images", pictures)
         if len(masks) > 1:
@@ -191,13 +191,13 @@ class WebDataset(OneCategoryReader):
 
     def _choose(self, samples: Mapping[str, dict[str, _Member]]) -> None:
         """Set the images, their samples, splits and labels."""
-        rule = self.stated.splits
+        rule = self.description.splits
         self._choice = SplitChoice(rule)
         self._samples: list[dict[str, _Member]] = []
         self._label_source = ""
         classes: list[list[Any]] = []
         for key, sample in samples.items():
-            found, reason = rule.of(key), None
+            found, reason = rule.split_of(key), None
             named: list[Any] = []
             if not any(ending in sample for ending in self._image_endings):
                 reason = "no picture in the sample"
@@ -221,16 +221,18 @@ class WebDataset(OneCategoryReader):
         rule.check_used(samples, str(self.folder))
         self.images, self.splits = zip(*self._choice.splits.items(), strict=True)
         if self._mask_ending is not None:
-            self.mask_classes = MaskClasses.stated(self.folder, self.stated)
+            self.mask_classes = MaskClasses.from_description(self.folder, self.description)
             self.labels = self.mask_classes.labels
             return
         is_named = any(isinstance(value, str) for row in classes for value in row)
-        names = None if is_named else MaskClasses.stated(self.folder, self.stated).names
+        names = (
+            None if is_named else MaskClasses.from_description(self.folder, self.description).names
+        )
         where = f"{self.folder}, {self._label_source}"
         self.labels, self.image_labels = name_classes(classes, names, self.categories[0], where)
 
     def _classes_of(self, key: str, sample: Mapping[str, _Member]) -> list[Any]:
-        if _CLASS in sample and self.stated.label is None:
+        if _CLASS in sample and self.description.label is None:
             self._label_source = f"*.{_CLASS}"
             text = (
                 self._content(sample[_CLASS], f"{key}.{_CLASS}").decode("utf-8", "replace").strip()
@@ -243,11 +245,11 @@ class WebDataset(OneCategoryReader):
             told = json.loads(self._content(sample[_DESCRIPTION], name))
         except (ValueError, RecursionError):
             raise DataError(f"{name}: cannot be read as JSON") from None
-        found = [k for k in told if k == self.stated.label or k.lower() in LABELS] if (
+        found = [k for k in told if k == self.description.label or k.lower() in LABELS] if (
             isinstance(told, dict)
         ) else []  # fmt: skip
-        if self.stated.label is not None:
-            found = [k for k in found if k == self.stated.label]
+        if self.description.label is not None:
+            found = [k for k in found if k == self.description.label]
         if len(found) > 1:
             raise DataError(
                 f"{name}: {', '.join(found)} may be its class; name one in a {DATASET_FILE}, as in "

@@ -132,7 +132,7 @@ def _mask_lines(pairing: Pairing) -> list[str]:
 
 def _class_lines(folder: Path, pairing: Pairing) -> tuple[list[str], list[str]]:
     """Lines for names of classes that are in a file, and the table of others."""
-    values, colors, masks = _seen(folder, sorted(pairing.masks.values()))
+    values, colors, masks = _values_and_colors(folder, sorted(pairing.masks.values()))
     seen = f"seen in {masks} masks" if masks else "none seen"
     void = [value for value in VOID_VALUES if value in values]
     lines = [
@@ -160,7 +160,7 @@ def _class_lines(folder: Path, pairing: Pairing) -> tuple[list[str], list[str]]:
     return lines, ["", "# [classes]", '# 1 = "road"', "# [colors]", '# road = "#804080"']
 
 
-def _seen(folder: Path, masks: Sequence[str]) -> tuple[list[int], list[Color], int]:
+def _values_and_colors(folder: Path, masks: Sequence[str]) -> tuple[list[int], list[Color], int]:
     """Values and colours in some masks, and the number of masks that could be read."""
     values: Counter[int] = Counter()
     colors: Counter[Color] = Counter()

@@ -164,8 +164,8 @@ class _State:
         _state_file(part).write_text(json.dumps(asdict(self)))
 
 
-def _part_file(whole: Path) -> Path:
-    return whole.with_name(f"{whole.name}.part")
+def _part_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
 
 
 def _state_file(part: Path) -> Path:

@@ -81,7 +81,7 @@ class ResplitDataset(SelectedDataset):
     def __init__(self, dataset: ProbeDataset, rule: SplitRule) -> None:
         rule.check_used(dataset.images, dataset.name)
         splits = [
-            rule.stated(image) or rule.of(f"{split}/") or rule.draw(image)
+            rule.stated_split(image) or rule.split_of(f"{split}/") or rule.draw(image)
             for image, split in zip(dataset.images, dataset.splits, strict=True)
         ]
         kept = [index for index, split in enumerate(splits) if split in SPLITS]

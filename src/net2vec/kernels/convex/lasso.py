@@ -31,7 +31,7 @@ Gradient = Callable[[Float[Tensor, "problem variable"]], Float[Tensor, "problem 
 def entry_order(
     gradient: Gradient,
     scale: Float[Tensor, "problem variable"],
-    wanted: int,
+    count: int,
     *,
     free: int = 0,
     fall: float = _STRENGTH_RATIO,
@@ -41,7 +41,7 @@ def entry_order(
     Args:
         gradient: of every problem at its point; its curvature must be largest at 0.
         scale: typical lengths of the variables, such as 1 / sqrt(curvature); 0 for one that stays.
-        wanted: variables that should enter; the others follow in the order of their slopes.
+        count: variables that should enter; the others follow in the order of their slopes.
         free: number of last variables, such as a bias, that are not penalised and not listed.
         fall: ratio of each strength to the one before; variables that enter at the same strength
             are ordered by size.
@@ -66,7 +66,7 @@ def entry_order(
         fresh = (entered == _MAX_STRENGTHS) & (at[:, :penalised] != 0)
         entered[fresh] = step
         size = torch.where(fresh, at[:, :penalised].abs(), size)
-        if bool(((entered < _MAX_STRENGTHS).sum(1) >= min(wanted, penalised)).all()):
+        if bool(((entered < _MAX_STRENGTHS).sum(1) >= min(count, penalised)).all()):
             break
     late = entered == _MAX_STRENGTHS
     slope = gradient(at) * (scale > 0)

@@ -124,7 +124,7 @@ class _History:
 
     def add(
         self,
-        taken: Bool[Tensor, "problem"],
+        is_taken: Bool[Tensor, "problem"],
         step: Float[Tensor, "problem variable"],
         change: Float[Tensor, "problem variable"],
     ) -> None:
@@ -133,11 +133,11 @@ class _History:
         numbers = torch.finfo(step.dtype)
         # Rounding may hide the curvature of a tiny step; such a step is not remembered.
         least = numbers.eps**0.75 * step.norm(dim=1) * square.sqrt()
-        taken = taken & (product > least)
+        is_taken = is_taken & (product > least)
         slot = self.count % _MEMORY
-        self.pair[:, slot, 0] = torch.where(taken[:, None], step, 0.0)
-        self.pair[:, slot, 1] = torch.where(taken[:, None], change, 0.0)
-        self.size = torch.where(taken, product / square.clamp(min=numbers.tiny), self.size)
+        self.pair[:, slot, 0] = torch.where(is_taken[:, None], step, 0.0)
+        self.pair[:, slot, 1] = torch.where(is_taken[:, None], change, 0.0)
+        self.size = torch.where(is_taken, product / square.clamp(min=numbers.tiny), self.size)
         self.count += 1
 
     def direction(

@@ -22,20 +22,22 @@ from net2vec.networks.network import Network
 _CELLS_OF_IMAGE = 64
 
 
-def with_bases(network: Network, layers: Sequence[str], asked: Sequence[str], seed: int) -> Network:
+def with_bases(
+    network: Network, layers: Sequence[str], patterns: Sequence[str], seed: int
+) -> Network:
     """The network with the bases of some layers; what it has already is kept.
 
     Args:
         network: the network.
         layers: as from `resolve_layers`.
-        asked: what that was given: bases that are files stand there with their folder.
+        patterns: those that `resolve_layers` was given; bases that are files have their folder.
         seed: of the run.
 
     Raises:
         NetworkError: a basis cannot be had, or is not for the layer.
     """
     full: dict[str, str] = {}
-    for basis in (split_basis(pattern)[1] for pattern in asked):
+    for basis in (split_basis(pattern)[1] for pattern in patterns):
         if basis and full.setdefault(short_name(basis), basis) != basis:
             raise NetworkError(
                 f"bases {full[short_name(basis)]} and {basis} would have one name in the results; "

@@ -79,7 +79,7 @@ def load_bases(path: Path) -> Mapping[str, Basis]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         kinds = {kind.kind: kind for kind in BASES.classes().values()}
         found = {
-            layer: kinds[kind](dict(_own(tensors, f"{number}.")))
+            layer: kinds[kind](dict(_with_prefix(tensors, f"{number}.")))
             for number, (layer, kind) in enumerate(layers)
         }
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
@@ -87,5 +87,5 @@ def load_bases(path: Path) -> Mapping[str, Basis]:
     return MappingProxyType(found)
 
 
-def _own(tensors: Mapping[str, Tensor], prefix: str) -> Iterable[tuple[str, Tensor]]:
+def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> Iterable[tuple[str, Tensor]]:
     return ((k.removeprefix(prefix), value) for k, value in tensors.items() if k.startswith(prefix))

@@ -269,8 +269,8 @@ def _order_of_calls(
     return found
 
 
-def _refuse_missing(layers: Sequence[str], found: Container[str]) -> None:
-    missing = [layer for layer in layers if layer not in found]
+def _refuse_missing(layers: Sequence[str], reached: Container[str]) -> None:
+    missing = [layer for layer in layers if layer not in reached]
     if missing:
         raise NetworkError(f"the network never called {', '.join(missing)} in this pass")
 

@@ -100,8 +100,8 @@ def _run_alone(network: Network, images: Tensor, layers: Sequence[str]) -> dict[
         ) from error
 
 
-def _difference(one: Tensor, other: Tensor) -> float:
-    scale = one.double().square().mean().sqrt()
-    moved = (one.double() - other.double()).square().mean().sqrt()
+def _difference(first: Tensor, second: Tensor) -> float:
+    scale = first.double().square().mean().sqrt()
+    moved = (first.double() - second.double()).square().mean().sqrt()
     # Values that are not finite are refused where they are recorded.
     return float(torch.nan_to_num(moved / scale)) if bool(scale > 0) else float(moved > 0)

@@ -133,10 +133,10 @@ class _Done(Exception):  # noqa: N818 - a signal to leave the pass, not an error
 
 
 _Call = tuple[str, int]
-_Asked = tuple[Sequence[Layout], dict[Layout, LayoutScore], Output]
+_LayoutQuery = tuple[Sequence[Layout], dict[Layout, LayoutScore], Output]
 
 
-def score_layouts(module: nn.Module, mosaics: Mosaics, calls: Mapping[_Call, _Asked]) -> None:
+def score_layouts(module: nn.Module, mosaics: Mosaics, calls: Mapping[_Call, _LayoutQuery]) -> None:
     """Run a network on mosaics and score layouts by what it does.
 
     Args:

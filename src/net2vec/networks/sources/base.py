@@ -198,10 +198,10 @@ def absolute_path(name: str) -> str:
 
 
 def unknown_model(
-    library: str, name: str, known: list[str], kind: str = "classifier"
+    library: str, name: str, known_names: list[str], kind: str = "classifier"
 ) -> NetworkError:
     """The error for a library that has no such network."""
-    hint = did_you_mean(name, known, "see its list of models")
+    hint = did_you_mean(name, known_names, "see its list of models")
     return NetworkError(f"{library} has no {kind} {name!r}; {hint}")
 
 

@@ -145,15 +145,19 @@ def fit_state_dict(
     module.load_state_dict(given)
 
 
-def _inner(state: Mapping[str, Tensor], wanted: Sequence[str], origin: str) -> Mapping[str, Tensor]:
+def _inner(
+    state: Mapping[str, Tensor], parameters: Sequence[str], origin: str
+) -> Mapping[str, Tensor]:
     """The part of a state dict that is a network's own: where a trainer's class holds it.
 
     Lightning calls it `model.` or `backbone.`, and has things of its own beside it.
     """
-    if not wanted or any(key in state for key in wanted):
+    if not parameters or any(key in state for key in parameters):
         return state
-    begun = {key.removesuffix(wanted[0]) for key in state if key.endswith(f".{wanted[0]}")}
-    prefixes = [prefix for prefix in sorted(begun) if all(prefix + key in state for key in wanted)]
+    begun = {key.removesuffix(parameters[0]) for key in state if key.endswith(f".{parameters[0]}")}
+    prefixes = [
+        prefix for prefix in sorted(begun) if all(prefix + key in state for key in parameters)
+    ]
     if len(prefixes) > 1:
         raise NetworkError(
             f"{origin} holds {len(prefixes)} networks, under {' and '.join(prefixes)}: save the "
@@ -232,9 +236,9 @@ def _way_to_save(path: Path, key: str) -> str:
     )
 
 
-def _listing(what: str, keys: Iterable[str]) -> str:
+def _listing(heading: str, keys: Iterable[str]) -> str:
     names = sorted(keys)
     if not names:
         return ""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{len(names)} {what} ({', '.join(names[:_SHOWN])}{more})"
+    return f"{len(names)} {heading} ({', '.join(names[:_SHOWN])}{more})"

@@ -124,8 +124,8 @@ class FitStage:
         )
         return learned
 
-    def _title(self, what: str) -> str:
-        return f"{self.data.recording.layer}: learning to {self.task.name} ({what})"
+    def _title(self, part: str) -> str:
+        return f"{self.data.recording.layer}: learning to {self.task.name} ({part})"
 
     def _cache(self, fit: Fit, seed: int, sizes: Sequence[int], **parts: str) -> ItemCache:
         task, layer = self.task.name, self.data.recording.layer

@@ -89,8 +89,8 @@ class StatisticsStage(NetworkStage):
         found = self.inputs.network.bases
         save_tensors(kept, {layer: found[layer].tensors for layer in unfitted})
 
-    def _kept(self, kind: str, name: str, **parts: object) -> Path:
+    def _kept(self, kind: str, name: str, **keys: object) -> Path:
         """The file in the cache of what is taken from these images with this network."""
         network, data = self.inputs.network, self.inputs.dataset.digest
-        of = digest_of(network=network.digest, fed=network.input_digest, data=data, **parts)
+        of = digest_of(network=network.digest, fed=network.input_digest, data=data, **keys)
         return self.out / CACHE / kind / of / name

@@ -51,7 +51,7 @@ def minute_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
         layers=len(study.run.layers),
         filters=last.sizes["filter"],
         fit=study.fit_title,
-        found=_found(study, task),
+        found=_table_one_facts(study, task),
         best=_named(best),
         worst=_named(worst),
         served=_served(study, task),
@@ -65,7 +65,7 @@ def minute_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
     )
 
 
-def _found(study: Study, task: str, label: str | None = None) -> Facts | None:
+def _table_one_facts(study: Study, task: str, label: str | None = None) -> Facts | None:
     """Mean scores and shares of Table 1 on the layer shown; None where a run has none there."""
     rows = study.tables["combined_vs_single"]
     mine = rows["network"].eq(label or study.label) & rows["layer"].eq(study.layer_of[task])
@@ -106,7 +106,7 @@ def _twin(study: Study, task: str) -> Facts | None:
     """The first untrained run beside the subject, on the same layer."""
     for label, view in zip(study.labels[1:], study.views[1:], strict=True):
         if view.untrained and view.fit == study.run.fit:
-            found = _found(study, task, label)
+            found = _table_one_facts(study, task, label)
             if found:
                 return Facts(label=label, found=found)
     return None

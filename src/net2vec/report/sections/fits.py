@@ -66,7 +66,7 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: Compared
             as_shares(fits, "as_good", "worse"),
             (
                 *columns("task", "layer", n="count"),
-                *_both(pair, "{}", "number", ""),
+                *_column_pair(pair, "{}", "number", ""),
                 Column("ratio", "number", "ratio"),
                 Column("as_good", "percent", "second at least as good"),
                 Column("trained", "count", "with 50 or more training images"),
@@ -107,12 +107,12 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: Compared
             as_shares(fits, "same_filter"),
             (
                 *columns("task", "layer"),
-                *_both(pair, "shared_{}", "number", "concepts a filter, "),
+                *_column_pair(pair, "shared_{}", "number", "concepts a filter, "),
                 *columns(
                     shared_by_chance=("number", "by chance"),
                     same_filter=("percent", "same filter in both"),
                 ),
-                *_both(pair, "single_{}", "number", "score of the filter alone, "),
+                *_column_pair(pair, "single_{}", "number", "score of the filter alone, "),
             ),
             "fits",
         ),
@@ -121,7 +121,7 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: Compared
     )
 
 
-def _both(pair: ComparedFits, key: str, form: str, heading: str) -> tuple[Column, Column]:
+def _column_pair(pair: ComparedFits, key: str, form: str, heading: str) -> tuple[Column, Column]:
     """A column of each fit."""
     first, second = (
         Column(key.format(fit), form, f"{heading}{title}") for fit, title in pair.titles.items()
@@ -133,8 +133,8 @@ def _of_pair(rows: pd.DataFrame, pair: ComparedFits) -> pd.DataFrame:
     return rows[rows["fit"].isin(pair.names)]
 
 
-def _verdicts(fits: pd.DataFrame, lost: pd.DataFrame, pair: ComparedFits) -> Table:
-    found = verdicts(fits.iloc[0], lost, pair.reference, pair.other)
+def _verdicts(fits: pd.DataFrame, drops: pd.DataFrame, pair: ComparedFits) -> Table:
+    found = verdicts(fits.iloc[0], drops, pair.reference, pair.other)
     told = found["category"].where(found["category"].eq(""), ": " + found["category"])
     return Table(
         found.assign(finding=found["finding"].map(FINDING_TITLE) + told),
@@ -169,8 +169,8 @@ def _table_one(study: Study, fits: pd.DataFrame, pair: ComparedFits) -> Table:
         rows,
         (
             *columns("network", "layer", "task"),
-            *_both(pair, "{}", "number", "mean, "),
-            *_both(pair, "percent_{}", "percent", "Table 1, "),
+            *_column_pair(pair, "{}", "number", "mean, "),
+            *_column_pair(pair, "percent_{}", "percent", "Table 1, "),
             Column(f"failures_{reference}", "count", f"failures, {pair.reference_title}"),
             Column("failures_both", "count", "of these remain"),
         ),
@@ -208,9 +208,9 @@ def _failures(
     )
 
 
-def _falling(lost: pd.DataFrame, pair: ComparedFits) -> Table:
+def _falling(drops: pd.DataFrame, pair: ComparedFits) -> Table:
     """The categories whose mean clearly drops after its optimum, of subsets by weight."""
-    rows = lost[lost["rule"].eq("weight") & lost["category"].ne(ALL)]
+    rows = drops[drops["rule"].eq("weight") & drops["category"].ne(ALL)]
     rows = rows[[is_clear(row) for _, row in rows.iterrows()]] if len(rows) else rows
     return Table(
         rows.assign(fit=rows["fit"].map(pair.titles)),
@@ -252,7 +252,7 @@ def _vectors(fits: pd.DataFrame, pair: ComparedFits) -> Table:
             *columns("task", "layer", cosine="number"),
             Column("neighbours", "percent", "same neighbours"),
             *columns(neighbours_by_chance=("percent", "same neighbours, by chance")),
-            *_both(pair, "category_{}", "percent", "same category, "),
+            *_column_pair(pair, "category_{}", "percent", "same category, "),
             *columns(category_by_chance=("percent", "same category, by chance")),
         ),
         "fits",

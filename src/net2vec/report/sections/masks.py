@@ -29,7 +29,7 @@ def masks_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
         return None
     missed = ious.assign(missed=ious["iou"].eq(0)).groupby("method", sort=False)["missed"]
     found, least = images_found(study.run, layer)
-    asked = _asked(study, large, layer)
+    asked = _requested_concepts(study, large, layer)
     return Facts(
         layer=layer,
         missed=Table(
@@ -53,7 +53,9 @@ def masks_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
     )
 
 
-def _asked(study: Study, large: Sequence[DecileExhibit], layer: str) -> tuple[str, ...]:
+def _requested_concepts(
+    study: Study, large: Sequence[DecileExhibit], layer: str
+) -> tuple[str, ...]:
     """The concepts shown that the report would not have chosen by itself."""
     shown = [(exhibit.request.concept, exhibit.request.layer) for exhibit in large]
     fewer = (featured_concepts(study.run, count) for count in range(len(shown), 0, -1))

@@ -55,9 +55,9 @@ def _named(study: Study) -> list[tuple[str, Run]]:
     return list(zip(study.labels, study.runs, strict=True))
 
 
-def _by_run(study: Study, told: Mapping[str, Mapping[str, Any]], key: str) -> Table:
+def _by_run(study: Study, setup: Mapping[str, Mapping[str, Any]], key: str) -> Table:
     """The setup of each run, a column a run, without rows that are empty for all."""
-    frame = pd.DataFrame(told, columns=study.labels).dropna(how="all")
+    frame = pd.DataFrame(setup, columns=study.labels).dropna(how="all")
     frame = frame.rename_axis(key).reset_index()
     form = "seconds" if key == "stage" else "text"
     beside = [Column(label, form, label) for label in study.labels]

@@ -20,12 +20,12 @@ _SLACK = 0.01
 _PERCENT = "\N{NO-BREAK SPACE}%"
 
 
-def verdicts(fits: pd.Series, lost: pd.DataFrame, reference: str, other: str) -> pd.DataFrame:
+def verdicts(fits: pd.Series, drops: pd.DataFrame, reference: str, other: str) -> pd.DataFrame:
     """The findings of a layer and task, with what both fits say of each.
 
     Args:
         fits: a row of `fits`.
-        lost: rows of `fits_drops` of that layer and task; may be empty. Of several rules to choose
+        drops: rows of `fits_drops` of that layer and task; may be empty. Of several rules to choose
             filters the one with the higher peak is judged: subsets that are chosen badly do not
             drop.
         reference: the name of the fit that findings are of.
@@ -40,7 +40,7 @@ def verdicts(fits: pd.Series, lost: pd.DataFrame, reference: str, other: str) ->
     rows = [
         _better(fits, pair),
         *_failures(fits, pair),
-        *_drops(lost, pair),
+        *_drops(drops, pair),
         _sharing(fits, pair),
         _neighbours(fits, pair),
     ]
@@ -98,10 +98,10 @@ def _failures(fits: pd.Series, pair: Pair) -> Iterator[Row]:
         yield ("remaining", "", f"{first}", "", f"{kept} of {first}", "", "")
 
 
-def _drops(lost: pd.DataFrame, pair: Pair) -> Iterator[Row]:
+def _drops(drops: pd.DataFrame, pair: Pair) -> Iterator[Row]:
     """Fig. 3: the mean score falls after its optimum, over all concepts and by category."""
-    for category in dict.fromkeys(lost["category"]):
-        rows = lost[lost["category"] == category]
+    for category in dict.fromkeys(drops["category"]):
+        rows = drops[drops["category"] == category]
         fits = [rows[rows["fit"] == fit] for fit in pair]
         if not all(map(len, fits)):
             continue

@@ -53,8 +53,8 @@ def load_synonyms(path: Path) -> dict[str, str]:
     return synonyms
 
 
-def missing_extra(what: str, package: str) -> SpaceError:
+def missing_extra(need: str, package: str) -> SpaceError:
     """The error that says how to install what is needed."""
     return SpaceError(
-        f'{what} need the package {package}; install it: pip install "net2vec[words]"'
+        f'{need} need the package {package}; install it: pip install "net2vec[words]"'
     )

@@ -72,7 +72,7 @@ def wordnet_space(
         ]
         word = (found or [bare_name(name)])[0]
         given = name in senses or bare_name(name) in senses
-        synset = None if word is None else _synset(reader, word, given=given)
+        synset = None if word is None else _synset(reader, word, is_synset_name=given)
         if synset is None:
             missing.append(name)
         else:
@@ -142,7 +142,7 @@ def _open_reader(folder: Path) -> Any:
         raise SpaceError(f"{folder} cannot be read as a WordNet database: {error}") from error
 
 
-def _synset(reader: Any, word: str, *, given: bool) -> Any:
+def _synset(reader: Any, word: str, *, is_synset_name: bool) -> Any:
     """The synset that is meant by `crane.n.04` or by a word; None where the word has none."""
     if word.count(".") < 2:
         found = reader.synsets(word.replace(" ", "_"))
@@ -153,6 +153,6 @@ def _synset(reader: Any, word: str, *, given: bool) -> Any:
             return reader.synset(form)
         except Exception as error:  # several kinds, one of them NLTK's own
             reason = error
-    if given:
+    if is_synset_name:
         raise SpaceError(f"WordNet has no synset {word!r}: {reason}") from reason
     return None

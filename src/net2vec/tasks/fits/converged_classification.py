@@ -251,10 +251,10 @@ class _Learner:
         return solve(problem.gradient, begin, problem.curvature(begin), strength).x[: len(concept)]
 
     def _folded(
-        self, some: Sequence[int], width: int, inputs: Float[Tensor, "image variable"]
+        self, concepts: Sequence[int], width: int, inputs: Float[Tensor, "image variable"]
     ) -> Folded:
         size = self._side_by_side(width, inputs.shape[1])
-        return Folded.of([self.held[place] for place in some], inputs, size, width)
+        return Folded.of([self.held[place] for place in concepts], inputs, size, width)
 
     def _blocks(self, places: Sequence[int], variables: int) -> Iterator[tuple[list[int], int]]:
         """Concepts to hold images out of, side by side, and for how many images there is room."""

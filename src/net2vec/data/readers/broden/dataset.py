@@ -92,7 +92,7 @@ class BrodenDataset(Reader):
         return Evidence()
 
     @classmethod
-    def open_for_check(cls, folder: Path, stated: Description) -> BrodenDataset:
+    def open_for_check(cls, folder: Path, description: Description) -> BrodenDataset:
         """The dataset, also if rows of its tables are invalid."""
         return cls(folder, BrodenTables.read(folder))
 
@@ -202,12 +202,13 @@ def _is_index(path: Path) -> bool:
 
 
 def _check_size(
-    path: Path, kind: str, size: tuple[int, int], wanted: tuple[int, int] | None
+    path: Path, kind: str, size: tuple[int, int], indexed_size: tuple[int, int] | None
 ) -> None:
     """Checks that a (height, width) is that of the index, if it has one."""
-    if wanted is not None and size != wanted:
+    if indexed_size is not None and size != indexed_size:
         raise DataError(
-            f"{path}: the {kind} is {size[1]}x{size[0]}, {INDEX} says {wanted[1]}x{wanted[0]}"
+            f"{path}: the {kind} is {size[1]}x{size[0]}, {INDEX} says {indexed_size[1]}x"
+            f"{indexed_size[0]}"
         )
 
 

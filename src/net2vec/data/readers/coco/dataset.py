@@ -91,9 +91,9 @@ class CocoDataset(Reader):
     marks = "*.json of instances, stuff or panoptic"
     takes = frozenset({"splits"})
 
-    def __init__(self, folder: Path | str, stated: Description | None = None) -> None:
-        super().__init__(folder, stated)
-        rule = self.stated.splits
+    def __init__(self, folder: Path | str, description: Description | None = None) -> None:
+        super().__init__(folder, description)
+        rule = self.description.splits
         paths = list(_annotation_files(self.folder))
         self._documents = [Document.read(path, self.folder) for path in paths]
         self._regions: dict[str, list[tuple[Document, int | str]]] = defaultdict(list)
@@ -104,8 +104,8 @@ class CocoDataset(Reader):
             for image_id, file_name in document.image_names.items():
                 name = self._located(file_name, document.path)
                 self._check_same(name, document, file_name)
-                stated_split = rule.stated(name) or rule.stated(document.place)
-                if split := stated_split or rule.of(name) or rule.of(document.place):
+                stated_split = rule.stated_split(name) or rule.stated_split(document.place)
+                if split := stated_split or rule.split_of(name) or rule.split_of(document.place):
                     splits[name] = split
                     drawn.discard(name)
                 elif name not in splits:
@@ -245,9 +245,12 @@ class CocoDataset(Reader):
         document, image_id = self._regions[self.images[index]][0]
         return document.size(image_id)
 
-    def _other_shape(self, path: Path, found: tuple[int, int], said: tuple[int, int]) -> DataError:
+    def _other_shape(
+        self, path: Path, actual: tuple[int, int], listed: tuple[int, int]
+    ) -> DataError:
         return DataError(
-            f"{path}: the image is {found[1]}x{found[0]}, its JSON file says {said[1]}x{said[0]}"
+            f"{path}: the image is {actual[1]}x{actual[0]}, its JSON file says {listed[1]}x"
+            f"{listed[0]}"
         )
 
     def annotation(self, index: int) -> Annotation:

@@ -49,11 +49,13 @@ class Locator:
         ending = f"/{composed(file_name)}"
         found = [path for path in named if f"/{composed(path)}".endswith(ending)] or named
         beside = (document.parent.relative_to(self._folder) / file_name).as_posix()
-        split, words = split_of(document), _words(document.stem)
+        split, words = split_of(document), _name_parts(document.stem)
         for matches in (
             lambda path: path == beside,
             lambda path: split is not None and split == split_in_path(path),
-            lambda path: any(words & _words(part) for part in PurePosixPath(path).parent.parts),
+            lambda path: any(
+                words & _name_parts(part) for part in PurePosixPath(path).parent.parts
+            ),
         ):
             found = [path for path in found if matches(path)] or found
         if len(found) > 1:
@@ -74,6 +76,6 @@ def split_of(document: Path) -> str | None:
     return split_in_path("/".join([*document.stem.split("_"), document.parent.name]))
 
 
-def _words(name: str) -> set[str]:
+def _name_parts(name: str) -> set[str]:
     without_digits = "".join(letter for letter in name if not letter.isdecimal())
     return set(without_digits.split("_")) - {""}

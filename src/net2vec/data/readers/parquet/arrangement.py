@@ -31,7 +31,7 @@ Arrangement = Mapping[str, Mapping[str, Sequence[str]]]
 
 _SHARD = re.compile(r"(?P<split>.+?)[-_.](?P<number>\d{5})-of-(?P<count>\d{5})(?:-[0-9a-f]+)?")
 _FRONT = re.compile(r"---\s*\n(.*?)\n---\s*(\n|$)", re.DOTALL)
-_WORDS = re.compile(r"[-_. ]+|\d+")
+_SEPARATORS = re.compile(r"[-_. ]+|\d+")
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def absent_shards(files: Sequence[str]) -> int:
 def split_of_file(path: PurePosixPath) -> str:
     """The split in the name of a shard or of a folder around it; `UNNAMED` if there is none."""
     named = [part for part in reversed(path.parent.parts) if split_in_path(part)]
-    named += [word for word in _WORDS.split(path.stem) if split_in_path(word)]
+    named += [word for word in _SEPARATORS.split(path.stem) if split_in_path(word)]
     return named[0] if named else UNNAMED
 
 
@@ -152,9 +152,9 @@ def _from_path(path: PurePosixPath) -> tuple[str, str]:
     return config, match["split"] if match else split_of_file(path)
 
 
-def _merged(found: Arrangement) -> dict[str, list[str]]:
+def _merged(arrangement: Arrangement) -> dict[str, list[str]]:
     splits: dict[str, list[str]] = {}
-    for parts in found.values():
+    for parts in arrangement.values():
         for split, files in parts.items():
             splits.setdefault(split, []).extend(files)
     return splits

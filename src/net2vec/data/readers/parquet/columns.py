@@ -44,32 +44,34 @@ class Columns:
     passed_over: tuple[str, ...] = ()
 
 
-def choose_columns(features: Mapping[str, Any], stated: Description, where: str) -> Columns:
+def choose_columns(features: Mapping[str, Any], description: Description, where: str) -> Columns:
     """The columns by what they hold, and by their names where that is not enough.
 
     Args:
         features: of `datasets`, by column.
-        stated: columns that the user names: `images`, `masks`, `label`.
+        description: columns that the user names: `images`, `masks`, `label`.
         where: the dataset, for messages.
 
     Raises:
         DataError: if there is no column of images, neither masks nor classes, or several of them.
     """
     encoded = {name for name, feature in features.items() if _is_encoded(feature, name)}
-    image = _one(encoded, stated.images, _IMAGES, "images", where)
+    image = _choose_column(encoded, description.images, _IMAGES, "images", where)
     if image is None:
         raise DataError(f"{where}: no column holds images; columns are {_listed(features)}")
     others = encoded - {image}
     classes = {n: f for n, f in features.items() if n not in encoded and _is_class(f, n)}
-    if stated.label is not None and not stated.masks:
+    if description.label is not None and not description.masks:
         mask = None
     else:
         named = {name for name in others if name.lower() in MASKS}
-        mask = _one(others if stated.masks else named, stated.masks, MASKS, "masks", where)
+        mask = _choose_column(
+            others if description.masks else named, description.masks, MASKS, "masks", where
+        )
     if mask is not None:
         return Columns(image, mask, None, None, tuple(sorted(classes)))
-    wanted = (stated.label,) if stated.label is not None else ()
-    label = _one(set(features if wanted else classes), wanted, LABELS, "label", where)
+    wanted = (description.label,) if description.label is not None else ()
+    label = _choose_column(set(features if wanted else classes), wanted, LABELS, "label", where)
     if label is None:
         raise DataError(
             f"{where}: no column holds masks or classes of the images in {image!r}; columns are "
@@ -95,7 +97,7 @@ def _holds_bytes(kind: Any) -> bool:
     return pa.types.is_struct(kind) and {"bytes", "path"} >= {f.name for f in kind} >= {"bytes"}
 
 
-def _one(
+def _choose_column(
     columns: set[str], stated: Sequence[str], usual: frozenset[str], key: str, where: str
 ) -> str | None:
     """The column that is stated, the only one, or the only one of a usual name; None if none is.

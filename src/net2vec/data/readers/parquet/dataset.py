@@ -63,25 +63,25 @@ class ParquetDataset(OneCategoryReader):
     is_outermost = True
     reads_at_random = False
 
-    def __init__(self, folder: Path | str, stated: Description | None = None) -> None:
-        super().__init__(folder, stated)
+    def __init__(self, folder: Path | str, description: Description | None = None) -> None:
+        super().__init__(folder, description)
         _refuse_without_libraries(self.folder)
         within = root_of_links(self.folder)
         files = list_files(self.folder, SUFFIXES, within=within)
         if not files:
             raise DataError(f"{self.folder}: holds no Parquet files")
         arrangement = arrange(files, read_card(self.folder / CARD))
-        chosen = choose(arrangement, self.stated.subset or "", str(self.folder))
-        rule = self.stated.splits
+        chosen = choose(arrangement, self.description.subset or "", str(self.folder))
+        rule = self.description.splits
         for split in chosen:
-            if not chosen[split] and rule.of(f"{split}/") != TEST:
+            if not chosen[split] and rule.split_of(f"{split}/") != TEST:
                 raise DataError(
                     f"{self.folder}: its card names a split {split!r}, of which no file is here"
                 )
         self._split_files = {split: tuple(files) for split, files in chosen.items() if files}
         shards = [(split, file) for split, files in self._split_files.items() for file in files]
         self._shards = Shards(self.folder, [file for _, file in shards], within)
-        self._columns = choose_columns(self._features(), self.stated, str(self.folder))
+        self._columns = choose_columns(self._features(), self.description, str(self.folder))
         self._image_bytes = self._bytes_of(self._columns.image)
         split_of_file = [split for split, _ in shards]
         self._table_splits = [
@@ -91,11 +91,11 @@ class ParquetDataset(OneCategoryReader):
         ]
         self._names = self._row_names()
         labels = self._read_labels(within)
-        alone = len(chosen) == 1 and bool(self.stated.subset)
+        alone = len(chosen) == 1 and bool(self.description.subset)
         self._choice = SplitChoice(rule)
         rows: list[int] = []
         for row, name in enumerate(self._names):
-            found = rule.of(PurePosixPath(name).name if alone else name)
+            found = rule.split_of(PurePosixPath(name).name if alone else name)
             if self._choice.add(name, found, self._why_left_out(row, labels)):
                 rows.append(row)
         if not rows:
@@ -105,7 +105,7 @@ class ParquetDataset(OneCategoryReader):
         if labels is not None:
             self.image_labels = [self.image_labels[row] for row in rows]
         self.images, self.splits = zip(*self._choice.splits.items(), strict=True)
-        self.categories = (self.stated.category or "object",)
+        self.categories = (self.description.category or "object",)
 
     @classmethod
     def examine(cls, folder: Path) -> Evidence:
@@ -214,9 +214,9 @@ class ParquetDataset(OneCategoryReader):
 
     def _read_labels(self, within: Path) -> list[Any] | None:
         """Sets `labels`; without masks also `image_labels`, by row, whose classes it returns."""
-        columns, stated = self._columns, self.stated
+        columns, stated = self._columns, self.description
         if columns.label is None:
-            self.mask_classes = MaskClasses.stated(self.folder, stated, within=within)
+            self.mask_classes = MaskClasses.from_description(self.folder, stated, within=within)
             self.labels = self.mask_classes.labels
             return None
         values = [listed_classes(value) for value in self._shards.column(columns.label)]
@@ -225,7 +225,7 @@ class ParquetDataset(OneCategoryReader):
             if columns.names is not None and stated.classes is None:
                 names = dict(enumerate(columns.names))
             else:
-                names = MaskClasses.stated(self.folder, stated, within=within).names
+                names = MaskClasses.from_description(self.folder, stated, within=within).names
         where = f"{self.folder}, column {columns.label}"
         category = stated.category or "object"
         self.labels, self.image_labels = name_classes(values, names, category, where)
