@@ -8,8 +8,7 @@ import pytest
 
 from net2vec import results
 from net2vec.errors import ResultsError
-from net2vec.runs import make_tables, open_run
-from net2vec.runs.spread import spread
+from net2vec.runs import make_tables, open_run, spread
 
 from builders import build_run
 

@@ -8,7 +8,7 @@ import xarray as xr
 
 from net2vec.analysis.correction import DRAWS, LEVEL, Counts, corrected_iou
 from net2vec.analysis.sufficiency import DIFFERENCE
-from net2vec.results import RunTable
+from net2vec.results import RunTable, TableInput
 
 CORRECTED_COLUMNS = (
     "concept", "method", "uncorrected", "corrected", "low", "high", "annotator_iou",
@@ -100,7 +100,7 @@ CORRECTED = RunTable(
     title="Segmentation scores on masks by people, estimated from the few that there are",
     columns=("layer", *CORRECTED_COLUMNS),
     keys=("layer", "concept", "method"),
-    made_of="segment",
+    made_of=TableInput.SEGMENTATION,
     make=corrected_scores,
     every_fit=True,
 )

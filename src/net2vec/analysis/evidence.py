@@ -16,7 +16,7 @@ import xarray as xr
 from jaxtyping import Bool, Float
 
 from net2vec.analysis.sufficiency import score_columns
-from net2vec.results import LAYER_TASK, RunTable
+from net2vec.results import LAYER_TASK, RunTable, TableInput
 
 EVIDENCE_COLUMNS = ("method", "concept", "score", "null_mean", "nulls", "p", "q", "passed")
 SUMMARY_COLUMNS = ("method", "concepts", "passed", "share", "nulls", "needed")
@@ -154,7 +154,7 @@ EVIDENCE = RunTable(
     title="Every concept's scores against those on shuffled annotations",
     columns=(*LAYER_TASK, *EVIDENCE_COLUMNS),
     keys=(*LAYER_TASK, "method", "concept"),
-    made_of="tasks",
+    made_of=TableInput.ARRAYS,
     make=weigh_evidence,
     values=("score",),
     seeded=score_columns,
@@ -165,7 +165,7 @@ EVIDENCE_SUMMARY = RunTable(
     title="How many concepts are encoded better than chance",
     columns=(*LAYER_TASK, *SUMMARY_COLUMNS),
     keys=(*LAYER_TASK, "method"),
-    made_of="evidence",
+    made_of=EVIDENCE,
     make=evidence_summary,
     every_fit=True,
 )

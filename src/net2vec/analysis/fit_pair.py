@@ -11,7 +11,7 @@ import pandas as pd
 from net2vec.analysis.fit_subsets import BY_WEIGHT, compare_rules, drops, fit_curves
 from net2vec.analysis.fits import compare_fits, pair_fits, sharing_of_fits
 from net2vec.analysis.sufficiency import ALL, PATH
-from net2vec.results import LAYER_TASK, SCORE_GROUP, RunTable
+from net2vec.results import LAYER_TASK, SCORE_GROUP, RunTable, TableInput
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ FITS = RunTable(
         "drop_{first}", "drop_{second}", "drop_path", "path_gain",
     ),
     keys=LAYER_TASK,
-    made_of="fits",
+    made_of=TableInput.FIT_PAIR,
     make=attrgetter("summary"),
     values=(
         "{first}", "ratio", "as_good", "worse", "single_{first}", "percent_{first}",
@@ -109,7 +109,7 @@ FITS_BY_CONCEPT = RunTable(
         "cosine", "overlap",
     ),
     keys=(*LAYER_TASK, "concept"),
-    made_of="fits",
+    made_of=TableInput.FIT_PAIR,
     make=attrgetter("concepts"),
     values=("single_{first}", "combined_{first}", "cosine", "overlap"),
 )  # fmt: skip
@@ -129,7 +129,7 @@ FITS_SUBSETS = RunTable(
         "baseline",
     ),
     keys=(*LAYER_TASK, "category", "fit", "rule", "filters"),
-    made_of="fits",
+    made_of=TableInput.FIT_PAIR,
     make=attrgetter("curves"),
     values=("mean",),
 )
@@ -141,7 +141,7 @@ FITS_DROPS = RunTable(
         *LAYER_TASK, "category", "fit", "rule", "filters", "peak", "full", "drop", "stderr", "n",
     ),
     keys=(*LAYER_TASK, "category", "fit", "rule"),
-    made_of="fits",
+    made_of=TableInput.FIT_PAIR,
     make=attrgetter("drops"),
     values=("filters", "peak", "full", "drop"),
 )  # fmt: skip
@@ -153,6 +153,6 @@ FITS_RULES = RunTable(
         *LAYER_TASK, "filters", "weight", "path", "difference", "stderr", "better", "worse", "n",
     ),
     keys=(*LAYER_TASK, "filters"),
-    made_of="fits",
+    made_of=TableInput.FIT_PAIR,
     make=attrgetter("rules"),
 )  # fmt: skip

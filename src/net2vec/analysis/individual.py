@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from net2vec.results import RunTable
+from net2vec.results import RunTable, TableInput
 
 DECILES = 10
 
@@ -121,7 +121,7 @@ INDIVIDUAL_IOU = RunTable(
     source="Fig. 7",
     columns=("layer", "concept", "method", "mean", "sd", "n", "n_zero"),
     keys=("layer", "concept", "method"),
-    made_of="segment",
+    made_of=TableInput.SEGMENTATION,
     make=lambda segment: individual_iou(individual_ious(segment)),
     values=("mean", "sd"),
 )

@@ -37,7 +37,7 @@ from net2vec.analysis.resampling import (
     times_drawn,
 )
 from net2vec.analysis.sufficiency import DIFFERENCE, PATH, SUBSET, score_columns
-from net2vec.results import LAYER_TASK, RunTable
+from net2vec.results import LAYER_TASK, RunTable, TableInput
 
 INTERVAL_COLUMNS = ("concept", "method", "filters", "value", "low", "high", "n")
 LEVEL = 0.95
@@ -266,7 +266,7 @@ INTERVALS = RunTable(
     title="How far every concept's scores can be trusted: bootstrap intervals over the images",
     columns=(*LAYER_TASK, *INTERVAL_COLUMNS),
     keys=(*LAYER_TASK, "concept", "method", "filters"),
-    made_of="tasks",
+    made_of=TableInput.ARRAYS,
     make=score_intervals,
     values=("value",),
     seeded=score_columns,

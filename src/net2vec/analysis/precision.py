@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from net2vec.analysis.sufficiency import COMBINED, SINGLES
-from net2vec.results import RunTable
+from net2vec.results import RunTable, TableInput
 
 
 def precision_recall(scores: pd.DataFrame) -> pd.DataFrame:
@@ -34,7 +34,7 @@ PRECISION_RECALL = RunTable(
     title="Mean precision, recall and average precision of pixels",
     columns=("layer", "method", "set_iou", "precision", "recall", "average_precision", "n"),
     keys=("layer", "method"),
-    made_of="scores",
+    made_of=TableInput.SCORES,
     make=precision_recall,
     every_fit=True,
 )

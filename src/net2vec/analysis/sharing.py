@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from net2vec.analysis.sufficiency import COMBINED, SINGLE
-from net2vec.results import LAYER_TASK, RunTable
+from net2vec.results import LAYER_TASK, RunTable, TableInput
 
 
 def filter_sharing(scores: pd.DataFrame) -> pd.DataFrame:
@@ -50,7 +50,7 @@ FILTER_SHARING = RunTable(
     source="Fig. 5",
     columns=(*LAYER_TASK, "filter", "concepts"),
     keys=(*LAYER_TASK, "filter"),
-    made_of="scores",
+    made_of=TableInput.SCORES,
     make=filter_sharing,
     values=("concepts",),
 )

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Bool, Float, Int
 
-from net2vec.results import LAYER_TASK, RunTable
+from net2vec.results import LAYER_TASK, RunTable, TableInput
 
 STEADINESS_COLUMNS = ("concept", "cosine", "overlap", "neighbours", "score_sd", "seeds")
 NEIGHBOURS = 5
@@ -144,7 +144,7 @@ STEADINESS = RunTable(
     title="How much of every concept's vector and neighbours stays with another random start",
     columns=(*LAYER_TASK, *STEADINESS_COLUMNS),
     keys=(*LAYER_TASK, "concept"),
-    made_of="tasks",
+    made_of=TableInput.ARRAYS,
     make=seed_steadiness,
     every_fit=True,
 )

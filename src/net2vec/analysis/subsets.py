@@ -11,7 +11,7 @@ import xarray as xr
 from net2vec.analysis.balance import entering
 from net2vec.analysis.statistics import summarize
 from net2vec.analysis.sufficiency import COMBINED, PATH, SINGLE, SUBSET
-from net2vec.results import LAYER_TASK, SCORE_GROUP, RunTable
+from net2vec.results import LAYER_TASK, SCORE_GROUP, RunTable, TableInput
 
 FRACTIONS = (0.8, 0.9)
 
@@ -132,7 +132,7 @@ SUBSET_CURVE = RunTable(
     source="Fig. 3",
     columns=(*LAYER_TASK, "category", "filters", "mean", "stderr", "n", "baseline"),
     keys=(*LAYER_TASK, "category", "filters"),
-    made_of="scores",
+    made_of=TableInput.SCORES,
     make=subset_curve,
     values=("mean",),
 )
@@ -142,7 +142,7 @@ NEGATIVE_SUBSETS = RunTable(
     source="Fig. 3",
     columns=("layer", "concept", "rule", "filter", "weight", "score", "baseline"),
     keys=("layer", "concept", "rule"),
-    made_of="segment",
+    made_of=TableInput.SEGMENTATION,
     make=negative_subsets,
     every_fit=True,
 )
@@ -152,7 +152,7 @@ FILTERS_NEEDED = RunTable(
     source="sec. 4.1",
     columns=(*LAYER_TASK, "concept", "fraction", "filters"),
     keys=(*LAYER_TASK, "concept", "fraction"),
-    made_of="scores",
+    made_of=TableInput.SCORES,
     make=filters_needed,
     values=("filters",),
 )

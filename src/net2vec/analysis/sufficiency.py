@@ -9,7 +9,7 @@ import pandas as pd
 
 from net2vec.analysis.balance import entering
 from net2vec.analysis.statistics import bootstrap_mean, share_interval, standard_error, summarize
-from net2vec.results import LAYER_TASK, SCORE_GROUP, RunTable
+from net2vec.results import LAYER_TASK, SCORE_GROUP, RunTable, TableInput
 
 SINGLE, COMBINED, SUBSET, PATH = "single", "combined", "subset", "path"
 TUNED = "tuned"
@@ -243,13 +243,25 @@ def score_columns(scores: pd.DataFrame) -> pd.DataFrame:
     return both.assign(value=both["val"], score=both["val"])
 
 
+BY_CONCEPT = RunTable(
+    name="by_concept",
+    title="Score of every concept with a single filter and with all",
+    source="supplement",
+    columns=(
+        *LAYER_TASK, "concept", "category", "single", "tuned", "combined", *_SCALES,
+    ),
+    keys=(*LAYER_TASK, "concept"),
+    made_of=TableInput.SCORES,
+    make=by_concept,
+    values=("single", "tuned", "combined"),
+)  # fmt: skip
 BY_CATEGORY = RunTable(
     name="by_category",
     title="Mean score of each category with a single filter and with all",
     source="Fig. 2 and 6",
     columns=(*LAYER_TASK, "method", "category", "mean", "stderr", "n"),
     keys=(*LAYER_TASK, "method", "category"),
-    made_of="scores",
+    made_of=TableInput.SCORES,
     make=by_category,
     values=("mean",),
 )
@@ -259,7 +271,7 @@ COMBINED_VS_SINGLE = RunTable(
     source="Table 1",
     columns=(*LAYER_TASK, *_TABLE_ONE),
     keys=LAYER_TASK,
-    made_of="by_concept",
+    made_of=BY_CONCEPT,
     make=combined_vs_single,
     values=("percent", "percent_tuned", SINGLE, TUNED, COMBINED),
     every_fit=True,
@@ -270,7 +282,7 @@ METHOD_COMPARISON = RunTable(
     source="sec. 4.1",
     columns=(*LAYER_TASK, "statistic", "value", "stderr", "low", "high", "n"),
     keys=(*LAYER_TASK, "statistic"),
-    made_of="by_concept",
+    made_of=BY_CONCEPT,
     make=compare_methods,
     values=("value",),
 )
@@ -292,7 +304,7 @@ GAIN_BY_CATEGORY = RunTable(
         "n",
     ),
     keys=(*LAYER_TASK, "category"),
-    made_of="by_concept",
+    made_of=BY_CONCEPT,
     make=gain_by_category,
     values=("difference", "percent", "difference_tuned", "percent_tuned"),
     every_fit=True,
@@ -306,7 +318,7 @@ FAILURES = RunTable(
         "difference_tuned", "n_train", "concept_size", "n_balanced",
     ),
     keys=(*LAYER_TASK, "concept"),
-    made_of="by_concept",
+    made_of=BY_CONCEPT,
     make=failures,
     values=("single", "tuned", "combined", "difference", "difference_tuned"),
 )  # fmt: skip
@@ -316,19 +328,7 @@ IMPROVEMENT = RunTable(
     source="sec. 4.3",
     columns=(*LAYER_TASK, "mean_ratio", "n"),
     keys=LAYER_TASK,
-    made_of="method_comparison",
+    made_of=METHOD_COMPARISON,
     make=improvement,
     values=("mean_ratio",),
 )
-BY_CONCEPT = RunTable(
-    name="by_concept",
-    title="Score of every concept with a single filter and with all",
-    source="supplement",
-    columns=(
-        *LAYER_TASK, "concept", "category", "single", "tuned", "combined", *_SCALES,
-    ),
-    keys=(*LAYER_TASK, "concept"),
-    made_of="scores",
-    make=by_concept,
-    values=("single", "tuned", "combined"),
-)  # fmt: skip

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float
 
-from net2vec.results import RunTable
+from net2vec.results import RunTable, TableInput
 
 SIGNIFICANCE_LEVEL = 0.01
 """The p-value below which a correlation counts (sec. 5.2)."""
@@ -125,7 +125,7 @@ CORRELATION = RunTable(
     source="sec. 5.2",
     columns=("layer", "concept", "r", "p"),
     keys=("layer", "concept"),
-    made_of="segment",
+    made_of=TableInput.SEGMENTATION,
     make=weight_iou_correlation,
     values=("r", "p"),
 )
@@ -135,7 +135,7 @@ SIGNIFICANT = RunTable(
     source="sec. 5.2",
     columns=("layer", "percent", "n"),
     keys=("layer",),
-    made_of="weight_iou_correlation",
+    made_of=CORRELATION,
     make=significant_share,
     values=("percent",),
 )
@@ -145,7 +145,7 @@ CONTRIBUTION = RunTable(
     source="sec. 5.2",
     columns=("layer", "concept", "filter", "weight_share", "iou_ratio"),
     keys=("layer", "concept", "filter"),
-    made_of="segment",
+    made_of=TableInput.SEGMENTATION,
     make=contribution,
     values=("weight_share", "iou_ratio"),
 )

@@ -9,8 +9,7 @@ import pandas as pd
 
 from net2vec.analysis import by_concept, paired_difference, weights_and_ious
 from net2vec.report.study import Study
-from net2vec.runs import FIT_TABLES, TABLES, make_tables
-from net2vec.runs.spread import spread
+from net2vec.runs import FIT_TABLES, TABLES, make_tables, spread
 
 _WEIGHED = 4
 """Concepts whose weights are shown filter by filter."""

@@ -21,7 +21,7 @@ from net2vec.results.provenance import (
     load_provenance,
     save_provenance,
 )
-from net2vec.results.run_table import LAYER_TASK, SCORE_GROUP, RunTable
+from net2vec.results.run_table import LAYER_TASK, SCORE_GROUP, RunTable, TableInput
 from net2vec.results.schema import METHODS, SCHEMA, SPLITS, StoredArray, declared
 from net2vec.results.seeds import at_seed, seeds_in
 from net2vec.results.tree import (
@@ -50,6 +50,7 @@ __all__ = [
     "SPLITS",
     "RunTable",
     "StoredArray",
+    "TableInput",
     "at_seed",
     "check_dataset",
     "check_file",

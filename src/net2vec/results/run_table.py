@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import pandas as pd
@@ -14,20 +15,25 @@ SCORE_GROUP = ["network", *LAYER_TASK]
 """The columns that say which scores are compared with each other."""
 
 
+class TableInput(Enum):
+    """What the function that makes a table is given.
+
+    Where it is given something of each layer and task, it is called once for each of them, and the
+    columns `layer` and `task` are added to its tables.
+    """
+
+    SCORES = "the rows of `scores.csv` that are of one fit"
+    SEGMENTATION = "the arrays of segmentation, of each layer"
+    ARRAYS = "the arrays of each layer and task"
+    SPACE = "the `Space` of each layer and task"
+    LAST_SPACE = "the `Space` of each task on the last layer"
+    COMPARISON = "the `Comparison` of all spaces of the run, if there is one"
+    FIT_PAIR = "the `FitPair` of two fits"
+
+
 @dataclass(frozen=True)
 class RunTable:
     """One of the tables of a run; it is declared beside the function that makes it.
-
-    `made_of` names the argument of `make`:
-
-    - `scores`: the rows of `scores.csv` that are of one fit;
-    - `segment`: the arrays of segmentation on a layer; `make` is called for every layer that has
-      them, and the column `layer` is added;
-    - `tasks`: the arrays of a task on a layer; called for every one, with `layer` and `task` added;
-    - `spaces`, `last_spaces`: the `Space` of a task on a layer, or on the last layer; likewise;
-    - `comparison`: the `Comparison` of all these spaces, if there is one;
-    - `fits`: the `FitPair` of two fits;
-    - the name of another table: that table.
 
     Attributes:
         name: the name of its file, without `.csv`.
@@ -35,7 +41,7 @@ class RunTable:
         source: where the paper shows it; empty where it does not.
         columns: its columns; `network` stands before them.
         keys: the columns that tell its rows apart.
-        made_of: the argument of `make`.
+        made_of: the argument of `make`, or the table that is its argument.
         make: returns a table with at least these columns, or an empty one.
         values: the columns that depend on the start of a fit, so that they have a spread over
             seeds.
@@ -49,7 +55,7 @@ class RunTable:
     title: str
     columns: tuple[str, ...]
     keys: tuple[str, ...]
-    made_of: str
+    made_of: TableInput | RunTable
     make: Callable[[Any], pd.DataFrame]
     source: str = ""
     values: tuple[str, ...] = ()

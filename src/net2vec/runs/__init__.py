@@ -2,11 +2,10 @@
 
 from net2vec.results import RunTable
 from net2vec.runs.data import HARDLY_MOVED, RunData
-from net2vec.runs.fits import fit_tables
 from net2vec.runs.labels import best_views, shared_fit, unique_labels
 from net2vec.runs.registry import FIT_TABLES, TABLES
 from net2vec.runs.run import Run, open_run
-from net2vec.runs.tables import make_tables
+from net2vec.runs.tables import fit_tables, make_tables, spread
 
 __all__ = [
     "FIT_TABLES",
@@ -20,5 +19,6 @@ __all__ = [
     "make_tables",
     "open_run",
     "shared_fit",
+    "spread",
     "unique_labels",
 ]

@@ -11,9 +11,8 @@ from markupsafe import Markup
 from net2vec.errors import ResultsError
 from net2vec.results import load_table
 from net2vec.runs.data import RunData
-from net2vec.runs.fits import fit_tables
 from net2vec.runs.registry import FIT_TABLES, TABLES
-from net2vec.runs.tables import make_tables
+from net2vec.runs.tables import fit_tables, make_tables
 
 _FILES = {"scores": "Every score, as in scores.csv", "skipped": "What was left out, and why"}
 _FROM_REPORT = "as in the run's report"

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from net2vec.results import RunTable
+from net2vec.results import RunTable, TableInput
 from net2vec.spaces.space import Space, SpaceError
 
 LEAST_SHARED = 3
@@ -231,7 +231,7 @@ DISTANCES = RunTable(
     source="Fig. 10",
     columns=("space", "other", "distance", "cka", "cka_by_chance", "procrustes", "rsa", "p", "n"),
     keys=("space", "other"),
-    made_of="comparison",
+    made_of=TableInput.COMPARISON,
     make=attrgetter("distances"),
     values=("distance", "cka", "procrustes", "rsa"),
 )
@@ -241,7 +241,7 @@ DISTANCES_BY_CATEGORY = RunTable(
     source="Fig. 10",
     columns=("space", "other", "category", "mean", "stderr", "n"),
     keys=("space", "other", "category"),
-    made_of="comparison",
+    made_of=TableInput.COMPARISON,
     make=attrgetter("by_category"),
     values=("mean",),
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from net2vec.results import LAYER_TASK, RunTable
+from net2vec.results import LAYER_TASK, RunTable, TableInput
 from net2vec.spaces.space import Space, SpaceError
 
 EXPRESSIONS = ("grass + blue - green", "grass - green", "tree - wood", "person - torso")
@@ -92,7 +92,7 @@ NEAREST = RunTable(
     source="Table 2",
     columns=(*LAYER_TASK, "concept", "rank", "neighbour", "cosine"),
     keys=(*LAYER_TASK, "concept", "neighbour"),
-    made_of="spaces",
+    made_of=TableInput.SPACE,
     make=nearest_concepts,
     values=("cosine",),
 )
@@ -102,7 +102,7 @@ ARITHMETIC = RunTable(
     source="Table 3",
     columns=(*LAYER_TASK, "expression", "rank", "concept", "cosine"),
     keys=(*LAYER_TASK, "expression", "concept"),
-    made_of="spaces",
+    made_of=TableInput.SPACE,
     make=solve_expressions,
     values=("cosine",),
 )
@@ -112,6 +112,6 @@ CLUSTERS = RunTable(
     source="supplement",
     columns=(*LAYER_TASK, "concept", "cluster", "x", "y"),
     keys=(*LAYER_TASK, "concept"),
-    made_of="last_spaces",
+    made_of=TableInput.LAST_SPACE,
     make=cluster_concepts,
 )
