@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -130,6 +129,29 @@ class NeighbourCard:
 
 
 @dataclass(frozen=True)
+class ConceptPictures:
+    """The masks of a concept: a tile an image, a row the single filter and each fit."""
+
+    concept: str
+    layer: str
+    filter: int
+    images: int
+    single: float
+    scores: tuple[tuple[str, float], ...]
+    rows: tuple[str, ...]
+    tiles: tuple[Tile, ...]
+
+
+@dataclass(frozen=True)
+class WeightedFilter:
+    """A filter of a concept: its share of all weights, and its IoU alone."""
+
+    index: int
+    share: float
+    alone: float | None
+
+
+@dataclass(frozen=True)
 class ConceptCard:
     """Everything about a concept on the layers shown; every name of the concept leads to it.
 
@@ -139,9 +161,9 @@ class ConceptCard:
         images: training images that contain it.
         size: its mean share of the images that contain it; None where it is not segmented.
         scores: a row the single filter and each fit, a column a task.
-        pictures: its masks, as `masks.concept_pictures` returns them; None without pictures.
+        pictures: its masks; None without pictures.
         neighbours: its nearest concepts in each task.
-        filters: those with the largest weights: `index`, `share` of all weights, IoU `alone`.
+        filters: those with the largest weights in segmentation, the first one first.
     """
 
     concept: str
@@ -149,9 +171,9 @@ class ConceptCard:
     images: int
     size: float | None
     scores: Table
-    pictures: Any
+    pictures: ConceptPictures | None
     neighbours: tuple[NeighbourList, ...]
-    filters: tuple[Any, ...]
+    filters: tuple[WeightedFilter, ...]
 
 
 @dataclass(frozen=True)
@@ -169,10 +191,6 @@ class Tile:
 
     heading: str
     pictures: tuple[tuple[Picture, str] | None, ...]
-
-
-class Facts(SimpleNamespace):
-    """The variable `facts` of a template: numbers, names, tables and drawings, without prose."""
 
 
 @dataclass(frozen=True)

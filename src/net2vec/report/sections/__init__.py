@@ -32,8 +32,9 @@ class SectionKind(NamedTuple):
         anchor: its address on the page, and the name of its template in `templates/sections`.
         title: its heading.
         short: its name in the contents.
-        facts: from the runs and the report's tables to what the template knows as `facts`; None
-            where the runs do not have what the section is about.
+        facts: from the runs and the report's tables to what the template knows as `facts`, a
+            dataclass of numbers, names, tables and drawings, without prose; None where the runs do
+            not have what the section is about.
         of_subject: whether it is of the fit and layers shown (`Study.subject`), and says so.
     """
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from net2vec.report.content import Column, ConceptCard, Facts, Table
+from net2vec.report.content import Column, ConceptCard, Table, WeightedFilter
 from net2vec.report.exhibits import DecileExhibit
 from net2vec.report.formats import is_missing, score_text
 from net2vec.report.labels import COLUMN_TITLE, METHOD_TITLE, SCORE_TITLE, TASK_TITLE
@@ -107,20 +107,20 @@ def _score_table(
     return Table(frame, (Column("scored", heading=""), *headings))
 
 
-def _filters(study: Study) -> dict[str, tuple[Facts, ...]]:
+def _filters(study: Study) -> dict[str, tuple[WeightedFilter, ...]]:
     """By concept, the filters with the largest weights in segmentation, the first one first."""
     if "segment" not in study.tasks:
         return {}
     arrays = study.run.arrays(study.layer_of["segment"])
     alone = arrays["single_iou"].sel(split="val").to_pandas()
     rows = study.shown(study.tables["contribution"]).dropna(subset="weight_share")
-    found: dict[str, list[Facts]] = {}
+    found: dict[str, list[WeightedFilter]] = {}
     for name, index, share in rows[["concept", "filter", "weight_share"]].itertuples(index=False):
         listed = found.setdefault(str(name), [])
         if len(listed) < _FILTERS:
             iou = alone.loc[name, index]
             listed.append(
-                Facts(
+                WeightedFilter(
                     index=int(index),
                     share=float(share),
                     alone=None if is_missing(iou) else float(iou),

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pandas as pd
 
 from net2vec.analysis import LEAST_NULLS, mean_steadiness
-from net2vec.report.content import Facts, Table, by_task, columns
+from net2vec.report.content import Drawing, Table, by_task, columns
 from net2vec.report.figures import draw_evidence
 from net2vec.report.labels import TASK_TITLE
 from net2vec.report.study import Study
 
 
-def chance_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None:
+@dataclass(frozen=True)
+class ChanceFacts:
+    """Intervals, and scores beside those on shuffled annotations."""
+
+    layer_of: Mapping[str, str]
+    decided: Table
+    passed: Table
+    evidence: Mapping[str, Drawing]
+    summary: Table
+    too_few: int | None
+    least_nulls: int
+    steadiness: Table
+
+
+def chance_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> ChanceFacts | None:
     """How far the scores can be trusted. None where the runs hold no counts, nulls or seeds."""
     intervals, summary, steadiness = (
         tables[name] for name in ("intervals", "evidence_summary", "steadiness")
@@ -36,7 +51,7 @@ def chance_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | No
         nulls=("count", "null scores each"),
         needed=("count", "must beat all null scores"),
     )
-    return Facts(
+    return ChanceFacts(
         layer_of={task: study.layer_of[task] for task in tasks},
         decided=Table(
             pd.DataFrame([_decided(rows, task) for task in tasks]),

@@ -3,16 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
 
-from net2vec.report.content import Drawing, Facts
+from net2vec.report.content import Drawing
 from net2vec.report.figures.corrected import draw_corrected
 from net2vec.report.study import Study
 
 
-def corrected_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None:
+@dataclass(frozen=True)
+class CorrectedFacts:
+    """Scores corrected by masks by people, beside those on made masks."""
+
+    layer: str
+    fit: str
+    truth: str
+    few: int
+    images: int
+    means: CorrectedMeans | None
+    unknown: tuple[str, ...]
+    drawing: Drawing | None
+
+
+@dataclass(frozen=True)
+class CorrectedMeans:
+    """Means over the concepts whose corrected score is known."""
+
+    uncorrected: float
+    corrected: float
+    annotator: float
+    concepts: int
+    outside: int
+
+
+def corrected_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> CorrectedFacts | None:
     """Scores corrected by masks by people, beside those on made masks. None without such masks."""
     table = tables["corrected"]
     if table.empty:
@@ -25,7 +51,7 @@ def corrected_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts |
     known = combined.dropna(subset=["corrected"])
     truth = study.run.provenance.get("data", {}).get("truth", {})
     inside = known["uncorrected"].between(known["low"], known["high"])
-    return Facts(
+    return CorrectedFacts(
         layer=study.layer_of["segment"],
         fit=study.fit_title,
         truth=str(truth.get("name", "")),
@@ -33,7 +59,7 @@ def corrected_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts |
         images=int(combined["n"].max()),
         means=None
         if known.empty
-        else Facts(
+        else CorrectedMeans(
             uncorrected=float(known["uncorrected"].mean()),
             corrected=float(known["corrected"].mean()),
             annotator=float(known["annotator_iou"].mean()),

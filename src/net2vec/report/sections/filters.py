@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
 
-from net2vec.report.content import Facts, Picture, Table, Tile, by_task, columns
+from net2vec.report.content import Drawing, Picture, Table, Tile, by_task, columns
 from net2vec.report.exhibits import FilterExhibit
 from net2vec.report.figures import draw_filters_needed, draw_sharing, draw_subset_curve
 from net2vec.report.formats import score_text
@@ -20,7 +21,40 @@ _ENOUGH = 0.9
 """Share of the way from chance to the mean of all filters that is called close."""
 
 
-def subsets_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None:
+@dataclass(frozen=True)
+class SubsetsFacts:
+    """Mean scores of subsets of filters, by task."""
+
+    layer_of: Mapping[str, str]
+    needed: Table
+    curves: Mapping[str, Drawing]
+    reached: Mapping[str, Drawing]
+    negative: Table
+
+
+@dataclass(frozen=True)
+class SharingFacts:
+    """The filters that are the best of several concepts, and pictures of filters."""
+
+    sharing: Table
+    figures: Mapping[str, Drawing]
+    color: str
+    pictures: tuple[FilterPictures, ...]
+
+
+@dataclass(frozen=True)
+class FilterPictures:
+    """Pictures of a filter: its images of the highest activation, and those of its concepts."""
+
+    layer: str
+    filter: int
+    highest: tuple[Tile, ...]
+    rows: tuple[str, ...]
+    concepts: tuple[Tile, ...]
+    served: bool
+
+
+def subsets_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> SubsetsFacts | None:
     """Mean score against the number of filters. None where no subsets were fitted."""
     layer_of = study.layers_having(study.tables["subset_curve"])
     if not layer_of:
@@ -35,7 +69,7 @@ def subsets_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | N
         )
     )
     rows = [_enough(curve[curve["task"] == task], task) for task in tasks]
-    return Facts(
+    return SubsetsFacts(
         layer_of=layer_of,
         needed=Table(
             pd.DataFrame(rows),
@@ -85,7 +119,7 @@ def _enough(curve: pd.DataFrame, task: str) -> dict[str, object]:
     }
 
 
-def sharing_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
+def sharing_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> SharingFacts:
     """Which filters are the best for several concepts."""
     sharing = study.mine("filter_sharing")
     last = study.shown(sharing)
@@ -94,7 +128,7 @@ def sharing_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
         | {"task": task, "layer": study.layer_of[task]}
         for task in study.tasks
     ]
-    return Facts(
+    return SharingFacts(
         sharing=Table(
             pd.DataFrame(rows),
             columns(
@@ -128,7 +162,7 @@ def _shared(concepts: np.ndarray) -> dict[str, object]:
     }
 
 
-def _pictures(study: Study, exhibit: FilterExhibit, position: int) -> Facts:
+def _pictures(study: Study, exhibit: FilterExhibit, position: int) -> FilterPictures:
     request = exhibit.request
     highest = [
         (_picture(exhibit, name, None, f"filter{position}_top{rank}"), f"{value:.3g}")
@@ -147,7 +181,7 @@ def _pictures(study: Study, exhibit: FilterExhibit, position: int) -> Facts:
         for row, found in enumerate(request.concepts)
     ]
     best = study.run.arrays(request.layer)["best_filter"].to_series()
-    return Facts(
+    return FilterPictures(
         layer=request.layer,
         filter=request.filter,
         highest=tuple(Tile(f"{rank}", (shown,)) for rank, shown in enumerate(highest, start=1)),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from net2vec.analysis import entering
-from net2vec.report.content import Column, Facts, Table, Tile, as_shares, columns
+from net2vec.report.content import Column, Table, Tile, as_shares, columns
 from net2vec.report.exhibits import DecileExhibit, DecileImage
 from net2vec.report.formats import is_missing
 from net2vec.report.labels import METHOD_TITLE, TASK_TITLE, about_fit
@@ -17,7 +18,6 @@ from net2vec.report.pictures import COMBINED_COLOR, SINGLE_COLOR
 from net2vec.report.sections.masks import concept_tile
 from net2vec.report.sections.sufficient import scored_images
 from net2vec.report.study import Study
-from net2vec.runs import HARDLY_MOVED
 
 _KEYS = ["network", "layer", "task"]
 _SHARES = {"percent": "", "percent_tuned": ", against own threshold"}
@@ -32,7 +32,60 @@ _DECILE = 6
 """Of the images in the strip: near the median one."""
 
 
-def minute_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
+@dataclass(frozen=True)
+class MinuteFacts:
+    """The facts for a reader with one minute."""
+
+    network: str
+    images: int
+    concepts: int
+    task: str
+    layer: str
+    layers: int
+    filters: int
+    fit: str
+    table_one: Mapping[str, Any] | None
+    best: tuple[tuple[str, float, int], ...]
+    worst: tuple[tuple[str, float, int], ...]
+    served: FilterCounts
+    near: tuple[str, tuple[str, ...]] | None
+    below: int
+    twin: UntrainedTwin | None
+    strip: tuple[Tile, ...]
+    rows: tuple[str, ...]
+    single_color: str
+    combined_color: str
+
+
+@dataclass(frozen=True)
+class FilterCounts:
+    """How many filters are the best single filter of any concept, and of several."""
+
+    used: int
+    shared: int
+
+
+@dataclass(frozen=True)
+class UntrainedTwin:
+    """An untrained run beside the subject, and its means of Table 1."""
+
+    label: str
+    table_one: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class FindingsFacts:
+    """Mean scores and Table 1 of every run, layer, task and fit."""
+
+    fit: str
+    fits: tuple[tuple[str, str], ...]
+    several: bool
+    tuned: bool
+    scores: Table
+    wins: Table
+
+
+def minute_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> MinuteFacts:
     """The facts for a reader with one minute, of segmentation where there is any."""
     task = study.tasks[0]
     rows = entering(study.shown(study.tables["by_concept"], task))
@@ -42,7 +95,7 @@ def minute_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
     )
     best, worst = named.head(_NAMED), named.tail(min(_NAMED, len(named) // 2)).iloc[::-1]
     last = study.run.layer(study.layer_of[task])
-    return Facts(
+    return MinuteFacts(
         network=study.label,
         images=int(last.attrs.get("images", 0)),
         concepts=study.mine("by_concept")["concept"].nunique(),
@@ -51,7 +104,7 @@ def minute_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
         layers=len(study.run.layers),
         filters=last.sizes["filter"],
         fit=study.fit_title,
-        found=_table_one_facts(study, task),
+        table_one=_table_one_row(study, task),
         best=_named(best),
         worst=_named(worst),
         served=_served(study, task),
@@ -65,7 +118,7 @@ def minute_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
     )
 
 
-def _table_one_facts(study: Study, task: str, label: str | None = None) -> Facts | None:
+def _table_one_row(study: Study, task: str, label: str | None = None) -> Mapping[str, Any] | None:
     """Mean scores and shares of Table 1 on the layer shown; None where a run has none there."""
     rows = study.tables["combined_vs_single"]
     mine = rows["network"].eq(label or study.label) & rows["layer"].eq(study.layer_of[task])
@@ -75,7 +128,7 @@ def _table_one_facts(study: Study, task: str, label: str | None = None) -> Facts
         }
         for share in _SHARES:
             values[share] = None if values[share] is None else values[share] / 100
-        return Facts(**values)
+        return values
     return None
 
 
@@ -84,10 +137,10 @@ def _named(rows: pd.DataFrame) -> tuple[tuple[str, float, int], ...]:
     return tuple(zip(rows["concept"], rows["combined"], images, strict=True))
 
 
-def _served(study: Study, task: str) -> Facts:
+def _served(study: Study, task: str) -> FilterCounts:
     """How many filters are the best single filter of any concept, and of several."""
     concepts = study.shown(study.tables["filter_sharing"], task)["concepts"]
-    return Facts(used=int((concepts > 0).sum()), shared=int((concepts > 1).sum()))
+    return FilterCounts(used=int((concepts > 0).sum()), shared=int((concepts > 1).sum()))
 
 
 def _near(study: Study, ranked: pd.DataFrame, task: str) -> tuple[str, tuple[str, ...]] | None:
@@ -102,13 +155,13 @@ def _near(study: Study, ranked: pd.DataFrame, task: str) -> tuple[str, tuple[str
     return None
 
 
-def _twin(study: Study, task: str) -> Facts | None:
+def _twin(study: Study, task: str) -> UntrainedTwin | None:
     """The first untrained run beside the subject, on the same layer."""
     for label, view in zip(study.labels[1:], study.views[1:], strict=True):
         if view.untrained and view.fit == study.run.fit:
-            found = _table_one_facts(study, task, label)
-            if found:
-                return Facts(label=label, found=found)
+            table_one = _table_one_row(study, task, label)
+            if table_one:
+                return UntrainedTwin(label=label, table_one=table_one)
     return None
 
 
@@ -135,7 +188,7 @@ def _strip(study: Study, ranked: pd.DataFrame) -> tuple[Tile, ...]:
     return tuple(tiles)
 
 
-def findings_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts:
+def findings_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> FindingsFacts:
     """Mean scores and Table 1 of every run, layer and task, with all fits side by side."""
     every = tables["combined_vs_single"]
     of_fit = every.get("fit", pd.Series(study.run.fit, index=every.index))
@@ -158,12 +211,11 @@ def findings_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts:
     ]
     frame = frame.iloc[frame["task"].ne("segment").argsort(kind="stable")]
     where = columns("task", "network", "layer", best=("text", "best layer"), n="count")
-    return Facts(
+    return FindingsFacts(
         fit=study.fit_title,
         fits=tuple((title, about_fit(fit)) for fit, title in fits.items()),
         several=len(fits) > 1,
         tuned=bool(frame["tuned"].notna().any()),
-        hardly_moved=HARDLY_MOVED,
         scores=Table(
             frame,
             (

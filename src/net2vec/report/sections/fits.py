@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from net2vec.analysis import ALL
-from net2vec.report.content import (
-    Column,
-    Facts,
-    Table,
-    as_shares,
-    by_task,
-    columns,
-)
+from net2vec.report.content import Column, Drawing, Table, as_shares, by_task, columns
 from net2vec.report.figures import (
     draw_fit_curves,
     draw_fit_sharing,
@@ -28,14 +22,44 @@ from net2vec.report.study import ComparedFits, Study
 from net2vec.vocabulary import FITS
 
 
-def fits_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None:
+@dataclass(frozen=True)
+class FitsFacts:
+    """The paper's findings with every fit."""
+
+    layer_of: Mapping[str, str]
+    pairs: tuple[PairFacts, ...]
+    fits: tuple[tuple[str, str], ...]
+    least: int
+    entries: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class PairFacts:
+    """Two fits of the subject, compared."""
+
+    pair: ComparedFits
+    scores: Table
+    verdicts: Mapping[str, Table]
+    by_category: Mapping[str, Drawing]
+    wins: Table
+    failures: Table
+    peaks: Table
+    falling: Table
+    curves: Mapping[str, Drawing]
+    rules: Table
+    sharing: Table
+    sharing_drawn: Mapping[str, Drawing]
+    vectors: Table
+
+
+def fits_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> FitsFacts | None:
     """The paper's findings with every fit. None where the subject has one fit only."""
     if not study.pairs or not study.tasks:
         return None
     pairs = tuple(_pair_facts(study, tables, pair) for pair in study.pairs)
     fits = tuple((study.titles[fit], about_fit(fit)) for fit in study.runs[0].fits)
     entries = [(study.titles[fit], FITS[fit].entry) for fit in study.runs[0].fits if fit in FITS]
-    return Facts(
+    return FitsFacts(
         layer_of=study.layer_of,
         pairs=pairs,
         fits=fits,
@@ -44,7 +68,7 @@ def fits_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None
     )
 
 
-def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: ComparedFits) -> Facts:
+def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: ComparedFits) -> PairFacts:
     tables = {**tables, **study.fits_of(pair)}
     fits = study.shown(tables["fits"])
     concepts = study.shown(tables["fits_by_concept"])
@@ -60,7 +84,7 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: Compared
         name = f"fits_{name}{again}"
         return by_task(name, tasks, draw, table, fits=pair.titles, **options)
 
-    return Facts(
+    return PairFacts(
         pair=pair,
         scores=Table(
             as_shares(fits, "as_good", "worse"),

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pandas as pd
 
 from net2vec.analysis import LEAST_BALANCED
-from net2vec.report.content import Facts, Table, columns
+from net2vec.report.content import Table, columns
 from net2vec.report.study import Study
 from net2vec.runs import HARDLY_MOVED
 
 _TOO_FEW = re.compile(r"^\d+ (.+?)s?, fewer than (\d+)$")
 
 
-def left_out_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
+@dataclass(frozen=True)
+class LeftOutFacts:
+    """What was left out, and concepts whose vectors have hardly left their start."""
+
+    least_balanced: int
+    judged: int
+    small: int
+    reasons: Table
+    distance: float
+    counts: Table
+
+
+def left_out_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> LeftOutFacts:
     """Skipped work with its reasons, and vectors that have hardly left their start."""
     run = study.runs[0]
     stuck = {
@@ -32,7 +45,7 @@ def left_out_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
     skipped = study.run.skipped
     judged = study.mine("by_concept").query("task == 'classify'").drop_duplicates("concept")
     few = judged[[("classify", name) in _small_of(study) for name in judged["concept"]]]
-    return Facts(
+    return LeftOutFacts(
         least_balanced=LEAST_BALANCED,
         judged=len(judged),
         small=len(few),

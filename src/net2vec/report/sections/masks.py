@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
 
 from net2vec.analysis import individual_ious
-from net2vec.report.content import Drawing, Facts, Picture, Table, Tile, columns
+from net2vec.report.content import ConceptPictures, Drawing, Picture, Table, Tile, columns
 from net2vec.report.exhibits import DecileExhibit, DecileImage
 from net2vec.report.figures import draw_individual
 from net2vec.report.formats import score_text
@@ -18,7 +19,24 @@ from net2vec.report.planning import featured_concepts, images_found
 from net2vec.report.study import Study
 
 
-def masks_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
+@dataclass(frozen=True)
+class MasksFacts:
+    """Individual IoUs of one layer, and pictures of concepts."""
+
+    layer: str
+    missed: Table
+    distribution: Drawing | None
+    pictures: tuple[ConceptPictures, ...]
+    single_color: str
+    combined_color: str
+    asked: tuple[str, ...]
+    chosen: bool
+    enough: int
+    least: int
+    scored: int
+
+
+def masks_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> MasksFacts | None:
     """Individual IoU and its deciles. None where there are no segmentations."""
     if "segment" not in study.tasks:
         return None
@@ -30,7 +48,7 @@ def masks_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
     missed = ious.assign(missed=ious["iou"].eq(0)).groupby("method", sort=False)["missed"]
     found, least = images_found(study.run, layer)
     asked = _requested_concepts(study, large, layer)
-    return Facts(
+    return MasksFacts(
         layer=layer,
         missed=Table(
             missed.agg(["mean", "size"]).set_axis(["missed", "pairs"], axis=1).reset_index(),
@@ -64,10 +82,10 @@ def _requested_concepts(
     return tuple(concept for concept, of_layer in shown if (concept, of_layer) not in chosen)
 
 
-def concept_pictures(study: Study, exhibit: DecileExhibit) -> Facts:
+def concept_pictures(study: Study, exhibit: DecileExhibit) -> ConceptPictures:
     """The masks of a concept: a tile an image, a row the single filter and each fit."""
     request = exhibit.request
-    return Facts(
+    return ConceptPictures(
         concept=study.marked(request.concept, task="segment", layer=request.layer),
         layer=request.layer,
         filter=request.best_filter,

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
 
-from net2vec.report.content import Column, Drawing, Facts, Table, by_task, columns
+from net2vec.report.content import Column, Drawing, Table, by_task, columns
 from net2vec.report.figures import draw_by_category, draw_category_distances, draw_distances
 from net2vec.report.study import Study
 
 
-def networks_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None:
+@dataclass(frozen=True)
+class NetworksFacts:
+    """Scores of every run, and the distances between their spaces."""
+
+    title: str
+    lacking: tuple[tuple[str, int, int], ...]
+    untrained: tuple[str, ...]
+    apart: tuple[str, ...]
+    figures: Mapping[str, Drawing]
+    differences: Mapping[str, tuple[str, Table]]
+    n: int
+    first: str
+    distances: tuple[Drawing, ...]
+
+
+def networks_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> NetworksFacts | None:
     """The mean of all filters in every run, and the distances of spaces.
 
     None where there is one run and no space from elsewhere.
@@ -26,7 +42,7 @@ def networks_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | 
     shared = set(differences["other"]) if len(differences) else set()
     others = study.labels[1:]
     found = study.comparison
-    return Facts(
+    return NetworksFacts(
         title="How do spaces of concepts differ?" if alone else "How do networks differ?",
         lacking=tuple(
             (known.space.label, len(known.missing), len(known.missing) + len(known.space))

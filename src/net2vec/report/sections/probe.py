@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from net2vec.report.content import Column, Facts, Table, columns
+from net2vec.report.content import Column, Table, columns
 from net2vec.report.formats import fraction
 from net2vec.report.labels import SETUP_TITLE
 from net2vec.report.study import Study
 from net2vec.runs import Run
 
 
-def probe_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
+@dataclass(frozen=True)
+class ProbeFacts:
+    """The network, its layers, the images, concepts and settings."""
+
+    images: int
+    concepts: int
+    filters: int
+    tasks: tuple[str, ...]
+    setup: Table
+    categories: Mapping[str, int]
+    layers: Table
+    raw: tuple[str, ...]
+    called: Mapping[str, int]
+    sources: Table | None
+    settings: Mapping[str, Table]
+    seconds: Table
+
+
+def probe_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> ProbeFacts:
     """The network, its layers, the images and concepts."""
     run = study.runs[0]
     layers = layer_table(run)
@@ -28,7 +47,7 @@ def probe_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts:
         never_active=("count", "never on"),
         zero=("count", "threshold 0"),
     )
-    return Facts(
+    return ProbeFacts(
         images=int(run.layer().attrs.get("images", 0)),
         concepts=len(concepts),
         filters=int(layers["filters"].sum()),

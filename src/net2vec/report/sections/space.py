@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
 
 from net2vec.analysis import choose_concepts
-from net2vec.report.content import (
-    Column,
-    Drawing,
-    Facts,
-    NeighbourCard,
-    NeighbourList,
-    Table,
-    columns,
-)
+from net2vec.report.content import Column, Drawing, NeighbourCard, NeighbourList, Table, columns
 from net2vec.report.figures import draw_category_distances, draw_distances, draw_map
 from net2vec.report.study import Study
 
 _CONCEPTS = 6
 
 
-def space_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
+@dataclass(frozen=True)
+class SpaceFacts:
+    """Neighbours, sums, a map, and layers compared."""
+
+    layer_of: Mapping[str, str]
+    patterns: tuple[str, ...]
+    category: Table
+    cards: tuple[NeighbourCard, ...]
+    sums: Mapping[str, Table]
+    maps: Mapping[str, Drawing]
+    maps_of: Mapping[str, str]
+    distances: LayerDistances | None
+
+
+@dataclass(frozen=True)
+class LayerDistances:
+    """Distances between the spaces of the subject's layers and tasks."""
+
+    n: int
+    first: str
+    between: Drawing
+    by_category: Drawing
+    measures: Table
+
+
+def space_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> SpaceFacts | None:
     """Neighbours, sums, a map, and layers compared. None where there are no vectors."""
     nearest = study.shown(study.mine("nearest"))
     tasks = [task for task in study.tasks if nearest["task"].eq(task).any()]
@@ -31,7 +49,7 @@ def space_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> Facts | None:
         return None
     maps_of = study.layers_having(study.tables["clusters"])
     clusters = study.shown(study.tables["clusters"], layer_of=maps_of)
-    return Facts(
+    return SpaceFacts(
         layer_of={task: study.layer_of[task] for task in tasks},
         patterns=tuple(
             task for task in tasks if "pattern" in study.run.arrays(study.layer_of[task], task=task)
@@ -114,14 +132,14 @@ def _sums(study: Study) -> dict[str, Table]:
     return tables
 
 
-def _layers(study: Study) -> Facts | None:
+def _layers(study: Study) -> LayerDistances | None:
     """The spaces of the subject's layers and tasks, compared."""
     distances = study.mine("distances")
     if distances.empty:
         return None
     first = study.tasks[0]
     space = f"{study.layer_of[first]} {first}"
-    return Facts(
+    return LayerDistances(
         n=int(distances["n"].iloc[0]),
         first=space,
         between=Drawing("distances", partial(draw_distances, distances)),

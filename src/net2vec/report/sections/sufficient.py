@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pandas as pd
 
 from net2vec.analysis import ALL, combined_vs_single, entering, shares_differ
 from net2vec.analysis.sufficiency import SINGLES
-from net2vec.report.content import Column, Facts, Table, as_shares, by_task, columns
+from net2vec.report.content import Column, Drawing, Table, as_shares, by_task, columns
 from net2vec.report.figures import draw_by_category, draw_failures
 from net2vec.report.formats import format_cell, is_missing
 from net2vec.report.study import Study
@@ -22,7 +23,26 @@ _FEW, _HUNDRED, _TINY = 20, 100, 0.01
 """Training images, and the share of the image, by which sec. 4.1 counts failures."""
 
 
-def sufficiency_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts:
+@dataclass(frozen=True)
+class SufficiencyFacts:
+    """All filters beside the single filter."""
+
+    layer_of: Mapping[str, str]
+    tuned: bool
+    scores: Table
+    sizes: Table | None
+    p: float | None
+    by_category: Mapping[str, Drawing]
+    ratios: Table
+    gains: Table
+    precision: Table
+    lost: Table
+    failures: Mapping[str, Drawing]
+    best: Mapping[str, Table]
+    worst: Mapping[str, Table]
+
+
+def sufficiency_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> SufficiencyFacts:
     """All filters beside the single filter."""
     mine = study.mine("by_category")
     failures = entering(study.shown(study.tables["failures"]))
@@ -34,7 +54,7 @@ def sufficiency_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts
     rows = study.tables["by_concept"]
     sizes, p = compare_sizes(study.shown(rows, "segment"))
     ranked = {task: rank_concepts(study, task) for task in study.tasks}
-    return Facts(
+    return SufficiencyFacts(
         layer_of=study.layer_of,
         tuned=bool(rows["tuned"].notna().any()),
         scores=_scores(study),

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
 
-from net2vec.report.content import Drawing, Facts, Table, as_shares, columns
+from net2vec.report.content import Drawing, Table, as_shares, columns
 from net2vec.report.figures import draw_contribution, draw_significance, draw_weights
 from net2vec.report.study import Study
 
 
-def weights_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | None:
+@dataclass(frozen=True)
+class WeightsFacts:
+    """Correlations of weights with IoUs, and what filters contribute."""
+
+    layer: str
+    significant: Table
+    contributed: Mapping[str, float] | None
+    correlation: Drawing | None
+    contribution: Drawing
+    points: Drawing | None
+
+
+def weights_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> WeightsFacts | None:
     """Correlation of weights with IoUs, and contributions. None without segmentation."""
     if "segment" not in study.tasks:
         return None
@@ -22,7 +35,7 @@ def weights_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Facts | N
     contribution = study.shown(study.tables["contribution"])
     several = study.run.layer(layer).sizes["filter"] > 1
     weights = tables["weight_iou"]
-    return Facts(
+    return WeightsFacts(
         layer=layer,
         significant=Table(
             as_shares(mine, "percent"),
