@@ -18,6 +18,7 @@ from net2vec.report.pictures import COMBINED_COLOR, SINGLE_COLOR
 from net2vec.report.sections.masks import concept_tile
 from net2vec.report.sections.sufficient import scored_images
 from net2vec.report.study import Study
+from net2vec.runs import HARDLY_MOVED
 
 _KEYS = ["network", "layer", "task"]
 _SHARES = {"percent": "", "percent_tuned": ", against own threshold"}
@@ -81,6 +82,7 @@ class FindingsFacts:
     fits: tuple[tuple[str, str], ...]
     several: bool
     tuned: bool
+    hardly_moved: float
     scores: Table
     wins: Table
 
@@ -216,6 +218,7 @@ def findings_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Findings
         fits=tuple((title, about_fit(fit)) for fit, title in fits.items()),
         several=len(fits) > 1,
         tuned=bool(frame["tuned"].notna().any()),
+        hardly_moved=HARDLY_MOVED,
         scores=Table(
             frame,
             (
