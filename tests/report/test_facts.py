@@ -253,7 +253,7 @@ def test_nothing_is_called_nan(tmp_path):
     )
     for section in build_report([few]).sections:
         for table in tables_in(section.facts):
-            for column in table.shown:
+            for column in table.shown_columns:
                 values = table.values(column)
                 assert any(not pd.isna(value) for value in values), column.key
                 if column.form == "text":
@@ -280,7 +280,7 @@ def test_every_fit_stands_beside_the_others(tmp_path):
     study = Study(runs)
     made = make_report_tables(study)
     facts = findings_facts(study, made)
-    headings = [column.label for column in facts.wins.shown]
+    headings = [column.label for column in facts.wins.shown_columns]
     assert headings[-2:] == ["paper’s training", "converged fit"]
     # The table below which a link stands is the one it leads to.
     every = made[facts.scores.csv].set_index(["network", "layer", "task", "fit"])

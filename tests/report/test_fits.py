@@ -151,7 +151,7 @@ def test_any_two_fits_can_be_compared(run, pair, monkeypatch):
     view.__dict__["tables"] = study.tables
     view.__dict__["fits_of"] = lambda pair: {}  # all in `renamed`
     (found,) = fits_facts(view, renamed).pairs
-    assert [column.label for column in found.scores.shown][3:5] == ["RIDGE", "LASSO"]
+    assert [column.label for column in found.scores.shown_columns][3:5] == ["RIDGE", "LASSO"]
     for task, table in found.verdicts.items():
         pd.testing.assert_frame_equal(table.frame, pair.verdicts[task].frame)
     assert found.failures.frame["stuck"].tolist() == pair.failures.frame["stuck"].tolist()

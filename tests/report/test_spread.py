@@ -29,7 +29,7 @@ def seeded(shared_run):
 
 
 def labels(table):
-    return [column.label for column in table.shown]
+    return [column.label for column in table.shown_columns]
 
 
 def pair_of(*runs):
@@ -63,7 +63,7 @@ def test_every_table_of_both_fits_has_the_spread_of_the_starts(seeded, twin):
     assert 0 < row["percent_paper_sd"] < 1
     assert fits.query("network == 'twin, random weights'")["percent_paper_sd"].isna().all()
     for table in (pair.sharing, pair.vectors):
-        for column in table.shown:
+        for column in table.shown_columns:
             if column.form == "percent":
                 assert table.frame[column.key].dropna().between(0, 1).all(), column.key
 

@@ -42,14 +42,14 @@ def corrected_scores(
     rows = []
     for place, name in enumerate(map(str, segment["concept"].values)):
         counts = _counts(segment, name, images, few)
-        own = _set_iou(counts.made)
+        own = _set_iou(counts.model)
         made = [*own, own[1] - own[0]]
         found, agreed = np.full((3, 3), np.nan), float("nan")
         if bool(segment["has_truth"].values[place]):
             found = corrected_iou(counts, (seed, name), level=level, draws=draws)
             agreed = _annotator_iou(segment, name)
         rows += [
-            (name, method, before, *ends, agreed, images, few, counts.shown)
+            (name, method, before, *ends, agreed, images, few, counts.true_images)
             for method, before, ends in zip(methods, made, found.tolist(), strict=True)
         ]
     return pd.DataFrame(rows, columns=list(CORRECTED_COLUMNS))

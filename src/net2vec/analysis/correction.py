@@ -44,28 +44,28 @@ class Counts:
     An image that does not contain the concept, by that mask, counts nothing.
 
     Attributes:
-        made: with the made masks, of all images.
+        model: with the masks that a model made, of all images.
         true: with the true masks, of the images that have them.
         has_true: which images have them.
     """
 
-    made: Integer[np.ndarray, "image both"]
+    model: Integer[np.ndarray, "image both"]
     true: Integer[np.ndarray, "few both"]
     has_true: Bool[np.ndarray, "image"]
 
     @property
-    def shown(self) -> int:
+    def true_images(self) -> int:
         """Number of images whose true mask shows the concept."""
         return int(self.true.any(1).sum())
 
     @property
-    def told(self) -> int:
+    def informative_images(self) -> int:
         """Number of images with true masks of which either mask shows the concept.
 
         As many errors of the made masks are known; fewer than two true ones tell of no spread.
         """
-        either = self.made[self.has_true].any(1) | self.true.any(1)
-        return int(either.sum()) if self.shown > 1 else self.shown
+        either = self.model[self.has_true].any(1) | self.true.any(1)
+        return int(either.sum()) if self.true_images > 1 else self.true_images
 
 
 def corrected_iou(
@@ -84,9 +84,9 @@ def corrected_iou(
         where no image with true masks shows the concept; the intervals then are all that is
         possible.
     """
-    made, true = counts.made.astype(float), counts.true.astype(float)
+    made, true = counts.model.astype(float), counts.true.astype(float)
     few, rest = made[counts.has_true], made[~counts.has_true]
-    shown = counts.shown
+    shown = counts.true_images
     strength = np.tile(_strength(true, few), 2)
     generator = generator_of(key)
 
@@ -108,7 +108,9 @@ def corrected_iou(
 
     value = scores(true.sum(0)[None], few.sum(0)[None], rest.sum(0)[None])
     drawn = scores(times_few @ true + more_true, times_few @ few + more_made, times_rest @ rest)
-    found = interval_bounds(value, drawn, counts.told - 1, counts.told, level)
+    found = interval_bounds(
+        value, drawn, counts.informative_images - 1, counts.informative_images, level
+    )
     if not shown:
         found[:, 0] = np.nan
     return found
@@ -126,7 +128,7 @@ def _imagined(
 
 
 def _strength(
-    true: Float[np.ndarray, "few both"], predicted: Float[np.ndarray, "few both"]
+    true: Float[np.ndarray, "few both"], model: Float[np.ndarray, "few both"]
 ) -> Float[np.ndarray, "method"]:
     """By method, how much of the made masks' difference is used: the slope of the true residuals
     of a ratio over the made ones, in 0 to 1.
@@ -134,7 +136,7 @@ def _strength(
     ratio = ratio_of_sums(true.sum(0)[None])
     residual, made_residual = (
         each[:, :2] - ratio * each[:, 2:] - (each[:, :2] - ratio * each[:, 2:]).mean(0)
-        for each in (true, predicted)
+        for each in (true, model)
     )
     slope: Float[np.ndarray, "method"] = np.zeros(2)
     variance = (made_residual**2).sum(0)

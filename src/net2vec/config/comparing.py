@@ -9,10 +9,13 @@ from net2vec.config.settings import Settings
 from net2vec.core.fields import declarations
 
 
-def differences(one: Settings, other: Settings) -> list[str]:
+def differences(settings: Settings, other_settings: Settings) -> list[str]:
     """Where two settings differ, as `seed (0 and 1)`."""
     paths = [declared.path for declared in declarations(Settings)]
-    pairs = [(path, reduce(getattr, path, one), reduce(getattr, path, other)) for path in paths]
+    pairs = [
+        (path, reduce(getattr, path, settings), reduce(getattr, path, other_settings))
+        for path in paths
+    ]
     return [
         f"{'.'.join(path)} ({_value_text(first)} and {_value_text(second)})"
         for path, first, second in pairs

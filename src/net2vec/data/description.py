@@ -118,10 +118,10 @@ class _Where:
     source: Path
     folder: Path
 
-    def wrong(self, key: str, value: object, wanted: str) -> DataError:
+    def wrong(self, key: str, value: object, expected: str) -> DataError:
         got = repr(value)
         shown = got if len(got) <= 60 else f"{got[:60]}..."
-        return DataError(f"{self.source}: {key} is {shown}; wanted {wanted}")
+        return DataError(f"{self.source}: {key} is {shown}; wanted {expected}")
 
     def file(self, name: str, key: str) -> Path:
         """A file in the dataset, or beside a description that is not in the dataset."""

@@ -56,7 +56,7 @@ class Recognised:
         folder: the folder that has its layout: the named one, or one within it.
         description: statements of the user about the dataset.
         because: why it was chosen.
-        others: other readings, which were passed over.
+        other_readings: those that were passed over.
         origin: where the folder was fetched from, as pairs of `Reader.reading`.
     """
 
@@ -64,7 +64,7 @@ class Recognised:
     folder: Path
     description: Description
     because: str
-    others: tuple[str, ...] = ()
+    other_readings: tuple[str, ...] = ()
     origin: tuple[tuple[str, str], ...] = ()
 
     def open(self, *, for_check: bool = False) -> Reader:
@@ -84,7 +84,7 @@ class Recognised:
             *self.origin,
             ("folder", str(self.folder)),
             ("read as", f"{self.reader.layout}: {self.because}"),
-            *(("not read as", other) for other in self.others),
+            *(("not read as", other) for other in self.other_readings),
         ]
         return dataset
 

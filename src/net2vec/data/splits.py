@@ -191,20 +191,20 @@ class SplitChoice:
     unused: dict[str, list[str]] = field(default_factory=dict)
     drawn: int = 0
 
-    def add(self, image: str, found: str | None, reason: str | None = None) -> bool:
+    def add(self, image: str, split_name: str | None, reason: str | None = None) -> bool:
         """Adds an image, and says whether it is used.
 
         Args:
             image: its name.
-            found: its split; None to draw one.
+            split_name: its split; None to draw one.
             reason: why it is left out; None if it may be used.
         """
-        split = found or self.rule.draw(image)
+        split = split_name or self.rule.draw(image)
         if split not in SPLITS:
             reason = OF_TEST
         if reason is not None:
             self.unused.setdefault(reason, []).append(image)
             return False
         self.splits[image] = split
-        self.drawn += found is None
+        self.drawn += split_name is None
         return True

@@ -24,7 +24,7 @@ from net2vec.explorer.answers import (
     SubsetMeans,
     Weights,
 )
-from net2vec.explorer.encode import number, numbers, texts, whole
+from net2vec.explorer.encode import integers, number, numbers, texts
 from net2vec.explorer.image_answers import ConceptImages
 from net2vec.explorer.state import Explorer, Selection, View
 from net2vec.results import SCORE_GROUP
@@ -62,12 +62,12 @@ def concepts(explorer: Explorer, at: Selection) -> ConceptTable:
         single=numbers(single),
         gain=numbers(score[_VAL] - single),
         baseline=numbers(baseline),
-        n_train=whole(view.values("n_train")),
-        n_val=whole(view.values("n_val")),
-        n_balanced=[None] * len(names) if view.balanced is None else [*whole(view.balanced)],
+        n_train=integers(view.values("n_train")),
+        n_val=integers(view.values("n_val")),
+        n_balanced=[None] * len(names) if view.balanced is None else [*integers(view.balanced)],
         enters=[bool(enters) for enters in view.enters],
         size=numbers(view.values("concept_size")),
-        best_filter=whole(view.values("best_filter")),
+        best_filter=integers(view.values("best_filter")),
         hardly_moved=[bool(value < HARDLY_MOVED) for value in view.values("start_distance")],
         p=numbers(evidence["p"].reindex(names).to_numpy(dtype=float)),
         passed=[bool(passed[name]) if name in passed else None for name in names],
@@ -117,7 +117,7 @@ def subsets(explorer: Explorer, at: Selection) -> SubsetMeans:
     """Mean scores by category and number of filters, on every layer with subsets, by every fit."""
     rows: list[tuple[str, str, str, int, float | None, int]] = []
     for view in explorer.view(at).siblings():
-        sizes = whole(view.arrays["subset_size"].to_numpy())
+        sizes = integers(view.arrays["subset_size"].to_numpy())
         if not sizes:
             continue
         curves = [*view.values("subset_score")[_VAL], view.values("score")[_VAL]]
@@ -143,7 +143,7 @@ def _by_category(view: View) -> list[tuple[str, np.ndarray]]:
 def concept(explorer: Explorer, at: Selection, name: str) -> ConceptDetail:
     """A concept: its scores with intervals on all layers by all fits, and its weights."""
     view = explorer.view(at)
-    place = view.place(name)
+    place = view.concept_index(name)
     return ConceptDetail(
         name=name,
         category=view.categories[place],
@@ -175,10 +175,11 @@ def _scores(view: View, name: str) -> list[Score]:
                 )
                 for row in table.to_dict("records")
             ]  # fmt: skip
-        place, images = view.place(name), int(view.values("n_val")[view.place(name)])
+        place = view.concept_index(name)
+        images = int(view.values("n_val")[place])
         plain = [("single", 1, view.single_scores()[place])]
         plain.append(("combined", len(view.filters), view.values("score")[_VAL][place]))
-        sizes = whole(view.arrays["subset_size"].to_numpy())
+        sizes = integers(view.arrays["subset_size"].to_numpy())
         if sizes:
             curve = view.values("subset_score")[_VAL][:, place]
             plain += [("subset", size, value) for size, value in zip(sizes, curve, strict=True)]
@@ -206,7 +207,7 @@ def _weights(view: View, place: int) -> Weights:
 def neighbours(explorer: Explorer, at: Selection, name: str, n: int = 8) -> NeighbourLists:
     """The nearest concepts of a concept, in the spaces of all layers and fits."""
     view = explorer.view(at)
-    view.place(name)
+    view.concept_index(name)
     spaces = []
     for sibling in view.siblings():
         try:
@@ -226,7 +227,7 @@ def images(explorer: Explorer, at: Selection, name: str) -> ConceptImages:
     view = explorer.view(at)
     if view.task != "segment":
         raise ResultsError("individual IoUs are of segmentation; choose that task")
-    view.place(name)
+    view.concept_index(name)
     rows = view.rows_of(name)
     alone = view.of_concept(name)
     methods = [str(method) for method in alone["method"].values]

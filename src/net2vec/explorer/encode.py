@@ -47,7 +47,7 @@ def numbers(values: Any) -> list[float | None]:
     return found
 
 
-def whole(values: Any) -> list[int]:
+def integers(values: Any) -> list[int]:
     """Whole numbers."""
     return [int(value) for value in np.asarray(values).tolist()]
 

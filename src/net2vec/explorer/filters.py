@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from net2vec.analysis import concepts_of_filter
 from net2vec.errors import ResultsError
 from net2vec.explorer.answers import FilterDetail, MatrixIndex
-from net2vec.explorer.encode import Binary, number, numbers, texts, whole
+from net2vec.explorer.encode import Binary, integers, number, numbers, texts
 from net2vec.explorer.state import Explorer, Selection, View
 
 KINDS = ("weights", "iou")
@@ -25,7 +25,7 @@ def matrix_index(explorer: Explorer, at: Selection, values: str = "weights") -> 
     matrix = _matrix(view, values)
 
     def order() -> tuple[list[int], list[int]]:
-        return whole(similarity_order(matrix)), whole(similarity_order(matrix.T))
+        return integers(similarity_order(matrix)), integers(similarity_order(matrix.T))
 
     rows, columns = explorer.cache.get(("order", *view.key, values), order, lambda _: matrix.size)
     return MatrixIndex(

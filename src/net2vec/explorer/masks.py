@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from net2vec.errors import DataError, Net2VecError, ResultsError
-from net2vec.explorer.encode import encoded, number, packed, whole
+from net2vec.explorer.encode import encoded, integers, number, packed
 from net2vec.explorer.image_answers import (
     Activation,
     Confusion,
@@ -98,8 +98,8 @@ def _answer(found: _Masks, pair: int, maps: bool) -> ImageMasks:
         single=packed(found.single) if maps else "",
         levels=encoded(found.level) if maps else "",
         area=int(found.truth.sum()),
-        predicted=whole(above[1:]),
-        shared=whole(true[1:]),
+        predicted=integers(above[1:]),
+        shared=integers(true[1:]),
     )
 
 
@@ -109,7 +109,7 @@ def _masks_of(
     probe, viewer = view.explorer.probes[view.number], _viewer(view)
     known = {image: probe.results.peek(("masks", *view.key, name, image)) for image in images}
     missing = [image for image, masks in known.items() if masks is None]
-    filter_index = int(view.values("best_filter")[view.place(name)])
+    filter_index = int(view.values("best_filter")[view.concept_index(name)])
     for image, output in probe.outputs(missing, view.layer):
         value = values(view, name, output)
         truth = viewer.truth(name, image)
@@ -145,7 +145,7 @@ def _single(view: View, output: Tensor, index: int) -> Bool[np.ndarray, "y x"]:
 def _encoding(view: View, name: str) -> Encoding:
     from net2vec.prediction import Encoding
 
-    view.place(name)
+    view.concept_index(name)
     return view.explorer.cache.get(
         ("encoding", *view.key, name),
         lambda: Encoding.of(view.recorded(), view.arrays, [name]),
@@ -270,7 +270,7 @@ def activation(explorer: Explorer, at: Selection, index: int, count: int = 32) -
     outputs = explorer.probes[at.run].outputs(images, view.layer)
     found = np.concatenate([output[index].float().numpy().ravel() for _, output in outputs])
     counts, edges = np.histogram(found, bins=_BINS)
-    return Activation(len(images), [float(edge) for edge in edges], whole(counts), threshold)
+    return Activation(len(images), [float(edge) for edge in edges], integers(counts), threshold)
 
 
 def _spread(count: int) -> Int[np.ndarray, "place"]:

@@ -69,8 +69,8 @@ class Probe:
         """
         return self._open("viewer", self._open_viewer)
 
-    def places(self) -> dict[str, int]:
-        """The place of every image of the dataset, by name."""
+    def image_indices(self) -> dict[str, int]:
+        """The index of every image of the dataset, by name."""
         return self._open(
             "places", lambda: {name: at for at, name in enumerate(self.dataset().images)}
         )
@@ -83,7 +83,7 @@ class Probe:
         """
         from net2vec.data.checked import image_of
 
-        place = self.places().get(name)
+        place = self.image_indices().get(name)
         if place is None:
             raise DataError(f"the probe dataset has no image {name!r}")
         return image_of(self.dataset(), place)

@@ -176,14 +176,14 @@ class View:
         """The indices of the layer's filters."""
         return [int(index) for index in self.arrays["filter"].values]
 
-    def place(self, concept: str) -> int:
-        """The place of a concept.
+    def concept_index(self, concept: str) -> int:
+        """The index of a concept in the arrays.
 
         Raises:
             ResultsError: if there is none of this name.
         """
         try:
-            return self._places[concept]
+            return self._concept_indices[concept]
         except KeyError:
             raise ResultsError(f"no concept {concept!r} in {self.label}") from None
 
@@ -242,7 +242,7 @@ class View:
     def of_concept(self, concept: str) -> xr.Dataset:
         """The arrays of one concept alone."""
         dimension = "pair" if self.task == "segment" else "trial"
-        alone = self.arrays.isel(concept=[self.place(concept)])
+        alone = self.arrays.isel(concept=[self.concept_index(concept)])
         if dimension in alone.dims:
             alone = alone.isel({dimension: self.rows_of(concept)})
         return alone
@@ -262,7 +262,7 @@ class View:
         }
 
     @cached_property
-    def _places(self) -> dict[str, int]:
+    def _concept_indices(self) -> dict[str, int]:
         return {name: place for place, name in enumerate(self.names)}
 
 

@@ -85,7 +85,7 @@ def found(explorer: Explorer, at: Selection, name: str) -> Found:
 def found_map(explorer: Explorer, at: Selection, name: str, concept: str) -> FoundMap:
     """The mask and probabilities of a concept in a picture."""
     view = explorer.view(replace(at, task="segment"))
-    segmented = _segmented(view, name).isel(concept=view.place(concept), image=0)
+    segmented = _segmented(view, name).isel(concept=view.concept_index(concept), image=0)
     mask = segmented["mask"].to_numpy()
     rows, columns = mask.shape
     return FoundMap(rows, columns, packed(mask), encoded(segmented["probability"].to_numpy()))

@@ -28,14 +28,14 @@ class Truth:
     Attributes:
         dataset: the dataset.
         probed: indices in the probe dataset of the images that have such masks, ascending.
-        own: their indices in `dataset`.
+        indices: their indices in `dataset`.
         validating: how many of them validate.
         unknown: concepts of the probe dataset that `dataset` does not know.
     """
 
     dataset: ProbeDataset
     probed: Int[np.ndarray, "image"]
-    own: Int[np.ndarray, "image"]
+    indices: Int[np.ndarray, "image"]
     validating: int
     unknown: tuple[str, ...]
 
@@ -44,7 +44,7 @@ class Truth:
         """A line for the user on the images found."""
         lacking = f"; it has no {', '.join(self.unknown)}" if self.unknown else ""
         return (
-            f"{self.dataset.name} has masks by people: {len(self.own)} of its "
+            f"{self.dataset.name} has masks by people: {len(self.indices)} of its "
             f"{len(self.dataset.images)} images are probed, {self.validating} of these "
             f"validate{lacking}"
         )

@@ -77,7 +77,7 @@ class Table:
     csv: str | None = None
 
     @cached_property
-    def shown(self) -> tuple[Column, ...]:
+    def shown_columns(self) -> tuple[Column, ...]:
         """Its columns that say something, each followed by its spread over seeds, if it has one."""
         found: list[Column] = []
         for column in self.columns if len(self.frame) else ():

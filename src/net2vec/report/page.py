@@ -133,7 +133,7 @@ def _environment(folder: Path, links: CardLinks) -> Environment:
 
 def _table_rows(table: Table, *, links: CardLinks) -> list[list[tuple[str | Markup, str]]]:
     """The cells of a table, row by row, each with its form; of rows that say something."""
-    listed = [(column, table.values(column)) for column in table.shown]
+    listed = [(column, table.values(column)) for column in table.shown_columns]
     rows = []
     for row in range(len(table.frame)):
         cells = [(_cell(values[row], column, links), column.form) for column, values in listed]

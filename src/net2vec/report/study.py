@@ -204,12 +204,12 @@ class Study:
         spread = featured_concepts(self.run, _FEATURED)
         return list(dict.fromkeys([*pictured, *spread]))[:_FEATURED]
 
-    def mine(self, name: str) -> pd.DataFrame:
+    def rows_of_subject(self, name: str) -> pd.DataFrame:
         """The rows of one of the tables that are about the subject."""
         table = self.tables[name]
         return table[table["network"] == self.label]
 
-    def shown(
+    def rows_shown(
         self,
         table: pd.DataFrame,
         task: str | None = None,
@@ -243,9 +243,9 @@ class Study:
                 found[task] = layer if layer in having else having[-1]
         return found
 
-    def moved(self, task: str) -> pd.DataFrame:
+    def moved_concepts(self, task: str) -> pd.DataFrame:
         """Rows of `by_concept` of the layer shown whose vectors have left their start."""
-        rows = self.shown(self.tables["by_concept"], task)
+        rows = self.rows_shown(self.tables["by_concept"], task)
         return rows[~rows["concept"].isin(self.run.hardly_moved(self.layer_of[task], task=task))]
 
     def series(self, rows: pd.DataFrame) -> pd.Series:

@@ -98,18 +98,18 @@ def check_settings(settings: Mapping[str, Any], path: Path) -> None:
     _check_shape(settings, _SETTINGS_SHAPE, path)
 
 
-def _check_shape(found: Any, shape: Any, path: Path, where: str = "") -> None:
+def _check_shape(loaded: Any, shape: Any, path: Path, where: str = "") -> None:
     if isinstance(shape, Mapping):
-        fits = isinstance(found, dict)
+        fits = isinstance(loaded, dict)
     else:  # True is an int in Python
-        fits = isinstance(found, shape) and (not isinstance(found, bool) or bool in shape)
+        fits = isinstance(loaded, shape) and (not isinstance(loaded, bool) or bool in shape)
     if not fits:
         raise ResultsError(
-            f"{path} was written by another version or program: {where or 'it'} is {found!r:.60}; "
+            f"{path} was written by another version or program: {where or 'it'} is {loaded!r:.60}; "
             f"make the run again, or open it with the version that made it"
         )
     if isinstance(shape, Mapping):
-        for key, value in found.items():
+        for key, value in loaded.items():
             inner = shape.get(key, shape.get(""))
             if inner is not None:
                 _check_shape(value, inner, path, f"{where}.{key}".lstrip("."))

@@ -133,7 +133,7 @@ def open_network(
         return prediction.open_network(*source, network, transform)
     if run.shared.network is None:
         run.shared.network = prediction.open_network(
-            *source, *run.shared.given, trust=run.shared.trust
+            *source, *run.shared.python_network, trust=run.shared.trust
         )
     return run.shared.network
 

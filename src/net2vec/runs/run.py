@@ -53,7 +53,7 @@ def open_run(
         >>> run.space().nearest("dog", 2)["rank"].tolist()
         [1, 2]
     """
-    return Run(Path(path), shared=Shared(given=(network, transform), trust=trust))
+    return Run(Path(path), shared=Shared(python_network=(network, transform), trust=trust))
 
 
 class Run(RunData):

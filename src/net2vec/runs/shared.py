@@ -20,8 +20,8 @@ class Shared:
     """State that all views of a run share.
 
     Attributes:
-        given: the network that was probed and its preprocessing, where the run was opened with
-            them.
+        python_network: the network that was probed and its preprocessing, where the run was opened
+            with them.
         network: the network, once it has been opened.
         trust: whether code that the run names may be run.
         tables: tables by fit, seed and name.
@@ -29,7 +29,7 @@ class Shared:
         arrays: results by layer, task, fit and seed.
     """
 
-    given: tuple[nn.Module | Network | None, Transform | None] = (None, None)
+    python_network: tuple[nn.Module | Network | None, Transform | None] = (None, None)
     network: Network | None = None
     trust: bool = False
     tables: dict[tuple[str, int | None, str], pd.DataFrame] = field(default_factory=dict)

@@ -146,7 +146,8 @@ class MaskDataset(OneCategoryReader):
         }
         # VOC, for example, comes with and without the additional masks of SBD.
         other_folders = {
-            f"masks are read from {masks}": others for masks, others in self._pairing.others.items()
+            f"masks are read from {masks}": others
+            for masks, others in self._pairing.unread_mask_folders.items()
         }
         return [
             *count_left_out("images", reasons),

@@ -41,7 +41,7 @@ class Pairing:
         unread: images of formats that are not read.
         folders: folders or patterns of images and masks that were paired.
         endings: endings of their stems that are not in common, where folders were found.
-        others: folders of masks that are not read, by the one that is.
+        unread_mask_folders: folders of masks that are not read, by the one that is.
         against: signs that the pairs are not meant so.
     """
 
@@ -51,7 +51,7 @@ class Pairing:
     unread: list[str] = field(default_factory=list)
     folders: list[tuple[str, str]] = field(default_factory=list)
     endings: list[tuple[str, str]] = field(default_factory=list)
-    others: dict[str, list[str]] = field(default_factory=dict)
+    unread_mask_folders: dict[str, list[str]] = field(default_factory=dict)
     against: list[str] = field(default_factory=list)
 
     def add(self, images: dict[str, list[str]], masks: dict[str, list[str]]) -> None:
@@ -73,9 +73,9 @@ def pair_found(folder: Path) -> Pairing:
     """
     pairing = Pairing()
     for pair in folder_pairs(folder):
-        masks = [_Files.of(folder, path, MASK_SUFFIXES) for path in pair.masks]
+        masks = [_Files.in_folder(folder, path, MASK_SUFFIXES) for path in pair.masks]
         if filled := [files for files in masks if files.stems]:
-            images = [_Files.of(folder, path, IMAGE_SUFFIXES) for path in pair.images]
+            images = [_Files.in_folder(folder, path, IMAGE_SUFFIXES) for path in pair.images]
             _pair_folders(pairing, images, filled)
     if not pairing.folders:
         _pair_beside(pairing, folder)
@@ -144,16 +144,16 @@ class _Files:
     stems: list[tuple[str, str]]
 
     @classmethod
-    def of(cls, folder: Path, path: Path, suffixes: frozenset[str]) -> _Files:
+    def in_folder(cls, folder: Path, path: Path, suffixes: frozenset[str]) -> _Files:
         relative = PurePosixPath(path.relative_to(folder).as_posix())
         files = list_files(path, suffixes, within=folder)
         return cls(relative, [(normal_stem(file), f"{relative}/{file}") for file in files])
 
-    def keyed(self, ending: str, *, only: bool = False) -> dict[str, list[str]]:
-        """Files by their stem without an ending; with `only` without files that lack it."""
+    def keyed(self, ending: str, *, required: bool = False) -> dict[str, list[str]]:
+        """Files by their stem without an ending; with `required` without files that lack it."""
         keyed: dict[str, list[str]] = defaultdict(list)
         for stem, file in self.stems:
-            if not only or stem.endswith(ending):
+            if not required or stem.endswith(ending):
                 keyed[stem.removesuffix(ending)].append(file)
         return keyed
 
@@ -173,8 +173,8 @@ def _pair_folders(pairing: Pairing, images: list[_Files], masks: list[_Files]) -
             pairing.against.append(f"{read.path} and {other.path} both hold masks of the images")
     pairing.folders.append((str(chosen.path), str(read.path)))
     pairing.endings.append(endings)
-    pairing.others.setdefault(str(read.path), []).extend(map(str, others))
-    pairing.add(chosen.keyed(endings[0]), read.keyed(endings[1], only=True))
+    pairing.unread_mask_folders.setdefault(str(read.path), []).extend(map(str, others))
+    pairing.add(chosen.keyed(endings[0]), read.keyed(endings[1], required=True))
 
 
 def _one_family(*paths: PurePosixPath) -> bool:
@@ -210,7 +210,7 @@ def _best_endings(images: _Files, masks: _Files) -> tuple[int, tuple[str, str]]:
     """The number of pairs by the endings that give most, and these endings."""
     best = 0, _ENDINGS[0]
     for endings in _ENDINGS:
-        if keys := masks.keyed(endings[1], only=True).keys():
+        if keys := masks.keyed(endings[1], required=True).keys():
             count = len(keys & images.keyed(endings[0]).keys())
             best = max(best, (count, endings), key=lambda one: one[0])
     return best

@@ -30,12 +30,12 @@ class SplitLists:
     lists: dict[str, str]
 
     @classmethod
-    def read(cls, folder: Path, known: Collection[str], rule: SplitRule) -> SplitLists:
+    def read(cls, folder: Path, image_stems: Collection[str], rule: SplitRule) -> SplitLists:
         """Reads the lists of one folder in `ImageSets`, preferably of `Segmentation`.
 
         Args:
             folder: the dataset's.
-            known: stems of its images and masks; they decide what of a line is the stem.
+            image_stems: stems of its images and masks; they decide what of a line is the stem.
             rule: lists that it names take precedence over those of the usual names.
 
         Raises:
@@ -55,7 +55,7 @@ class SplitLists:
         for path in lists:
             refuse_links_out(folder, path)
         names = {
-            path: [_stem(line.strip(), known) for line in read_lines(path) if line.strip()]
+            path: [_stem(line.strip(), image_stems) for line in read_lines(path) if line.strip()]
             for path in lists
             if path.parent == lists[0].parent
         }
@@ -68,15 +68,15 @@ class SplitLists:
     def __bool__(self) -> bool:
         return bool(self.lists)
 
-    def faults(self, known: Collection[str]) -> Iterator[str]:
-        """Stems that are not in `known` or in several lists, as `list: reason`."""
+    def faults(self, image_stems: Collection[str]) -> Iterator[str]:
+        """Stems that are not in `image_stems` or in several lists, as `list: reason`."""
         seen: dict[str, Path] = {}
         for path, stems in self.names.items():
             for stem in dict.fromkeys(stems):
                 other = seen.setdefault(stem, path)
                 if other != path:
                     yield f"{path}: {stem} is in {other.name} as well, and counted there"
-                elif split_in_path(path.stem) in SPLITS and stem not in known:
+                elif split_in_path(path.stem) in SPLITS and stem not in image_stems:
                     yield f"{path}: {stem} has neither image nor mask"
 
 

@@ -26,8 +26,8 @@ class LayerProbe(NetworkStage):
 
     executor: AnyExecutor | None
     keep_gigabytes: float | None
-    _again: dict[str, Sequence[str]] = field(default_factory=dict, init=False)
-    _kept: dict[str, LayerRecording] = field(default_factory=dict, init=False)
+    _group_of_layer: dict[str, Sequence[str]] = field(default_factory=dict, init=False)
+    _recordings: dict[str, LayerRecording] = field(default_factory=dict, init=False)
 
     def record_layers(self) -> Mapping[str, LayerRecording]:
         """The recordings of all layers; see `with_activations` for those that fits read."""
@@ -43,13 +43,13 @@ class LayerProbe(NetworkStage):
                 if text:
                     self.progress.say(f"{layer}: {text}")
         first, *rest = groups or [[]]
-        self._again = {layer: group for group in rest for layer in group}
+        self._group_of_layer = {layer: group for group in rest for layer in group}
         return self._record("probing the network", self.inputs.layers, first)
 
     @property
     def runs_once(self) -> bool:
         """Whether the activations of all layers are there at a time."""
-        return not self._again
+        return not self._group_of_layer
 
     def with_activations(self, recording: LayerRecording) -> LayerRecording:
         """The recording of a layer, with its activations if fits read them.
@@ -58,14 +58,14 @@ class LayerProbe(NetworkStage):
         need the room.
         """
         layer = recording.layer
-        if layer not in self._again:
+        if layer not in self._group_of_layer:
             return recording
-        if layer not in self._kept:
+        if layer not in self._recordings:
             remove_activations(self.out)
-            group = self._again[layer]
+            group = self._group_of_layer[layer]
             title = f"probing the network again for {', '.join(group)}"
-            self._kept = dict(self._record(title, group, group))
-        return replace(recording, activations=self._kept[layer].activations)
+            self._recordings = dict(self._record(title, group, group))
+        return replace(recording, activations=self._recordings[layer].activations)
 
     def _record(
         self, title: str, layers: Sequence[str], keep: Sequence[str]

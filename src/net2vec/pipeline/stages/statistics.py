@@ -51,7 +51,7 @@ class StatisticsStage(NetworkStage):
     def _settle_batch_norm(self) -> None:
         network = self.inputs.network
         images = len(sample_images(self.inputs.dataset))
-        kept = self._kept("batch_norm", STATISTICS)
+        kept = self._cache_path("batch_norm", STATISTICS)
 
         def restore(statistics: dict[str, Tensor]) -> Network:
             return with_batch_norm_statistics(network, statistics, images)
@@ -73,7 +73,7 @@ class StatisticsStage(NetworkStage):
         unfitted = [layer for layer, basis in network.bases.items() if not basis.is_fitted]
         if not unfitted:
             return
-        kept = self._kept("bases", FITTED_BASES, layers=unfitted)
+        kept = self._cache_path("bases", FITTED_BASES, layers=unfitted)
 
         def restore(tensors: dict[str, dict[str, Tensor]]) -> Mapping[str, Basis]:
             return {layer: type(network.bases[layer])(own) for layer, own in tensors.items()}
@@ -89,7 +89,7 @@ class StatisticsStage(NetworkStage):
         found = self.inputs.network.bases
         save_tensors(kept, {layer: found[layer].tensors for layer in unfitted})
 
-    def _kept(self, kind: str, name: str, **keys: object) -> Path:
+    def _cache_path(self, kind: str, name: str, **keys: object) -> Path:
         """The file in the cache of what is taken from these images with this network."""
         network, data = self.inputs.network, self.inputs.dataset.digest
         of = digest_of(network=network.digest, fed=network.input_digest, data=data, **keys)

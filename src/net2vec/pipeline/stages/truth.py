@@ -28,13 +28,13 @@ class TruthCounter:
     Attributes:
         inputs: the network and the probe dataset.
         truth: the images and where their masks are.
-        made: annotations of the probe dataset.
+        model: annotations of the probe dataset, which a model made.
         true: annotations of the dataset with masks by people.
     """
 
     inputs: Inputs
     truth: Truth
-    made: Annotations
+    model: Annotations
     true: Annotations
 
     def count(
@@ -85,7 +85,7 @@ class TruthCounter:
         grids = concept_grids(output, encoding)
         on = output > encoding.threshold.to(output.device)[:, None, None]
         best = learned["best_filter"].values.tolist()
-        size, found = self.made.size, []
+        size, found = self.model.size, []
         for concept, name in enumerate(concepts):
             if name not in self._true_label:
                 continue
@@ -102,8 +102,8 @@ class TruthCounter:
         self, concept: str, place: int
     ) -> tuple[Bool[np.ndarray, "y x"] | None, Bool[np.ndarray, "y x"] | None]:
         """The true and the made mask of a concept; None where it is not in the image."""
-        of_true = self.true, self._true_label[concept], int(self.truth.own[place])
-        of_made = self.made, self._made_label[concept], int(self.truth.probed[place])
+        of_true = self.true, self._true_label[concept], int(self.truth.indices[place])
+        of_made = self.model, self._made_label[concept], int(self.truth.probed[place])
         return _mask(*of_true), _mask(*of_made)
 
     def _with_counts(self, learned: xr.Dataset, pairs: Sequence[_Pair]) -> xr.Dataset:
@@ -112,7 +112,7 @@ class TruthCounter:
         ordered = sorted(pairs, key=lambda pair: (pair.concept, pair.place))
         images = self.truth.probed[[pair.place for pair in ordered]]
         names = np.array(self.inputs.dataset.images, dtype=object)
-        validates = ~self.made.is_train
+        validates = ~self.model.is_train
         stored: dict[str, Any] = {str(name): v.values for name, v in learned.variables.items()}
         stored |= {
             "truth_concept": concepts[[pair.concept for pair in ordered]],
@@ -136,7 +136,7 @@ class TruthCounter:
 
     @cached_property
     def _made_label(self) -> Mapping[str, int]:
-        return {name: label for label, name in enumerate(self.made.names) if label}
+        return {name: label for label, name in enumerate(self.model.names) if label}
 
 
 @dataclass(frozen=True)

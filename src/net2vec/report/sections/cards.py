@@ -31,7 +31,7 @@ def concept_cards(study: Study, tables: Mapping[str, pd.DataFrame]) -> tuple[Con
     scores = make_tables(study.runs[0], ["by_concept"])["by_concept"]
     scores = _of_layers(study, scores.assign(network=study.label))
     intervals = _interval_texts(study, _of_layers(study, tables["intervals"]))
-    nearest = study.shown(study.tables["nearest"])
+    nearest = study.rows_shown(study.tables["nearest"])
     filters = _filters(study)
     pictures: dict[str, DecileExhibit] = {}
     for exhibit in study.deciles:
@@ -64,7 +64,7 @@ def concept_cards(study: Study, tables: Mapping[str, pd.DataFrame]) -> tuple[Con
 
 def _of_layers(study: Study, table: pd.DataFrame) -> pd.DataFrame:
     """The subject's rows of the layers shown, with the fit of each."""
-    return study.shown(table.assign(fit=table.get("fit", study.run.fit)))
+    return study.rows_shown(table.assign(fit=table.get("fit", study.run.fit)))
 
 
 def _interval_texts(study: Study, rows: pd.DataFrame) -> dict[_Key, tuple[str, int]]:
@@ -113,7 +113,7 @@ def _filters(study: Study) -> dict[str, tuple[WeightedFilter, ...]]:
         return {}
     arrays = study.run.arrays(study.layer_of["segment"])
     alone = arrays["single_iou"].sel(split="val").to_pandas()
-    rows = study.shown(study.tables["contribution"]).dropna(subset="weight_share")
+    rows = study.rows_shown(study.tables["contribution"]).dropna(subset="weight_share")
     found: dict[str, list[WeightedFilter]] = {}
     for name, index, share in rows[["concept", "filter", "weight_share"]].itertuples(index=False):
         listed = found.setdefault(str(name), [])

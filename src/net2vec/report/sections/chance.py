@@ -82,7 +82,7 @@ def _with_series(study: Study, table: pd.DataFrame) -> pd.DataFrame:
 
 def _of_fit_shown(study: Study, intervals: pd.DataFrame) -> pd.DataFrame:
     """Rows of the subject that are of the layers and the fit shown."""
-    rows = study.shown(intervals)
+    rows = study.rows_shown(intervals)
     return rows[rows["fit"] == study.run.fit] if "fit" in rows else rows
 
 

@@ -43,7 +43,7 @@ def corrected_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Correct
     table = tables["corrected"]
     if table.empty:
         return None
-    rows = study.shown(table)
+    rows = study.rows_shown(table)
     rows = rows[rows["fit"] == study.run.fit] if "fit" in rows else rows
     if rows.empty:
         return None

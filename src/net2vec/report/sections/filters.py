@@ -61,7 +61,7 @@ def subsets_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> SubsetsFa
         return None
     tasks = list(layer_of)
     curve, needed, negative = (
-        study.shown(table, layer_of=layer_of)
+        study.rows_shown(table, layer_of=layer_of)
         for table in (
             study.tables["subset_curve"],
             study.tables["filters_needed"],
@@ -121,8 +121,8 @@ def _enough(curve: pd.DataFrame, task: str) -> dict[str, object]:
 
 def sharing_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> SharingFacts:
     """Which filters are the best for several concepts."""
-    sharing = study.mine("filter_sharing")
-    last = study.shown(sharing)
+    sharing = study.rows_of_subject("filter_sharing")
+    last = study.rows_shown(sharing)
     rows = [
         _shared(last.loc[last["task"] == task, "concepts"].to_numpy(dtype=int))
         | {"task": task, "layer": study.layer_of[task]}

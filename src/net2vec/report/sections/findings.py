@@ -90,7 +90,7 @@ class FindingsFacts:
 def minute_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> MinuteFacts:
     """The facts for a reader with one minute, of segmentation where there is any."""
     task = study.tasks[0]
-    rows = entering(study.shown(study.tables["by_concept"], task))
+    rows = entering(study.rows_shown(study.tables["by_concept"], task))
     ranked = rows.sort_values("combined", ascending=False, kind="stable")
     named = ranked.assign(
         concept=study.marked_rows(ranked), images=scored_images(study, task, ranked)
@@ -100,7 +100,7 @@ def minute_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> MinuteFacts:
     return MinuteFacts(
         network=study.label,
         images=int(last.attrs.get("images", 0)),
-        concepts=study.mine("by_concept")["concept"].nunique(),
+        concepts=study.rows_of_subject("by_concept")["concept"].nunique(),
         task=task,
         layer=study.layer_of[task],
         layers=len(study.run.layers),
@@ -141,13 +141,13 @@ def _named(rows: pd.DataFrame) -> tuple[tuple[str, float, int], ...]:
 
 def _served(study: Study, task: str) -> FilterCounts:
     """How many filters are the best single filter of any concept, and of several."""
-    concepts = study.shown(study.tables["filter_sharing"], task)["concepts"]
+    concepts = study.rows_shown(study.tables["filter_sharing"], task)["concepts"]
     return FilterCounts(used=int((concepts > 0).sum()), shared=int((concepts > 1).sum()))
 
 
 def _near(study: Study, ranked: pd.DataFrame, task: str) -> tuple[str, tuple[str, ...]] | None:
     """The best-encoded concept of those whose category has others, with its nearest concepts."""
-    nearest = study.shown(study.tables["nearest"], task)
+    nearest = study.rows_shown(study.tables["nearest"], task)
     several = ranked["category"].map(ranked["category"].value_counts()) > _NAMED
     objects = several & ranked["category"].eq("object")
     for name in ranked[objects if objects.any() else several]["concept"]:

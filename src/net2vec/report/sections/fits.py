@@ -70,12 +70,12 @@ def fits_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> FitsFacts | 
 
 def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: ComparedFits) -> PairFacts:
     tables = {**tables, **study.fits_of(pair)}
-    fits = study.shown(tables["fits"])
-    concepts = study.shown(tables["fits_by_concept"])
+    fits = study.rows_shown(tables["fits"])
+    concepts = study.rows_shown(tables["fits_by_concept"])
     mine = tables["fits_by_concept"].query("network == @study.label")
     layers = study.layers_having(tables["fits_subsets"])
-    lost = _of_pair(study.shown(tables["fits_drops"], layer_of=layers), pair)
-    curves = study.shown(tables["fits_subsets"], layer_of=layers)
+    lost = _of_pair(study.rows_shown(tables["fits_drops"], layer_of=layers), pair)
+    curves = study.rows_shown(tables["fits_subsets"], layer_of=layers)
     curves = _of_pair(curves, pair).query("category == @ALL")
     again = "" if pair == study.pairs[0] else f"_{pair.other}"
 
@@ -126,7 +126,7 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: Compared
         ),
         falling=_falling(lost, pair),
         curves=drawn("subsets", draw_fit_curves, curves),
-        rules=_rules(study.shown(tables["fits_rules"], layer_of=layers), pair),
+        rules=_rules(study.rows_shown(tables["fits_rules"], layer_of=layers), pair),
         sharing=Table(
             as_shares(fits, "same_filter"),
             (

@@ -43,7 +43,9 @@ def left_out_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> LeftOutFacts:
         if names
     ]
     skipped = study.run.skipped
-    judged = study.mine("by_concept").query("task == 'classify'").drop_duplicates("concept")
+    judged = (
+        study.rows_of_subject("by_concept").query("task == 'classify'").drop_duplicates("concept")
+    )
     few = judged[[("classify", name) in _small_of(study) for name in judged["concept"]]]
     return LeftOutFacts(
         least_balanced=LEAST_BALANCED,

@@ -38,7 +38,7 @@ def probe_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> ProbeFacts:
     """The network, its layers, the images and concepts."""
     run = study.runs[0]
     layers = layer_table(run)
-    concepts = study.mine("by_concept").drop_duplicates("concept")
+    concepts = study.rows_of_subject("by_concept").drop_duplicates("concept")
     shown = columns(
         "layer",
         filters="count",

@@ -43,12 +43,12 @@ class LayerDistances:
 
 def space_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> SpaceFacts | None:
     """Neighbours, sums, a map, and layers compared. None where there are no vectors."""
-    nearest = study.shown(study.mine("nearest"))
+    nearest = study.rows_shown(study.rows_of_subject("nearest"))
     tasks = [task for task in study.tasks if nearest["task"].eq(task).any()]
     if not tasks:
         return None
     maps_of = study.layers_having(study.tables["clusters"])
-    clusters = study.shown(study.tables["clusters"], layer_of=maps_of)
+    clusters = study.rows_shown(study.tables["clusters"], layer_of=maps_of)
     return SpaceFacts(
         layer_of={task: study.layer_of[task] for task in tasks},
         patterns=tuple(
@@ -86,9 +86,9 @@ def space_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> SpaceFacts | Non
 def _cards(study: Study, nearest: pd.DataFrame, tasks: list[str]) -> tuple[NeighbourCard, ...]:
     """Concepts spread over categories and scores, of those that have left their start."""
     first = tasks[0]
-    rows = study.shown(study.tables["by_concept"], first)
+    rows = study.rows_shown(study.tables["by_concept"], first)
     category = rows.set_index("concept")["category"]
-    pool = study.moved(first)
+    pool = study.moved_concepts(first)
     return tuple(
         NeighbourCard(
             study.marked(concept, task=first),
@@ -117,7 +117,7 @@ def neighbour_list(study: Study, nearest: pd.DataFrame, concept: str, task: str)
 
 
 def _sums(study: Study) -> dict[str, Table]:
-    table = study.shown(study.tables["arithmetic"])
+    table = study.rows_shown(study.tables["arithmetic"])
     if table.empty:
         return {}
     tables = {}
@@ -134,7 +134,7 @@ def _sums(study: Study) -> dict[str, Table]:
 
 def _layers(study: Study) -> LayerDistances | None:
     """The spaces of the subject's layers and tasks, compared."""
-    distances = study.mine("distances")
+    distances = study.rows_of_subject("distances")
     if distances.empty:
         return None
     first = study.tasks[0]
@@ -147,7 +147,7 @@ def _layers(study: Study) -> LayerDistances | None:
             "distances_by_category",
             partial(
                 draw_category_distances,
-                study.mine("distances_by_category"),
+                study.rows_of_subject("distances_by_category"),
                 space=space,
                 n=int(distances["n"].iloc[0]),
             ),
@@ -171,8 +171,8 @@ def _layers(study: Study) -> LayerDistances | None:
 
 def _same_category(study: Study, nearest: pd.DataFrame, task: str) -> dict[str, object] | None:
     """How often the nearest concept shares the category, beside what chance would give."""
-    category = study.shown(study.tables["by_concept"], task).set_index("concept")["category"]
-    moved = set(study.moved(task)["concept"])
+    category = study.rows_shown(study.tables["by_concept"], task).set_index("concept")["category"]
+    moved = set(study.moved_concepts(task)["concept"])
     rows = nearest[nearest["task"] == task]
     first = rows[(rows["rank"] == 1) & rows["concept"].isin(moved)]
     if first.empty:

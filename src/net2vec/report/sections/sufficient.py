@@ -44,15 +44,15 @@ class SufficiencyFacts:
 
 def sufficiency_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> SufficiencyFacts:
     """All filters beside the single filter."""
-    mine = study.mine("by_category")
-    failures = entering(study.shown(study.tables["failures"]))
+    mine = study.rows_of_subject("by_category")
+    failures = entering(study.rows_shown(study.tables["failures"]))
     ratios = study.tables["method_comparison"].query("statistic in ('ratio', 'ratio_tuned')")
     ratios = ratios.assign(
         method=ratios["statistic"].map({"ratio": "single", "ratio_tuned": "tuned"})
     )
     ratios = ratios.rename(columns={"value": "mean_ratio", "value_sd": "mean_ratio_sd"})
     rows = study.tables["by_concept"]
-    sizes, p = compare_sizes(study.shown(rows, "segment"))
+    sizes, p = compare_sizes(study.rows_shown(rows, "segment"))
     ranked = {task: rank_concepts(study, task) for task in study.tasks}
     return SufficiencyFacts(
         layer_of=study.layer_of,
@@ -103,7 +103,7 @@ def sufficiency_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Suffi
 def _scores(study: Study) -> Table:
     """Means of the layer shown of each task, and its Table 1."""
     rows = pd.concat(
-        [study.shown(study.tables["combined_vs_single"], task) for task in study.tasks]
+        [study.rows_shown(study.tables["combined_vs_single"], task) for task in study.tasks]
     )
     shares = as_shares(rows, "percent", "percent_tuned")
     for suffix in ("", "_tuned"):
@@ -169,7 +169,7 @@ def _gains(study: Study, rows: pd.DataFrame) -> Table:
             Column(f"interval{suffix}", "text", f"95 % interval{against}"),
         ]
     everything = told[told["category"] == ALL]
-    mine = pd.concat([study.shown(everything, task) for task in study.tasks])
+    mine = pd.concat([study.rows_shown(everything, task) for task in study.tasks])
     return Table(mine, (*columns("task", "layer", "fit", n="count"), *shown), "gain_by_category")
 
 
@@ -250,7 +250,7 @@ def scored_images(study: Study, task: str, rows: pd.DataFrame) -> pd.Series:
 
 def rank_concepts(study: Study, task: str) -> tuple[Table, Table]:
     """The concepts with the highest and lowest scores of all filters."""
-    rows = entering(study.shown(study.tables["by_concept"], task))
+    rows = entering(study.rows_shown(study.tables["by_concept"], task))
     rows = rows.sort_values("combined", ascending=False, kind="stable")
     ranked = rows.assign(ranked=study.marked_rows(rows), images=scored_images(study, task, rows))
     # No concept is both: of an odd number the best have one more.

@@ -32,7 +32,7 @@ def weights_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> WeightsFa
     layer = study.layer_of["segment"]
     shares = _defined(study)
     mine = shares[shares["network"] == study.label]
-    contribution = study.shown(study.tables["contribution"])
+    contribution = study.rows_shown(study.tables["contribution"])
     several = study.run.layer(layer).sizes["filter"] > 1
     weights = tables["weight_iou"]
     return WeightsFacts(

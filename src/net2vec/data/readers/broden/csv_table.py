@@ -31,12 +31,12 @@ class Table:
     misshapen: dict[int, int]
 
     @classmethod
-    def read(cls, path: Path, wanted: Iterable[str]) -> Table:
+    def read(cls, path: Path, required: Iterable[str]) -> Table:
         """Reads a file; empty lines are ignored.
 
         Args:
             path: the file.
-            wanted: required columns.
+            required: required columns.
 
         Raises:
             DataError: if it is missing or not a table, has a column twice or lacks one, or all its
@@ -52,7 +52,7 @@ class Table:
         names = columns[1]
         if twice := [name for name in names if names.count(name) > 1]:
             raise DataError(f"{path}: the column {twice[0]!r} stands twice")
-        if missing := [name for name in wanted if name not in names]:
+        if missing := [name for name in required if name not in names]:
             raise DataError(f"{path}: lacks the column {missing[0]!r}")
         misshapen = {line: len(row) for line, row in rows if len(row) != len(names)}
         if rows and all(misshapen.get(line, 0) > len(names) for line, _ in rows):

@@ -127,12 +127,12 @@ def split_of_file(path: PurePosixPath) -> str:
     return named[0] if named else UNNAMED
 
 
-def _matched(files: Sequence[str], stated: Any, folder: str) -> dict[str, list[str]]:
+def _matched(files: Sequence[str], stated_patterns: Any, folder: str) -> dict[str, list[str]]:
     """Files by split of a configuration on a card: a pattern, patterns, or splits with theirs."""
-    entries = stated if isinstance(stated, list) else [stated]
+    entries = stated_patterns if isinstance(stated_patterns, list) else [stated_patterns]
     if not all(isinstance(entry, dict) and "path" in entry for entry in entries):
-        if isinstance(stated, dict):
-            entries = [{"split": key, "path": value} for key, value in stated.items()]
+        if isinstance(stated_patterns, dict):
+            entries = [{"split": key, "path": value} for key, value in stated_patterns.items()]
         else:
             entries = [{"split": UNNAMED, "path": entries}]
     splits: dict[str, list[str]] = {}

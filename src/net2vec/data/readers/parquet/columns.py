@@ -98,18 +98,18 @@ def _holds_bytes(kind: Any) -> bool:
 
 
 def _choose_column(
-    columns: set[str], stated: Sequence[str], usual: frozenset[str], key: str, where: str
+    columns: set[str], stated_names: Sequence[str], usual: frozenset[str], key: str, where: str
 ) -> str | None:
     """The column that is stated, the only one, or the only one of a usual name; None if none is.
 
     Raises:
         DataError: if several may be meant, or that which is stated is not there.
     """
-    if stated:
-        found = [name for name in stated if name in columns]
-        if len(found) != 1 or len(stated) > 1:
+    if stated_names:
+        found = [name for name in stated_names if name in columns]
+        if len(found) != 1 or len(stated_names) > 1:
             raise DataError(
-                f"{where}: {key} is stated as {', '.join(stated)}; wanted one of the columns "
+                f"{where}: {key} is stated as {', '.join(stated_names)}; wanted one of the columns "
                 f"{_listed(columns)}"
             )
         return found[0]
