@@ -20,14 +20,15 @@ from net2vec.tasks.fits.converged_classification import (
 from net2vec.tasks.fits.converged_segmentation import segment_converged
 from net2vec.tasks.learned import ClassifiedConcept, SegmentedConcept
 from net2vec.tasks.samples import draw_sample
+from net2vec.vocabulary import CONVERGED, FITS
 
 
 @dataclass(frozen=True)
 class ConvergedFit(Fit):
     """A balanced log loss with an L2 term, solved to its optimum."""
 
-    name: ClassVar[str] = "converged"
-    title: ClassVar[str] = "converged fit"
+    name: ClassVar[str] = CONVERGED
+    title: ClassVar[str] = FITS[CONVERGED].title
     version: ClassVar[int] = 2  # folds of classification are solved to their optimum
 
     def groups(

@@ -26,6 +26,7 @@ from net2vec.tasks.fits.lda_segmentation import (
     segment_discriminant,
 )
 from net2vec.tasks.learned import ClassifiedConcept, SegmentedConcept
+from net2vec.vocabulary import FITS
 
 # Filters of whose pairs a matrix is made: 0.5 GiB, several at a time.
 _MAX_PAIRED_FILTERS = 1 << 13
@@ -38,7 +39,7 @@ class LdaFit(Fit):
     """Fisher's discriminant with a shrunk covariance, then steps; see the module."""
 
     name: ClassVar[str] = "lda"
-    title: ClassVar[str] = "linear discriminant"
+    title: ClassVar[str] = FITS["lda"].title
     reads_activations: ClassVar[bool] = True
     version: ClassVar[int] = 3
 

@@ -26,6 +26,7 @@ from net2vec.tasks.fits.paper_segmentation import (
 from net2vec.tasks.fits.training import Training
 from net2vec.tasks.learned import ClassifiedConcept, SegmentedConcept
 from net2vec.tasks.samples import draw_sample
+from net2vec.vocabulary import FITS, PAPER
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ class PaperFit(Fit):
     segmentation: Training
     classification: Training
 
-    name: ClassVar[str] = "paper"
-    title: ClassVar[str] = "paper’s training"
-    has_start: ClassVar[bool] = True
+    name: ClassVar[str] = PAPER
+    title: ClassVar[str] = FITS[PAPER].title
+    has_start: ClassVar[bool] = FITS[PAPER].has_start
 
     @classmethod
     def from_training(cls, trainings: Mapping[str, Training]) -> PaperFit:
