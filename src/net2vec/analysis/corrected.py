@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from net2vec.analysis.correction import DRAWS, LEVEL, Counts, corrected_iou
+from net2vec.analysis.correction import Counts, corrected_iou
 from net2vec.analysis.sufficiency import DIFFERENCE
 from net2vec.results import RunTable, TableInput
 
@@ -16,16 +16,11 @@ CORRECTED_COLUMNS = (
 )  # fmt: skip
 
 
-def corrected_scores(
-    segment: xr.Dataset, *, level: float = LEVEL, draws: int = DRAWS, seed: int = 0
-) -> pd.DataFrame:
+def corrected_scores(segment: xr.Dataset) -> pd.DataFrame:
     """Every concept's validation score corrected by the masks by people, with its interval.
 
     Args:
         segment: a layer's group `segment` of `results.zarr`.
-        level: the share of such intervals that hold the score on masks by people of all images.
-        draws: resamples.
-        seed: decides the resampling, with the concept's name.
 
     Returns:
         `concept, method, uncorrected, corrected, low, high, annotator_iou, n, n_true, n_shown`: the
@@ -46,7 +41,7 @@ def corrected_scores(
         made = [*own, own[1] - own[0]]
         found, agreed = np.full((3, 3), np.nan), float("nan")
         if bool(segment["has_truth"].values[place]):
-            found = corrected_iou(counts, (seed, name), level=level, draws=draws)
+            found = corrected_iou(counts, (0, name))
             agreed = _annotator_iou(segment, name)
         rows += [
             (name, method, before, *ends, agreed, images, few, counts.true_images)

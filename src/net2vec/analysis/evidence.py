@@ -29,12 +29,13 @@ LEAST_NULLS = round(1 / RATE) - 1
 _EQUAL = 1e-6
 
 
-def weigh_evidence(arrays: xr.Dataset, *, rate: float = RATE) -> pd.DataFrame:
+def weigh_evidence(arrays: xr.Dataset) -> pd.DataFrame:
     """P-values of every concept's validation scores against its null scores.
+
+    A concept passes at a rate of false discoveries of `RATE`.
 
     Args:
         arrays: of one layer and task.
-        rate: the rate of false discoveries at which a concept passes.
 
     Returns:
         `method, concept, score, null_mean, nulls, p, q, passed`, by method (single, combined), then
@@ -61,7 +62,7 @@ def weigh_evidence(arrays: xr.Dataset, *, rate: float = RATE) -> pd.DataFrame:
                     "nulls": len(null),
                     "p": p,
                     "q": q,
-                    "passed": passing(q, rate),
+                    "passed": passing(q),
                 },
                 columns=list(EVIDENCE_COLUMNS),
             )
@@ -69,13 +70,12 @@ def weigh_evidence(arrays: xr.Dataset, *, rate: float = RATE) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def evidence_summary(table: pd.DataFrame, *, rate: float = RATE) -> pd.DataFrame:
+def evidence_summary(table: pd.DataFrame) -> pd.DataFrame:
     """How many concepts a layer encodes.
 
     Args:
         table: of `weigh_evidence`, with any further columns that
             tell groups apart, such as `layer`.
-        rate: as it was for `weigh_evidence`.
 
     Returns:
         Those columns, then `method, concepts, passed, share, nulls, needed`. `needed` is the number
@@ -86,7 +86,7 @@ def evidence_summary(table: pd.DataFrame, *, rate: float = RATE) -> pd.DataFrame
     rows = []
     for key, group in table.groupby([*fit, "method"], sort=False):
         concepts, nulls = len(group), int(group["nulls"].iloc[0])
-        needed = least_passing(concepts, nulls, rate)
+        needed = least_passing(concepts, nulls)
         passed = int(group["passed"].sum())
         rows.append((*key, concepts, passed, passed / concepts, nulls, needed))
     return pd.DataFrame(rows, columns=[*fit, *SUMMARY_COLUMNS])

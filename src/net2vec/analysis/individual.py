@@ -54,10 +54,8 @@ def individual_iou(ious: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index()
 
 
-def choose_deciles(
-    ious: pd.DataFrame, concept: str, *, method: str = "combined", among: int = DECILES
-) -> pd.DataFrame:
-    """The image at each decile of the non-zero individual IoUs of a concept (Fig. 8).
+def choose_deciles(ious: pd.DataFrame, concept: str) -> pd.DataFrame:
+    """The image at each decile of the non-zero individual IoUs of all filters (Fig. 8).
 
     Decile d is the smallest IoU that at least d/10 of the non-zero ones do not exceed, so that it
     is always the IoU of an image; of equal images the first stands for all. An image that several
@@ -66,16 +64,14 @@ def choose_deciles(
     Args:
         ious: the table of `individual_ious`.
         concept: a concept's name.
-        method: whose IoUs are cut into deciles.
-        among: into how many parts; 10 for deciles.
 
     Returns:
         `method, decile, image, iou` by growing decile (1 to 10), empty where every IoU is 0.
     """
-    mine = ious[(ious["concept"] == concept) & (ious["method"] == method) & (ious["iou"] > 0)]
+    mine = ious[(ious["concept"] == concept) & (ious["method"] == "combined") & (ious["iou"] > 0)]
     ordered = mine.sort_values("iou", kind="stable", ignore_index=True)
-    decile = np.arange(1, among + 1)
-    rank = -(-decile * len(ordered) // among) - 1
+    decile = np.arange(1, DECILES + 1)
+    rank = -(-decile * len(ordered) // DECILES) - 1
     if ordered.empty:
         decile = rank = np.empty(0, dtype=int)
     chosen = ordered.iloc[rank].assign(decile=decile)

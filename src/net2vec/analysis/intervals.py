@@ -51,15 +51,11 @@ _IMAGES, _TRIALS = 0.25, 1.0
 _NUMBERS = 1 << 22
 
 
-def score_intervals(
-    arrays: xr.Dataset, *, level: float = LEVEL, draws: int = DRAWS, seed: int = 0
-) -> pd.DataFrame:
+def score_intervals(arrays: xr.Dataset, *, seed: int = 0) -> pd.DataFrame:
     """Intervals of every concept's validation scores and of their difference.
 
     Args:
         arrays: of one layer and task.
-        level: the share of such intervals that hold the truth.
-        draws: resamples.
         seed: decides the resampling, with the concept's name.
 
     Returns:
@@ -75,7 +71,7 @@ def score_intervals(
         union = _by_method(arrays, "pair_union")
         for concept, place in _by_concept(arrays, "pair_concept", chosen):
             shared, joined = _of(intersection, place), _of(union, place)
-            found = iou_intervals(shared, joined, (seed, concept), level=level, draws=draws)
+            found = iou_intervals(shared, joined, (seed, concept))
             rows.append((concept, found, len(place)))
     elif arrays.attrs.get("task") == "classify" and "trial_correct" in arrays:
         right = _by_method(arrays, "trial_correct")
@@ -83,9 +79,7 @@ def score_intervals(
         everything = np.arange(len(positive))
         for concept, place in _by_concept(arrays, "trial_concept", everything):
             correct = _of(right, place).astype(bool)
-            found = accuracy_intervals(
-                correct, positive[place], (seed, concept), level=level, draws=draws
-            )
+            found = accuracy_intervals(correct, positive[place], (seed, concept))
             rows.append((concept, found, len(place)))
     methods = _methods(arrays) if rows else []
     return pd.DataFrame(

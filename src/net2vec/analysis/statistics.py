@@ -27,13 +27,12 @@ def summarize(frame: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFram
     return groups.agg(mean="mean", stderr="sem", n="count").reset_index()
 
 
-def share_interval(successes: int, total: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval of a share, which is valid where all of few observations agree.
+def share_interval(successes: int, total: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share, which is valid where all of few observations agree.
 
     Args:
         successes: how many observations count.
         total: of how many independent ones.
-        level: of the interval.
 
     Returns:
         Its two ends, between 0 and 1; both missing without an observation.
@@ -42,7 +41,7 @@ def share_interval(successes: int, total: int, *, level: float = 0.95) -> tuple[
         return float("nan"), float("nan")
     from scipy import stats  # takes a second to load
 
-    interval = stats.binomtest(successes, total).proportion_ci(level, method="wilson")
+    interval = stats.binomtest(successes, total).proportion_ci(0.95, method="wilson")
     return float(interval.low), float(interval.high)
 
 
@@ -61,15 +60,11 @@ def standard_error(values: Float[np.ndarray, "observation"]) -> float:
     return float(stats.sem(values)) if len(values) > 1 else float("nan")
 
 
-def bootstrap_mean(
-    values: Float[np.ndarray, "observation"], *, level: float = 0.95, seed: int = 0
-) -> tuple[float, float]:
-    """The percentile bootstrap interval of a mean.
+def bootstrap_mean(values: Float[np.ndarray, "observation"]) -> tuple[float, float]:
+    """The percentile bootstrap interval of a mean, of 95 % and the same at every call.
 
     Args:
         values: independent observations, such as one a concept.
-        level: the share of resampled means that the interval holds.
-        seed: decides the resampling, so that a table repeats to the last bit.
 
     Returns:
         Its two ends; both missing where there are fewer than two observations.
@@ -82,8 +77,8 @@ def bootstrap_mean(
         (values,),
         np.mean,
         n_resamples=_RESAMPLES,
-        confidence_level=level,
+        confidence_level=0.95,
         method="percentile",
-        random_state=np.random.default_rng(seed),
+        random_state=np.random.default_rng(0),
     ).confidence_interval
     return float(interval.low), float(interval.high)

@@ -88,12 +88,11 @@ def negative_subsets(segment: xr.Dataset) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
-def filters_needed(scores: pd.DataFrame, fractions: Sequence[float] = FRACTIONS) -> pd.DataFrame:
+def filters_needed(scores: pd.DataFrame) -> pd.DataFrame:
     """The smallest subset that reaches a fraction of the score of all filters (sec. 4.1).
 
     Args:
         scores: rows of `scores.csv`, of one run or of several.
-        fractions: of the validation score of all filters.
 
     Returns:
         `network, layer, task, concept, fraction, filters`, for the layers and tasks for which
@@ -104,7 +103,7 @@ def filters_needed(scores: pd.DataFrame, fractions: Sequence[float] = FRACTIONS)
     full = points.loc[points["method"] == COMBINED, [*key, "val"]]
     points = points.merge(full.rename(columns={"val": "full"}), on=key, validate="many_to_one")
     parts = []
-    for fraction in fractions:
+    for fraction in FRACTIONS:
         reached = (points["val"] >= fraction * points["full"]) & (points["full"] > 0)
         least = points[reached].groupby(key, sort=False)["filters"].min().rename("filters")
         part = full[key].merge(least.reset_index(), on=key, how="left")

@@ -14,19 +14,18 @@ EXPRESSIONS = ("grass + blue - green", "grass - green", "tree - wood", "person -
 """The sums of Table 3."""
 
 
-def nearest_concepts(space: Space, n: int = 5) -> pd.DataFrame:
-    """The nearest concepts of every concept by cosine (Table 2).
+def nearest_concepts(space: Space) -> pd.DataFrame:
+    """The five nearest concepts of every concept by cosine (Table 2).
 
     Args:
         space: the concepts.
-        n: how many of each; fewer where the space has not as many.
 
     Returns:
         `concept, rank, neighbour, cosine`, concepts in the order of the space.
     """
     cosine = space.cosines()
     np.fill_diagonal(cosine, -np.inf)
-    count = max(0, min(n, len(space) - 1))
+    count = max(0, min(5, len(space) - 1))
     order = np.argsort(-cosine, axis=1, kind="stable")[:, :count]
     names = np.array(space.names, dtype=object)
     return pd.DataFrame(
@@ -64,22 +63,20 @@ def solve_expressions(
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
-def cluster_concepts(space: Space, *, clusters: int | None = None, seed: int = 0) -> pd.DataFrame:
+def cluster_concepts(space: Space) -> pd.DataFrame:
     """Every concept's cluster and its place on a map of the space (supplement).
 
     Args:
         space: the concepts.
-        clusters: see `Space.cluster`.
-        seed: of both.
 
     Returns:
         `concept, cluster, x, y`, concepts in the order of the space.
     """
-    place = space.map(seed=seed)
+    place = space.map()
     return pd.DataFrame(
         {
             "concept": np.array(space.names, dtype=object),
-            "cluster": space.cluster(clusters, seed=seed),
+            "cluster": space.cluster(),
             "x": place[:, 0],
             "y": place[:, 1],
         }

@@ -87,7 +87,7 @@ def pair_found(folder: Path) -> Pairing:
     return pairing
 
 
-def pair_described(folder: Path, description: Description, source: str = DATASET_FILE) -> Pairing:
+def pair_described(folder: Path, description: Description) -> Pairing:
     """Pairs of the folders or patterns that the user states.
 
     The first of the images belong to the first of the masks and so on, if there are as many.
@@ -102,17 +102,15 @@ def pair_described(folder: Path, description: Description, source: str = DATASET
     if len(description.images) == len(description.masks):
         image_patterns = [(pattern,) for pattern in description.images]
         mask_patterns = [(pattern,) for pattern in description.masks]
-    matched = [
-        _match(files, one, description.mask_suffix, source, "masks") for one in mask_patterns
-    ]
+    matched = [_match(files, one, description.mask_suffix, "masks") for one in mask_patterns]
     taken = {file for masks in matched for (file,) in masks.values()}
     rest = [file for file in files if file not in taken]
     for patterns, masks, named in zip(image_patterns, matched, mask_patterns, strict=True):
-        images = _match(rest, patterns, description.image_suffix, source, "images")
+        images = _match(rest, patterns, description.image_suffix, "images")
         for key, (image,) in images.items():
             if image in pairing.masks and key in masks:
                 one, other = pairing.masks[image], masks[key][0]
-                raise DataError(f"{source}: {image} has two masks, {one} and {other}")
+                raise DataError(f"{DATASET_FILE}: {image} has two masks, {one} and {other}")
         pairing.add(images, masks)
         pairing.folders.append((", ".join(patterns), ", ".join(named)))
     return pairing
@@ -217,7 +215,7 @@ def _best_endings(images: _Files, masks: _Files) -> tuple[int, tuple[str, str]]:
 
 
 def _match(
-    files: list[str], patterns: Iterable[str], ending: str, source: str, kind: str
+    files: list[str], patterns: Iterable[str], ending: str, kind: str
 ) -> dict[str, list[str]]:
     """Files that match a pattern, one each by what its wildcards match."""
     keyed: dict[str, list[str]] = {}
@@ -225,7 +223,9 @@ def _match(
         try:
             expression = re.compile(_expression(pattern))
         except re.error:
-            raise DataError(f"{source}: {kind} = {pattern!r} is no pattern of names") from None
+            raise DataError(
+                f"{DATASET_FILE}: {kind} = {pattern!r} is no pattern of names"
+            ) from None
         found = False
         for file in files:
             match = expression.fullmatch(composed(file))
@@ -236,11 +236,13 @@ def _match(
             known = keyed.setdefault(key.removesuffix(ending), [file])
             if known != [file]:
                 raise DataError(
-                    f"{source}: {kind} {known[0]} and {file} have the same in common with their "
-                    f"partner, {key.removesuffix(ending)!r}; wanted one of each"
+                    f"{DATASET_FILE}: {kind} {known[0]} and {file} have the same in common with "
+                    f"their partner, {key.removesuffix(ending)!r}; wanted one of each"
                 )
         if not found:
-            raise DataError(f"{source}: {kind} = {pattern!r} matches no image file in the dataset")
+            raise DataError(
+                f"{DATASET_FILE}: {kind} = {pattern!r} matches no image file in the dataset"
+            )
     return keyed
 
 

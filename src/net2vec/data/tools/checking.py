@@ -76,15 +76,9 @@ def check_dataset(
     return Checked(_one_line_each(faults), dataset.left_out, notes)
 
 
-def find_faults(
-    source: str | Path,
-    *,
-    workers: int = 2,
-    progress: Callable[[int, int], object] = lambda images, total: None,
-    **stated: Any,
-) -> list[str]:
+def find_faults(source: str | Path, **options: Any) -> list[str]:
     """The faults that `check_dataset` finds, with the same arguments and errors."""
-    return check_dataset(source, workers=workers, progress=progress, **stated).faults
+    return check_dataset(source, **options).faults
 
 
 def _read_all(

@@ -224,13 +224,13 @@ def _guess_pairs(images: Sequence[str]) -> Pairing:
     return pairing
 
 
-def _folders(images: Sequence[str], limit: int = 20) -> list[str]:
+def _folders(images: Sequence[str]) -> list[str]:
     counts: Counter[tuple[str, str]] = Counter()
     for image in images:
         path = PurePosixPath(image)
         counts[str(path.parent), path.suffix.lower()] += 1
     lines = [printable(f"{place}: {n} {suffix}") for (place, suffix), n in counts.items()]
-    return lines[:limit] + ([f"and {len(lines) - limit} more"] if len(lines) > limit else [])
+    return lines[:20] + ([f"and {len(lines) - 20} more"] if len(lines) > 20 else [])
 
 
 def _quoted(value: str | list[str]) -> str:

@@ -23,6 +23,8 @@ _MAX_BIAS_SLOPE = 1e-4
 ROUGH = 5e-2
 """Relative distance in scaled variables that suffices to choose a strength or a cut."""
 
+_MAX_ROUNDS = 200  # after which a problem is given up
+
 Gradient = Callable[[Float[Tensor, "problem variable"]], Float[Tensor, "problem variable"]]
 
 
@@ -33,7 +35,6 @@ def solve(
     l2: Float[Tensor, "problem variable"],
     *,
     rough: float = 0.0,
-    max_rounds: int = 200,
 ) -> Minimum:
     """Minimise the loss plus half of the squared weights times their L2 strength.
 
@@ -43,7 +44,6 @@ def solve(
         curvature: of the loss along each variable, approximately; 0 for one that is fixed at 0.
         l2: strength of the L2 term, the same for all weights of a problem; 0 for a bias.
         rough: relative distance in scaled variables that is near enough; 0 for the optimum itself.
-        max_rounds: rounds after which a problem is given up.
     """
     moves = curvature > 0
     scale = torch.where(moves, 1 / (curvature + l2).clamp(min=1e-30).sqrt(), 0.0)
@@ -65,5 +65,5 @@ def solve(
         return near
 
     return minimize(
-        total, start * moves, scale, is_near if rough else is_close, max_rounds=max_rounds
+        total, start * moves, scale, is_near if rough else is_close, max_rounds=_MAX_ROUNDS
     )

@@ -20,10 +20,10 @@ _LONG_NAME = 22
 
 
 def panels(
-    count: int, *, height: float, extra: float = 0.55, columns: int = 2, **shared: Any
+    count: int, *, height: float, extra: float = 0.55, **shared: Any
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels in rows, `height` inches each, and `extra` for the rest."""
-    columns = min(columns, max(1, count))
+    """A figure of panels, two in a row, `height` inches each, and `extra` for the rest."""
+    columns = min(2, max(1, count))
     rows = max(1, math.ceil(count / columns))
     figure = Figure(figsize=(WIDTH, extra + height * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, **shared)
