@@ -53,7 +53,7 @@ class FitPair:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """One row a layer and task.
+        """A table with a row for each layer and task.
 
         The columns of `compare_fits` and `sharing_of_fits`; `drop_FIRST`, `drop_SECOND`,
         `drop_path` (see `drops`; over all concepts, the last by the second fit's order of entry);

@@ -10,7 +10,7 @@ from net2vec.core.fields import declarations
 
 
 def differences(settings: Settings, other_settings: Settings) -> list[str]:
-    """Where two settings differ, as `seed (0 and 1)`."""
+    """The settings in which two runs differ, as `seed (0 and 1)`."""
     paths = [declared.path for declared in declarations(Settings)]
     pairs = [
         (path, reduce(getattr, path, settings), reduce(getattr, path, other_settings))

@@ -45,7 +45,7 @@ _SEEDS = Interval(-(2**63), 2**63 - 1)  # of torch's generators
 @documented
 @dataclass(frozen=True)
 class Settings:
-    """All that decides a run's numbers; `segment` and `classify` hold the two tasks' own."""
+    """The settings that decide a run's numbers; `segment` and `classify` hold those of a task."""
 
     network: str = declare(
         "Network to probe: a name from `net2vec networks`, torchvision:NAME, timm:NAME, "

@@ -17,7 +17,7 @@ Value = TypeVar("Value")
 
 
 def digest_of(**parts: Any) -> str:
-    """One digest of all that determines a result."""
+    """A digest of everything that determines a result."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

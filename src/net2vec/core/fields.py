@@ -47,7 +47,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Declaration:
-    """All that is to be known of a field.
+    """The declaration of a setting: its help, group, unit and limits.
 
     Attributes:
         help: a sentence without a full stop, for one line of documentation.

@@ -9,7 +9,7 @@ HUB = "huggingface.co/"
 def refusal(
     label: str, name: str, error: Exception, kind: str = "model", lacking: str = "a file"
 ) -> str:
-    """Why a repository cannot be had, and what to do.
+    """The reason why a repository cannot be downloaded, and what to do.
 
     Args:
         label: how the user names it.

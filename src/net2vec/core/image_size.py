@@ -32,7 +32,7 @@ def parse_size(text: int | str, name: str) -> Size:
 
 
 def width_and_height(size: Size) -> tuple[int, int]:
-    """Both sides in pixels."""
+    """The width and height in pixels."""
     return (size, size) if isinstance(size, int) else size
 
 

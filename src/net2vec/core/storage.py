@@ -124,7 +124,7 @@ def log(text: str) -> None:
 
 @contextmanager
 def replacing_cached(path: Path) -> Iterator[Path]:
-    """As `replacing`, for a file that can be made again: a checksum is appended to it.
+    """Write a file as `replacing` does, and append a checksum: for files that can be made again.
 
     After a power failure the newest files may be damaged, which `read_cached` detects.
     """

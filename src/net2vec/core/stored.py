@@ -160,7 +160,7 @@ class _Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]
     """Refers to mapped arrays by the path of their file."""
 
     def reducer_override(self, obj: Any) -> Any:
-        """How an object is pickled."""
+        """The way in which an object is pickled."""
         # A part of a mapped array does not know where in the file it begins.
         if type(obj) is np.memmap and isinstance(obj.base, mmap) and obj.flags.c_contiguous:
             return _map, (str(obj.filename), obj.dtype, obj.offset, obj.shape)

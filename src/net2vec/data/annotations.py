@@ -195,7 +195,7 @@ def _merge(
     labels: int,
     categories: int,
 ) -> None:
-    """One store from the shards of a dataset: masks in the order of images, pairs by label."""
+    """Merge the shards into one store: masks in the order of images, pairs by label."""
     parts: dict[str, list[Int[np.ndarray, "pair"]]] = {
         "image": [], "label": [], "area": [], "whole": []
     }  # fmt: skip

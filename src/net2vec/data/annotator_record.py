@@ -1,4 +1,4 @@
-"""Where masks come from that a model made: `annotator.json` in a dataset's folder."""
+"""The model that made the masks of a dataset, as `annotator.json` in its folder describes it."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Snapshot:
 
     @property
     def reading(self) -> tuple[tuple[str, str], ...]:
-        """Where it comes from, as pairs for a run's provenance."""
+        """The origin of the snapshot, as pairs for a run's provenance."""
         return (("source", self.source), ("licence", self.licence))
 
 
@@ -171,7 +171,7 @@ def _download(
 
 
 def _no_parquet(label: str, name: str, files: Iterable[str]) -> str:
-    """Why a dataset without Parquet files is refused, with its branch of them if it has one."""
+    """The error for a dataset without Parquet files, with the branch that has them, if any."""
     script = f"{name.rpartition('/')[2]}.py"
     what = f"is made by a script, {script}, which is not run" if script in files else (
         "holds no Parquet files"

@@ -37,7 +37,7 @@ def number_at(entry: Mapping[str, Any], key: str, kind: str) -> int:
 
 
 def reason_of(fault: Exception) -> str:
-    """Why a JSON file could not be understood, for messages."""
+    """The reason why a JSON file could not be read, for messages."""
     match fault:
         case RecursionError():
             return "nested too deeply"

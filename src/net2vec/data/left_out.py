@@ -24,7 +24,7 @@ class LeftOut:
 
 
 def count_left_out(what: str, names_by_reason: Mapping[str, Iterable[str]]) -> Iterator[LeftOut]:
-    """One record for each reason that has any names."""
+    """Records of what was left out, one for each reason that has any names."""
     for reason, names in names_by_reason.items():
         if listed := list(names):
             yield LeftOut(what, reason, len(listed), listed[0])

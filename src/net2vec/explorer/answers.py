@@ -245,7 +245,7 @@ class Solution:
 
 @dataclass(frozen=True)
 class Pair:
-    """Why two concepts are near: each filter's part of their cosine, the largest part first.
+    """Each filter's part of the cosine of two concepts, the largest part first.
 
     `part` is the product of both unit vectors at the filter; all parts add up to `cosine`. `one`
     and `other` are the unit vectors.

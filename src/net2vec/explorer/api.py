@@ -39,7 +39,7 @@ class Parameter:
         return self.default is inspect.Parameter.empty
 
     def read(self, query: Mapping[str, str]) -> Any:
-        """Its value in a query.
+        """The value of the parameter in a query.
 
         Raises:
             DataError: if it is missing, or of another kind.
@@ -83,7 +83,7 @@ class Question:
         return list(inspect.signature(self.answer).parameters.values())[1:]
 
     def parameters(self) -> Iterator[Parameter]:
-        """Its parameters as a URL has them."""
+        """The parameters of the question as a URL has them."""
         for given in self._given:
             kind = self.hints[given.name]
             if kind is Selection:

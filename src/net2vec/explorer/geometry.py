@@ -95,7 +95,7 @@ def solve(
 
 
 def pair(explorer: Explorer, at: Selection, name: str, other: str, kind: str = "") -> Pair:
-    """Why two concepts are near: each filter's part of their cosine."""
+    """Each filter's part of the cosine of two concepts."""
     view = explorer.view(at)
     found = space_of(view, kind)
     one, two = found.vector(name), found.vector(other)

@@ -109,7 +109,7 @@ class Explorer:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One layer, task and fit of a run.
+    """The results of a run for one layer, task and fit.
 
     Attributes:
         explorer: whose cache is used.
@@ -205,7 +205,7 @@ class View:
         )
 
     def other(self, *, layer: str | None = None, fit: str | None = None) -> View:
-        """The same task of the same run on another layer, or by another fit."""
+        """The view of another layer or fit, of the same run and task."""
         chosen = Selection(self.number, layer or self.layer, self.task, fit or self.fit)
         return self.explorer.view(chosen)
 

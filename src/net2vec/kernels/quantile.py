@@ -138,7 +138,7 @@ class TopValues:
         return filters, _pick(self.key, index) & 0xFFFFFFFF
 
     def thresholds(self) -> Float[Tensor, "filter"]:
-        """Of every filter the middle between its threshold and the next larger value.
+        """The middle between the threshold and the next larger value, of each filter.
 
         The same values are above it. A threshold that is itself a value would be exceeded by that
         value, or not, as another batch size or device rounds. Where no value is above, or no number

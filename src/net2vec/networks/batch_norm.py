@@ -87,7 +87,7 @@ def with_batch_norm_statistics(
 
 
 def _with_images(network: Network, images: int) -> Network:
-    """The same network, with the number of images of its statistics in `weights`."""
+    """The network with the number of images of its statistics named in `weights`."""
     if not _norms(network.module):
         return network
     return network.changed(weights=f"{network.weights}, batch norm from {images} images")

@@ -37,7 +37,7 @@ AS_GIVEN = "as given in Python"
 
 
 def usual_batch(device: torch.device | str) -> int:
-    """How many images make a batch: few on a CPU, so that activations fit into its caches."""
+    """The usual batch size: small on a CPU, so that activations fit into its caches."""
     return policy_of(device).network_batch_images
 
 
@@ -115,7 +115,7 @@ class Network:
 
     @cached_property
     def layouts(self) -> LayoutDecisions:
-        """How outputs are grids, as far as it has been decided; see `decide_layouts`."""
+        """The layouts of outputs, as far as they have been decided; see `decide_layouts`."""
         return LayoutDecisions(self.trace, self.prefix_tokens, self.input_shape[1:])
 
     def decide_layouts(self, layers: Iterable[str] | None = None) -> None:

@@ -65,12 +65,12 @@ class Preprocessing:
 
     @classmethod
     def from_unit_scale(cls, size: Size, mean: Triple, std: Triple) -> Preprocessing:
-        """The same from a mean and std of pixels scaled to [0, 1], as most libraries give them."""
+        """Preprocessing by the mean and std of pixels scaled to [0, 1], as most libraries give."""
         return cls(size, _times_255(mean), _times_255(std))
 
     @property
     def channel_count(self) -> int:
-        """How many channels the network takes."""
+        """The number of channels that the network takes."""
         return 1 if self.channels == "L" else 3
 
     def __call__(self, image: Image.Image) -> Float[Tensor, "channel row column"]:

@@ -25,7 +25,7 @@ _INTERPOLATE = "interpolate_pos_encoding"
 
 
 def with_input_size(network: Network, size: Size) -> Network:
-    """The same network, fed images of another size.
+    """The network with images of another size as its input.
 
     Args:
         network: is left as it was; its copy has its layers.

@@ -120,7 +120,7 @@ def task_results(
 def _joined(
     array: results.StoredArray, concepts: Sequence[Any], lengths: Mapping[str, int]
 ) -> np.ndarray | None:
-    """One field of every concept: stacked, or one after the other where it is over images."""
+    """One array of all concepts: stacked, or one after the other where it is over images."""
     if not concepts:
         return np.zeros([lengths.get(dimension, 0) for dimension in array.dims])
     fields: list[Any] = [getattr(item, array.name, None) for item in concepts]

@@ -21,7 +21,7 @@ NETWORK = "efficientnet_lite0"
 
 @dataclass(frozen=True)
 class Extent:
-    """How much of the method a demo shows.
+    """The pictures, layers and subsets of a demo.
 
     Attributes:
         data: the pictures.

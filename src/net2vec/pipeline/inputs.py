@@ -188,7 +188,7 @@ def wants_batch_norm(settings: Settings, network: Network) -> bool:
 
 
 def probe_batch(settings: Settings, device: torch.device) -> int:
-    """How many images the network sees at a time."""
+    """The batch size with which the network is probed."""
     return settings.probe_batch or usual_batch(device)
 
 
@@ -246,13 +246,13 @@ def sample_images(dataset: ProbeDataset) -> Sequence[int]:
 
 
 def with_batch_norm(inputs: Inputs, workers: int, advance: Advance) -> Inputs:
-    """The same inputs with the network's batch-norm statistics taken from the probe images."""
+    """The inputs with the network's batch-norm statistics taken from the probe images."""
     batches = _sample_batches(inputs, workers, advance)
     return replace(inputs, network=estimate_batch_norm(inputs.network, batches))
 
 
 def with_fitted_bases(inputs: Inputs, workers: int, advance: Advance) -> Inputs:
-    """The same inputs with the bases of layers fitted to the probe images."""
+    """The inputs with the bases of layers fitted to the probe images."""
     batches = _sample_batches(inputs, workers, advance)
     return replace(inputs, network=fit_bases(inputs.network, batches))
 
@@ -291,7 +291,7 @@ def absolute(settings: Settings) -> Settings:
 
 
 def default_workers() -> int:
-    """As many threads as this process may use processors."""
+    """The number of processors that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS or Windows

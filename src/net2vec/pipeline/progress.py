@@ -26,7 +26,7 @@ class Progress(Protocol):
         ...
 
     def say(self, text: str) -> None:
-        """One line that the user should see."""
+        """Show a line to the user."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Where concepts are in new images: z = sum_k w_k up(B_k), at the masks' size or the image's own.
+"""Segmentation of new images: z = sum_k w_k up(B_k), at the masks' size or the image's own.
 
 Up() is a function of the place alone, bilinear between the places of the grid: at the masks' size
 and at an image's own size the same function is read at other points. So a mask of the image's own

@@ -33,7 +33,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Column:
-    """How a column of a table is shown.
+    """The form and heading of a column of a table.
 
     Attributes:
         key: its name in the frame.
@@ -49,7 +49,7 @@ class Column:
 
     @property
     def label(self) -> str:
-        """Its heading."""
+        """The heading of the column."""
         return COLUMN_TITLE.get(self.key, self.key) if self.heading is None else self.heading
 
 
@@ -78,7 +78,7 @@ class Table:
 
     @cached_property
     def shown_columns(self) -> tuple[Column, ...]:
-        """Its columns that say something, each followed by its spread over seeds, if it has one."""
+        """The columns worth showing, each followed by its spread over seeds, if it has one."""
         found: list[Column] = []
         for column in self.columns if len(self.frame) else ():
             values = self.frame[column.key]

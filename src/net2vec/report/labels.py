@@ -31,7 +31,7 @@ RULE_TITLE = {"weight": "largest weights", "path": "order of entry"}
 
 
 def about_fit(name: str) -> str:
-    """How a fit learns, in a few words; empty for one of another package."""
+    """A few words on how a fit learns; empty for one of another package."""
     if name not in FITS:
         return ""
     by = FITS[name].classifies_by

@@ -31,12 +31,12 @@ class ComparedFits:
 
     @property
     def names(self) -> tuple[str, str]:
-        """Both names."""
+        """The names of both fits."""
         return self.reference, self.other
 
     @property
     def titles(self) -> Mapping[str, str]:
-        """Both titles, by name."""
+        """The titles of both fits, by name."""
         return {self.reference: self.reference_title, self.other: self.other_title}
 
 
@@ -269,7 +269,7 @@ class Study:
         return self._marked(self.label, layer or self.layer_of[task], task, concept, None)
 
     def marked_rows(self, rows: pd.DataFrame, column: str = "concept") -> list[str]:
-        """The same of a column of rows with `network, layer, task` and, where it has it, `fit`."""
+        """Marked names, of a column of rows with `network, layer, task` and perhaps `fit`."""
         fits = rows["fit"] if "fit" in rows else [None] * len(rows)
         keys = (rows["network"], rows["layer"], rows["task"], rows[column], fits)
         return [self._marked(*row) for row in zip(*keys, strict=True)]

@@ -16,7 +16,7 @@ SCORE_GROUP = ["network", *LAYER_TASK]
 
 
 class TableInput(Enum):
-    """What the function that makes a table is given.
+    """The argument of the function that makes a table.
 
     Where it is given something of each layer and task, it is called once for each of them, and the
     columns `layer` and `task` are added to its tables.
@@ -33,7 +33,7 @@ class TableInput(Enum):
 
 @dataclass(frozen=True)
 class RunTable:
-    """One of the tables of a run; it is declared beside the function that makes it.
+    """A table of a run; it is declared beside the function that makes it.
 
     Attributes:
         name: the name of its file, without `.csv`.

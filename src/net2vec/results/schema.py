@@ -47,7 +47,7 @@ DIMENSIONS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class StoredArray:
-    """One variable of `results.zarr`.
+    """A variable of `results.zarr`.
 
     Attributes:
         name: its name.

@@ -41,7 +41,7 @@ def results_tree(
     layers: Mapping[str, tuple[xr.Dataset, Mapping[str, Sequence[xr.Dataset]]]],
     attrs: Mapping[str, Any] | None = None,
 ) -> xr.DataTree:
-    """One group a layer, in it one group a task, in that one group a fit beside the first.
+    """A tree with a group for each layer, in it one for each task, in that one for each other fit.
 
     Args:
         network: the network's name.
@@ -173,7 +173,7 @@ def _names(stored: Any) -> list[str]:
 def scores_table(
     tree: xr.DataTree, *, fit: str | None = None, seed: int | None = None
 ) -> pd.DataFrame:
-    """One row a (layer, task, concept, method, filters, fit), with the columns of `scores.csv`.
+    """The table `scores.csv`: a row for each layer, task, concept, method, filters and fit.
 
     Args:
         tree: a run's results.

@@ -110,7 +110,7 @@ class Run(RunData):
         return Tables(self)
 
     def table(self, name: str) -> pd.DataFrame:
-        """One of `tables`.
+        """A table by its name, as in `tables`.
 
         Raises:
             ResultsError: if there is no such table, or too few fits to compare.

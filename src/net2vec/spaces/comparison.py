@@ -197,7 +197,7 @@ def _correlate(
     one, other = compared.T
 
     def correlation(orders: np.ndarray, axis: int = -1) -> np.ndarray:
-        """Of one order, or of a batch of them."""
+        """The correlation for one order of the concepts, or for a batch of orders."""
         found = [
             (ranks[place[order[first], order[second]]].T @ ranks)[one, other]
             for order in orders.reshape(-1, concepts)

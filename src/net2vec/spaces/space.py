@@ -240,7 +240,7 @@ class Space:
         return place
 
     def labelled(self, label: str) -> Space:
-        """The same space under another label."""
+        """The space under another label."""
         return Space(
             self.names,
             self.unit,
@@ -250,7 +250,7 @@ class Space:
         )
 
     def restrict(self, names: Sequence[str]) -> Space:
-        """The same space on some of its concepts, in the order asked for.
+        """The space of some of its concepts, in the order asked for.
 
         Raises:
             SpaceError: if the space lacks one of them.

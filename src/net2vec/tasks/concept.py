@@ -35,7 +35,7 @@ class ConceptTask:
 
     @property
     def concept(self) -> str:
-        """Its name."""
+        """The name of the concept."""
         return self.annotations.names[self.label]
 
 

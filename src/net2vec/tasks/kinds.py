@@ -35,7 +35,7 @@ class NullFits:
         return NullFits(self.score[:draws], self.weight[:draws])
 
     def followed_by(self, more: NullFits) -> NullFits:
-        """These draws, and then more of them."""
+        """The draws followed by others."""
         return NullFits(
             np.concatenate([self.score, more.score]), np.concatenate([self.weight, more.weight])
         )
@@ -132,7 +132,7 @@ class SegmentTask(Task):
     def draws_together(
         self, fit: Fit, data: FitData, draws: Sequence[int], images: int
     ) -> list[tuple[int, ...]]:
-        """As many draws of a concept as the fit learns together."""
+        """The number of draws of a concept that the fit learns together."""
         return fit.group_draws(data, dict.fromkeys(draws, images))
 
 

@@ -1,4 +1,4 @@
-"""How well z ranks the pixels of a concept above all others, whatever the cut."""
+"""The ranking of a concept's pixels above all others by z, whatever the cut."""
 
 from __future__ import annotations
 

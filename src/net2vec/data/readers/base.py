@@ -140,12 +140,12 @@ class Reader(ABC):
 
     @property
     def left_out(self) -> Sequence[LeftOut]:
-        """Nothing, unless a subclass says otherwise."""
+        """By default nothing; see the class."""
         return ()
 
     @property
     def taken(self) -> Sequence[tuple[str, str]]:
-        """Nothing, unless a subclass says otherwise."""
+        """By default nothing; see the class."""
         return ()
 
     @property

@@ -86,7 +86,7 @@ def folder_pairs(folder: Path) -> list[FolderPair]:
 
 
 def unread_masks(folder: Path, *, only_images: bool = True) -> str | None:
-    """Why the mask folder of an image folder is not read as such; None if there is none.
+    """The reason why the mask folder of an image folder is not read; None if there is none.
 
     Args:
         folder: the parent of both, or of split folders that contain both.

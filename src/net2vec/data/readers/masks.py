@@ -179,7 +179,7 @@ class MaskDataset(OneCategoryReader):
         return published
 
     def _why_none(self) -> str:
-        """Why there is no image to use, with examples of names that do not match."""
+        """The error that no image has a mask, with examples of names that do not match."""
         if self._masks:
             none = "no image that has a mask is for training or validation"
             listed = next((name for names in self._lists.names.values() for name in names), None)

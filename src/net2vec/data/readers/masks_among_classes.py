@@ -56,7 +56,7 @@ _MASKS_OF = {
 
 
 def why_not_classes(folder: Path, root: Path) -> str | None:
-    """Why apparent class folders are rather images and masks; None if they are classes.
+    """The reason why class folders are rather images and masks; None if they are classes.
 
     They are images and masks if images of few values occur beside photographs and either have the
     same names, or a list of classes lies next to the folders, or there are no other folders; also

@@ -108,7 +108,7 @@ class OneCategoryReader(Reader):
             yield "void values", ", ".join(map(str, self.mask_classes.void_values))
 
     def why_empty(self) -> str:
-        """That all masks are 0, or that a void value could be given a name; else empty."""
+        """A hint that all masks are 0, or that a void value could be given a name; else empty."""
         if self.mask_classes is None:
             return ""
         present: set[int] = set()

@@ -117,7 +117,7 @@ def pair_described(folder: Path, description: Description) -> Pairing:
 
 
 def why_no_pair(pairing: Pairing) -> str:
-    """That no image has a mask, with examples of both."""
+    """A sentence that no image has a mask, with an example of each."""
     lone = [*pairing.lone_images[:1], *pairing.lone_masks[:1]]
     return f"no image has a mask of the same name; there are {' and '.join(lone)}"
 

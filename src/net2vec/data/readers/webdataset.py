@@ -44,7 +44,7 @@ _CLASS, _DESCRIPTION = "cls", "json"
 
 @dataclass(frozen=True)
 class _Member:
-    """Where a file lies: its shard's number, and the offset and size of its content in bytes."""
+    """The position of a file: its shard's number, the offset and size of its content in bytes."""
 
     shard: int
     offset: int

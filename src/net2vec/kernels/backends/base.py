@@ -53,7 +53,7 @@ class Backend(ABC):
 
     @abstractmethod
     def count_bits(self, packed: UInt8[Tensor, "row byte"]) -> Int[Tensor, "row"]:
-        """How many bits of each row are 1."""
+        """The number of bits of each row that are 1."""
 
     @abstractmethod
     def flat_nonzero(self, mask: Bool[Tensor, "*shape"]) -> Int64[Tensor, "hit"]:
@@ -81,7 +81,7 @@ class Backend(ABC):
 
     @abstractmethod
     def bincount(self, index: Int[Tensor, "n"], length: int) -> Int[np.ndarray, "number"]:
-        """How often each number occurs, for numbers below `length`."""
+        """The number of times that each number below `length` occurs."""
 
     @abstractmethod
     def count_codes(
@@ -146,7 +146,7 @@ class Backend(ABC):
     def times_by_image(
         self, left: Float[Tensor, "image row inner"], right: Float[Tensor, "inner outer"]
     ) -> Float[Tensor, "image_row outer"]:
-        """The same where no row may depend on the number of images."""
+        """The product as of `times`, where no row may depend on the number of images."""
 
     @abstractmethod
     def reduce_strips(

@@ -171,7 +171,7 @@ def _all_terms(to: int, terms: int, device: torch.device) -> tuple[Tensor, Tenso
 
 
 def _sum_bags(rows: Tensor, index: Tensor, starts: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Of every bag of terms the sum of the rows that they name, one after the other."""
+    """Sum the rows that the terms of each bag name, one after the other."""
     return torch.embedding_bag(
         rows, index, starts, mode=0, per_sample_weights=weight, include_last_offset=True
     )[0]

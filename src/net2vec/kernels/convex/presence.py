@@ -44,12 +44,12 @@ class Presence:
         return cls(inputs, inputs**2, positive, weight)
 
     def gradient(self, x: Float[Tensor, "row variable"]) -> Float[Tensor, "row variable"]:
-        """Of every problem's loss; rows are problems, group by group."""
+        """The gradient of each problem's loss; rows are problems, group by group."""
         error = self._logit(x).sigmoid_().sub_(self.positive.to(x.dtype)).mul_(self.weight)
         return _times(error, self.inputs)
 
     def curvature(self, x: Float[Tensor, "row variable"]) -> Float[Tensor, "row variable"]:
-        """Of every problem's loss along each variable; nowhere larger than at 0."""
+        """The curvature of each problem's loss along each variable at 0, where it is largest."""
         share = self._logit(x).sigmoid_()
         return _times(share * (1 - share) * self.weight, self.squares)
 

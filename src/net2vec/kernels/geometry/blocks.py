@@ -100,7 +100,7 @@ class StripBlock:
 
     @property
     def is_pixel(self) -> Bool[Tensor, "strip row column"]:
-        """Where there is a pixel, and not a padding row or column."""
+        """A mask of the values that are pixels, not padding rows or columns."""
         return (self.reduce.sum(1) > 0)[:, :, None] & self.across.any(0)
 
     def total(self, pixels: Float[Tensor, "strip row column"]) -> Float[Tensor, ""]:
@@ -111,7 +111,7 @@ class StripBlock:
     def counts(
         self, value: Float[Tensor, "strip row column"], cut: float = 0.0
     ) -> tuple[Int[Tensor, "image"], Int[Tensor, "image"]]:
-        """Of every image, pixels above a cut, and those of them that the mask contains."""
+        """By image, the number of pixels above a cut, and of those that the mask contains."""
         predicted = self._backend.pack_bits(self._backend.greater(value, cut).flatten(1))
         predicted &= self.whole
         return self._by_image(predicted), self._by_image(predicted & self.packed)
@@ -165,7 +165,7 @@ class CellBlock:
 
     @property
     def is_pixel(self) -> Bool[Tensor, "pixel"]:
-        """Where there is a pixel: everywhere."""
+        """A mask of the values that are pixels: all of them."""
         return torch.ones_like(self.mask, dtype=torch.bool)
 
     def total(self, pixels: Float[Tensor, "pixel"]) -> Float[Tensor, ""]:
@@ -175,7 +175,7 @@ class CellBlock:
     def counts(
         self, value: Float[Tensor, "pixel"], cut: float = 0.0
     ) -> tuple[Int[Tensor, "image"], Int[Tensor, "image"]]:
-        """Of every image, pixels above a cut, and those of them that the mask contains."""
+        """By image, the number of pixels above a cut, and of those that the mask contains."""
         on = backend_of(value.device).greater(value, cut)
         return self._by_image(on), self._by_image(on * self.mask)
 

@@ -269,5 +269,5 @@ class NodeBlock:
 
 
 def _ranges(corners: Float[Tensor, "two two square"]) -> Float[Tensor, "square"]:
-    """How far z ranges over each square: it is bilinear, so its extremes lie in the corners."""
+    """The range of z over each square: it is bilinear, so its extremes lie in the corners."""
     return backend_of(corners.device).span_first(corners.flatten(0, 1))

@@ -25,7 +25,7 @@ _CACHED_AXES = 64
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """How the outputs of one axis draw on its inputs.
+    """The weights with which the outputs of one axis are interpolated from its inputs.
 
     Output i is `(denominator - remainder[i]) * x[lower[i]] + remainder[i] * x[upper[i]]`, over
     `denominator`.

@@ -81,7 +81,7 @@ def count_dense(
     masks: UInt8[Tensor, "image strip byte"],
     weight: Float[Tensor, "filter"],
 ) -> tuple[Int[Tensor, "image"], Int[Tensor, "image"]]:
-    """Of every image, pixels predicted (z > 0), and those of them in the mask."""
+    """By image, the number of pixels predicted (z > 0), and of those in the mask."""
     predicted, hit = [], []
     images = max(1, _COUNTED_PIXELS // (len(strips) * strips.pixels))
     for first in range(0, len(maps), images):

@@ -72,7 +72,7 @@ def count_pixels(
     masks: UInt8[Tensor, "image strip byte"],
     weight: Float[Tensor, "filter"],
 ) -> tuple[Int[Tensor, "image"], Int[Tensor, "image"]]:
-    """Of every image, pixels predicted (z > 0), and those of them in the mask."""
+    """By image, the number of pixels predicted (z > 0), and of those in the mask."""
     workspace = _Workspace()
     counts = [
         block.counts(block.value(weight, workspace.of(block)))

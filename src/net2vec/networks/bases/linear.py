@@ -35,7 +35,7 @@ class RandomBasis(Basis):
 
     @property
     def features(self) -> int:
-        """As many as channels."""
+        """The number of features, that of the channels."""
         return len(self.tensors["rotation"])
 
     def __call__(self, values: Float[Tensor, "*place channel"]) -> Float[Tensor, "*place feature"]:
@@ -75,7 +75,7 @@ class PrincipalBasis(Basis):
 
     @property
     def features(self) -> int:
-        """As many as channels."""
+        """The number of features, that of the channels."""
         return len(self.tensors["mean"])
 
     def __call__(self, values: Float[Tensor, "*place channel"]) -> Float[Tensor, "*place feature"]:

@@ -104,7 +104,7 @@ _OLD_TYPES = {
 
 @dataclass(frozen=True)
 class CaffeLayer:
-    """One layer of a network, the same for both kinds of message.
+    """A layer of a network, the same for both kinds of message.
 
     Attributes:
         name: its name.

@@ -38,7 +38,7 @@ _PREFIX_PARAMETER = re.compile(
 
 @dataclass(frozen=True)
 class Layout:
-    """How an output is a grid.
+    """The arrangement of an output as a grid of places.
 
     Attributes:
         kind: one of `CHANNELS_FIRST`, `CHANNELS_LAST`, `TOKENS`.

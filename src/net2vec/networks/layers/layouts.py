@@ -80,7 +80,7 @@ class LayoutDecisions:
         return next(iter(self._possible[output.tensor]), None)
 
     def refusal(self, output: Output) -> str:
-        """Why an output cannot be probed though its shape is that of a grid; else empty.
+        """The reason why an output of a grid's shape cannot be probed; else empty.
 
         Empty as well of tokens, and where channels or rows may be meant, until that is decided.
         """

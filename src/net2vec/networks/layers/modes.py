@@ -62,7 +62,7 @@ def _full_precision() -> Iterator[None]:
 
 
 def parameter_device(module: nn.Module) -> torch.device:
-    """Where the module's parameters or buffers are; the CPU for a module without any."""
+    """The device of the module's parameters or buffers; the CPU for a module without any."""
     first = next(chain(module.parameters(), module.buffers()), None)
     return torch.device("cpu") if first is None else first.device
 
@@ -79,7 +79,7 @@ def network_precision(module: nn.Module) -> torch.dtype:
 
 
 def fixed_batch_of(module: nn.Module) -> int | None:
-    """How many images the module takes at once, no more and no less; None for any number."""
+    """The only batch size that the module takes; None where it takes any."""
     count = getattr(module, "fixed_batch", None)
     return count if isinstance(count, int) else None
 

@@ -31,7 +31,7 @@ _PLACES, OTHERS = 64, 32
 
 @dataclass(frozen=True)
 class LayoutScore:
-    """How far a layout agrees with what a network does.
+    """The agreement of a layout with what a network does.
 
     Attributes:
         share: of comparisons that a place's own square wins against another; ties count half.

@@ -112,7 +112,7 @@ def _check(network: Network, info: LayerInfo, call: int | None) -> None:
 
 
 def _prefix_hint(network: Network, info: LayerInfo) -> str:
-    """How to say which of an output's tokens stand for no place, where it may have tokens."""
+    """A hint on how to name the tokens that stand for no place, where an output may have some."""
     output = network.trace.find(info.path)
     if output is None or len(output.shape or ()) != 2:
         return ""

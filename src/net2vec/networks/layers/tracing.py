@@ -94,7 +94,7 @@ class Trace:
     sketches: Mapping[tuple[str, int], Tensor] = field(default_factory=dict)
 
     def calls(self) -> Counter[str]:
-        """How often each module is called."""
+        """The number of calls of each module."""
         return Counter(output.path for output in self.outputs)
 
     def find(self, path: str, call: int | None = None) -> Output | None:
@@ -285,7 +285,7 @@ def _changes_in_place(function: str) -> bool:
 
 
 def _version(tensor: Tensor) -> int:
-    """How often a tensor was changed in place; 0 in inference mode, where nobody counts."""
+    """The number of changes in place of a tensor; 0 in inference mode, where it is not counted."""
     return 0 if tensor.is_inference() else tensor._version
 
 

@@ -1,1 +1,1 @@
-"""Where architectures come from: libraries, installed packages, the user's Python."""
+"""Sources of architectures: libraries, installed packages, the user's Python."""

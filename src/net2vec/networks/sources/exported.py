@@ -128,7 +128,7 @@ class ExportedNetwork(nn.Module):
         return _Interpreter(self).run(batch)
 
     def train(self, mode: bool = True) -> ExportedNetwork:
-        """Nothing but the flag: a program stays in the mode in which it was exported."""
+        """Set the flag alone: a program stays in the mode in which it was exported."""
         self.training = mode
         return self
 

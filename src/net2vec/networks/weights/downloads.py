@@ -54,7 +54,7 @@ def fetch_to_hub(network: str, address: str) -> Path:
 
 
 def _fetch(address: str, folder: Path) -> Path:
-    """One file, checked where its name holds digits of its digest (`resnet50-0676ba61.pth`).
+    """Download a file, checked where its name holds digits of its digest (`resnet50-0676ba61.pth`).
 
     One that is there but empty, or has another digest, is downloaded again.
     """

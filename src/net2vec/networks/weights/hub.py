@@ -39,7 +39,7 @@ class Repository:
 
     @property
     def source(self) -> str:
-        """Where it comes from, in words, without the place of a folder on this machine."""
+        """The origin in words, without the path of a folder on this machine."""
         if self.name:
             return f"{HUB}{self.name}@{self.revision}"
         return f"the folder {self.folder.resolve().name}"

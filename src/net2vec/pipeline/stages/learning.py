@@ -1,4 +1,4 @@
-"""All that is learned of a task on a layer: fits, seeds and nulls, as arrays."""
+"""Learning of a task on a layer with all fits, seeds and nulls, as arrays."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def learn_task(
     labels: Sequence[int],
     sizes: Sequence[int],
 ) -> list[xr.Dataset]:
-    """All that the settings ask of a task on a layer.
+    """Learn a task on a layer with all fits, seeds and nulls that the settings ask for.
 
     Args:
         context: the run.

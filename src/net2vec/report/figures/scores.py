@@ -148,7 +148,7 @@ def set_range(drawn: Sequence[Axes], task: str) -> None:
 
 
 def _spread(sizes: Sequence[int]) -> list[int]:
-    """Of the sizes, those whose labels have room on a logarithmic axis; the last always."""
+    """The sizes whose labels have room on a logarithmic axis; the last one is always among them."""
     kept: list[int] = []
     for size in sorted(sizes, reverse=True):
         if not kept or kept[-1] / size >= 1.55:

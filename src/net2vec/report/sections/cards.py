@@ -1,4 +1,4 @@
-"""One card a concept: its scores by every fit, its masks, its neighbours and its filters."""
+"""The card of each concept: its scores by every fit, its masks, its neighbours and its filters."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def _negative(study: Study, rows: pd.DataFrame) -> Table:
 
 
 def _enough(curve: pd.DataFrame, task: str) -> dict[str, object]:
-    """How few filters come close to all of them, in the mean over all concepts."""
+    """The least number of filters that come close to all of them, in the mean over all concepts."""
     totals = curve.assign(total=curve["mean"] * curve["n"]).groupby("filters")[["total", "n"]].sum()
     mean = totals["total"] / totals["n"]
     full, chance = mean.iloc[-1], 0.5 if task == "classify" else 0.0
@@ -152,7 +152,7 @@ def sharing_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> SharingFacts:
 
 
 def _shared(concepts: np.ndarray) -> dict[str, object]:
-    """Of the number of concepts each filter is the best for: how many are, and of how many."""
+    """Counts of filters that are the best of some concept, from the number of concepts of each."""
     used = concepts[concepts > 0]
     return {
         "filters": len(concepts),

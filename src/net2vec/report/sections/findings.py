@@ -60,7 +60,7 @@ class MinuteFacts:
 
 @dataclass(frozen=True)
 class FilterCounts:
-    """How many filters are the best single filter of any concept, and of several."""
+    """The number of filters that are the best single filter of any concept, and of several."""
 
     used: int
     shared: int
@@ -140,7 +140,7 @@ def _named(rows: pd.DataFrame) -> tuple[tuple[str, float, int], ...]:
 
 
 def _served(study: Study, task: str) -> FilterCounts:
-    """How many filters are the best single filter of any concept, and of several."""
+    """The number of filters that are the best single filter of any concept, and of several."""
     concepts = study.rows_shown(study.tables["filter_sharing"], task)["concepts"]
     return FilterCounts(used=int((concepts > 0).sum()), shared=int((concepts > 1).sum()))
 

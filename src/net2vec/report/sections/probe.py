@@ -108,7 +108,7 @@ def _setup(study: Study, run: Run) -> dict[str, str]:
 
 
 def layer_table(run: Run) -> pd.DataFrame:
-    """One row a layer: filters, grid, how many have a threshold, are never on, or are cut at 0."""
+    """A row a layer: filters, grid, how many have a threshold, are never on, or are cut at 0."""
     rows = []
     for name in run.layers:
         layer = run.layer(name)

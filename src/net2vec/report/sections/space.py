@@ -170,7 +170,7 @@ def _layers(study: Study) -> LayerDistances | None:
 
 
 def _same_category(study: Study, nearest: pd.DataFrame, task: str) -> dict[str, object] | None:
-    """How often the nearest concept shares the category, beside what chance would give."""
+    """The share of concepts whose nearest one is of the same category, beside that by chance."""
     category = study.rows_shown(study.tables["by_concept"], task).set_index("concept")["category"]
     moved = set(study.moved_concepts(task)["concept"])
     rows = nearest[nearest["task"] == task]

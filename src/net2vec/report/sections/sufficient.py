@@ -207,7 +207,7 @@ def _named_fits(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def lost_concepts(failures: pd.DataFrame) -> pd.DataFrame:
-    """How many concepts lose by the combination, and what is usual of them (sec. 4.1).
+    """The number of concepts that lose by the combination, and what is usual of them (sec. 4.1).
 
     The counts are those of the paper: concepts with at most 20 and at most 100 training images, and
     those that cover less than 1 % of the images that contain them.
@@ -235,7 +235,7 @@ def lost_concepts(failures: pd.DataFrame) -> pd.DataFrame:
 
 
 def scored_images(study: Study, task: str, rows: pd.DataFrame) -> pd.Series:
-    """How many validation images the score of each row of `by_concept` is of.
+    """The number of validation images that the score of each row of `by_concept` is of.
 
     Args:
         study: the runs.

@@ -68,7 +68,7 @@ class FitData:
 
 
 class Fit(ABC):
-    """How concept vectors are learned.
+    """A way to learn concept vectors.
 
     Attributes:
         name: in settings, tables and files.
@@ -96,7 +96,7 @@ class Fit(ABC):
         return cls()
 
     def cache_key(self, task: str) -> dict[str, object]:
-        """All that the fit's results depend on besides the layer, the concept and the seed."""
+        """What the fit's results depend on besides the layer, the concept and the seed."""
         return {"fit": self.name, "version": self.version, "settings": vars(self)}
 
     @classmethod

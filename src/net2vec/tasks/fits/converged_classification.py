@@ -44,7 +44,7 @@ _FOLD_TOLERANCE = 1e-3
 
 
 def concepts_together(device: torch.device | str = "cpu") -> int:
-    """How many concepts are best learned side by side; results do not depend on it."""
+    """The number of concepts that are best learned side by side; results do not depend on it."""
     return policy_of(device).converged_concepts
 
 
@@ -269,13 +269,13 @@ class _Learner:
                 yield alike[first : first + size], width
 
     def _side_by_side(self, width: int, variables: int) -> int:
-        """How many concepts of a cross-validation are solved side by side."""
+        """The number of concepts of a cross-validation that are solved side by side."""
         if width == len(self.used):  # one matrix for all
             return concepts_together(self.positive.device) // 2
         return self._together(width * variables)
 
     def _together(self, numbers: int) -> int:
-        """How many problems with so many numbers of their own are solved side by side."""
+        """The number of problems, with so many numbers each, that are solved side by side."""
         policy = policy_of(self.positive.device)
         return max(1, min(policy.converged_concepts, policy.converged_inputs // numbers))
 

@@ -100,7 +100,7 @@ class _Learned:
 
 
 class _Learner:
-    """One concept's problem on all pixels, by split, and on the lattice of its training images."""
+    """A concept's problem on all pixels, by split, and on the lattice of its training images."""
 
     def __init__(
         self,

@@ -49,7 +49,7 @@ _GPU_PIXEL, _GPU_ENTRY = 2, 64
 def training_images_per_group(
     recording: LayerRecording, annotations: Annotations, device: torch.device | str
 ) -> int:
-    """How many training images the concepts should have that are learned side by side.
+    """The number of training images of the concepts that are learned side by side.
 
     Args:
         recording: the layer.

@@ -1,4 +1,4 @@
-"""How a vector is learned."""
+"""The settings of SGD."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class _Region(NamedTuple):
 
 
 class Document:
-    """One JSON file.
+    """A JSON file of annotations.
 
     Attributes:
         path: its path.
