@@ -61,7 +61,7 @@ def _read_shard(dataset: ProbeDataset, size: tuple[int, int], shard: range) -> A
     images: list[int] = []
     labels: list[int] = []
     areas: list[int] = []
-    whole: list[bool] = []
+    whole_image: list[bool] = []
     packed: list[UInt8[np.ndarray, "byte"]] = []
     pixels = size[0] * size[1]
     for index in shard:
@@ -70,7 +70,7 @@ def _read_shard(dataset: ProbeDataset, size: tuple[int, int], shard: range) -> A
             mask = masks[label]
             images.append(index)
             labels.append(label)
-            whole.append(mask is None)
+            whole_image.append(mask is None)
             areas.append(pixels if mask is None else int(mask.sum()))
             if mask is not None:
                 packed.append(np.packbits(mask.ravel(), bitorder="little"))
@@ -78,7 +78,7 @@ def _read_shard(dataset: ProbeDataset, size: tuple[int, int], shard: range) -> A
         np.array(images, dtype=np.int32),
         np.array(labels, dtype=np.int32),
         np.array(areas, dtype=np.int32),
-        np.array(whole, dtype=bool),
+        np.array(whole_image, dtype=bool),
         np.stack(packed) if packed else np.zeros((0, -(-pixels // 8)), dtype=np.uint8),
         has_pixels,
         coverage,

@@ -81,13 +81,13 @@ class Annotations:
         """The masks of some pairs (L_c) as they are kept: eight pixels a byte, in row order."""
         rows = self.row[pairs]
         if bool((rows >= 0).all()):
-            kept: UInt8[np.ndarray, "pair byte"] = np.asarray(self.masks[rows])
-            return kept
-        whole = np.packbits(np.ones(self.size[0] * self.size[1], dtype=bool), bitorder="little")
-        found = np.tile(whole, (len(pairs), 1))
+            stored: UInt8[np.ndarray, "pair byte"] = np.asarray(self.masks[rows])
+            return stored
+        full_mask = np.packbits(np.ones(self.size[0] * self.size[1], dtype=bool), bitorder="little")
+        masks = np.tile(full_mask, (len(pairs), 1))
         partial = np.flatnonzero(rows >= 0)
-        found[partial] = self.masks[rows[partial]]
-        return found
+        masks[partial] = self.masks[rows[partial]]
+        return masks
 
     def masks_of(self, pairs: Int[np.ndarray, "pair"]) -> Bool[np.ndarray, "pair y x"]:
         """The masks of some pairs (L_c)."""
@@ -129,22 +129,22 @@ def compile_annotations(
     check_index(dataset)
     folder = store / annotations_digest(dataset, size)
     # Damage is reported once, by the process that compiles again.
-    found = _load(dataset, size, folder, log)
-    if found is not None:
-        return found
+    loaded = _load(dataset, size, folder, log)
+    if loaded is not None:
+        return loaded
     with locked_folder(folder) as place:
         # The previous holder of the lock may have compiled everything.
-        found = _load(dataset, size, folder, say)
-        if found is None:
+        loaded = _load(dataset, size, folder, say)
+        if loaded is None:
             if place == folder:  # locked: nobody else writes here
                 remove_leftovers(folder)
             _compile(dataset, size, place, executor or ThreadExecutor(workers), progress, say)
             for name in (_MASKS, _PAIRS):  # in this order: with the pairs it is complete
                 (place / name).replace(folder / name)
-            found = _load(dataset, size, folder, say)
-    if found is None:
+            loaded = _load(dataset, size, folder, say)
+    if loaded is None:
         raise DataError(f"{folder}: what was written here cannot be read back; is the disk sound?")
-    return found
+    return loaded
 
 
 def annotations_digest(dataset: ProbeDataset, size: tuple[int, int]) -> str:

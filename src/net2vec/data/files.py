@@ -138,7 +138,7 @@ def list_files(
         OSError: if a folder cannot be listed.
         DataError: if a link leaves `within`, or a name is not UTF-8.
     """
-    found: list[str] = []
+    files: list[str] = []
     visited: set[tuple[int, int]] = set()
     pending: list[str] = [""]
     links: list[str] = []
@@ -162,8 +162,8 @@ def list_files(
             refuse_undecoded(f"{folder}/{name}")
             if entry.is_symlink() and within is not None:
                 refuse_links_out(within, folder / name)
-            (found if not is_folder else links if entry.is_symlink() else pending).append(name)
-    return sorted(found)
+            (files if not is_folder else links if entry.is_symlink() else pending).append(name)
+    return sorted(files)
 
 
 def holds_file(folder: Path, suffixes: Container[str]) -> bool:

@@ -146,12 +146,12 @@ def _listed(label: str, name: str, revision: str | None) -> tuple[str | None, li
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        found = HfApi().dataset_info(name, revision=revision)
+        info = HfApi().dataset_info(name, revision=revision)
     except HfHubHTTPError as error:
         raise DataError(refusal(label, name, error, "dataset")) from None
     except Exception:  # each way of having no connection has an error of its own
         return None, None
-    return found.sha, [item.rfilename for item in found.siblings or ()]
+    return info.sha, [item.rfilename for item in info.siblings or ()]
 
 
 def _download(
@@ -162,12 +162,12 @@ def _download(
     patterns = [re.sub(r"([*?\[])", r"[\1]", file) for file in files]
     options: dict[str, Any] = {"local_files_only": True} if offline else {}
     try:
-        found = snapshot_download(
+        snapshot = snapshot_download(
             name, repo_type="dataset", revision=revision, allow_patterns=patterns, **options
         )
     except Exception as error:  # every layer of a download has errors of its own
         raise DataError(refusal(label, name, error, "dataset")) from None
-    return Path(found)
+    return Path(snapshot)
 
 
 def _no_parquet(label: str, name: str, files: Iterable[str]) -> str:

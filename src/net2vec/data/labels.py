@@ -123,9 +123,9 @@ def _unquoted(name: str) -> str:
 
 def _read_json_names(path: Path) -> dict[int, str]:
     try:
-        found = json.loads(read_regular(path))
-        found = found.get("id2label", found)
-        return {_value(path, str(int(key))): str(name) for key, name in found.items()}
+        content = json.loads(read_regular(path))
+        content = content.get("id2label", content)
+        return {_value(path, str(int(key))): str(name) for key, name in content.items()}
     except (OSError, ValueError, AttributeError, RecursionError):
         raise DataError(
             f'{path}: wanted a table of class names by number, as in {{"1": "road"}}'

@@ -201,10 +201,10 @@ def _recognise_on_hub(
         description = replace(description, splits=SplitRule.parse(split))
     snapshot = hub.fetch(source, description, cached_only=cached_only)
     description = replace(description, subset=snapshot.subset or description.subset)
-    found = recognise(
+    recognised = recognise(
         snapshot.folder, description, reader or description.reader or ParquetDataset.layout
     )
-    return _with_options(replace(found, origin=snapshot.reading), category, split)
+    return _with_options(replace(recognised, origin=snapshot.reading), category, split)
 
 
 def _with_options(recognised: Recognised, category: str | None, split: str | None) -> Recognised:

@@ -103,7 +103,7 @@ def recognise(
         DataError: if no reader is stated and none, or more than one, reads the folder whole, or if
             the folder contains several datasets.
     """
-    source, given = "as stated", description
+    source, named_description = "as stated", description
     if description is None:
         description, folder = _described(folder)
         source = f"as {DATASET_FILE} states"
@@ -113,14 +113,16 @@ def recognise(
     if name is None:
         chosen, others = _decide(folder)
         if chosen.evidence.found == (DATASET_FILE,):
-            return recognise(chosen.folder, given)
+            return recognise(chosen.folder, named_description)
         because = ", ".join(chosen.evidence.found)
         return Recognised(
             chosen.reader, chosen.folder, description, because, tuple(map(str, others))
         )
     chosen_reader = reader_of(name)
-    found = next(_findings([chosen_reader], _levels(folder)), None)
-    inner = found.folder if found and found.evidence.found and not description.masks else folder
+    finding = next(_findings([chosen_reader], _levels(folder)), None)
+    inner = (
+        finding.folder if finding and finding.evidence.found and not description.masks else folder
+    )
     return Recognised(chosen_reader, inner, description, "as stated" if reader else source)
 
 
@@ -231,19 +233,19 @@ def _levels(folder: Path) -> list[Path]:
 def _inner_datasets(folder: Path) -> list[Finding]:
     """Datasets in the folders of a folder, by their layout or by a description of their own."""
     readers = [reader for reader in known_readers() if not reader.is_fallback]
-    found = []
+    datasets = []
     for path in sorted(folder.iterdir()):
         if path.is_dir() and not path.name.startswith(".") and path.name not in JUNK_FOLDERS:
             try:
                 refuse_links_out(folder, path)
                 if (path / DATASET_FILE).is_file():
-                    found.append(Finding(MaskDataset, path, Evidence((DATASET_FILE,))))
+                    datasets.append(Finding(MaskDataset, path, Evidence((DATASET_FILE,))))
                     continue
                 whole = [f for f in _findings(readers, _levels(path)) if f.evidence.is_whole]
             except DataError:  # such as a link to a folder around it
                 continue
-            found += whole[:1]
-    return found
+            datasets += whole[:1]
+    return datasets
 
 
 def _only_dataset(inner: list[Finding], folder: Path) -> Finding:

@@ -86,7 +86,7 @@ def task_results(
             once.
         nulls: what was learned on shuffled annotations.
     """
-    labels, found = list(learned), list(learned.values())
+    labels, concepts = list(learned), list(learned.values())
     stored: dict[str, Any] = {
         **_concepts(annotations, labels),
         **_scales(task, annotations, learned),
@@ -99,18 +99,18 @@ def task_results(
         if nulls.weight is not None:
             stored["null_weight"] = nulls.weight
     lengths = {"split": 2, "method": 2, "subset_size": len(sizes), "filter": filters}
-    again = [[each[label] for label in labels] for each in (seeds or {}).values()]
-    if again:
+    by_seed = [[each[label] for label in labels] for each in (seeds or {}).values()]
+    if by_seed:
         stored["seed"] = list(seeds or {})
     for array in results.SCHEMA:
         if array.coordinate or task not in array.tasks or array.name in stored:
             continue
-        values = _joined(array, found, lengths)
+        values = _joined(array, concepts, lengths)
         if values is None or not (values.size or task in array.required):
             continue
         stored[array.name] = values
-        if again and task in (*array.per_seed, *array.seed_free):
-            seeded: list[Any] = [_joined(array, each, lengths) for each in again]
+        if by_seed and task in (*array.per_seed, *array.seed_free):
+            seeded: list[Any] = [_joined(array, each, lengths) for each in by_seed]
             differs = any(not np.array_equal(each, values, equal_nan=True) for each in seeded)
             if task in array.per_seed or differs:
                 stored[array.seed_name] = _of_seeds(array, seeded)
@@ -151,19 +151,19 @@ def _image_coordinates(
         dimension, rows = "trial", [each.trial_image for each in learned.values()]
     names = np.array([annotations.names[label] for label in learned], dtype=object)
     images = np.concatenate(rows or [np.zeros(0, dtype=np.int64)])
-    found = {
+    coordinates = {
         "concept": np.repeat(names, [len(each) for each in rows]),
         "image": np.array(dataset.images, dtype=object)[images],
         "split": np.where(annotations.is_train[images], *results.SPLITS),
     }
     if dimension == "pair":
         areas = [annotations.area[each.pairs] for each in learned.values()]
-        found["area"] = np.concatenate(areas or [np.zeros(0, dtype=np.int32)])
+        coordinates["area"] = np.concatenate(areas or [np.zeros(0, dtype=np.int32)])
     if dimension == "trial":
-        del found["split"]  # all are validation images
+        del coordinates["split"]  # all are validation images
         positive = [each.trial_positive for each in learned.values()]
-        found["positive"] = np.concatenate(positive or [np.zeros(0, dtype=bool)])
-    return {f"{dimension}_{name}": values for name, values in found.items()}
+        coordinates["positive"] = np.concatenate(positive or [np.zeros(0, dtype=bool)])
+    return {f"{dimension}_{name}": values for name, values in coordinates.items()}
 
 
 def _scales(

@@ -75,21 +75,21 @@ def dissect(
 
 
 def _labelled(viewer: Viewer, counter: Dissector, labels: Int[np.ndarray, "concept"]) -> xr.Dataset:
-    found, dims = counter.result(), ("concept", "filter")
+    dissection, dims = counter.result(), ("concept", "filter")
     names, category = (
         np.array(texts, dtype=object)[labels]
         for texts in (viewer.annotations.names, viewer.annotations.category)
     )
     return xr.Dataset(
         {
-            "iou": (dims, found.iou[labels], {"long_name": "IoU of Network Dissection"}),
-            "hit": (dims, found.hit[labels], {"units": "pixel"}),
-            "union": (dims, found.union[labels], {"units": "pixel"}),
+            "iou": (dims, dissection.iou[labels], {"long_name": "IoU of Network Dissection"}),
+            "hit": (dims, dissection.hit[labels], {"units": "pixel"}),
+            "union": (dims, dissection.union[labels], {"units": "pixel"}),
         },
         {
             "concept": names,
             "category": ("concept", category),
-            "filter": np.arange(found.hit.shape[1]),
+            "filter": np.arange(dissection.hit.shape[1]),
         },
     )
 
@@ -138,20 +138,20 @@ def count_detectors(
         `by_set_iou`, how many filters have a set IoU above the cut for a concept that was learned.
     """
     rows = []
-    for layer, found in dissected.items():
-        table = detectors(found, cut)
+    for layer, dataset in dissected.items():
+        table = detectors(dataset, cut)
         first = table.drop_duplicates("concept")
         by_category = first["category"].value_counts()
-        own = _set_iou(run, found)
+        own = _set_iou(run, dataset)
         rows.append(
             {
                 "layer": layer,
-                "filters": found.sizes["filter"],
+                "filters": dataset.sizes["filter"],
                 "detectors": len(table),
                 "concepts": len(first),
                 **{
                     f"{name} concepts": int(by_category.get(name, 0))
-                    for name in np.unique(found["category"])
+                    for name in np.unique(dataset["category"])
                 },
                 "by_set_iou": int((own > cut).any("concept").sum()),
             }

@@ -62,8 +62,8 @@ def release(folder: Path) -> None:
     """Give up a folder in which nothing was done yet, so that a corrected run may have it."""
     if is_finished(folder):
         return
-    kept = [path for path in (folder / CACHE).rglob("*") if path.is_file()]
-    if all(path.name in (LEDGER, STATISTICS, FITTED_BASES) for path in kept):
+    files = [path for path in (folder / CACHE).rglob("*") if path.is_file()]
+    if all(path.name in (LEDGER, STATISTICS, FITTED_BASES) for path in files):
         # In this order: `claim` takes a folder with a cache alone, not one with other settings.
         (folder / SETTINGS).unlink(missing_ok=True)
         shutil.rmtree(folder / CACHE, ignore_errors=True)

@@ -103,9 +103,9 @@ class Ledger:
         if self.path is None or not self.path.exists():
             return
         try:
-            kept = json.loads(self.path.read_bytes())
-            seconds = {str(name): float(spent) for name, spent in kept["seconds"].items()}
-            memory = {str(name): int(most) for name, most in kept["peak_memory"].items()}
+            content = json.loads(self.path.read_bytes())
+            seconds = {str(name): float(spent) for name, spent in content["seconds"].items()}
+            memory = {str(name): int(most) for name, most in content["peak_memory"].items()}
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             self.say(f"{self.path} cannot be used; what earlier sessions took is not counted")
         else:
@@ -123,9 +123,9 @@ class Ledger:
                 self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 3)
                 self.peak_memory[name] = max(peak_memory(), self.peak_memory.get(name, 0))
                 if self.path is not None:
-                    kept = {"seconds": self.seconds, "peak_memory": self.peak_memory}
+                    content = {"seconds": self.seconds, "peak_memory": self.peak_memory}
                     with replacing(self.path, lasting=False) as temporary:
-                        temporary.write_text(json.dumps(kept, indent=2))
+                        temporary.write_text(json.dumps(content, indent=2))
 
 
 def peak_memory() -> int:

@@ -107,7 +107,7 @@ def refuse_other_inputs(
     Raises:
         ConfigError: the run was made of other ones.
     """
-    told = load_provenance(folder)
+    provenance = load_provenance(folder)
     parts: list[tuple[str, str, str, str]] = []
     if dataset is not None:
         parts.append(("the probe dataset", "data", "digest", dataset.digest))
@@ -117,7 +117,7 @@ def refuse_other_inputs(
         if weights:
             parts.append(("the network", "network", "digest", network.digest))
     for what, part, key, now in parts:
-        before = told.get(part, {}).get(key, now)
+        before = provenance.get(part, {}).get(key, now)
         if before != now:
             raise ConfigError(
                 f"{what} is not what it was when {folder} was made (digest {now[:8]}, there "
@@ -139,10 +139,10 @@ def _truth(inputs: Inputs) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

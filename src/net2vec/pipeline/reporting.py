@@ -93,18 +93,26 @@ def write_report(
     if layer is not None:
         run.layer(layer)
     layer = layer or best_views(runs)[0].best_layer("segment") or run.layers[-1]
-    asked = [plan_concept(run, layer, concept, fits_shown(runs, fits)) for concept in concepts]
-    found = {index: filter_concepts(run, layer, index) for index in filters}
+    concept_requests = [
+        plan_concept(run, layer, concept, fits_shown(runs, fits)) for concept in concepts
+    ]
+    filter_requests = {index: filter_concepts(run, layer, index) for index in filters}
     chosen = plan_exhibits(runs, fits=fits)
     exhibits: list[Exhibit] = []
     ious: list[pd.DataFrame] = []
-    if asked or found or chosen:
+    if concept_requests or filter_requests or chosen:
         try:
             viewer = _Viewer.of(run, folders[0], network, dataset, trust, progress.say)
             with repeatable(viewer.inputs.device):
-                ious = [viewer.individual_ious(layer, index, found[index]) for index in found]
-                shown = [plan_filter(run, layer, *item) for item in zip(found, ious, strict=True)]
-                requests = list(dict.fromkeys([*asked, *shown, *chosen]))
+                ious = [
+                    viewer.individual_ious(layer, index, filter_requests[index])
+                    for index in filter_requests
+                ]
+                shown = [
+                    plan_filter(run, layer, *item)
+                    for item in zip(filter_requests, ious, strict=True)
+                ]
+                requests = list(dict.fromkeys([*concept_requests, *shown, *chosen]))
                 advance = progress.stage("pictures", len({n for r in requests for n in r.names}))
                 exhibits = viewer.show(requests, advance)
         except Exception as error:  # the network may be anybody's code; the results are there
@@ -192,16 +200,16 @@ class _Viewer(Viewer):
     ) -> dict[DecileRequest, dict[str, Encoding]]:
         """The vector of every request's concept, by fit."""
         learned: dict[tuple[str, str], xr.Dataset] = {}  # read once for all concepts
-        found: dict[DecileRequest, dict[str, Encoding]] = {}
+        encodings: dict[DecileRequest, dict[str, Encoding]] = {}
         for request in requests:
             layer = request.layer
             for fit in request.fits:
                 if (layer, fit) not in learned:
                     learned[layer, fit] = self.run.arrays(layer, fit=fit)
-                found.setdefault(request, {})[fit] = Encoding.of(
+                encodings.setdefault(request, {})[fit] = Encoding.of(
                     self.run.layer(layer), learned[layer, fit], [request.concept]
                 )
-        return found
+        return encodings
 
     def _masked(
         self,

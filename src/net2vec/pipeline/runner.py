@@ -251,11 +251,11 @@ class _Run:
         """Report vectors that are not finite, as after steps that are too large."""
         for task, fits in tasks.items():
             for learned in fits:
-                lost = int((~np.isfinite(learned["weight"].values).all(axis=1)).sum())
-                if lost:
+                diverged = int((~np.isfinite(learned["weight"].values).all(axis=1)).sum())
+                if diverged:
                     self.progress.say(
-                        f"{layer}, {task}: {lost} of {learned.sizes['concept']} vectors are not "
-                        f"finite; a smaller {task}.learning_rate may help"
+                        f"{layer}, {task}: {diverged} of {learned.sizes['concept']} vectors are "
+                        f"not finite; a smaller {task}.learning_rate may help"
                     )
 
     def _count_truth(
@@ -333,8 +333,8 @@ class _Run:
                 if network.bases:
                     save_bases(network.bases, out / BASES)
             results.save_text(self.settings.to_toml(), out / SETTINGS)
-            told = provenance(self.inputs, annotations, self.workers, self.ledger, begun)
-            results.save_provenance(told, out)
+            document = provenance(self.inputs, annotations, self.workers, self.ledger, begun)
+            results.save_provenance(document, out)
             if self.report:
                 write_report(
                     [out], out / "report", network=network, dataset=dataset, progress=self.progress

@@ -69,8 +69,8 @@ def open_truth(source: str, probed: ProbeDataset) -> Truth:
         raise DataError(
             f"{source} has masks by {records[0].model}: the truth must have masks by people"
         )
-    found = _matched(probed.images, dataset.images)
-    if not found:
+    matched = _matched(probed.images, dataset.images)
+    if not matched:
         raise DataError(
             f"{source} has no image of {probed.name}: an image there is {dataset.images[0]}, here "
             f"{probed.images[0]}; wanted the same names, or the same stems"
@@ -80,17 +80,17 @@ def open_truth(source: str, probed: ProbeDataset) -> Truth:
             f"{source} has no concept of {probed.name}: one there is {dataset.labels[-1]!r}, here "
             f"{probed.labels[-1]!r}; they belong together by their names"
         )
-    validating = sum(probed.splits[index] == SPLITS[1] for index in found)
+    validating = sum(probed.splits[index] == SPLITS[1] for index in matched)
     if not validating:
         raise DataError(
-            f"{source} has {len(found)} images of {probed.name}, none of which validates; scores "
+            f"{source} has {len(matched)} images of {probed.name}, none of which validates; scores "
             f"are of validation images, so masks by people of some are needed"
         )
-    for index, own in found.items():
+    for index, own in matched.items():
         _check_same(probed, index, dataset, own)
     unknown = tuple(name for name in probed.labels if name and name not in dataset.labels)
     return Truth(
-        dataset, np.array(list(found)), np.array(list(found.values())), validating, unknown
+        dataset, np.array(list(matched)), np.array(list(matched.values())), validating, unknown
     )
 
 
@@ -99,21 +99,21 @@ def _matched(probed: Sequence[str], true: Sequence[str]) -> dict[int, int]:
     by_path = {name: place for place, name in enumerate(true)}
     by_stem = _unique_stems(true)
     here = _unique_stems(probed)
-    found = {}
+    matched = {}
     for index, name in enumerate(probed):
         stem = PurePosixPath(name).stem
         if name in by_path:
-            found[index] = by_path[name]
+            matched[index] = by_path[name]
         elif stem in by_stem and stem in here:
-            found[index] = by_stem[stem]
-    return found
+            matched[index] = by_stem[stem]
+    return matched
 
 
 def _unique_stems(names: Sequence[str]) -> Mapping[str, int]:
     places: dict[str, list[int]] = {}
     for place, name in enumerate(names):
         places.setdefault(PurePosixPath(name).stem, []).append(place)
-    return {stem: found[0] for stem, found in places.items() if len(found) == 1}
+    return {stem: indices[0] for stem, indices in places.items() if len(indices) == 1}
 
 
 def _check_same(probed: ProbeDataset, index: int, true: ProbeDataset, own: int) -> None:

@@ -39,7 +39,7 @@ def build_report(
     study = Study(tuple(runs), tuple(exhibits), filter_ious, tuple(beside))
     tables = make_report_tables(study)
     cards = concept_cards(study, tables)
-    made = [(kind, kind.facts(study, tables)) for kind in SECTIONS]
+    sections = [(kind, kind.facts(study, tables)) for kind in SECTIONS]
     annotators = {
         label: run.annotators for label, run in zip(study.labels, study.runs, strict=True)
     }
@@ -55,7 +55,7 @@ def build_report(
                 study.subject if kind.of_subject else "",
                 kind.short,
             )
-            for kind, facts in made
+            for kind, facts in sections
             if facts is not None
         ],
         tables=with_annotators(tables, annotators),
@@ -74,12 +74,12 @@ def build_report(
 def _subtitle(study: Study) -> str:
     """Weights and images of the subject, as far as its provenance says, and the other runs."""
     network, data = (study.run.provenance.get(name, {}) for name in ("network", "data"))
-    told = {
+    parts = {
         "Weights": network.get("weights"),
         "Images": data.get("name"),
         "Compared with": "; ".join(study.labels[1:]),
     }
-    return " · ".join(f"{name}: {value}" for name, value in told.items() if value)
+    return " · ".join(f"{name}: {value}" for name, value in parts.items() if value)
 
 
 def explore_command(runs: Sequence[Run]) -> tuple[str, str]:

@@ -79,12 +79,12 @@ class Table:
     @cached_property
     def shown_columns(self) -> tuple[Column, ...]:
         """The columns worth showing, each followed by its spread over seeds, if it has one."""
-        found: list[Column] = []
+        shown: list[Column] = []
         for column in self.columns if len(self.frame) else ():
             values = self.frame[column.key]
             if values.isna().all() or (column.key in _SAME_FOR_ALL and len(set(values)) == 1):
                 continue
-            found.append(column)
+            shown.append(column)
             spread = f"{column.key}_sd"
             if (
                 column.form != "text"
@@ -92,8 +92,8 @@ class Table:
                 and (self.frame[spread] >= _LEAST_SPREAD).any()
             ):
                 form = "percent" if column.form == "percent" else "number"
-                found.append(Column(spread, form, "± sd"))
-        return tuple(found)
+                shown.append(Column(spread, form, "± sd"))
+        return tuple(shown)
 
     def values(self, column: Column) -> list[Any]:
         """A column as it is shown: tasks and methods by their titles, "" for missing text."""

@@ -100,8 +100,8 @@ def images_found(run: Run, layer: str) -> tuple[pd.Series, int]:
     """
     ious = individual_ious(run.arrays(layer))
     combined = ious[ious["method"] == "combined"]
-    found = combined["iou"].gt(0).groupby(combined["concept"]).sum()
-    return found, DECILES if found.ge(DECILES).any() else 1
+    counts = combined["iou"].gt(0).groupby(combined["concept"]).sum()
+    return counts, DECILES if counts.ge(DECILES).any() else 1
 
 
 def featured_concepts(run: Run, count: int) -> list[str]:
@@ -109,10 +109,10 @@ def featured_concepts(run: Run, count: int) -> list[str]:
     layer = run.best_layer("segment")
     if layer is None:
         return []
-    found, least = images_found(run, layer)
+    counts, least = images_found(run, layer)
     scores = run.scores
     table = by_concept(scores[(scores["layer"] == layer) & (scores["task"] == "segment")])
-    return choose_concepts(table, count=count, counts=found, least=least)
+    return choose_concepts(table, count=count, counts=counts, least=least)
 
 
 def plan_concept(
@@ -196,8 +196,8 @@ def plan_filter(
     )
     chosen = []
     for concept, score in ranked.head(concepts).items():
-        mine = ious[(ious["concept"] == concept) & (ious["iou"] > 0)]
-        best = mine.sort_values("iou", ascending=False, kind="stable").head(images)
+        of_concept = ious[(ious["concept"] == concept) & (ious["iou"] > 0)]
+        best = of_concept.sort_values("iou", ascending=False, kind="stable").head(images)
         shown = tuple(zip(best["image"].map(str), best["iou"].map(float), strict=True))
         if shown:
             chosen.append(FilterConcept(str(concept), float(score), shown))

@@ -86,8 +86,8 @@ class Study:
     @cached_property
     def layer_of(self) -> dict[str, str]:
         """By task, the subject's layer with the highest mean score: its details are shown."""
-        found = {task: self.run.best_layer(task) for task in TASK_TITLE}
-        return {task: layer for task, layer in found.items() if layer is not None}
+        best = {task: self.run.best_layer(task) for task in TASK_TITLE}
+        return {task: layer for task, layer in best.items() if layer is not None}
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -132,27 +132,32 @@ class Study:
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
         """The tables of all views, one below the other; `network` holds the labels."""
-        made = [
+        by_run = [
             {name: table.assign(network=label) for name, table in make_tables(view).items()}
             for view, label in zip(self.views, self.labels, strict=True)
         ]
         return {
-            name: _stack([tables[name] for tables in made]) for name in (made[0] if made else ())
+            name: _stack([tables[name] for tables in by_run])
+            for name in (by_run[0] if by_run else ())
         }
 
     @cached_property
     def fits(self) -> dict[str, pd.DataFrame]:
         """The tables of `fit_tables` of all runs with two fits; none where no run has two."""
-        made = [
+        by_run = [
             {name: table.assign(network=label) for name, table in fit_tables(run).items()}
             for run, label in zip(self.runs, self.labels, strict=True)
         ]
-        made = [tables for tables in made if tables]
-        return {name: _stack([tables[name] for tables in made]) for name in made[0]} if made else {}
+        by_run = [tables for tables in by_run if tables]
+        return (
+            {name: _stack([tables[name] for tables in by_run]) for name in by_run[0]}
+            if by_run
+            else {}
+        )
 
     def fits_of(self, pair: ComparedFits) -> dict[str, pd.DataFrame]:
         """The tables of `fit_tables` about a pair, of all runs that have both fits."""
-        made = [
+        by_run = [
             {
                 name: table.assign(network=label)
                 for name, table in fit_tables(run, pair.reference, pair.other).items()
@@ -160,7 +165,7 @@ class Study:
             for run, label in zip(self.runs, self.labels, strict=True)
             if {*pair.names} <= {*run.fits}
         ]
-        return {name: _stack([tables[name] for tables in made]) for name in made[0]}
+        return {name: _stack([tables[name] for tables in by_run]) for name in by_run[0]}
 
     @cached_property
     def comparison(self) -> Comparison | None:
@@ -225,8 +230,8 @@ class Study:
         """
         tasks = table["task"] if "task" in table else pd.Series("segment", index=table.index)
         layers = tasks.map(self.layer_of if layer_of is None else layer_of)
-        mine = table["network"].eq(self.label) & table["layer"].eq(layers)
-        return table[mine] if task is None else table[mine & tasks.eq(task)]
+        is_shown = table["network"].eq(self.label) & table["layer"].eq(layers)
+        return table[is_shown] if task is None else table[is_shown & tasks.eq(task)]
 
     def layers_having(self, table: pd.DataFrame) -> dict[str, str]:
         """By task, the layer shown, or where a table has no rows of it the last that has.
@@ -234,14 +239,14 @@ class Study:
         Args:
             table: with `network, layer, task`, such as `subset_curve`.
         """
-        found = {}
+        layer_of = {}
         for task, layer in self.layer_of.items():
-            mine = table["network"].eq(self.label) & table["task"].eq(task)
-            there = set(table.loc[mine, "layer"])
-            having = [each for each in self.run.layers if each in there]
-            if having:
-                found[task] = layer if layer in having else having[-1]
-        return found
+            of_task = table["network"].eq(self.label) & table["task"].eq(task)
+            there = set(table.loc[of_task, "layer"])
+            layers = [each for each in self.run.layers if each in there]
+            if layers:
+                layer_of[task] = layer if layer in layers else layers[-1]
+        return layer_of
 
     def moved_concepts(self, task: str) -> pd.DataFrame:
         """Rows of `by_concept` of the layer shown whose vectors have left their start."""

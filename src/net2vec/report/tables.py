@@ -32,8 +32,8 @@ class ReportTable:
 
 def make_report_tables(study: Study) -> dict[str, pd.DataFrame]:
     """All tables of a report, by the names of their files."""
-    made = {name: table.make(study) for name, table in REPORT_TABLES.items()}
-    return {name: table for name, table in made.items() if table is not None}
+    tables = {name: table.make(study) for name, table in REPORT_TABLES.items()}
+    return {name: table for name, table in tables.items() if table is not None}
 
 
 def _of_run(name: str) -> Callable[[Study], pd.DataFrame | None]:
@@ -91,9 +91,9 @@ def difference_table(study: Study) -> pd.DataFrame | None:
     table = _differences(study, study.tables["by_concept"])
     if not study.run.seeds or table.empty:
         return table
-    again = [_differences(study, _concepts_at(study, seed)) for seed in study.run.seeds]
+    by_seed = [_differences(study, _concepts_at(study, seed)) for seed in study.run.seeds]
     keys = ["network", "other", "layer", "task", "category"]
-    return spread(table, again, keys, ["mean", "mean_other", "difference"])
+    return spread(table, by_seed, keys, ["mean", "mean_other", "difference"])
 
 
 def _differences(study: Study, concepts: pd.DataFrame) -> pd.DataFrame:

@@ -50,8 +50,8 @@ def save_provenance(provenance: Mapping[str, Any], folder: Path) -> None:
     files = {
         name: value for name in _CHECKED if (value := file_checksum(folder / name)) is not None
     }
-    whole = {**provenance, _FILES: files}
-    save_json({**whole, _OWN: _checksum_of(whole)}, folder / PROVENANCE)
+    document = {**provenance, _FILES: files}
+    save_json({**document, _OWN: _checksum_of(document)}, folder / PROVENANCE)
 
 
 def load_provenance(folder: Path) -> dict[str, Any]:
@@ -61,16 +61,16 @@ def load_provenance(folder: Path) -> dict[str, Any]:
         ResultsError: if there is none, it is damaged, or another version or program wrote it.
     """
     path = folder / PROVENANCE
-    told = load_json(path)
-    kept = told.pop(_OWN, None)
+    content = load_json(path)
+    checksum = content.pop(_OWN, None)
     # Runs of before this version have neither checksum.
-    if (kept is not None or _FILES in told) and kept != _checksum_of(told):
+    if (checksum is not None or _FILES in content) and checksum != _checksum_of(content):
         raise ResultsError(
             f"{path} is damaged or was edited: its checksum is not that of its content; take it "
             f"from a backup, or make the run again in another folder"
         )
-    _check_shape(told, _SHAPE, path)
-    return told
+    _check_shape(content, _SHAPE, path)
+    return content
 
 
 def check_file(folder: Path, name: str) -> None:

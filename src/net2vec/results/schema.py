@@ -81,8 +81,8 @@ class StoredArray:
     def attributes(self, task: str) -> dict[str, str]:
         """The attributes that are stored with it."""
         text = self.meaning if isinstance(self.meaning, str) else self.meaning[task]
-        found = {"long_name": text, "units": self.units}
-        return {name: value for name, value in found.items() if value}
+        attributes = {"long_name": text, "units": self.units}
+        return {name: value for name, value in attributes.items() if value}
 
     @property
     def seed_name(self) -> str:

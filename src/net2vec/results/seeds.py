@@ -25,25 +25,27 @@ def at_seed(results: xr.Dataset, seed: int) -> xr.Dataset:
     """
     known = seeds_in(results)
     if seed not in known:
-        having = f"it has {', '.join(map(str, known))}" if known else "the fit was made once"
-        raise ResultsError(f"seed {seed} is not in this run; {having} (see `run --seeds`)")
+        available = f"it has {', '.join(map(str, known))}" if known else "the fit was made once"
+        raise ResultsError(f"seed {seed} is not in this run; {available} (see `run --seeds`)")
     stored = [name for name in results.data_vars if str(name).startswith(SEED_PREFIX)]
     own = results.drop_vars(stored)
     if seed != known[0]:
         task = results.attrs["task"]
-        kept = {}
+        arrays = {}
         for array in declared(task).values():
             if array.name not in own.data_vars:
                 continue
-            mine = own[array.name]
+            array_of_seeds = own[array.name]
             if array.seed_name in stored:
                 chosen = results[array.seed_name].sel(seed=seed, drop=True)
                 if "method" in array.dims:  # the single filter is the same with every seed
-                    chosen = mine.where(mine["method"] != METHODS[1], chosen)
-                kept[array.name] = chosen.transpose(*array.dims).assign_attrs(mine.attrs)
+                    chosen = array_of_seeds.where(array_of_seeds["method"] != METHODS[1], chosen)
+                arrays[array.name] = chosen.transpose(*array.dims).assign_attrs(
+                    array_of_seeds.attrs
+                )
             elif task in array.seed_free:
-                kept[array.name] = mine
-        own = own.drop_vars(own.data_vars).assign(kept)
+                arrays[array.name] = array_of_seeds
+        own = own.drop_vars(own.data_vars).assign(arrays)
     return without_unused(own)
 
 

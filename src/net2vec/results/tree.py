@@ -148,10 +148,12 @@ def task_of(
     path = f"{group_name(layer)}/{task}"
     if fit not in (None, fits[0]):
         path = f"{path}/{fit}"
-    found = _dataset(tree, path, task)
+    dataset = _dataset(tree, path, task)
     # Older runs say less of a fit.
-    found = found.assign_attrs({**_fit_attributes(fit or fits[0]), "task": task, **found.attrs})
-    return found if seed is None else at_seed(found, seed)
+    dataset = dataset.assign_attrs(
+        {**_fit_attributes(fit or fits[0]), "task": task, **dataset.attrs}
+    )
+    return dataset if seed is None else at_seed(dataset, seed)
 
 
 def _dataset(tree: xr.DataTree, path: str, task: str) -> xr.Dataset:
@@ -187,8 +189,8 @@ def scores_table(
     for layer in layers_of(tree):
         for task in tasks_of(tree, layer):
             for each in fits_of(tree) if fit is None else (fit,):
-                found = task_of(tree, layer, task, fit=each, seed=seed)
-                parts.extend(rows.assign(fit=each) for rows in _score_rows(found, layer, task))
+                dataset = task_of(tree, layer, task, fit=each, seed=seed)
+                parts.extend(rows.assign(fit=each) for rows in _score_rows(dataset, layer, task))
     if not parts:
         return pd.DataFrame(columns=list(SCORE_COLUMNS))
     table = pd.concat(parts, ignore_index=True)

@@ -89,8 +89,8 @@ def open_predictor(
         Net2VecError: if the run lacks a layer, task, fit or concept, or its network cannot be had.
     """
     fit = fit or run.best_fit
-    asked = {"layer": layers or "", "concept": concepts}
-    single = tuple(name for name, names in asked.items() if isinstance(names, str))
+    selection = {"layer": layers or "", "concept": concepts}
+    single = tuple(name for name, names in selection.items() if isinstance(names, str))
     concepts = (concepts,) if isinstance(concepts, str) else concepts
     layers = (layers,) if isinstance(layers, str) else layers
     encodings = []

@@ -88,8 +88,8 @@ class RunData(RunMetadata):
         Raises:
             ResultsError: if the run has no such fit.
         """
-        found = self._any_results(fit)
-        return str(found.attrs["fit_title"]) if found is not None else fit or self.fit
+        dataset = self._any_results(fit)
+        return str(dataset.attrs["fit_title"]) if dataset is not None else fit or self.fit
 
     def has_start(self, fit: str | None = None) -> bool:
         """Whether a fit, by default that of this view, begins at a random start.
@@ -97,14 +97,14 @@ class RunData(RunMetadata):
         Raises:
             ResultsError: if the run has no such fit.
         """
-        found = self._any_results(fit)
-        return found is not None and bool(found.attrs["has_start"])
+        dataset = self._any_results(fit)
+        return dataset is not None and bool(dataset.attrs["has_start"])
 
     @property
     def seeds(self) -> tuple[int, ...]:
         """The seeds of this fit, the run's own first; none where it was made only once."""
-        found = self._any_results() if self.seed is None else None
-        return () if found is None else results.seeds_in(found)
+        dataset = self._any_results() if self.seed is None else None
+        return () if dataset is None else results.seeds_in(dataset)
 
     def at(self: Data, *, fit: str | None = None, seed: int | None = None) -> Data:
         """A view of the run in which everything is of one fit, or of one of its seeds.
@@ -222,9 +222,9 @@ class RunData(RunMetadata):
         fit = fit or self.best_fit
         arrays = self.arrays(layer, task=task, fit=fit)
         if VECTORS[kind] not in arrays:
-            having = [name for name, array in VECTORS.items() if array in arrays]
+            available = [name for name, array in VECTORS.items() if array in arrays]
             raise ResultsError(
-                f"the {fit} fit has no {kind} of task {task}; it has {', '.join(having)}"
+                f"the {fit} fit has no {kind} of task {task}; it has {', '.join(available)}"
             )
         return arrays[VECTORS[kind]]
 

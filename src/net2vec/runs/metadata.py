@@ -52,8 +52,8 @@ class RunMetadata:
         Raises:
             ResultsError: if the provenance cannot be read.
         """
-        found: list[dict[str, Any]] = self.provenance.get("data", {}).get("annotators", [])
-        return found
+        annotators: list[dict[str, Any]] = self.provenance.get("data", {}).get("annotators", [])
+        return annotators
 
     @cached_property
     def settings(self) -> dict[str, Any]:

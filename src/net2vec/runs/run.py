@@ -136,8 +136,8 @@ class Run(RunData):
         table = rows.drop_duplicates("concept").set_index("concept")
         table = table[["category", "n_train", "n_val", "concept_size"]]
         for task in TASKS:
-            mine = rows[rows["task"] == task]
-            table[task] = mine.set_index("concept")["val"].reindex(table.index)
+            of_task = rows[rows["task"] == task]
+            table[task] = of_task.set_index("concept")["val"].reindex(table.index)
         return table
 
     def _repr_html_(self) -> str:
@@ -183,11 +183,11 @@ class Run(RunData):
         from net2vec.prediction import gather_images
         from net2vec.runs.apply import open_predictor
 
-        found = gather_images(images)  # refused before a network is loaded
+        new_images = gather_images(images)  # refused before a network is loaded
         return open_predictor(
             self, "segment", concepts, layer,
             fit=fit, network=network, transform=transform, device=device, batch=batch,
-        ).segment(found)  # fmt: skip
+        ).segment(new_images)  # fmt: skip
 
     def classify(
         self,
@@ -212,11 +212,11 @@ class Run(RunData):
         from net2vec.prediction import gather_images
         from net2vec.runs.apply import open_predictor
 
-        found = gather_images(images)  # refused before a network is loaded
+        new_images = gather_images(images)  # refused before a network is loaded
         return open_predictor(
             self, "classify", concepts, layer,
             fit=fit, network=network, transform=transform, device=device, batch=batch,
-        ).classify(found)  # fmt: skip
+        ).classify(new_images)  # fmt: skip
 
     def explore(self, *others: Run, data: Any = None, port: int = 0, height: int = 760) -> Serving:
         """Serve a page to look around in this run; a notebook shows it in a frame.

@@ -36,8 +36,8 @@ def make_tables(run: RunData, names: Sequence[str] | None = None) -> dict[str, p
         for view in views:
             table = _make(view, declared)
             if any(seeds.values()):
-                again = [_seeded(each, declared) for each in seeds[view.fit] if declared.values]
-                table = spread(table, again, ["network", *declared.keys], declared.values)
+                by_seed = [_seeded(each, declared) for each in seeds[view.fit] if declared.values]
+                table = spread(table, by_seed, ["network", *declared.keys], declared.values)
             parts.append(table.assign(fit=view.fit) if len(views) > 1 else table)
         filled = [part for part in parts if len(part)] or parts[:1]
         tables[name] = pd.concat(filled, ignore_index=True)
@@ -74,12 +74,12 @@ def fit_tables(
     for fit in seconds:
         if (first, fit) not in known:
             known[first, fit] = _pair_tables(run.at(fit=first), run.at(fit=fit))
-    made = [{**known[first, fit]} for fit in seconds]
-    if len(made) == 1:
-        return made[0]
+    pairs = [{**known[first, fit]} for fit in seconds]
+    if len(pairs) == 1:
+        return pairs[0]
     return {
         name: pd.concat(
-            [tables[name].assign(second=fit) for tables, fit in zip(made, seconds, strict=True)],
+            [tables[name].assign(second=fit) for tables, fit in zip(pairs, seconds, strict=True)],
             ignore_index=True,
         )
         for name in FIT_TABLES
@@ -198,9 +198,9 @@ def _pair_tables(first: RunData, second: RunData) -> dict[str, pd.DataFrame]:
         columns = [column.format_map(names) for column in ("network", *declared.columns)]
         table = declared.make(pair)[columns]
         if seeded and declared.values:
-            again = [_of_fit(declared.make(each), first.fit) for each in seeded]
+            by_seed = [_of_fit(declared.make(each), first.fit) for each in seeded]
             values = [value.format_map(names) for value in declared.values]
-            table = spread(table, again, ["network", *declared.keys], values)
+            table = spread(table, by_seed, ["network", *declared.keys], values)
         tables[name] = table
     return tables
 

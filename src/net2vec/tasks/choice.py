@@ -98,16 +98,16 @@ def choose_subset_layers(layers: Sequence[str], names: Sequence[str], count: int
     """
     if not names:
         return list(layers[-count:])
-    meant = {"last": list(layers[-1:]), "all": list(layers)}
+    sets = {"last": list(layers[-1:]), "all": list(layers)}
     chosen = set()
     for name in names:
-        found = meant.get(name) or [layer for layer in layers if fnmatchcase(layer, name)]
-        if not found:
+        matched = sets.get(name) or [layer for layer in layers if fnmatchcase(layer, name)]
+        if not matched:
             raise ConfigError(
                 f"no layer {name!r} to learn subsets on; wanted are last, all, or names or globs "
                 f"of {', '.join(layers)}"
             )
-        chosen.update(found)
+        chosen.update(matched)
     return [layer for layer in layers if layer in chosen]
 
 

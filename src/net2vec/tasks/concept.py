@@ -41,8 +41,8 @@ class ConceptTask:
 
 def by_annotations(concepts: Sequence[ConceptTask]) -> Iterator[list[ConceptTask]]:
     """Neighbours with the same annotations, which are read together."""
-    for _, some in itertools.groupby(concepts, key=lambda one: id(one.annotations)):
-        yield list(some)
+    for _, group in itertools.groupby(concepts, key=lambda one: id(one.annotations)):
+        yield list(group)
 
 
 def masks_on(
@@ -87,10 +87,10 @@ def stack_counts(
     counts: Sequence[Counts], images: int
 ) -> tuple[Int[np.ndarray, "choice image"], Int[np.ndarray, "choice image"]]:
     """Intersections and unions of the same images by several choices of filters, in 32 bits."""
-    found = np.zeros((2, len(counts), images), dtype=np.int32)
+    stacked = np.zeros((2, len(counts), images), dtype=np.int32)
     for place, one in enumerate(counts):
-        found[:, place] = one.intersection, one.union
-    return found[0], found[1]
+        stacked[:, place] = one.intersection, one.union
+    return stacked[0], stacked[1]
 
 
 def grid_of(recording: LayerRecording) -> tuple[int, int]:

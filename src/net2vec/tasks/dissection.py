@@ -41,8 +41,8 @@ class Dissection:
     @property
     def iou(self) -> Float[np.ndarray, "label filter"]:
         """IoU; 0 where neither has a pixel."""
-        found: Float[np.ndarray, "label filter"] = self.hit / np.maximum(self.union, 1)
-        return found
+        iou_of_sums: Float[np.ndarray, "label filter"] = self.hit / np.maximum(self.union, 1)
+        return iou_of_sums
 
 
 class Dissector:

@@ -133,8 +133,8 @@ class SegmentedConcept:
         order = np.argsort(pairs)
         methods = [one.by(order) for one in (single, combined.joined)]
         counted = [
-            stack_counts([one.joined.by(order) for one in some], len(pairs))
-            for some in (subsets, path)
+            stack_counts([one.joined.by(order) for one in choices], len(pairs))
+            for choices in (subsets, path)
         ]
         filters = len(combined.weight)
         return cls(

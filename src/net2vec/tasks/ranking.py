@@ -46,22 +46,22 @@ def rank_pixels(
     vector, axis = torch.from_numpy(weight), centred_axis if of_activations else aligned_axis
     value = torch.empty(len(pairs), *grid_of(recording))
     for first in range(0, len(pairs), _IMAGES):
-        some = slice(first, first + _IMAGES)
+        batch = slice(first, first + _IMAGES)
         if of_activations:
-            found = grid_values(activations_of(recording).of(images[some]), vector[None])
+            values = grid_values(activations_of(recording).of(images[batch]), vector[None])
         else:
-            maps = recording.maps(images[some]).dense().flatten(2).float()
-            found = grid_values(maps.transpose(1, 2), vector[None])
-        value[some] = found.view(-1, *value.shape[1:])
+            maps = recording.maps(images[batch]).dense().flatten(2).float()
+            values = grid_values(maps.transpose(1, 2), vector[None])
+        value[batch] = values.view(-1, *value.shape[1:])
     low, high = (float(end) for end in (value.min(), value.max()))
     if not np.isfinite(high - low):  # the vector is not finite, as after too large steps
         return float("nan")
     counts = np.zeros((2, _BINS), dtype=np.int64)
     for first in range(0, len(pairs), _IMAGES):
-        some = slice(first, first + _IMAGES)
-        at = upsampled(value[some], annotations.size, axis).sub_(low)
+        batch = slice(first, first + _IMAGES)
+        at = upsampled(value[batch], annotations.size, axis).sub_(low)
         bins = at.mul_(_BINS / max(high - low, 1e-30)).clamp_(0, _BINS - 1).long()
-        counts += _count(bins, masks_on("cpu", annotations, pairs[some]))
+        counts += _count(bins, masks_on("cpu", annotations, pairs[batch]))
     return average_precision(counts)
 
 
@@ -73,9 +73,9 @@ def average_precision(counts: Int[np.ndarray, "two bin"]) -> float:
     Args:
         counts: by bin of z, ascending, all pixels and those of the concept.
     """
-    found, hit = np.cumsum(counts[:, ::-1], axis=1)
+    predicted, hit = np.cumsum(counts[:, ::-1], axis=1)
     gained = np.diff(hit, prepend=0)
-    return float((gained * (hit / np.maximum(found, 1))).sum() / max(hit[-1], 1))
+    return float((gained * (hit / np.maximum(predicted, 1))).sum() / max(hit[-1], 1))
 
 
 def _count(bins: Int[Tensor, "*pixel"], masks: Tensor) -> Int[np.ndarray, "two bin"]:

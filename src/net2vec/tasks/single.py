@@ -165,12 +165,12 @@ def single_counts(
     """Pixels of each concept's best filter and of its mask, in some of its images."""
     together = policy_of(device).counted_images
     found: list[Counts] = []
-    for some in by_annotations(concepts):
-        own = pairs[len(found) : len(found) + len(some)]
+    for group in by_annotations(concepts):
+        own = pairs[len(found) : len(found) + len(group)]
         sizes = [len(part) for part in own]
-        best = np.repeat([one.best_filter for one in some], sizes)
+        best = np.repeat([one.best_filter for one in group], sizes)
         joined = np.concatenate(own)
-        annotations = some[0].annotations
+        annotations = group[0].annotations
         parts = []
         for first in range(0, max(len(joined), 1), together):
             part = slice(first, first + together)

@@ -103,16 +103,16 @@ def tuned_counts(
     recording: LayerRecording, annotations: Annotations, labels: Sequence[int], tuned: TunedFilters
 ) -> list[Counts]:
     """By concept, pixels of its best filter at its own threshold, in all images that contain it."""
-    kept, found = activations_of(recording), []
+    activations, counts = activations_of(recording), []
     for concept, (label, best) in enumerate(zip(labels, tuned.best_filter, strict=True)):
         pairs, limit = annotations.pairs(label), tuned.threshold[concept, best]
         parts = [Counts.joined([])] if not len(pairs) else []
-        for some in kept.blocks(len(pairs)):
-            values = kept.raw[annotations.image[pairs[some]], :, best].astype(np.float32)
+        for block in activations.blocks(len(pairs)):
+            values = activations.raw[annotations.image[pairs[block]], :, best].astype(np.float32)
             active = torch.from_numpy(values > limit).view(-1, *grid_of(recording))
-            parts.append(count_maps(active, annotations, pairs[some]))
-        found.append(Counts.joined(parts))
-    return found
+            parts.append(count_maps(active, annotations, pairs[block]))
+        counts.append(Counts.joined(parts))
+    return counts
 
 
 def activations_of(recording: LayerRecording) -> KeptActivations:
@@ -162,10 +162,13 @@ class _FilterTuner:
 
     def _candidates(self, filters: tuple[int, int]) -> Float[np.ndarray, "filter candidate"]:
         """Thresholds to choose from, ascending."""
-        kept, images = activations_of(self.recording), np.flatnonzero(self.annotations.is_train)
+        activations, images = (
+            activations_of(self.recording),
+            np.flatnonzero(self.annotations.is_train),
+        )
         counts = np.zeros((filters[1] - filters[0], CODES), dtype=np.int64)
-        for some in kept.blocks(len(images)):
-            codes = codes_of(kept.raw[images[some], :, slice(*filters)])
+        for block in activations.blocks(len(images)):
+            codes = codes_of(activations.raw[images[block], :, slice(*filters)])
             for each, column in zip(counts, codes.reshape(-1, len(counts)).T, strict=True):
                 each += np.bincount(column, minlength=CODES)
         own = self.recording.threshold[slice(*filters), None].astype(np.float32)
@@ -179,25 +182,25 @@ class _FilterTuner:
     ) -> Float[np.ndarray, "two concept filter bin"]:
         """Pixels of the concept and all pixels, by how many candidates they are above."""
         bins = candidates.shape[1] + 1
-        found = np.zeros((2, len(self.labels), len(candidates), bins))
-        everything = torch.ones(1, len(self._squares.code), dtype=torch.bool)
+        histograms = np.zeros((2, len(self.labels), len(candidates), bins))
+        full_mask = torch.ones(1, len(self._squares.code), dtype=torch.bool)
         limits = torch.from_numpy(candidates)
         # All pixels, by image: a product adds some images to all concepts that they contain.
-        predicted = np.zeros((_IMAGES, *found.shape[2:]))
+        predicted = np.zeros((_IMAGES, *histograms.shape[2:]))
         present = np.zeros((len(self.labels), _IMAGES))
         for place, (values, pairs, concepts) in enumerate(self._images(filters, train)):
             image = place % _IMAGES
             if image == 0:
-                found[1] += np.tensordot(present, predicted, 1)
+                histograms[1] += np.tensordot(present, predicted, 1)
                 present[:] = 0
             level = torch.searchsorted(limits, values.flatten(1), out_int32=True).view(values.shape)
-            masks = torch.cat([masks_on("cpu", self.annotations, pairs).flatten(1), everything])
+            masks = torch.cat([masks_on("cpu", self.annotations, pairs).flatten(1), full_mask])
             *hit, predicted[image] = count_levels(level, count_steps(masks, self._squares), bins)
             present[concepts, image] = 1
             for concept, shared in zip(concepts, hit, strict=True):
-                found[0, concept] += shared
-        found[1] += np.tensordot(present, predicted, 1)
-        return found
+                histograms[0, concept] += shared
+        histograms[1] += np.tensordot(present, predicted, 1)
+        return histograms
 
     def _images(
         self, filters: tuple[int, int], train: bool
@@ -205,16 +208,16 @@ class _FilterTuner:
         tuple[Float[Tensor, "filter y x"], Int[np.ndarray, "pair"], Int[np.ndarray, "pair"]]
     ]:
         """By image of a split that contains any concept: activations, pairs, and their concepts."""
-        annotations, kept = self.annotations, activations_of(self.recording)
+        annotations, activations = self.annotations, activations_of(self.recording)
         pairs, concept = self._pairs
         chosen = annotations.is_train[annotations.image[pairs]] == train
         pairs, concept = pairs[chosen], concept[chosen]
         images, starts = np.unique(annotations.image[pairs], return_index=True)
         bounds = np.append(starts, len(pairs))
-        for some in kept.blocks(len(images)):
-            values = kept.raw[images[some], :, slice(*filters)].astype(np.float32)
+        for block in activations.blocks(len(images)):
+            values = activations.raw[images[block], :, slice(*filters)].astype(np.float32)
             maps = torch.from_numpy(values).movedim(1, 2).contiguous()
-            for place, one in enumerate(maps, start=some.start):
+            for place, one in enumerate(maps, start=block.start):
                 own = slice(bounds[place], bounds[place + 1])
                 yield one.view(-1, *grid_of(self.recording)), pairs[own], concept[own]
 
@@ -257,7 +260,7 @@ def _counts_above(
         pixels: of the images.
     """
     shared, found = (
-        np.pad(np.cumsum(part[:, :0:-1], axis=1), ((0, 0), (0, 1)), constant_values=int(whole))
-        for part, whole in ((hit, area), (predicted, pixels))
+        np.pad(np.cumsum(part[:, :0:-1], axis=1), ((0, 0), (0, 1)), constant_values=int(total))
+        for part, total in ((hit, area), (predicted, pixels))
     )
     return [shared, found + area - shared]

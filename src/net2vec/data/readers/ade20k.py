@@ -139,12 +139,12 @@ def _root(folder: Path) -> Path:
 
 def _files(split: Path) -> list[str]:
     """Images, masks and JSON files of a split, two folders down, relative to the split's parent."""
-    found: dict[Path, Path] = {}
+    masks: dict[Path, Path] = {}
     for folder in sorted(split.glob("*/*/"), key=lambda path: (path.is_symlink(), path)):
-        found.setdefault(folder.resolve(), folder)  # once, whatever links lead to it
+        masks.setdefault(folder.resolve(), folder)  # once, whatever links lead to it
     return [
         f"{folder.relative_to(split.parent).as_posix()}/{entry.name}"
-        for folder in sorted(found.values())
+        for folder in sorted(masks.values())
         for entry in os.scandir(folder)
         if entry.name.endswith((".jpg", ".png", ".json"))
     ]

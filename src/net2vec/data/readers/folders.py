@@ -168,13 +168,13 @@ def _splits_and_classes(
     within = len({parts[-1] for parts in around if parts}) > 1 and all(
         len(parts) > 1 and split_in_path(parts[-1]) for parts in around
     )
-    found = [_split_and_folders(image, rule, -1 if within else 0) for image in images]
-    classes = [folders for _, folders in found if folders]
+    pairs = [_split_and_folders(image, rule, -1 if within else 0) for image in images]
+    classes = [folders for _, folders in pairs if folders]
     # A folder around all classes is no part of their names, whatever images lie beside it.
     depth = 0
     while classes and all(len(c) > depth + 1 and c[depth] == classes[0][depth] for c in classes):
         depth += 1
-    for image, (split, folders) in zip(images, found, strict=True):
+    for image, (split, folders) in zip(images, pairs, strict=True):
         parts = folders[depth:]
         if len(parts) > 1 and len(parts[0]) == 1:
             parts = parts[1:]

@@ -203,14 +203,14 @@ class LabelStudioDataset(Reader):
 
     def _image_of(self, number: int, task: _Task, images: Mapping[str, Sequence[str]]) -> str:
         for name in task.names:
-            found = images.get(name, ())
-            if len(found) > 1:
+            candidates = images.get(name, ())
+            if len(candidates) > 1:
                 raise DataError(
-                    f"{self.folder}: the image {name} of task {number} may be {found[0]} or "
-                    f"{found[1]}"
+                    f"{self.folder}: the image {name} of task {number} may be {candidates[0]} or "
+                    f"{candidates[1]}"
                 )
-            if found:
-                return found[0]
+            if candidates:
+                return candidates[0]
         wanted = " or ".join(task.names) or "of no name"
         raise DataError(
             f"{self.folder}: the image of task {number}, {wanted}, is not in the folder; Label "
@@ -276,9 +276,9 @@ def _tasks(path: Path) -> Iterator[tuple[int, _Task]]:
                     if isinstance(value, dict)
                 ]
             else:
-                whole = [one for one in annotated if not one.get("was_cancelled")]
-                numbers = [number_at(one, "id", "an annotation") for one in whole]
-                parts = [part for one in whole for part in one["result"]]
+                completed = [one for one in annotated if not one.get("was_cancelled")]
+                numbers = [number_at(one, "id", "an annotation") for one in completed]
+                parts = [part for one in completed for part in one["result"]]
                 results = [(part.get("from_name"), part.get("value")) for part in parts]
             task = _Task(_image_names(entry), numbers)
             for tag, value in results:
@@ -301,10 +301,12 @@ def _image_names(entry: Mapping[str, Any]) -> list[str]:
         address = urlsplit(value)
         local = parse_qs(address.query).get("d", [""])[0]  # `/data/local-files/?d=photos/1.jpg`
         names.append(local or unquote(address.path))
-    found = [composed(PurePosixPath(name.replace("\\", "/")).name) for name in names]
-    found = [name for name in found if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES]
-    found += [match[1] for name in list(found) if (match := _UPLOADED.fullmatch(name))]
-    return list(dict.fromkeys(found))
+    file_names = [composed(PurePosixPath(name.replace("\\", "/")).name) for name in names]
+    file_names = [
+        name for name in file_names if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+    ]
+    file_names += [match[1] for name in list(file_names) if (match := _UPLOADED.fullmatch(name))]
+    return list(dict.fromkeys(file_names))
 
 
 def _read_array(path: Path) -> np.ndarray:

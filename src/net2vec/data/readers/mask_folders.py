@@ -121,13 +121,13 @@ def _named(inner: Mapping[str, Path], names: Iterable[str]) -> list[Path]:
         inner: candidates by lower-case name, from `inner_folders`.
         names: in lower case; a name of two parts means a folder within one of `inner`.
     """
-    found: list[Path] = []
+    folders: list[Path] = []
     for name in names:
         outer, _, within = name.partition("/")
         path = inner.get(outer)
         if path is not None and within:
             path = inner_folders(path).get(within)
         # Links to a folder of another of the names are that folder.
-        if path is not None and not any(path.samefile(other) for other in found):
-            found.append(path)
-    return found
+        if path is not None and not any(path.samefile(other) for other in folders):
+            folders.append(path)
+    return folders

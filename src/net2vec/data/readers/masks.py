@@ -102,11 +102,11 @@ class MaskDataset(OneCategoryReader):
     def examine(cls, folder: Path) -> Evidence:
         """Images and masks in folders of known names, or beside each other."""
         pairing = pair_found(folder)
-        found = [f"{images} with {masks}" for images, masks in pairing.folders]
-        if not found:
+        signs = [f"{images} with {masks}" for images, masks in pairing.folders]
+        if not signs:
             unread = unread_masks(folder, only_images=False)
             return Evidence(against=(unread,) if unread else ())
-        return Evidence(tuple(found), tuple(pairing.against))
+        return Evidence(tuple(signs), tuple(pairing.against))
 
     @cached_property
     def digest(self) -> str:

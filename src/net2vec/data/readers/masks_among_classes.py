@@ -134,8 +134,8 @@ class _Sibling:
 
     def _fits(self, other: _Sibling, stem: str) -> bool:
         try:
-            mine = read_image_size(self.path / self._by_stem[stem])
-            return same_shape(mine, read_image_size(other.path / other._by_stem[stem]))
+            size = read_image_size(self.path / self._by_stem[stem])
+            return same_shape(size, read_image_size(other.path / other._by_stem[stem]))
         except DataError:
             return False
 

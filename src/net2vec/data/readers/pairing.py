@@ -226,20 +226,20 @@ def _match(
             raise DataError(
                 f"{DATASET_FILE}: {kind} = {pattern!r} is no pattern of names"
             ) from None
-        found = False
+        matches_any = False
         for file in files:
             match = expression.fullmatch(composed(file))
             key = "/".join(filter(None, (g.strip("/") for g in match.groups()))) if match else ""
             if match is None or not key.endswith(ending):
                 continue
-            found = True
+            matches_any = True
             known = keyed.setdefault(key.removesuffix(ending), [file])
             if known != [file]:
                 raise DataError(
                     f"{DATASET_FILE}: {kind} {known[0]} and {file} have the same in common with "
                     f"their partner, {key.removesuffix(ending)!r}; wanted one of each"
                 )
-        if not found:
+        if not matches_any:
             raise DataError(
                 f"{DATASET_FILE}: {kind} = {pattern!r} matches no image file in the dataset"
             )

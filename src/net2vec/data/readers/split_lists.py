@@ -59,11 +59,11 @@ class SplitLists:
             for path in lists
             if path.parent == lists[0].parent
         }
-        found: dict[str, str] = {}
+        splits: dict[str, str] = {}
         for path, stems in names.items():
             for stem in stems:
-                found.setdefault(stem, path.stem)
-        return cls(names, found)
+                splits.setdefault(stem, path.stem)
+        return cls(names, splits)
 
     def __bool__(self) -> bool:
         return bool(self.lists)
@@ -161,9 +161,9 @@ def _named_by(line: str, ends: Mapping[str, Sequence[str]]) -> str | None:
     for text in (line, line.split()[0]):
         name = text.strip("/")
         for stem in (name, name.rpartition(".")[0]):
-            found = [image for image in ends.get(_end(f"{stem}."), ()) if _is_end(stem, image)]
-            if "/" in stem and len(found) == 1:
-                return found[0]
+            candidates = [image for image in ends.get(_end(f"{stem}."), ()) if _is_end(stem, image)]
+            if "/" in stem and len(candidates) == 1:
+                return candidates[0]
     return None
 
 

@@ -197,16 +197,16 @@ class WebDataset(OneCategoryReader):
         self._label_source = ""
         classes: list[list[Any]] = []
         for key, sample in samples.items():
-            found, reason = rule.split_of(key), None
+            split, reason = rule.split_of(key), None
             named: list[Any] = []
             if not any(ending in sample for ending in self._image_endings):
                 reason = "no picture in the sample"
             elif self._mask_ending is not None:
                 reason = None if self._mask_ending in sample else "no mask"
-            elif found in (*SPLITS, None):
+            elif split in (*SPLITS, None):
                 named = self._classes_of(key, sample)
                 reason = None if named else "no class"
-            if self._choice.add(key, found, reason):
+            if self._choice.add(key, split, reason):
                 self._samples.append(sample)
                 classes.append(named)
         if not self._choice.splits:
@@ -242,23 +242,23 @@ class WebDataset(OneCategoryReader):
             return []
         name = f"{self.folder / self._shards[sample[_DESCRIPTION].shard]}, {key}.{_DESCRIPTION}"
         try:
-            told = json.loads(self._content(sample[_DESCRIPTION], name))
+            content = json.loads(self._content(sample[_DESCRIPTION], name))
         except (ValueError, RecursionError):
             raise DataError(f"{name}: cannot be read as JSON") from None
-        found = [k for k in told if k == self.description.label or k.lower() in LABELS] if (
-            isinstance(told, dict)
+        keys = [k for k in content if k == self.description.label or k.lower() in LABELS] if (
+            isinstance(content, dict)
         ) else []  # fmt: skip
         if self.description.label is not None:
-            found = [k for k in found if k == self.description.label]
-        if len(found) > 1:
+            keys = [k for k in keys if k == self.description.label]
+        if len(keys) > 1:
             raise DataError(
-                f"{name}: {', '.join(found)} may be its class; name one in a {DATASET_FILE}, as in "
-                f'`label = "{found[0]}"`'
+                f"{name}: {', '.join(keys)} may be its class; name one in a {DATASET_FILE}, as in "
+                f'`label = "{keys[0]}"`'
             )
-        if not found:
+        if not keys:
             return []
-        self._label_source = f"{found[0]} of *.{_DESCRIPTION}"
-        return listed_classes(told[found[0]])
+        self._label_source = f"{keys[0]} of *.{_DESCRIPTION}"
+        return listed_classes(content[keys[0]])
 
 
 def _members(folder: Path, shard: str, passed_over: Counter[str]) -> list[tuple[str, int, int]]:
@@ -269,7 +269,7 @@ def _members(folder: Path, shard: str, passed_over: Counter[str]) -> list[tuple[
     """
     path = folder / shard
     refuse_links_out(folder, path)
-    found: list[tuple[str, int, int]] = []
+    members: list[tuple[str, int, int]] = []
     with path.open("rb") as file:
         file.seek(-min(_END_BYTES, path.stat().st_size), os.SEEK_END)
         if any(file.read()):  # a part of a tar file is one to the library, too
@@ -288,13 +288,13 @@ def _members(folder: Path, shard: str, passed_over: Counter[str]) -> list[tuple[
                     passed_over["a link or device"] += 1
                     continue
                 refuse_undecoded(member.name)
-                if member.size > _MAX_MEMBER_BYTES or len(found) >= _MAX_MEMBERS:
+                if member.size > _MAX_MEMBER_BYTES or len(members) >= _MAX_MEMBERS:
                     raise DataError(f"{path}: {member.name} is too large, or there are too many")
-                found.append((member.name, member.offset_data, member.size))
+                members.append((member.name, member.offset_data, member.size))
     except (tarfile.TarError, OSError, ValueError, EOFError) as fault:
         reason = " ".join(str(fault).split())
         raise DataError(f"{path}: cannot be read as a tar file ({reason})") from None
-    return found
+    return members
 
 
 def _begins_with_image(folder: Path, shard: str) -> bool:

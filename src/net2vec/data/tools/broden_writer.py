@@ -122,8 +122,8 @@ def _image_names(images: Iterable[str]) -> list[str]:
     """Names of output files: those that are neither JPEG nor PNG get `.jpg` appended."""
     names = []
     for name in images:
-        kept = PurePosixPath(name).suffix.lower() in (".jpg", ".jpeg", ".png")
-        names.append(name if kept else f"{name}.jpg")
+        keeps_format = PurePosixPath(name).suffix.lower() in (".jpg", ".jpeg", ".png")
+        names.append(name if keeps_format else f"{name}.jpg")
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise DataError(f"two images would be written as {repeated[0]}; rename one of them")
@@ -223,14 +223,14 @@ def _write_label_tables(
 
     label_rows = []
     for number, name in enumerate(dataset.labels[1:], start=1):
-        mine = [key for key in keys if key[1] == number]
+        of_category = [key for key in keys if key[1] == number]
         label_rows.append(
             {
                 "number": number,
                 "name": name,
-                "category": ";".join(f"{key[0]}({frequency[key]})" for key in mine),
-                "frequency": sum(frequency[key] for key in mine),
-                "coverage": f"{sum(coverage[key] for key in mine):.6f}",
+                "category": ";".join(f"{key[0]}({frequency[key]})" for key in of_category),
+                "frequency": sum(frequency[key] for key in of_category),
+                "coverage": f"{sum(coverage[key] for key in of_category):.6f}",
                 "syns": "",
             }
         )
@@ -238,23 +238,23 @@ def _write_label_tables(
 
     category_rows = []
     for category in dataset.categories:
-        mine = [key for key in keys if key[0] == category]
-        numbers = [number for _, number in mine]
+        of_category = [key for key in keys if key[0] == category]
+        numbers = [number for _, number in of_category]
         category_rows.append(
             {
                 "name": category,
                 "first": min(numbers, default=0),
                 "last": max(numbers, default=0),
                 "count": len(numbers),
-                "frequency": sum(frequency[key] for key in mine),
+                "frequency": sum(frequency[key] for key in of_category),
             }
         )
         coding = {
-            "code": range(1, len(mine) + 1),
+            "code": range(1, len(of_category) + 1),
             "number": numbers,
             "name": [dataset.labels[number] for number in numbers],
-            "frequency": [frequency[key] for key in mine],
-            "coverage": [f"{coverage[key]:.6f}" for key in mine],
+            "frequency": [frequency[key] for key in of_category],
+            "coverage": [f"{coverage[key]:.6f}" for key in of_category],
         }
         _save(pd.DataFrame(coding), folder / f"c_{parts[category]}.csv")
     _save(pd.DataFrame(category_rows), folder / "category.csv")

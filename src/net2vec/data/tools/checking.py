@@ -88,8 +88,8 @@ def _read_all(
     progress: Callable[[int, int], object],
 ) -> Iterator[str]:
     total = len(dataset.images)
-    for found in in_threads(lambda index: list(faults_of(index)), range(total), workers):
-        yield from found
+    for faults in in_threads(lambda index: list(faults_of(index)), range(total), workers):
+        yield from faults
         progress(1, total)
 
 
@@ -124,5 +124,5 @@ def _may_hold_concept(dataset: ProbeDataset, index: int) -> bool:
         annotation = annotation_of(dataset, index)
     except DataError:
         return True  # listed as a fault already
-    whole = any(label for _, label in annotation.image_labels)
-    return whole or any(plane.labels.any() for plane in annotation.planes)
+    has_image_label = any(label for _, label in annotation.image_labels)
+    return has_image_label or any(plane.labels.any() for plane in annotation.planes)

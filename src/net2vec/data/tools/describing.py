@@ -44,16 +44,16 @@ def describe_folder(source: str | Path) -> tuple[Path, str]:
     folder = existing_folder(source)
     with readable(folder):
         findings = [finding for finding in examine(folder) if finding.evidence.found]
-        whole = [f for f in findings if f.evidence.is_whole and not f.reader.is_fallback]
-        whole += [f for f in findings if f.evidence.is_whole and f.reader.is_fallback]
-        place = whole[0].folder if whole else findings[0].folder if findings else folder
+        clear = [f for f in findings if f.evidence.is_whole and not f.reader.is_fallback]
+        clear += [f for f in findings if f.evidence.is_whole and f.reader.is_fallback]
+        place = clear[0].folder if clear else findings[0].folder if findings else folder
         images = list_files(place, IMAGE_SUFFIXES, within=folder)
-        if not images and not whole:
+        if not images and not clear:
             raise DataError(
                 f"{folder}: holds no images that are read, so there is nothing to describe"
             )
-        reader = whole[0].reader if whole else reader_of(MaskDataset.layout)
-        return place, "\n".join(_lines(place, reader, findings, images, is_clear=len(whole) == 1))
+        reader = clear[0].reader if clear else reader_of(MaskDataset.layout)
+        return place, "\n".join(_lines(place, reader, findings, images, is_clear=len(clear) == 1))
 
 
 def write_description(source: str | Path) -> Path:
@@ -174,23 +174,23 @@ def _values_and_colors(folder: Path, masks: Sequence[str]) -> tuple[list[int], l
         if pixels.ndim == 2:
             values.update(np.unique(pixels).tolist())
         else:
-            found = np.unique(pixels.reshape(-1, 3), axis=0)[: _MAX_CLASSES + 1].tolist()
-            colors.update((red, green, blue) for red, green, blue in found)
+            pixel_colors = np.unique(pixels.reshape(-1, 3), axis=0)[: _MAX_CLASSES + 1].tolist()
+            colors.update((red, green, blue) for red, green, blue in pixel_colors)
     few = sorted(colors) if len(colors) <= _MAX_CLASSES else []
     return sorted(values)[:_MAX_CLASSES], [color for color in few if any(color)], read
 
 
 def _split_lines(images: Sequence[str]) -> list[str]:
     parts = {part for image in images for part in PurePosixPath(image).parts[:-1]}
-    found = {name: split_in_path(name) for name in sorted(parts)}
-    named = {s: [n for n, split in found.items() if split == s] for s in ("train", "val", "test")}
+    splits = {name: split_in_path(name) for name in sorted(parts)}
+    named = {s: [n for n, split in splits.items() if split == s] for s in ("train", "val", "test")}
     val = named["val"] or named["test"] or ["val"]
-    shown = {name: split for name, split in found.items() if split}
-    told = ", ".join(f"{name} ({split})" for name, split in shown.items()) or "none"
+    shown = {name: split for name, split in splits.items() if split}
+    listed = ", ".join(f"{name} ({split})" for name, split in shown.items()) or "none"
     return [
         "",
         "# Splits by folders or lists (.txt); or share = 0.3, seed = 0 to draw validation images",
-        f"# from those that train. Folders by whose names images are split now: {told}",
+        f"# from those that train. Folders by whose names images are split now: {listed}",
         "# [splits]",
         f"# train = {_quoted(named['train'] or ['train'])}",
         f"# val = {_quoted(val)}",

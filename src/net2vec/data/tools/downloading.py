@@ -30,16 +30,16 @@ def hidden_path(folder: Path, name: str, url: str) -> Path:
 
 def discard(folder: Path, name: str, url: str) -> None:
     """Removes a file downloaded from an address, complete or partial."""
-    whole = hidden_path(folder, name, url)
-    part = _part_file(whole)
-    for path in (whole, part, _state_file(part)):
+    path_of_file = hidden_path(folder, name, url)
+    part = _part_file(path_of_file)
+    for path in (path_of_file, part, _state_file(part)):
         path.unlink(missing_ok=True)
 
 
 def has_begun(folder: Path, name: str, url: str) -> bool:
     """Whether a file was downloaded from an address, completely or in part."""
-    whole = hidden_path(folder, name, url)
-    return whole.exists() or _part_file(whole).exists()
+    path = hidden_path(folder, name, url)
+    return path.exists() or _part_file(path).exists()
 
 
 class ResumingDownloader:

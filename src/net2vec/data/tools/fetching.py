@@ -252,10 +252,10 @@ def _doubts(archive: Path, source: str, publication: Publication) -> tuple[str, 
         if checksum is None:
             continue
         algorithm, _, wanted = checksum.partition(":")
-        found = pooch.file_hash(str(archive), alg=algorithm)
-        if found != wanted:
+        digest = pooch.file_hash(str(archive), alg=algorithm)
+        if digest != wanted:
             return (
-                f"{source}: its {algorithm} is {found}, not the {trust} {wanted}; "
+                f"{source}: its {algorithm} is {digest}, not the {trust} {wanted}; "
                 "it may be another version",
             )
     return ()

@@ -29,8 +29,8 @@ class SelectedDataset(DatasetView):
         self._indices = list(indices)
         self.images = tuple(dataset.images[index] for index in indices)
         self.splits = tuple(dataset.splits[index] for index in indices)
-        kept = set(indices)
-        others = [name for index, name in enumerate(dataset.images) if index not in kept]
+        selected = set(indices)
+        others = [name for index, name in enumerate(dataset.images) if index not in selected]
         self._left_out = list(count_left_out("images", {reason: others}))
 
     @cached_property
@@ -84,9 +84,9 @@ class ResplitDataset(SelectedDataset):
             rule.stated_split(image) or rule.split_of(f"{split}/") or rule.draw(image)
             for image, split in zip(dataset.images, dataset.splits, strict=True)
         ]
-        kept = [index for index, split in enumerate(splits) if split in SPLITS]
-        super().__init__(dataset, kept, "of another split than stated")
-        self.splits = tuple(splits[index] for index in kept)
+        used = [index for index, split in enumerate(splits) if split in SPLITS]
+        super().__init__(dataset, used, "of another split than stated")
+        self.splits = tuple(splits[index] for index in used)
 
     @cached_property
     def digest(self) -> str:
@@ -103,7 +103,7 @@ def without_missing(dataset: ProbeDataset) -> ProbeDataset:
     missing = set(missing_of(dataset))
     if not missing:
         return dataset
-    kept = [index for index in range(len(dataset.images)) if index not in missing]
-    if not kept:
+    present = [index for index in range(len(dataset.images)) if index not in missing]
+    if not present:
         raise DataError(f"{dataset.name}: none of its {len(missing)} images is there")
-    return SelectedDataset(dataset, kept, "named by an index, but not there")
+    return SelectedDataset(dataset, present, "named by an index, but not there")

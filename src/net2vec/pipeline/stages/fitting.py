@@ -149,10 +149,10 @@ class _Learner:
             ConceptTask(self.data.annotations, label, self.best.get(label, 0), seed)
             for seed, label in items
         ]
-        found = self.task.learn(self.fit, self.data, concepts, self.sizes)
+        learned = self.task.learn(self.fit, self.data, concepts, self.sizes)
         return [
             one if concept.seed == self.seed else one.of_another_seed()
-            for concept, one in zip(concepts, found, strict=True)
+            for concept, one in zip(concepts, learned, strict=True)
         ]
 
 
@@ -176,7 +176,7 @@ class _NullLearner:
         labels, first = item
         data, task = self.data, self.task
         images = sum(len(data.annotations.pairs(label, train=True)) for label in labels)
-        found: list[list[NullFits]] = [[] for _ in labels]
+        nulls: list[list[NullFits]] = [[] for _ in labels]
         for draws in task.draws_together(self.fit, data, range(first, self.draws), images):
             shuffled = [
                 task.shuffle(
@@ -190,11 +190,11 @@ class _NullLearner:
                 for label in labels
             ]
             for place, one in enumerate(task.learn_null(self.fit, data, concepts)):
-                found[place % len(labels)].append(one)
+                nulls[place % len(labels)].append(one)
         return [
             NullFits(
                 np.concatenate([one.score for one in each]),
                 np.concatenate([one.weight for one in each]),
             )
-            for each in found
+            for each in nulls
         ]

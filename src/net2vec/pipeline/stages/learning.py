@@ -54,10 +54,10 @@ def learn_task(
     if settings.nulls:
         single = count_null_filters(context, data, labels)[:, None] if counts else None
         for fit in fits:
-            found = stage.fit_nulls(fit)
+            draws = stage.fit_nulls(fit)
             if single is not None:
-                found = replace(found, score=np.concatenate([single, found.score], 1))
-            nulls[fit.name] = found
+                draws = replace(draws, score=np.concatenate([single, draws.score], 1))
+            nulls[fit.name] = draws
     arrays: dict[str, np.ndarray] = {}
     own = {fit.name: fit.layer_arrays(data, task.name) for fit in fits}
     if counts is not None:

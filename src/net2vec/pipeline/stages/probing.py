@@ -97,5 +97,5 @@ class LayerProbe(NetworkStage):
 def remove_activations(out: Path) -> None:
     """Remove the activations that are kept in a run's folder."""
     for pattern in ("*/*.activations", "*/*.part"):
-        for kept in (out / CACHE / "recording").glob(pattern):
-            remove(kept)
+        for path in (out / CACHE / "recording").glob(pattern):
+            remove(path)

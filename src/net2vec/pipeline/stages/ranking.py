@@ -43,9 +43,9 @@ def rank_concepts(
     images = [len(data.annotations.pairs(label, train=False)) for label in labels]
     items = {(name, place): images[place] for name in vectors for place in range(len(labels))}
     title = f"{data.recording.layer}: average precision"
-    found = context.run("ranking", title, _Ranker(data, labels, vectors), items)
+    ranked = context.run("ranking", title, _Ranker(data, labels, vectors), items)
     return {
-        name: np.array([found[name, place] for place in range(len(labels))]) for name in vectors
+        name: np.array([ranked[name, place] for place in range(len(labels))]) for name in vectors
     }
 
 

@@ -78,9 +78,9 @@ def count_null_filters(
     cache = context.cache("segment", layer, seed=seed, null="single", names=names)
     known = {}
     for draw in range(context.settings.nulls):
-        found = cache.get(str(draw), NullScores)
-        if found is not None:
-            known[draw] = found
+        cached = cache.get(str(draw), NullScores)
+        if cached is not None:
+            known[draw] = cached
     images = len(context.inputs.dataset.images)
     left = [draw for draw in range(context.settings.nulls) if draw not in known]
 

@@ -51,7 +51,7 @@ class StatisticsStage(NetworkStage):
     def _settle_batch_norm(self) -> None:
         network = self.inputs.network
         images = len(sample_images(self.inputs.dataset))
-        kept = self._cache_path("batch_norm", STATISTICS)
+        path = self._cache_path("batch_norm", STATISTICS)
 
         def restore(statistics: dict[str, Tensor]) -> Network:
             return with_batch_norm_statistics(network, statistics, images)
@@ -59,26 +59,26 @@ class StatisticsStage(NetworkStage):
         if is_finished(self.out) and (self.out / BATCH_NORM).is_file():
             restored: Network | None = restore_batch_norm(network, self.out, images)
         else:
-            restored = load_tensors(kept, restore, self.progress.say)
+            restored = load_tensors(path, restore, self.progress.say)
         if restored is not None:
             self.inputs = replace(self.inputs, network=restored)
             return
         advance = self.progress.stage("estimating batch norm", images)
         with self.ledger.stage("batch norm"):
             self.inputs = with_batch_norm(self.inputs, self.workers, advance)
-        save_tensors(kept, batch_norm_statistics(self.inputs.network.module))
+        save_tensors(path, batch_norm_statistics(self.inputs.network.module))
 
     def _settle_bases(self) -> None:
         network = self.inputs.network
         unfitted = [layer for layer, basis in network.bases.items() if not basis.is_fitted]
         if not unfitted:
             return
-        kept = self._cache_path("bases", FITTED_BASES, layers=unfitted)
+        path = self._cache_path("bases", FITTED_BASES, layers=unfitted)
 
         def restore(tensors: dict[str, dict[str, Tensor]]) -> Mapping[str, Basis]:
             return {layer: type(network.bases[layer])(own) for layer, own in tensors.items()}
 
-        restored = load_tensors(kept, restore, self.progress.say)
+        restored = load_tensors(path, restore, self.progress.say)
         if restored is not None:
             fitted = MappingProxyType({**network.bases, **restored})
             self.inputs = replace(self.inputs, network=network.changed(bases=fitted))
@@ -86,8 +86,8 @@ class StatisticsStage(NetworkStage):
         advance = self.progress.stage("fitting bases", len(sample_images(self.inputs.dataset)))
         with self.ledger.stage("bases"):
             self.inputs = with_fitted_bases(self.inputs, self.workers, advance)
-        found = self.inputs.network.bases
-        save_tensors(kept, {layer: found[layer].tensors for layer in unfitted})
+        bases = self.inputs.network.bases
+        save_tensors(path, {layer: bases[layer].tensors for layer in unfitted})
 
     def _cache_path(self, kind: str, name: str, **keys: object) -> Path:
         """The file in the cache of what is taken from these images with this network."""

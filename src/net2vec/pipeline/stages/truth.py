@@ -50,7 +50,7 @@ class TruthCounter:
             layers: by layer its own arrays, and those of segmentation by every fit.
             advance: called with the number of images done since the last call.
         """
-        found: dict[tuple[str, int], list[_Pair]] = {}
+        counted: dict[tuple[str, int], list[_Pair]] = {}
         names = self.inputs.dataset.images
         for first in range(0, len(self.truth.probed), forward.batch):
             places = range(len(self.truth.probed))[first : first + forward.batch]
@@ -62,11 +62,11 @@ class TruthCounter:
                 for layer, (recorded, fits) in layers.items():
                     for number, learned in enumerate(fits):
                         pairs = self._pairs(chunk.outputs[layer], recorded, learned, places)
-                        found.setdefault((layer, number), []).extend(pairs)
+                        counted.setdefault((layer, number), []).extend(pairs)
             advance(len(images))
         return {
             layer: [
-                self._with_counts(learned, found[layer, number])
+                self._with_counts(learned, counted[layer, number])
                 for number, learned in enumerate(fits)
             ]
             for layer, (_, fits) in layers.items()
@@ -85,18 +85,18 @@ class TruthCounter:
         grids = concept_grids(output, encoding)
         on = output > encoding.threshold.to(output.device)[:, None, None]
         best = learned["best_filter"].values.tolist()
-        size, found = self.model.size, []
+        size, pairs = self.model.size, []
         for concept, name in enumerate(concepts):
             if name not in self._true_label:
                 continue
             for row, place in enumerate(places):
-                true, made = self._masks(name, place)
-                if true is None and made is None:
+                true, model = self._masks(name, place)
+                if true is None and model is None:
                     continue
                 single = upsampled_is_on(on[row, best[concept]].cpu(), size).numpy()
                 (combined,) = predict(grids[concept][row : row + 1], encoding, concept, size)[1]
-                found.append(_Pair.of(concept, place, (single, combined), true, made))
-        return found
+                pairs.append(_Pair.of(concept, place, (single, combined), true, model))
+        return pairs
 
     def _masks(
         self, concept: str, place: int
@@ -164,16 +164,16 @@ class _Pair:
         place: int,
         predicted: Sequence[Bool[np.ndarray, "y x"]],
         true: Bool[np.ndarray, "y x"] | None,
-        made: Bool[np.ndarray, "y x"] | None,
+        model: Bool[np.ndarray, "y x"] | None,
     ) -> _Pair:
         """Count a pair, of whose two masks one may be missing."""
-        present = [mask for mask in (true, made) if mask is not None]
+        present = [mask for mask in (true, model) if mask is not None]
         either, agreed = int(np.logical_or.reduce(present).sum()), 0
         shared, joined = [0] * len(predicted), [0] * len(predicted)
         if true is not None:
             shared = [int((mask & true).sum()) for mask in predicted]
             joined = [int((mask | true).sum()) for mask in predicted]
-            agreed = 0 if made is None else int((made & true).sum())
+            agreed = 0 if model is None else int((model & true).sum())
         return cls(concept, place, tuple(shared), tuple(joined), agreed, either)
 
 

@@ -111,10 +111,10 @@ def draw_individual(ious: pd.DataFrame, theme: Theme, *, concepts: Sequence[str]
     with figure_style(theme):
         figure, drawn = panels(len(concepts), height=1.45, sharex=True)
         for axes, concept in zip(drawn, concepts, strict=True):
-            mine = ious[ious["concept"] == concept]
+            of_concept = ious[ious["concept"] == concept]
             highest = 0.0
             for position, (method, label) in enumerate(METHOD_TITLE.items()):
-                iou = mine.loc[mine["method"] == method, "iou"].to_numpy()
+                iou = of_concept.loc[of_concept["method"] == method, "iou"].to_numpy()
                 share = 100 * np.histogram(iou[iou > 0], edges)[0] / max(1, len(iou))
                 missed = 100 * float(np.mean(iou == 0)) if len(iou) else 0.0
                 style = line_style(theme, position)
@@ -145,7 +145,7 @@ def draw_individual(ious: pd.DataFrame, theme: Theme, *, concepts: Sequence[str]
                     elinewidth=1.2,
                     capsize=2,
                 )
-            images = int((mine["method"] == "combined").sum())
+            images = int((of_concept["method"] == "combined").sum())
             axes.set_title(f"{concept} (n = {images})")
             axes.set_xticks([-0.14, 0.25, 0.5, 0.75, 1], ["missed", "0.25", "0.5", "0.75", "1"])
             axes.grid(visible=False, axis="x")

@@ -149,8 +149,8 @@ def set_range(drawn: Sequence[Axes], task: str) -> None:
 
 def _spread(sizes: Sequence[int]) -> list[int]:
     """The sizes whose labels have room on a logarithmic axis; the last one is always among them."""
-    kept: list[int] = []
+    shown: list[int] = []
     for size in sorted(sizes, reverse=True):
-        if not kept or kept[-1] / size >= 1.55:
-            kept.append(size)
-    return kept[::-1]
+        if not shown or shown[-1] / size >= 1.55:
+            shown.append(size)
+    return shown[::-1]

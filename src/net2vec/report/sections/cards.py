@@ -82,8 +82,10 @@ def _score_table(
 ) -> Table:
     """Scores with their intervals: a row the single filter and each fit, a column a task."""
     shown: dict[str, dict[str, str]] = {}
-    for task, mine in rows.groupby("task", sort=False):
-        values = mine.set_index("fit")[["single", "combined", "baseline"]].astype(float).to_dict()
+    for task, of_task in rows.groupby("task", sort=False):
+        values = (
+            of_task.set_index("fit")[["single", "combined", "baseline"]].astype(float).to_dict()
+        )
 
         def told(fit: str, method: str, value: float, task: str = str(task)) -> str:
             text, _ = intervals.get(_Key(concept, task, fit, method), ("", 0))
@@ -114,9 +116,9 @@ def _filters(study: Study) -> dict[str, tuple[WeightedFilter, ...]]:
     arrays = study.run.arrays(study.layer_of["segment"])
     alone = arrays["single_iou"].sel(split="val").to_pandas()
     rows = study.rows_shown(study.tables["contribution"]).dropna(subset="weight_share")
-    found: dict[str, list[WeightedFilter]] = {}
+    filters: dict[str, list[WeightedFilter]] = {}
     for name, index, share in rows[["concept", "filter", "weight_share"]].itertuples(index=False):
-        listed = found.setdefault(str(name), [])
+        listed = filters.setdefault(str(name), [])
         if len(listed) < _FILTERS:
             iou = alone.loc[name, index]
             listed.append(
@@ -126,4 +128,4 @@ def _filters(study: Study) -> dict[str, tuple[WeightedFilter, ...]]:
                     alone=None if is_missing(iou) else float(iou),
                 )
             )
-    return {name: tuple(listed) for name, listed in found.items()}
+    return {name: tuple(listed) for name, listed in filters.items()}

@@ -123,8 +123,8 @@ def minute_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> MinuteFacts:
 def _table_one_row(study: Study, task: str, label: str | None = None) -> Mapping[str, Any] | None:
     """Mean scores and shares of Table 1 on the layer shown; None where a run has none there."""
     rows = study.tables["combined_vs_single"]
-    mine = rows["network"].eq(label or study.label) & rows["layer"].eq(study.layer_of[task])
-    for row in rows[mine & rows["task"].eq(task)].to_dict("records"):
+    is_shown = rows["network"].eq(label or study.label) & rows["layer"].eq(study.layer_of[task])
+    for row in rows[is_shown & rows["task"].eq(task)].to_dict("records"):
         values: dict[str, Any] = {
             str(name): None if is_missing(value) else value for name, value in row.items()
         }
@@ -178,9 +178,9 @@ def _strip(study: Study, ranked: pd.DataFrame) -> tuple[Tile, ...]:
         if images and exhibit.request.layer == study.layer_of.get("segment"):
             image = min(images, key=lambda each: abs(each.decile - _DECILE))
             shown.setdefault(exhibit.request.concept, (exhibit, image))
-    found = ranked[ranked["concept"].isin(list(shown))]
-    objects = found[found["category"] == "object"]
-    names = (objects if len(objects) >= _STRIP else found)["concept"].tolist()
+    candidates = ranked[ranked["concept"].isin(list(shown))]
+    objects = candidates[candidates["category"] == "object"]
+    names = (objects if len(objects) >= _STRIP else candidates)["concept"].tolist()
     tiles = []
     for place in np.unique(np.linspace(0, len(names) - 1, _STRIP).round()) if names else ():
         name = names[int(place)]
@@ -202,9 +202,9 @@ def findings_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Findings
     for fit in fits:
         names = {name: f"{name}_{fit}" for name in _OF_FITS}
         names |= {f"{name}_sd": f"{name}_{fit}_sd" for name in _OF_FITS}
-        mine = every[of_fit == fit].rename(columns=names)
-        frame = frame.merge(mine[[*_KEYS, *(each for each in names.values() if each in mine)]],
-                            on=_KEYS, how="left")  # fmt: skip
+        rows = every[of_fit == fit].rename(columns=names)
+        values = [name for name in names.values() if name in rows]
+        frame = frame.merge(rows[[*_KEYS, *values]], on=_KEYS, how="left")
     views = zip(study.labels, study.views, strict=True)
     best = {(label, task): view.best_layer(task) for label, view in views for task in TASK_TITLE}
     frame["best"] = [

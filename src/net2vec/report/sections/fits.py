@@ -72,16 +72,16 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: Compared
     tables = {**tables, **study.fits_of(pair)}
     fits = study.rows_shown(tables["fits"])
     concepts = study.rows_shown(tables["fits_by_concept"])
-    mine = tables["fits_by_concept"].query("network == @study.label")
+    of_subject = tables["fits_by_concept"].query("network == @study.label")
     layers = study.layers_having(tables["fits_subsets"])
-    lost = _of_pair(study.rows_shown(tables["fits_drops"], layer_of=layers), pair)
+    drops = _of_pair(study.rows_shown(tables["fits_drops"], layer_of=layers), pair)
     curves = study.rows_shown(tables["fits_subsets"], layer_of=layers)
     curves = _of_pair(curves, pair).query("category == @ALL")
-    again = "" if pair == study.pairs[0] else f"_{pair.other}"
+    suffix = "" if pair == study.pairs[0] else f"_{pair.other}"
 
     def drawn(name: str, draw: Callable[..., Figure], table: pd.DataFrame, **options: Any) -> Any:
         tasks = [task for task in study.tasks if task in set(table["task"])]
-        name = f"fits_{name}{again}"
+        name = f"fits_{name}{suffix}"
         return by_task(name, tasks, draw, table, fits=pair.titles, **options)
 
     return PairFacts(
@@ -99,7 +99,7 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: Compared
             "fits",
         ),
         verdicts={
-            task: _verdicts(fits[fits["task"] == task], lost[lost["task"] == task], pair)
+            task: _verdicts(fits[fits["task"] == task], drops[drops["task"] == task], pair)
             for task in study.tasks
         },
         by_category=drawn(
@@ -111,7 +111,7 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: Compared
         wins=_table_one(study, tables["fits"], pair),
         failures=_failures(study, fits, concepts, pair),
         peaks=Table(
-            lost[lost["category"] == ALL].assign(fit=lambda rows: rows["fit"].map(pair.titles)),
+            drops[drops["category"] == ALL].assign(fit=lambda rows: rows["fit"].map(pair.titles)),
             columns(
                 "task",
                 "fit",
@@ -124,7 +124,7 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: Compared
             ),
             "fits_drops",
         ),
-        falling=_falling(lost, pair),
+        falling=_falling(drops, pair),
         curves=drawn("subsets", draw_fit_curves, curves),
         rules=_rules(study.rows_shown(tables["fits_rules"], layer_of=layers), pair),
         sharing=Table(
@@ -140,7 +140,7 @@ def _pair_facts(study: Study, tables: Mapping[str, pd.DataFrame], pair: Compared
             ),
             "fits",
         ),
-        sharing_drawn=drawn("sharing", draw_fit_sharing, mine, layers=study.run.layers),
+        sharing_drawn=drawn("sharing", draw_fit_sharing, of_subject, layers=study.run.layers),
         vectors=_vectors(fits, pair),
     )
 
@@ -158,14 +158,14 @@ def _of_pair(rows: pd.DataFrame, pair: ComparedFits) -> pd.DataFrame:
 
 
 def _verdicts(fits: pd.DataFrame, drops: pd.DataFrame, pair: ComparedFits) -> Table:
-    found = verdicts(fits.iloc[0], drops, pair.reference, pair.other)
-    told = found["category"].where(found["category"].eq(""), ": " + found["category"])
+    findings = verdicts(fits.iloc[0], drops, pair.reference, pair.other)
+    category = findings["category"].where(findings["category"].eq(""), ": " + findings["category"])
     return Table(
-        found.assign(finding=found["finding"].map(FINDING_TITLE) + told),
+        findings.assign(finding=findings["finding"].map(FINDING_TITLE) + category),
         (
             Column("finding"),
             Column("reference", heading=pair.reference_title),
-            *([Column("spread", heading="± sd")] if found["spread"].any() else []),
+            *([Column("spread", heading="± sd")] if findings["spread"].any() else []),
             Column("other", heading=pair.other_title),
             Column("chance", heading="by chance"),
             Column("verdict"),
@@ -207,13 +207,13 @@ def _failures(
 ) -> Table:
     """Concepts that lose by the combination, against the single filter of the first fit."""
     reference, other = pair.names
-    lost = concepts[concepts[f"combined_{reference}"] < concepts[f"single_{reference}"]]
+    losing = concepts[concepts[f"combined_{reference}"] < concepts[f"single_{reference}"]]
     stuck = {
         task: study.run.hardly_moved(study.layer_of[task], task=task, fit=reference)
         for task in study.tasks
     }
     marked = {
-        task: int(lost.loc[lost["task"] == task, "concept"].isin(names).sum())
+        task: int(losing.loc[losing["task"] == task, "concept"].isin(names).sum())
         for task, names in stuck.items()
     }
     return Table(

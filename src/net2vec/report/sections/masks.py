@@ -46,8 +46,8 @@ def masks_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> MasksFacts | Non
     if ious.empty and not large:
         return None
     missed = ious.assign(missed=ious["iou"].eq(0)).groupby("method", sort=False)["missed"]
-    found, least = images_found(study.run, layer)
-    asked = _requested_concepts(study, large, layer)
+    counts, least = images_found(study.run, layer)
+    requested = _requested_concepts(study, large, layer)
     return MasksFacts(
         layer=layer,
         missed=Table(
@@ -63,11 +63,11 @@ def masks_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> MasksFacts | Non
         pictures=tuple(concept_pictures(study, exhibit) for exhibit in large),
         single_color=SINGLE_COLOR,
         combined_color=COMBINED_COLOR,
-        asked=asked,
-        chosen=len(asked) < len(large),
-        enough=int((found >= least).sum()),
+        asked=requested,
+        chosen=len(requested) < len(large),
+        enough=int((counts >= least).sum()),
         least=least,
-        scored=len(found),
+        scored=len(counts),
     )
 
 

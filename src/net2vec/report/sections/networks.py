@@ -41,7 +41,7 @@ def networks_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Networks
     differences = pd.DataFrame() if alone else tables["networks"]
     shared = set(differences["other"]) if len(differences) else set()
     others = study.labels[1:]
-    found = study.comparison
+    comparison = study.comparison
     return NetworksFacts(
         title="How do spaces of concepts differ?" if alone else "How do networks differ?",
         lacking=tuple(
@@ -64,28 +64,28 @@ def networks_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Networks
             series="network",
         ),
         differences=_differences(study, differences) if shared else {},
-        n=len(found.concepts) if found else 0,
-        first=found.spaces[0] if found else "",
+        n=len(comparison.concepts) if comparison else 0,
+        first=comparison.spaces[0] if comparison else "",
         distances=(
-            Drawing("network_distances", partial(draw_distances, found.distances)),
+            Drawing("network_distances", partial(draw_distances, comparison.distances)),
             Drawing(
                 "network_distances_by_category",
                 partial(
                     draw_category_distances,
-                    found.by_category,
-                    space=found.spaces[0],
-                    n=len(found.concepts),
+                    comparison.by_category,
+                    space=comparison.spaces[0],
+                    n=len(comparison.concepts),
                 ),
             ),
         )
-        if found
+        if comparison
         else (),
     )
 
 
 def _differences(study: Study, table: pd.DataFrame) -> dict[str, tuple[str, Table]]:
     """By task, the last of the subject's layers that another run shares, and its rows."""
-    found = {}
+    by_task = {}
     for task in study.tasks:
         rows = table[table["task"] == task]
         shared = set(rows["layer"])
@@ -98,5 +98,5 @@ def _differences(study: Study, table: pd.DataFrame) -> dict[str, tuple[str, Tabl
                 Column("mean_other", "number", "the other"),
                 *columns(difference="signed", stderr="number", n="count"),
             )
-            found[task] = (last, Table(rows[rows["layer"] == last], shown, "networks"))
-    return found
+            by_task[task] = (last, Table(rows[rows["layer"] == last], shown, "networks"))
+    return by_task

@@ -88,7 +88,7 @@ def _setup(study: Study, run: Run) -> dict[str, str]:
     layers = layer_table(run)
     dead, zero, total = (int(layers[key].sum()) for key in ("never_active", "zero", "cut"))
     peaks = run.provenance.get("peak_memory_bytes", {}).values()
-    told = {
+    setup = {
         "weights": network.get("weights"),
         "licence": network.get("licence"),
         "data": data.get("name"),
@@ -102,7 +102,7 @@ def _setup(study: Study, run: Run) -> dict[str, str]:
     }
     return {
         SETUP_TITLE[key]: f"{value:,}" if isinstance(value, int) else str(value)
-        for key, value in told.items()
+        for key, value in setup.items()
         if value not in (None, "")
     }
 
@@ -144,8 +144,8 @@ def _sources(run: Run) -> Table | None:
 
 def _set(study: Study) -> list[tuple[str, pd.DataFrame]]:
     """The settings of every run that has some."""
-    found = [(label, _flatten(run.settings)) for label, run in _named(study)]
-    return [(label, pd.DataFrame(rows, columns=["setting", "value"])) for label, rows in found]
+    settings = [(label, _flatten(run.settings)) for label, run in _named(study)]
+    return [(label, pd.DataFrame(rows, columns=["setting", "value"])) for label, rows in settings]
 
 
 def _flatten(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

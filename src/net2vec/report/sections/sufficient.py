@@ -44,7 +44,7 @@ class SufficiencyFacts:
 
 def sufficiency_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> SufficiencyFacts:
     """All filters beside the single filter."""
-    mine = study.rows_of_subject("by_category")
+    of_subject = study.rows_of_subject("by_category")
     failures = entering(study.rows_shown(study.tables["failures"]))
     ratios = study.tables["method_comparison"].query("statistic in ('ratio', 'ratio_tuned')")
     ratios = ratios.assign(
@@ -61,7 +61,7 @@ def sufficiency_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> Suffi
         sizes=sizes,
         p=p,
         by_category=by_task(
-            "by_category", study.tasks, draw_by_category, mine, layers=study.run.layers
+            "by_category", study.tasks, draw_by_category, of_subject, layers=study.run.layers
         ),
         ratios=Table(
             ratios,
@@ -159,18 +159,20 @@ def compare_sizes(rows: pd.DataFrame) -> tuple[Table | None, float | None]:
 
 def _gains(study: Study, rows: pd.DataFrame) -> Table:
     """The gain of all filters over the best single filter of either kind, by task and fit."""
-    told = _named_fits(study, rows)
+    named = _named_fits(study, rows)
     shown = []
     for suffix, against in (("", ""), ("_tuned", ", own threshold")):
         ends = zip(rows[f"low{suffix}"], rows[f"high{suffix}"], strict=True)
-        told[f"interval{suffix}"] = [_interval_text(*pair, "signed") for pair in ends]
+        named[f"interval{suffix}"] = [_interval_text(*pair, "signed") for pair in ends]
         shown += [
             Column(f"difference{suffix}", "signed", f"difference{against}"),
             Column(f"interval{suffix}", "text", f"95 % interval{against}"),
         ]
-    everything = told[told["category"] == ALL]
-    mine = pd.concat([study.rows_shown(everything, task) for task in study.tasks])
-    return Table(mine, (*columns("task", "layer", "fit", n="count"), *shown), "gain_by_category")
+    overall = named[named["category"] == ALL]
+    overall_shown = pd.concat([study.rows_shown(overall, task) for task in study.tasks])
+    return Table(
+        overall_shown, (*columns("task", "layer", "fit", n="count"), *shown), "gain_by_category"
+    )
 
 
 def _interval_text(low: float, high: float, form: str) -> str | None:
@@ -181,11 +183,11 @@ def _interval_text(low: float, high: float, form: str) -> str | None:
 
 def _precision(study: Study, rows: pd.DataFrame) -> Table:
     """Precision and recall of every fit; single filters are the same with all of them."""
-    told = _named_fits(study, rows)
-    single = told["method"].isin(SINGLES)
-    told = told.assign(fit=told["fit"].mask(single))
+    named = _named_fits(study, rows)
+    single = named["method"].isin(SINGLES)
+    named = named.assign(fit=named["fit"].mask(single))
     return Table(
-        told[~(single & told.duplicated(["network", "layer", "method"]))],
+        named[~(single & named.duplicated(["network", "layer", "method"]))],
         columns(
             "network",
             "layer",
@@ -220,13 +222,13 @@ def lost_concepts(failures: pd.DataFrame) -> pd.DataFrame:
         medians of their training images and size, missing for fewer than 5 concepts; no row of no
         concept.
     """
-    told = failures.assign(
+    labelled = failures.assign(
         lost=failures["difference"] < 0,
         few=failures["n_train"] <= _FEW,
         hundred=failures["n_train"] <= _HUNDRED,
         tiny=failures["concept_size"] < _TINY,
     )
-    groups = told.groupby(["task", "lost"])
+    groups = labelled.groupby(["task", "lost"])
     counts = groups[["few", "hundred", "tiny"]].sum().astype(int)
     counts.insert(0, "n", groups.size())
     medians = groups[["n_train", "concept_size"]].median()

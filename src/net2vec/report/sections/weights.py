@@ -31,14 +31,14 @@ def weights_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> WeightsFa
         return None
     layer = study.layer_of["segment"]
     shares = _defined(study)
-    mine = shares[shares["network"] == study.label]
+    of_subject = shares[shares["network"] == study.label]
     contribution = study.rows_shown(study.tables["contribution"])
     several = study.run.layer(layer).sizes["filter"] > 1
     weights = tables["weight_iou"]
     return WeightsFacts(
         layer=layer,
         significant=Table(
-            as_shares(mine, "percent"),
+            as_shares(of_subject, "percent"),
             columns("layer", percent=("percent", "significant correlation"), n="count"),
             "significant_correlation",
         ),

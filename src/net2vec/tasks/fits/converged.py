@@ -63,22 +63,22 @@ class ConvergedFit(Fit):
         features = data.derived(
             self, "standardised", lambda: standardise(recording, data.annotations, device)
         )
-        found: list[ClassifiedConcept] = []
-        for some in by_annotations(concepts):
+        learned: list[ClassifiedConcept] = []
+        for group in by_annotations(concepts):
             with in_turn(device):
                 samples = [
                     draw_sample(
                         one.annotations, one.label, epochs=1, seed=one.seed, dataset=data.dataset
                     )
-                    for one in some
+                    for one in group
                 ]
-            found += classify_converged(
+            learned += classify_converged(
                 recording,
-                some[0].annotations,
-                [one.label for one in some],
+                group[0].annotations,
+                [one.label for one in group],
                 samples,
                 subset_sizes=sizes,
                 device=device,
                 features=features,
             )
-        return found
+        return learned

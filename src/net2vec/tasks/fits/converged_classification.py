@@ -92,8 +92,8 @@ def classify_converged(
     sizes = [1, *(min(size, recording.filters) for size in subset_sizes)]
     by_weight = [largest_weights(full.weight, size) for size in sizes]
     by_path = learner.path(sizes[1:])
-    kept = torch.stack([*by_weight, *by_path], 1)
-    smaller = learner.learn(kept)
+    choices = torch.stack([*by_weight, *by_path], 1)
+    smaller = learner.learn(choices)
     weight = torch.cat([full.weight[:, None], smaller.weight], 1).float()
     bias = torch.cat([full.bias[:, None], smaller.bias], 1).float()
     means = recording.features(device)
@@ -149,12 +149,12 @@ class _Learner:
         for width in sorted(set(size.flatten().tolist())):
             chosen = (size == width).nonzero()
             together = self._together(own.shape[0] * _round_up_size(width + 1, 16))
-            for some in chosen.split(together):
-                concept, vector = some.T
+            for block in chosen.split(together):
+                concept, vector = block.T
                 column = kept[concept, vector].nonzero()[:, 1].view(-1, width)
-                found = self._solve_few(concept, column, l2[concept], together).double()
-                x[concept[:, None], vector[:, None], column] = found[:, :width]
-                x[concept, vector, -1] = found[:, -1]
+                solution = self._solve_few(concept, column, l2[concept], together).double()
+                x[concept[:, None], vector[:, None], column] = solution[:, :width]
+                x[concept, vector, -1] = solution[:, -1]
         return _Learned(*self.features.recorded(x))
 
     def path(self, sizes: Sequence[int]) -> list[Bool[Tensor, "concept filter"]]:
@@ -162,14 +162,14 @@ class _Learner:
         filters, variables = len(self.features.mean), self.features.own.shape[1]
         order = torch.arange(filters, device=self.positive.device).repeat(len(self.held), 1)
         everyone = range(len(self.held)) if sizes else ()
-        for some, width in self._blocks(everyone, variables):
-            problem = self._folded(some, width, self.features.own).together()
+        for block, width in self._blocks(everyone, variables):
+            problem = self._folded(block, width, self.features.own).together()
             zero = self.features.own.new_zeros(len(problem.weight), variables)
             curvature = problem.curvature(zero)
             scale = torch.where(curvature > 0, 1 / curvature.clamp(min=1e-30).sqrt(), 0.0)
             found = entry_order(problem.gradient, scale, max(sizes), free=1)
             # Columns that only fill up come last.
-            order[some] = found[: len(some), :filters]
+            order[block] = found[: len(block), :filters]
         rank = order.argsort(1)
         return [rank < size for size in sizes]
 
@@ -180,12 +180,12 @@ class _Learner:
         start = at[:, 0].clone()
         least = [math.inf] * len(self.held)
         # A concept without images to hold out keeps the strongest.
-        looking = [place for place, held in enumerate(self.held) if held.folds > 1]
+        looking = [place for place, split in enumerate(self.held) if split.folds > 1]
         for number, l2 in enumerate(STRENGTHS):
-            lost = self._held_out_losses(looking, l2, at)
-            better = [place for place in looking if lost[place] < least[place] - _TRIFLE]
+            losses = self._held_out_losses(looking, l2, at)
+            better = [place for place in looking if losses[place] < least[place] - _TRIFLE]
             for place in better:
-                self.l2[place], least[place] = l2, lost[place]
+                self.l2[place], least[place] = l2, losses[place]
                 start[place] = at[place].sum(0) / self.held[place].folds
             if number >= _ALWAYS:
                 looking = better
@@ -199,16 +199,16 @@ class _Learner:
     ) -> dict[int, float]:
         """Held-out losses of some concepts; their solutions in `at` are improved in place."""
         lost: dict[int, float] = {}
-        for some, width in self._blocks(places, at.shape[2]):
-            folded = self._folded(some, width, self.features.turned)
+        for block, width in self._blocks(places, at.shape[2]):
+            folded = self._folded(block, width, self.features.turned)
             problem = folded.problem
-            begin = _padded(at[some], len(folded.folds)).flatten(0, 1)
+            begin = _padded(at[block], len(folded.folds)).flatten(0, 1)
             strength = _strengths(torch.full_like(begin[:, 0], l2), begin.shape[1])
             curvature = problem.curvature(begin)
-            found = solve(problem.gradient, begin, curvature, strength, rough=_FOLD_TOLERANCE).x
-            losses = problem.loss(found, folded.held_weight).sum(1).tolist()
-            lost.update(zip(some, losses, strict=False))
-            at[some] = found.view(-1, *at.shape[1:])[: len(some)]
+            solution = solve(problem.gradient, begin, curvature, strength, rough=_FOLD_TOLERANCE).x
+            losses = problem.loss(solution, folded.held_weight).sum(1).tolist()
+            lost.update(zip(block, losses, strict=False))
+            at[block] = solution.view(-1, *at.shape[1:])[: len(block)]
         return lost
 
     def _solve_all(
@@ -216,20 +216,20 @@ class _Learner:
     ) -> Float[Tensor, "concept variable"]:
         """Solutions over all training images; concepts of one strength together."""
         inputs, own = self.features.turned, self.features.own
-        found = torch.empty(len(start), own.shape[1], dtype=torch.float64, device=start.device)
+        solutions = torch.empty(len(start), own.shape[1], dtype=torch.float64, device=start.device)
         size = concepts_together(start.device) // 2
         order = sorted(range(len(start)), key=lambda place: -self.l2[place])
         for first in range(0, len(order), size):
-            some = order[first : first + size]
-            positive = _padded(self.positive[some], size)
-            l2 = _padded(torch.tensor([self.l2[place] for place in some]), size).to(inputs)
+            block = order[first : first + size]
+            positive = _padded(self.positive[block], size)
+            l2 = _padded(torch.tensor([self.l2[place] for place in block]), size).to(inputs)
             weight = balanced(positive, self.used.expand_as(positive))
             problem = Presence.of(inputs[None], positive[None], weight[None])
             strength = _strengths(l2, inputs.shape[1])
-            begin = _padded(start[some], size)
+            begin = _padded(start[block], size)
             ended = solve(problem.gradient, begin, problem.curvature(begin), strength)
-            found[some] = self.features.unturned(ended.x)[: len(some)]
-        return found
+            solutions[block] = self.features.unturned(ended.x)[: len(block)]
+        return solutions
 
     def _solve_few(
         self,

@@ -76,8 +76,8 @@ def segment_converged(
     full = learner.learn_all()
     by_weight = [largest_weights(full.vector, size) for size in subset_sizes]
     by_path = learner.path(subset_sizes)
-    found = learner.learn([*by_weight, *by_path], full.vector)
-    subsets, path = found[: len(by_weight)], found[len(by_weight) :]
+    learned = learner.learn([*by_weight, *by_path], full.vector)
+    subsets, path = learned[: len(by_weight)], learned[len(by_weight) :]
     pairs = np.concatenate(splits)
     concept = ConceptTask(annotations, label, best_filter)
     (single,) = single_counts(recording, [concept], [pairs], device)
@@ -127,28 +127,30 @@ class _Learner:
 
         Strengths fall until the loss rises. Where nothing can be held out it is the strongest.
         """
-        kept = torch.ones(self.fine.filters, dtype=torch.bool, device=self.fine.device)
+        all_filters = torch.ones(self.fine.filters, dtype=torch.bool, device=self.fine.device)
         at, best = self._zero(1), self._zero(1)
         least = np.inf
         for l2 in STRENGTHS if self.can_hold_out else ():
-            at = self._solve_lattice([kept], at, l2)
-            lost = float(self.lattice.loss(at, self.fold).sum())
-            if lost >= least:
+            at = self._solve_lattice([all_filters], at, l2)
+            loss = float(self.lattice.loss(at, self.fold).sum())
+            if loss >= least:
                 break
-            self.l2, best, least = l2, at, lost
-        return self._finish([kept], best)[0]
+            self.l2, best, least = l2, at, loss
+        return self._finish([all_filters], best)[0]
 
     def learn(
         self, kept: Sequence[Bool[Tensor, "filter"]], start: Float[Tensor, "filter"]
     ) -> list[_Learned]:
         """Solve with each of several choices of filters."""
         found: list[_Learned | None] = [None] * len(kept)
-        for some in _pack_by_cost([int((self._entries * one).sum()) for one in kept], _GROUP_LIMIT):
-            chosen = [kept[i] for i in some]
+        for group in _pack_by_cost(
+            [int((self._entries * one).sum()) for one in kept], _GROUP_LIMIT
+        ):
+            chosen = [kept[i] for i in group]
             at = self._zero(len(chosen)) + start
             if self.can_hold_out:
                 at = self._solve_lattice(chosen, at, self.l2)
-            for i, learned in zip(some, self._finish(chosen, at), strict=True):
+            for i, learned in zip(group, self._finish(chosen, at), strict=True):
                 found[i] = learned
         return [learned for learned in found if learned is not None]
 
@@ -200,20 +202,20 @@ class _Learner:
         curvature = self._curvature * kept
         if self.can_hold_out:
             # Near the optimum curvatures are smaller than at 0, of some filters much smaller.
-            everything = torch.ones_like(self.held_out[:1]).expand(len(start), -1)
+            all_pixels = torch.ones_like(self.held_out[:1]).expand(len(start), -1)
             curvature = _LEAST_CURVATURE * curvature + kept * self.lattice.curvature(
-                everything, start
+                all_pixels, start
             )
         # Of many steep squares nodes save little, of filters that reach few squares much.
         few = 2 * int((self._entries * kept).sum()) <= int(self._entries.sum())
         if self._nodes is not None and (few or self._nodes.has_levels):
             gradient = self._nodes.gradient_of(list(kept), start)
             return solve(gradient, start, curvature, l2).x
-        found = [
+        minima = [
             solve(self._by_pixel, begin[None], along[None], l2[:1]).x
             for along, begin in zip(curvature, start, strict=True)
         ]
-        return torch.cat(found)
+        return torch.cat(minima)
 
     def _by_pixel(self, x: Float[Tensor, "1 filter"]) -> Float[Tensor, "1 filter"]:
         balance = self._balance

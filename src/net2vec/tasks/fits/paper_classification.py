@@ -51,7 +51,7 @@ def classify_concepts(
     draws = [sample.draws for sample in samples]
 
     def learn(
-        used: Sequence[int], kept: Bool[Tensor, "concept filter vector"]
+        used: Sequence[int], choices: Bool[Tensor, "concept filter vector"]
     ) -> tuple[Tensor, Tensor, Tensor]:
         starts = [
             [_start(own, recording, name, size) for size in used]
@@ -59,24 +59,24 @@ def classify_concepts(
         ]
         start = torch.stack([torch.stack([w for w, _ in row], 1) for row in starts])
         bias = torch.tensor([[b for _, b in row] for row in starts], dtype=torch.float32)
-        start = start * kept
+        start = start * choices
         weight, bias = fit_logistic(
             features,
             draws,
             start.to(device),
             bias.to(device),
-            kept.to(device),
+            choices.to(device),
             batch=training.batch,
             rates=training.rates,
             momentum=training.momentum,
         )
         return start, weight, bias
 
-    everything = torch.ones(len(names), filters, 1, dtype=torch.bool)
-    start, full, full_bias = learn([filters], everything)
+    all_filters = torch.ones(len(names), filters, 1, dtype=torch.bool)
+    start, full, full_bias = learn([filters], all_filters)
     weight = full[:, :, 0].cpu()
-    kept = torch.stack([largest_weights(weight, min(size, filters)) for size in sizes], 2)
-    _, smaller, smaller_bias = learn(sizes, kept)
+    choices = torch.stack([largest_weights(weight, min(size, filters)) for size in sizes], 2)
+    _, smaller, smaller_bias = learn(sizes, choices)
     moved = (weight - start[:, :, 0]).norm(dim=1) / start[:, :, 0].norm(dim=1)
     return [
         ClassifiedConcept.of(
@@ -84,7 +84,7 @@ def classify_concepts(
             sample,
             torch.cat([full[place], smaller[place]], 1),
             torch.cat([full_bias[place], smaller_bias[place]]),
-            best_filter=int(torch.argmax(kept[place, :, 0].int())),
+            best_filter=int(torch.argmax(choices[place, :, 0].int())),
             subsets=len(subset_sizes),
             start_distance=float(moved[place]),
         )

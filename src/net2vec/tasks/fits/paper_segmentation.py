@@ -89,19 +89,19 @@ def segment_concepts(
         val = _split_images(recording, concepts, training.batch, device, train=False)
     splits = [train, val]
     counts = [_count(split, weight, device) for split in splits]
-    kept = [[largest_weights(one, size) for one in weight] for size in subset_sizes]
+    choices = [[largest_weights(one, size) for one in weight] for size in subset_sizes]
     # All concepts with the first size, then with the second, and so on.
     subsets = [
         [
             one.keep_filters(own)
-            for by_concept in kept
+            for by_concept in choices
             for one, own in zip(split, by_concept, strict=True)
         ]
         for split in splits
     ]
     subset_start = [
         _starts(recording, concepts, size) * torch.stack(by_concept)
-        for size, by_concept in zip(subset_sizes, kept, strict=True)
+        for size, by_concept in zip(subset_sizes, choices, strict=True)
     ]
     none = torch.zeros(0, recording.filters)
     subset_weight = _fit(subsets[0], torch.cat([none, *subset_start]), training, device)
@@ -192,15 +192,15 @@ def _split_images(
     is_large = total > IN_MEMORY_IMAGES and not policy_of(device).is_gpu
     empty = Scratch().empty if is_large else in_memory
     maps = recording.maps(np.concatenate(images), device, empty)
-    found: list[_SplitImages] = []
+    split_images: list[_SplitImages] = []
     first = 0
-    for some in by_annotations(concepts):
-        annotations = some[0].annotations
+    for group in by_annotations(concepts):
+        annotations = group[0].annotations
         strips = Strips.of(grid_of(recording), annotations.size)
-        own_pairs = pairs[len(found) : len(found) + len(some)]
+        own_pairs = pairs[len(split_images) : len(split_images) + len(group)]
         masks = packed_masks(annotations, strips, np.concatenate(own_pairs), device, empty)
         offset = first
-        for one, own in zip(some, own_pairs, strict=True):
+        for one, own in zip(group, own_pairs, strict=True):
             last = first + len(own)
             problem = SegmentationProblem(
                 maps.slice_images(first, last),
@@ -209,9 +209,9 @@ def _split_images(
                 batch,
                 1 - annotations.concept_size(one.label),
             )
-            found.append(_SplitImages(problem, own, annotations.area[own].astype(np.int64)))
+            split_images.append(_SplitImages(problem, own, annotations.area[own].astype(np.int64)))
             first = last
-    return found
+    return split_images
 
 
 def _starts(
@@ -262,8 +262,8 @@ def packed_masks(
 ) -> UInt8[Tensor, "pair strip byte"]:
     """The masks of some pairs, packed for learning; `empty` makes the memory for them on a CPU."""
     portion = policy_of(device).unpacked_masks
-    found = empty((len(pairs), *strips.whole.shape), torch.uint8).to(device)
+    packed = empty((len(pairs), *strips.whole.shape), torch.uint8).to(device)
     for first in range(0, len(pairs), portion):
-        some = slice(first, first + portion)
-        found[some] = strips.pack(masks_on(device, annotations, pairs[some]))
-    return found
+        rows = slice(first, first + portion)
+        packed[rows] = strips.pack(masks_on(device, annotations, pairs[rows]))
+    return packed

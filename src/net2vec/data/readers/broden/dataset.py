@@ -122,8 +122,8 @@ class BrodenDataset(Reader):
         tokens = (token for column in columns for cell in column for token in cell)
         masks = (token for token in tokens if not token.isdecimal())
         files = (f"images/{name}" for name in (*self.images, *masks))
-        made = (ANNOTATOR_FILE,) if self.annotators else ()
-        return digest_files(self.folder, (INDEX, LABELS, CATEGORIES, *made), files)
+        record = (ANNOTATOR_FILE,) if self.annotators else ()
+        return digest_files(self.folder, (INDEX, LABELS, CATEGORIES, *record), files)
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, as `ProbeDataset.image`."""

@@ -127,9 +127,9 @@ class CocoDataset(Reader):
     @classmethod
     def examine(cls, folder: Path) -> Evidence:
         """JSON files with lists of images and of regions or categories."""
-        found = tuple(str(path.relative_to(folder)) for path in _annotation_files(folder))
-        empty = bool(found) and not list_files(folder, IMAGE_SUFFIXES, within=folder)
-        return Evidence(found, ("no image is in the folder",) if empty else ())
+        documents = tuple(str(path.relative_to(folder)) for path in _annotation_files(folder))
+        empty = bool(documents) and not list_files(folder, IMAGE_SUFFIXES, within=folder)
+        return Evidence(documents, ("no image is in the folder",) if empty else ())
 
     def _check_same(self, name: str, document: Document, file_name: str) -> None:
         """Checks that a file is not matched by two images which the JSON files distinguish.
@@ -262,8 +262,8 @@ class CocoDataset(Reader):
         # Before any mask of the size that a JSON file says is made.
         if is_there(self.folder, name):
             path = inside(self.folder, name)
-            if not same_shape(found := read_image_size(path), size):
-                raise self._other_shape(path, found, size)
+            if not same_shape(actual := read_image_size(path), size):
+                raise self._other_shape(path, actual, size)
         masks: dict[str, dict[int, Bool[np.ndarray, "y x"]]] = defaultdict(dict)
         for document, image_id in self._regions[self.images[index]]:
             for category_id, mask in document.masks(image_id):

@@ -149,9 +149,9 @@ class Document:
         """Keeps a region without polygons of one or two points, which some drawing tools leave."""
         code = annotation["segmentation"]
         if isinstance(code, list):
-            whole = [part for part in code if not _is_pointless(part)]
-            self.pointless += [image] * (len(code) - len(whole))
-            code = whole
+            parts = [part for part in code if not _is_pointless(part)]
+            self.pointless += [image] * (len(code) - len(parts))
+            code = parts
         if code:
             category = number_at(annotation, "category_id", "an annotation")
             if category in self._not_exhaustive[image]:

@@ -47,7 +47,7 @@ class Locator:
         named = self._by_name.get(name) or self._by_name.get(name.replace(*_CITYSCAPES), [])
         # If none matches, the folders in `file_name` are those of another machine.
         ending = f"/{composed(file_name)}"
-        found = [path for path in named if f"/{composed(path)}".endswith(ending)] or named
+        candidates = [path for path in named if f"/{composed(path)}".endswith(ending)] or named
         beside = (document.parent.relative_to(self._folder) / file_name).as_posix()
         split, words = split_of(document), _name_parts(document.stem)
         for matches in (
@@ -57,18 +57,18 @@ class Locator:
                 words & _name_parts(part) for part in PurePosixPath(path).parent.parts
             ),
         ):
-            found = [path for path in found if matches(path)] or found
-        if len(found) > 1:
+            candidates = [path for path in candidates if matches(path)] or candidates
+        if len(candidates) > 1:
             raise DataError(
-                f"{document}: {file_name} may be {found[0]} or {found[1]}; write the folder into "
-                "its file_name"
+                f"{document}: {file_name} may be {candidates[0]} or {candidates[1]}; write the "
+                "folder into its file_name"
             )
-        if not found:
+        if not candidates:
             return file_name
         usual = (beside, file_name, f"images/{file_name}")
-        if composed(found[0]) not in map(composed, usual) and not split_in_path(found[0]):
-            self.elsewhere.setdefault(found[0], file_name)
-        return found[0]
+        if composed(candidates[0]) not in map(composed, usual) and not split_in_path(candidates[0]):
+            self.elsewhere.setdefault(candidates[0], file_name)
+        return candidates[0]
 
 
 def split_of(document: Path) -> str | None:

@@ -46,11 +46,11 @@ def read_card(path: Path) -> dict[str, Any]:
         return {}
     front = _FRONT.match(read_regular(path).decode("utf-8", errors="replace"))
     try:
-        found = yaml.safe_load(front[1]) if front else {}
+        card = yaml.safe_load(front[1]) if front else {}
     except (yaml.YAMLError, RecursionError, ValueError) as fault:
         reason = " ".join(str(fault).split())
         raise DataError(f"{path}: its first lines cannot be read as YAML ({reason})") from None
-    return found if isinstance(found, dict) else {}
+    return card if isinstance(card, dict) else {}
 
 
 def arrange(files: Sequence[str], card: Mapping[str, Any]) -> Arrangement:
@@ -62,21 +62,22 @@ def arrange(files: Sequence[str], card: Mapping[str, Any]) -> Arrangement:
             may have none.
     """
     listed = card.get("configs")
-    found: dict[str, dict[str, list[str]]] = {}
+    arrangement: dict[str, dict[str, list[str]]] = {}
     for config in listed if isinstance(listed, list) else ():
         if isinstance(config, dict) and config.get("data_files"):
             name = str(config.get("config_name", DEFAULT))
             splits = _matched(files, config["data_files"], str(config.get("data_dir") or ""))
             if any(splits.values()):
-                found[name] = splits
-    if found:
-        return found
+                arrangement[name] = splits
+    if arrangement:
+        return arrangement
     for file in sorted(files):
         name, split = _from_path(PurePosixPath(file))
-        found.setdefault(name, {}).setdefault(split, []).append(file)
-    if len(found) > 1 and DEFAULT in found:  # some files lie in no configuration's folder
-        return {DEFAULT: _merged(found)}
-    return found
+        arrangement.setdefault(name, {}).setdefault(split, []).append(file)
+    if len(arrangement) > 1 and DEFAULT in arrangement:
+        # Some files lie in no configuration's folder.
+        return {DEFAULT: _merged(arrangement)}
+    return arrangement
 
 
 def choose(arrangement: Arrangement, subset: str, where: str) -> Mapping[str, Sequence[str]]:
@@ -139,8 +140,8 @@ def _matched(files: Sequence[str], stated_patterns: Any, folder: str) -> dict[st
     for entry in entries:
         paths = entry["path"] if isinstance(entry["path"], list) else [entry["path"]]
         patterns = [str(PurePosixPath(folder, str(path))) for path in paths]
-        found = [file for file in sorted(files) if any(fnmatchcase(file, p) for p in patterns)]
-        splits.setdefault(str(entry.get("split", UNNAMED)), []).extend(found)
+        matched = [file for file in sorted(files) if any(fnmatchcase(file, p) for p in patterns)]
+        splits.setdefault(str(entry.get("split", UNNAMED)), []).extend(matched)
     return splits
 
 

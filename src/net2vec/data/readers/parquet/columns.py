@@ -106,21 +106,21 @@ def _choose_column(
         DataError: if several may be meant, or that which is stated is not there.
     """
     if stated_names:
-        found = [name for name in stated_names if name in columns]
-        if len(found) != 1 or len(stated_names) > 1:
+        candidates = [name for name in stated_names if name in columns]
+        if len(candidates) != 1 or len(stated_names) > 1:
             raise DataError(
                 f"{where}: {key} is stated as {', '.join(stated_names)}; wanted one of the columns "
                 f"{_listed(columns)}"
             )
-        return found[0]
+        return candidates[0]
     named = sorted(name for name in columns if name.lower() in usual)
-    found = sorted(columns) if len(columns) == 1 else named
-    if len(found) > 1 or (columns and not found):
+    candidates = sorted(columns) if len(columns) == 1 else named
+    if len(candidates) > 1 or (columns and not candidates):
         raise DataError(
             f"{where}: columns {_listed(columns)} may be the {key}; name one in a {DATASET_FILE} "
             f'(--dataset FILE), as in `{key} = "{sorted(columns)[0]}"`'
         )
-    return found[0] if found else None
+    return candidates[0] if candidates else None
 
 
 def _is_encoded(feature: Any, name: str) -> bool:

@@ -87,13 +87,13 @@ class Shards:
         inner -= self._groups[number][group - 1] if group else 0
         with self._lock:
             key = (number, group, column)
-            found = self._cache.pop(key, None)
-            if found is None:
-                found = self._read(number, column, group)
-            self._cache[key] = found
+            values = self._cache.pop(key, None)
+            if values is None:
+                values = self._read(number, column, group)
+            self._cache[key] = values
             while len(self._cache) > 1 and self._cached_bytes() > CACHE_BYTES:
                 self._cache.popitem(last=False)
-        return found[inner].as_py()
+        return values[inner].as_py()
 
     def column(self, column: str) -> list[Any]:
         """All values of a column, which should be small; not kept."""
@@ -103,13 +103,13 @@ class Shards:
 
     def nulls(self, column: str) -> list[int]:
         """Rows in which the struct around a field, named as `COLUMN.FIELD`, is null."""
-        found, start = [], 0
+        rows, start = [], 0
         for number, length in enumerate(self.lengths):
             table = self._parquet(number).read(columns=[column], use_threads=False)
             nulls = table.column(0).is_null().to_pylist()
-            found += [start + row for row, is_null in enumerate(nulls) if is_null]
+            rows += [start + row for row, is_null in enumerate(nulls) if is_null]
             start += length
-        return found
+        return rows
 
     def largest_group(self, column: str) -> int:
         """Bytes of the largest row group of a column, as stored."""
