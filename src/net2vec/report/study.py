@@ -8,9 +8,9 @@ from functools import cached_property
 
 import pandas as pd
 
-from net2vec.analysis import is_small
 from net2vec.report.exhibits import DecileExhibit, Exhibit, FilterExhibit
-from net2vec.report.labels import MARK, SMALL, TASK_TITLE
+from net2vec.report.labels import TASK_TITLE
+from net2vec.report.marks import Marks
 from net2vec.report.planning import featured_concepts
 from net2vec.runs import Run, best_views, fit_tables, make_tables, unique_labels
 from net2vec.spaces import Comparison, Lookup, SpaceError, compare_spaces
@@ -262,47 +262,14 @@ class Study:
             return rows["network"]
         return parts[0] if len(parts) == 1 else parts[0] + ", " + parts[1]
 
-    def has_hardly_moved(self, concept: str, *, task: str) -> bool:
-        """Whether the vector of a concept has hardly left its start, on the layer shown."""
-        return concept in self._hardly_moved_of(self.label, self.layer_of[task], task, None)
+    @cached_property
+    def marks(self) -> Marks:
+        """The marks of the concepts of all runs."""
+        return Marks(dict(zip(self.labels, self.views, strict=True)), self.tables["by_concept"])
 
     def marked(self, concept: str, *, task: str, layer: str | None = None) -> str:
-        """A concept's name, with marks.
-
-        One where its vector has hardly left its start, one where its accuracy is of few images.
-        """
-        return self._marked(self.label, layer or self.layer_of[task], task, concept, None)
-
-    def marked_rows(self, rows: pd.DataFrame, column: str = "concept") -> list[str]:
-        """Marked names, of a column of rows with `network, layer, task` and perhaps `fit`."""
-        fits = rows["fit"] if "fit" in rows else [None] * len(rows)
-        keys = (rows["network"], rows["layer"], rows["task"], rows[column], fits)
-        return [self._marked(*row) for row in zip(*keys, strict=True)]
-
-    def _marked(self, label: str, layer: str, task: str, concept: str, fit: str | None) -> str:
-        stuck = concept in self._hardly_moved_of(label, layer, task, fit)
-        name = f"{concept} {MARK}" if stuck else concept
-        return f"{name} {SMALL}" if (label, task, concept) in self.small else name
-
-    def _hardly_moved_of(
-        self, label: str, layer: str, task: str, fit: str | None
-    ) -> frozenset[str]:
-        key = (label, layer, task, fit)
-        if key not in self._hardly_moved:
-            run = self.views[self.labels.index(label)]
-            self._hardly_moved[key] = run.hardly_moved(layer, task=task, fit=fit)
-        return self._hardly_moved[key]
-
-    @cached_property
-    def small(self) -> frozenset[tuple[str, str, str]]:
-        """Network, task and name of the concepts whose accuracy is of too few images."""
-        rows = self.tables["by_concept"]
-        rows = rows[is_small(rows)]
-        return frozenset(zip(rows["network"], rows["task"], rows["concept"], strict=True))
-
-    @cached_property
-    def _hardly_moved(self) -> dict[tuple[str, str, str, str | None], frozenset[str]]:
-        return {}
+        """A concept's name with its marks, of the subject, by default on the layer shown."""
+        return self.marks.name(self.label, layer or self.layer_of[task], task, concept)
 
 
 def _stack(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

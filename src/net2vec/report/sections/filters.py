@@ -94,7 +94,7 @@ def _negative(study: Study, rows: pd.DataFrame) -> Table:
     fits = {"fit": rows["fit"].map(study.titles)} if "fit" in rows else {}
     named = rows.assign(task="segment")
     return Table(
-        rows.assign(concept=study.marked_rows(named), **fits),
+        rows.assign(concept=study.marks.names(named), **fits),
         columns(
             "concept", *fits, "rule", "filter", weight="signed", score="score", baseline="score"
         ),

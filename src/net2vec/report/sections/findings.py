@@ -93,7 +93,7 @@ def minute_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> MinuteFacts:
     rows = entering(study.rows_shown(study.tables["by_concept"], task))
     ranked = rows.sort_values("combined", ascending=False, kind="stable")
     named = ranked.assign(
-        concept=study.marked_rows(ranked), images=scored_images(study, task, ranked)
+        concept=study.marks.names(ranked), images=scored_images(study, task, ranked)
     )
     best, worst = named.head(_NAMED), named.tail(min(_NAMED, len(named) // 2)).iloc[::-1]
     last = study.run.layer(study.layer_of[task])
@@ -153,7 +153,7 @@ def _near(study: Study, ranked: pd.DataFrame, task: str) -> tuple[str, tuple[str
     for name in ranked[objects if objects.any() else several]["concept"]:
         rows = nearest[nearest["concept"] == name].head(_NAMED)
         if len(rows):
-            return study.marked(name, task=task), tuple(study.marked_rows(rows, "neighbour"))
+            return study.marked(name, task=task), tuple(study.marks.names(rows, "neighbour"))
     return None
 
 

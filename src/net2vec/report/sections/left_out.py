@@ -65,7 +65,7 @@ def left_out_facts(study: Study, _: Mapping[str, pd.DataFrame]) -> LeftOutFacts:
 
 
 def _small_of(study: Study) -> set[tuple[str, str]]:
-    return {(task, name) for label, task, name in study.small if label == study.label}
+    return {(task, name) for label, task, name in study.marks.small if label == study.label}
 
 
 def count_reasons(skipped: pd.DataFrame) -> pd.DataFrame:

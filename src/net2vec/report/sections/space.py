@@ -111,8 +111,8 @@ def neighbour_list(study: Study, nearest: pd.DataFrame, concept: str, task: str)
     rows = nearest[(nearest["concept"] == concept) & (nearest["task"] == task)]
     return NeighbourList(
         task=task,
-        marked=study.has_hardly_moved(concept, task=task),
-        concepts=tuple(zip(study.marked_rows(rows, "neighbour"), rows["cosine"], strict=True)),
+        marked=study.marks.has_hardly_moved(study.label, study.layer_of[task], task, concept),
+        concepts=tuple(zip(study.marks.names(rows, "neighbour"), rows["cosine"], strict=True)),
     )
 
 
@@ -123,7 +123,7 @@ def _sums(study: Study) -> dict[str, Table]:
     tables = {}
     for task in dict.fromkeys(table["task"]):
         rows = table[table["task"] == task]
-        answers = list(zip(study.marked_rows(rows), rows["cosine"], strict=True))
+        answers = list(zip(study.marks.names(rows), rows["cosine"], strict=True))
         shown = rows.assign(answer=answers).pivot_table(
             index="rank", columns="expression", values="answer", aggfunc="first", sort=False
         )

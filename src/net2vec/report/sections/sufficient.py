@@ -254,7 +254,7 @@ def rank_concepts(study: Study, task: str) -> tuple[Table, Table]:
     """The concepts with the highest and lowest scores of all filters."""
     rows = entering(study.rows_shown(study.tables["by_concept"], task))
     rows = rows.sort_values("combined", ascending=False, kind="stable")
-    ranked = rows.assign(ranked=study.marked_rows(rows), images=scored_images(study, task, rows))
+    ranked = rows.assign(ranked=study.marks.names(rows), images=scored_images(study, task, rows))
     # No concept is both: of an odd number the best have one more.
     worst = min(_SHOWN, len(ranked) // 2)
     best = min(_SHOWN, len(ranked) - worst)
