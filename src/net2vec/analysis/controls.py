@@ -25,9 +25,9 @@ def paired_difference(concepts: pd.DataFrame, network: str, other: str) -> pd.Da
     """
     concepts = entering(concepts)
     key = ["layer", "task", "concept", "category"]
-    mine = concepts.loc[concepts["network"] == network, [*key, "combined"]]
+    of_network = concepts.loc[concepts["network"] == network, [*key, "combined"]]
     theirs = concepts.loc[concepts["network"] == other, [*key[:3], "combined"]]
-    paired = mine.merge(theirs, on=key[:3], suffixes=("", "_other"), validate="one_to_one")
+    paired = of_network.merge(theirs, on=key[:3], suffixes=("", "_other"), validate="one_to_one")
     paired["difference"] = paired["combined"] - paired["combined_other"]
     group = ["layer", "task", "category"]
     means = paired.groupby(group, sort=False)[["combined", "combined_other"]].mean()

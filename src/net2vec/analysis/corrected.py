@@ -38,32 +38,32 @@ def corrected_scores(segment: xr.Dataset) -> pd.DataFrame:
     for place, name in enumerate(map(str, segment["concept"].values)):
         counts = _counts(segment, name, images, few)
         own = _set_iou(counts.model)
-        made = [*own, own[1] - own[0]]
-        found, agreed = np.full((3, 3), np.nan), float("nan")
+        uncorrected = [*own, own[1] - own[0]]
+        intervals, agreed = np.full((3, 3), np.nan), float("nan")
         if bool(segment["has_truth"].values[place]):
-            found = corrected_iou(counts, (0, name))
+            intervals = corrected_iou(counts, (0, name))
             agreed = _annotator_iou(segment, name)
         rows += [
             (name, method, before, *ends, agreed, images, few, counts.true_images)
-            for method, before, ends in zip(methods, made, found.tolist(), strict=True)
+            for method, before, ends in zip(methods, uncorrected, intervals.tolist(), strict=True)
         ]
     return pd.DataFrame(rows, columns=list(CORRECTED_COLUMNS))
 
 
 def _counts(segment: xr.Dataset, concept: str, images: int, few: int) -> Counts:
     """The counts of a concept; images with true masks come first, others count nothing."""
-    mine = (segment["pair_concept"].values == concept) & (segment["pair_split"].values == "val")
+    is_pair = (segment["pair_concept"].values == concept) & (segment["pair_split"].values == "val")
     true = (segment["truth_concept"].values == concept) & (segment["truth_split"].values == "val")
     there = segment["truth_image"].values[true].tolist()
     rows = {name: row for row, name in enumerate(there)}
-    made_names = segment["pair_image"].values[mine].tolist()
+    made_names = segment["pair_image"].values[is_pair].tolist()
     # Every image with both masks is among `there`: made masks of images with true ones are pairs.
     free = iter(range(few, images))
     order = [rows[name] if name in rows else next(free) for name in made_names]
-    made, whole = np.zeros((images, 4), int), np.zeros((few, 4), int)
-    made[order] = _intersections_and_unions(segment, "pair", mine)
-    whole[: len(there)] = _intersections_and_unions(segment, "truth", true)
-    return Counts(made, whole, np.arange(images) < few)
+    model, people = np.zeros((images, 4), int), np.zeros((few, 4), int)
+    model[order] = _intersections_and_unions(segment, "pair", is_pair)
+    people[: len(there)] = _intersections_and_unions(segment, "truth", true)
+    return Counts(model, people, np.arange(images) < few)
 
 
 def _intersections_and_unions(segment: xr.Dataset, prefix: str, chosen: np.ndarray) -> np.ndarray:
@@ -83,9 +83,10 @@ def _set_iou(counts: np.ndarray) -> np.ndarray:
 
 
 def _annotator_iou(segment: xr.Dataset, concept: str) -> float:
-    mine = segment["truth_concept"].values == concept
+    of_concept = segment["truth_concept"].values == concept
     agreed, either = (
-        int(segment[f"annotator_{name}"].values[mine].sum()) for name in ("intersection", "union")
+        int(segment[f"annotator_{name}"].values[of_concept].sum())
+        for name in ("intersection", "union")
     )
     return agreed / either if either else float("nan")
 

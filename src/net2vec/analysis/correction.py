@@ -84,14 +84,14 @@ def corrected_iou(
         where no image with true masks shows the concept; the intervals then are all that is
         possible.
     """
-    made, true = counts.model.astype(float), counts.true.astype(float)
-    few, rest = made[counts.has_true], made[~counts.has_true]
+    model, true = counts.model.astype(float), counts.true.astype(float)
+    few, rest = model[counts.has_true], model[~counts.has_true]
     shown = counts.true_images
     strength = np.tile(_strength(true, few), 2)
     generator = generator_of(key)
 
     # What was never seen in few images may still be there: a concept that one of both masks lacks.
-    sizes = true[:, 2:].sum(0) / max(shown, 1), made[:, 2:].sum(0) / max(made.any(1).sum(), 1)
+    sizes = true[:, 2:].sum(0) / max(shown, 1), model[:, 2:].sum(0) / max(model.any(1).sum(), 1)
     more_true, more_made = (_imagined(generator, draws, size) for size in sizes)
     times_few = times_drawn(len(few), draws, generator) if len(few) else np.zeros((draws, 0))
     times_rest = times_drawn(len(rest), draws, generator) if len(rest) else np.zeros((draws, 0))
@@ -101,19 +101,19 @@ def corrected_iou(
         few_sum: Float[np.ndarray, "draw both"],
         rest_sum: Float[np.ndarray, "draw both"],
     ) -> Float[np.ndarray, "draw method"]:
-        everywhere = (few_sum + rest_sum) / len(made) - few_sum / max(len(few), 1)
+        everywhere = (few_sum + rest_sum) / len(model) - few_sum / max(len(few), 1)
         mean = true_sum / max(len(few), 1) + strength * everywhere
         mean[:, 2:] = np.maximum(mean[:, 2:], 0)
         return ratio_of_sums(mean).clip(0, 1)
 
     value = scores(true.sum(0)[None], few.sum(0)[None], rest.sum(0)[None])
     drawn = scores(times_few @ true + more_true, times_few @ few + more_made, times_rest @ rest)
-    found = interval_bounds(
+    intervals = interval_bounds(
         value, drawn, counts.informative_images - 1, counts.informative_images, level
     )
     if not shown:
-        found[:, 0] = np.nan
-    return found
+        intervals[:, 0] = np.nan
+    return intervals
 
 
 def _imagined(

@@ -119,8 +119,8 @@ def p_values(
     against the concept.
     """
     beaten = null < score - _EQUAL
-    found: Float[np.ndarray, "concept"] = (1 + (~beaten).sum(axis=0)) / (1 + len(null))
-    return found
+    p: Float[np.ndarray, "concept"] = (1 + (~beaten).sum(axis=0)) / (1 + len(null))
+    return p
 
 
 def false_discovery_rates(p: Float[np.ndarray, "concept"]) -> Float[np.ndarray, "concept"]:
@@ -135,8 +135,8 @@ def false_discovery_rates(p: Float[np.ndarray, "concept"]) -> Float[np.ndarray, 
 
 def passing(q: Float[np.ndarray, "concept"], rate: float = RATE) -> Bool[np.ndarray, "concept"]:
     """Which concepts pass; 1/20 counts as 0.05 whatever its last bit."""
-    found: Bool[np.ndarray, "concept"] = q <= rate * (1 + 1e-12)
-    return found
+    passed: Bool[np.ndarray, "concept"] = q <= rate * (1 + 1e-12)
+    return passed
 
 
 def least_passing(concepts: int, nulls: int, rate: float = RATE) -> float:

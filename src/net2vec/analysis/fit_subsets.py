@@ -62,8 +62,8 @@ def drops(scores: pd.DataFrame, fits: Sequence[str]) -> pd.DataFrame:
         means = wide.mean()
         full = means.index[-1]
         best = means.index[means == means.max()][-1]
-        lost = wide[best] - wide[full]
-        rows.append((*key, best, means[best], means[full], lost.mean(), lost.sem(), len(wide)))
+        drop = wide[best] - wide[full]
+        rows.append((*key, best, means[best], means[full], drop.mean(), drop.sem(), len(wide)))
     columns = [*curve, "filters", "peak", "full", "drop", "stderr", "n"]
     table = pd.DataFrame(rows, columns=columns)
     return table.sort_values(curve, kind="stable", ignore_index=True, key=_order(fits[0]))
@@ -107,10 +107,10 @@ def _curve_points(scores: pd.DataFrame, fits: Sequence[str]) -> pd.DataFrame:
     """Scores by number of filters, each category's and once more under `ALL`."""
     parts = []
     for fit in fits:
-        mine = entering(scores[scores["fit"] == fit])
-        parts.append(fitted_points(mine).assign(rule=BY_WEIGHT))
-        path = mine[mine["method"] == PATH]
-        full = mine[mine["method"] == COMBINED].merge(
+        of_fit = entering(scores[scores["fit"] == fit])
+        parts.append(fitted_points(of_fit).assign(rule=BY_WEIGHT))
+        path = of_fit[of_fit["method"] == PATH]
+        full = of_fit[of_fit["method"] == COMBINED].merge(
             path[SCORE_GROUP].drop_duplicates(), on=SCORE_GROUP
         )
         parts.append(pd.concat([path, full]).assign(rule=PATH))

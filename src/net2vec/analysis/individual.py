@@ -68,8 +68,10 @@ def choose_deciles(ious: pd.DataFrame, concept: str) -> pd.DataFrame:
     Returns:
         `method, decile, image, iou` by growing decile (1 to 10), empty where every IoU is 0.
     """
-    mine = ious[(ious["concept"] == concept) & (ious["method"] == "combined") & (ious["iou"] > 0)]
-    ordered = mine.sort_values("iou", kind="stable", ignore_index=True)
+    of_concept = ious[
+        (ious["concept"] == concept) & (ious["method"] == "combined") & (ious["iou"] > 0)
+    ]
+    ordered = of_concept.sort_values("iou", kind="stable", ignore_index=True)
     decile = np.arange(1, DECILES + 1)
     rank = -(-decile * len(ordered) // DECILES) - 1
     if ordered.empty:

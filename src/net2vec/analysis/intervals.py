@@ -71,22 +71,22 @@ def score_intervals(arrays: xr.Dataset, *, seed: int = 0) -> pd.DataFrame:
         union = _by_method(arrays, "pair_union")
         for concept, place in _by_concept(arrays, "pair_concept", chosen):
             shared, joined = _of(intersection, place), _of(union, place)
-            found = iou_intervals(shared, joined, (seed, concept))
-            rows.append((concept, found, len(place)))
+            intervals = iou_intervals(shared, joined, (seed, concept))
+            rows.append((concept, intervals, len(place)))
     elif arrays.attrs.get("task") == "classify" and "trial_correct" in arrays:
         right = _by_method(arrays, "trial_correct")
         positive = arrays["trial_positive"].values.astype(bool)
-        everything = np.arange(len(positive))
-        for concept, place in _by_concept(arrays, "trial_concept", everything):
+        all_trials = np.arange(len(positive))
+        for concept, place in _by_concept(arrays, "trial_concept", all_trials):
             correct = _of(right, place).astype(bool)
-            found = accuracy_intervals(correct, positive[place], (seed, concept))
-            rows.append((concept, found, len(place)))
+            intervals = accuracy_intervals(correct, positive[place], (seed, concept))
+            rows.append((concept, intervals, len(place)))
     methods = _methods(arrays) if rows else []
     return pd.DataFrame(
         [
             (concept, *method, *map(float, ends), count)
-            for concept, found, count in rows
-            for method, ends in zip(methods, found, strict=True)
+            for concept, intervals, count in rows
+            for method, ends in zip(methods, intervals, strict=True)
         ],
         columns=list(INTERVAL_COLUMNS),
     )
@@ -181,8 +181,8 @@ def _imagined_pixels(
         parts.append(
             extra @ np.concatenate([KINDS * two, np.broadcast_to(two, (len(KINDS), 2))], axis=1)
         )
-    found = np.stack(parts, axis=2)  # draw, (intersection of both, union of both), method
-    single, others = found[:, ::2, :1], found[:, 1::2]
+    pixels = np.stack(parts, axis=2)  # draw, (intersection of both, union of both), method
+    single, others = pixels[:, ::2, :1], pixels[:, 1::2]
     both: Float[np.ndarray, "draw both"] = np.concatenate([single, others], axis=2).reshape(
         len(extra), -1
     )
@@ -194,8 +194,8 @@ def _imagined_trials(
 ) -> Float[np.ndarray, "draw quantity"]:
     """Counts of imaginary trials: right answers by every method, and trials."""
     sums = extra @ np.concatenate([KINDS, np.ones((len(KINDS), 1))], axis=1)
-    found: Float[np.ndarray, "draw quantity"] = sums[:, [0, *[1] * (methods - 1), 2]]
-    return found
+    trials: Float[np.ndarray, "draw quantity"] = sums[:, [0, *[1] * (methods - 1), 2]]
+    return trials
 
 
 def _resampled(
@@ -246,8 +246,8 @@ def _methods(arrays: xr.Dataset) -> list[tuple[str, int]]:
     single, combined = arrays["method"].values.tolist()
     every, sizes = arrays.sizes["filter"], arrays["subset_size"].values.tolist()
     name = "pair_union" if arrays.attrs["task"] == "segment" else "trial_correct"
-    found = [(single, 1), (combined, every), (DIFFERENCE, every)]
-    return found + [(rule, size) for rule in _rules(arrays, name) for size in sizes]
+    methods = [(single, 1), (combined, every), (DIFFERENCE, every)]
+    return methods + [(rule, size) for rule in _rules(arrays, name) for size in sizes]
 
 
 def _rules(arrays: xr.Dataset, name: str) -> list[str]:

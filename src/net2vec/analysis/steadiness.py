@@ -63,9 +63,9 @@ def mean_steadiness(table: pd.DataFrame) -> pd.DataFrame:
     groups = table.groupby(fit, sort=False)
     means = groups[["cosine", "overlap", "score_sd"]].mean()
     others = groups.size() - 1
-    asked = groups["neighbours"].first()
+    neighbours = groups["neighbours"].first()
     # With no concepts but the neighbours there is nothing to choose.
-    means.insert(2, "by_chance", (asked / others).where(others > asked))
+    means.insert(2, "by_chance", (neighbours / others).where(others > neighbours))
     means["concepts"], means["seeds"] = groups.size(), groups["seeds"].first()
     return means.reset_index()
 

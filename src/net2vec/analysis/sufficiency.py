@@ -94,9 +94,9 @@ def combined_vs_single(
     key = list(key)
     concepts = entering(concepts)
     table = concepts.groupby(key, sort=False)[["baseline", *SINGLES, COMBINED]].mean()
-    found = _statistics(concepts, key, ("percent",)).set_index(key)
+    statistics = _statistics(concepts, key, ("percent",)).set_index(key)
     for suffix in ("", f"_{TUNED}"):
-        shares = found[found["statistic"] == "percent" + suffix]
+        shares = statistics[statistics["statistic"] == "percent" + suffix]
         for name, own in (("value", "percent"), ("low", "low"), ("high", "high"), ("n", "n")):
             table[own + suffix] = shares[name]
     columns = [*key, *_TABLE_ONE]
@@ -140,7 +140,7 @@ def gain_by_category(concepts: pd.DataFrame) -> pd.DataFrame:
     concepts = entering(concepts)
     both = pd.concat([concepts.assign(category=ALL), concepts], ignore_index=True)
     key = [*SCORE_GROUP, "category"]
-    found = _statistics(both, key, ("difference", "percent"))
+    statistics = _statistics(both, key, ("difference", "percent"))
     table = both[key].drop_duplicates()
     for suffix in ("", f"_{TUNED}"):
         bounds = {"value": "difference", "low": "low", "high": "high", "n": "n"}
@@ -149,7 +149,7 @@ def gain_by_category(concepts: pd.DataFrame) -> pd.DataFrame:
             ("difference", names),
             ("percent", {"value": "percent" + suffix}),
         ):
-            rows = found[found["statistic"] == statistic + suffix].rename(columns=columns)
+            rows = statistics[statistics["statistic"] == statistic + suffix].rename(columns=columns)
             table = table.merge(rows[[*key, *columns.values()]], on=key, how="left")
     return table
 

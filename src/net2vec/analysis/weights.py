@@ -115,8 +115,8 @@ def _pearson(
         return float("nan"), float("nan")
     from scipy import stats  # takes a second to load
 
-    found = stats.pearsonr(first, second)
-    return float(found.statistic), float(found.pvalue)
+    correlation = stats.pearsonr(first, second)
+    return float(correlation.statistic), float(correlation.pvalue)
 
 
 CORRELATION = RunTable(

@@ -104,12 +104,12 @@ def annotate_images(
     folder = existing_folder(images)
     _refuse_annotated(folder)
     splits = _splits(folder, SplitRule() if split is None else SplitRule.parse(split))
-    kept = out.with_name(f"{out.name}{_UNFINISHED}")
+    unfinished = out.with_name(f"{out.name}{_UNFINISHED}")
     digest = digest_of(annotator=annotator.record.as_json(weights=False), side=side)
-    cache = ItemCache(kept, digest, say)
+    cache = ItemCache(unfinished, digest, say)
     items: list[_Item] = []
     try:
-        with writing_into(kept):
+        with writing_into(unfinished):
             advance = stage(f"masks by {annotator.record.model}", len(splits))
             for name in splits:
                 items.append(_item(inside(folder, name, folder), annotator, cache, side))
@@ -124,15 +124,15 @@ def annotate_images(
             write_broden(dataset, out, size=size, mask_size=side, workers=workers, progress=advance)
     finally:
         with suppress(OSError):  # it holds masks
-            kept.rmdir()
-    remove(kept)
-    found = [item.planes.any(axis=0) for item in items]
+            unfinished.rmdir()
+    remove(unfinished)
+    present = [item.planes.any(axis=0) for item in items]
     return Annotated(
         folder=out,
         record=dataset.annotators[0],
         concepts=len(dataset.labels) - 1,
-        empty=sum(not mask.any() for mask in found),
-        void=1 - float(np.mean([mask.mean() for mask in found])),
+        empty=sum(not mask.any() for mask in present),
+        void=1 - float(np.mean([mask.mean() for mask in present])),
     )
 
 
@@ -151,11 +151,11 @@ class _MadeDataset:
         self.name = folder.name
         self.images, self.splits = tuple(splits), tuple(splits.values())
         self.categories = (category,)
-        found = {name for item in items for name in _concepts_in(item)}
+        concepts = {name for item in items for name in _concepts_in(item)}
         # In the annotator's own order, which all images share unless names come with the masks.
         known = dict.fromkeys(name for item in items for name in item.names.tolist())
         shared = all(len(item.names) == len(known) for item in items)
-        listed = [name for name in (known if shared else sorted(known)) if name in found]
+        listed = [name for name in (known if shared else sorted(known)) if name in concepts]
         self.labels, self._numbers = number_names(listed)
         judged = all(item.judged for item in items)
         self.annotators = (record if judged else replace(record, confidence=None),)
@@ -176,12 +176,12 @@ class _MadeDataset:
 def _item(path: Path, annotator: Annotator, cache: ItemCache, side: int) -> _Item:
     """The masks of an image, made unless they were kept."""
     key = hashlib.sha256(read_regular(path)).hexdigest()
-    kept = cache.get(key, _Item)
-    if kept is not None:
-        return kept
-    made = _at_side(annotator.annotate(read_image(path)), side)
-    cache.put(key, made)
-    return made
+    cached = cache.get(key, _Item)
+    if cached is not None:
+        return cached
+    masks = _at_side(annotator.annotate(read_image(path)), side)
+    cache.put(key, masks)
+    return masks
 
 
 def _concepts_in(item: _Item) -> set[str]:

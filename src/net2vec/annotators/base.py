@@ -111,14 +111,14 @@ class ClassTable:
 
     def __init__(self, names: Sequence[str], concepts_to_keep: Iterable[str], label: str) -> None:
         concepts = [concept_name(name) for name in names]
-        kept = list(dict.fromkeys(concepts_to_keep))
-        for name in kept:
+        chosen = list(dict.fromkeys(concepts_to_keep))
+        for name in chosen:
             if not name or name not in concepts:
                 hint = did_you_mean(name, filter(None, concepts), "leave out --concepts")
                 raise DataError(
                     f"{label} has no class {name!r} among its {len(set(concepts))}; {hint}"
                 )
-        listed = [name if not kept or name in kept else "" for name in concepts]
+        listed = [name if not chosen or name in chosen else "" for name in concepts]
         labels, numbers = number_names(listed)
         self.names = labels[1:]
         self._table = np.array([numbers[name] for name in listed], dtype=np.int32)

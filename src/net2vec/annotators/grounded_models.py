@@ -111,10 +111,10 @@ class _Detector(HubModel):
             )
             likely = outputs.logits[0].sigmoid()
             of_concepts = [likely[:, span].amax(1) for span in self._spans(fed["input_ids"][0])]
-            scores, found = torch.stack(of_concepts, dim=1).cpu().max(dim=1)
+            scores, concepts = torch.stack(of_concepts, dim=1).cpu().max(dim=1)
             sure = scores.argsort(descending=True, stable=True)[:_MAX_BOXES]
             sure = sure[scores[sure] >= self.request.confidence]
-            return scores[sure], every["boxes"].cpu()[sure], found[sure]
+            return scores[sure], every["boxes"].cpu()[sure], concepts[sure]
 
     def _spans(self, tokens: Int[Tensor, "token"]) -> list[list[int]]:
         """Places of the tokens of every concept.

@@ -93,10 +93,12 @@ class HubModel:
         return self.files.read(self.files.library.AutoImageProcessor)
 
     def _read_model(self) -> nn.Module:
-        model, told = self.files.read(
+        model, loading_info = self.files.read(
             getattr(self.files.library, self.head), dtype=torch.float32, output_loading_info=True
         )
-        missing = sorted({*told["missing_keys"], *map(str, told["mismatched_keys"])})
+        missing = sorted(
+            {*loading_info["missing_keys"], *map(str, loading_info["mismatched_keys"])}
+        )
         refuse_missing(self.label, type(model).__name__, missing)
         module: nn.Module = model
         return module

@@ -81,16 +81,16 @@ class PythonAnnotator(Annotator):
     def annotate(self, image: Image.Image) -> Masks:
         """The masks of an image."""
         try:
-            made = self._function(image)
+            returned = self._function(image)
         except (Exception, SystemExit) as error:  # sys.exit(0) would end as a success
             what = " ".join(repr(error).split())
             raise DataError(f"{self._label} failed: {what}") from error
         size = image.height, image.width
-        if isinstance(made, Mapping):
-            return self._from_masks(made, size)
-        if isinstance(made, tuple) and len(made) in (2, 3):
-            return self._from_classes(*made, size=size)
-        raise self._wrong(f"a {type(made).__name__}")
+        if isinstance(returned, Mapping):
+            return self._from_masks(returned, size)
+        if isinstance(returned, tuple) and len(returned) in (2, 3):
+            return self._from_classes(*returned, size=size)
+        raise self._wrong(f"a {type(returned).__name__}")
 
     def _from_classes(
         self, classes: Any, names: Any, confidence: Any = None, *, size: tuple[int, int]

@@ -112,12 +112,12 @@ class PanopticModel(SegmentationModel):
         outputs = self.forward(**self.processor(images=[image], return_tensors="pt", **task))
         # OneFormer's processor hands this on to the one of images.
         processor = getattr(self.processor, "image_processor", self.processor)
-        (found,) = processor.post_process_panoptic_segmentation(
+        (segmentation,) = processor.post_process_panoptic_segmentation(
             outputs, threshold=self.request.confidence, target_sizes=[size]
         )
-        segments = found["segmentation"].cpu()
+        segments = segmentation["segmentation"].cpu()
         classes = torch.full(size, -1, dtype=torch.int32)
-        for segment in found["segments_info"]:
+        for segment in segmentation["segments_info"]:
             classes[segments == segment["id"]] = segment["label_id"]
         return self._table.masks(classes.numpy(), (classes >= 0).numpy())
 

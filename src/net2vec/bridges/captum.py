@@ -224,13 +224,13 @@ def sensitivities(
     )  # fmt: skip
     encoding = predictor.encodings[0]
     names = _chosen(predictor, concepts)
-    found = gather_images(images)
-    if not found:
+    new_images = gather_images(images)
+    if not new_images:
         raise ConfigError("no image given; sensitivities are means over images, usually of a class")
     gradient = np.concatenate(
         [
             _gradients(predictor.forward, fed, encoding.layer, target)
-            for _, _, fed in predictor.forward.batches(found)
+            for _, _, fed in predictor.forward.batches(new_images)
         ]
     )
     weight = encoding.weight.double().numpy()
@@ -260,7 +260,7 @@ def sensitivities(
         },
         coords={
             "concept": np.array(names, dtype=object),
-            "image": np.array([image.name for image in found], dtype=object),
+            "image": np.array([image.name for image in new_images], dtype=object),
         },
         attrs={
             "network": run.network,
@@ -318,8 +318,8 @@ def _gradients(
             ) from error
     grid = network.to_grid(layer, gradient.detach().float())
     pooled = grid.flatten(2).mean(2) if grid.ndim == 4 else grid
-    found: Float[np.ndarray, "image filter"] = pooled.cpu().double().numpy()
-    return found
+    gradients: Float[np.ndarray, "image filter"] = pooled.cpu().double().numpy()
+    return gradients
 
 
 def _spread(

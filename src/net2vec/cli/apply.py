@@ -41,18 +41,18 @@ def apply(
     from net2vec.runs.apply import open_predictor
 
     opened = open_run(run, trust=trust)
-    found = gather_images(images)
-    for image in found:
+    new_images = gather_images(images)
+    for image in new_images:
         image.check()
     predictor = open_predictor(
         opened, "segment", concept, layers=[layer] if layer else (), fit=fit, device=device
     )
     (encoding,) = predictor.encodings
-    writer = MapWriter(out, found, encoding.names)
+    writer = MapWriter(out, new_images, encoding.names)
     rows = []
     with TerminalProgress() as progress:
-        advance = progress.stage("applying", len(found) * len(encoding.names))
-        for full_size in segment_full_size(predictor.forward, found, encoding):
+        advance = progress.stage("applying", len(new_images) * len(encoding.names))
+        for full_size in segment_full_size(predictor.forward, new_images, encoding):
             rows.append(asdict(writer.write(full_size)))
             advance(1)
     table = pd.DataFrame(rows)

@@ -52,12 +52,12 @@ def complete_network(incomplete: str) -> Iterable[str]:
     from net2vec.core.storage import cache_folder, replacing
 
     libraries = "-".join(version(name) for name in ("net2vec", "torchvision", "timm"))
-    kept = cache_folder() / "completion" / f"networks-{libraries}.txt"
-    if not kept.is_file():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(kept, lasting=False) as temporary:
+    path = cache_folder() / "completion" / f"networks-{libraries}.txt"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path, lasting=False) as temporary:
             temporary.write_text("\n".join(_network_names()), encoding="utf-8")
-    names = kept.read_text(encoding="utf-8").split("\n")
+    names = path.read_text(encoding="utf-8").split("\n")
     # Thousands of names help nobody who has not said from which library.
     return names if ":" in incomplete else [*(n for n in names if ":" not in n), *_PREFIXES]
 

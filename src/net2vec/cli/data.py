@@ -67,7 +67,7 @@ def info(
     )
     passed_over, missing, taken = left_out_of(opened), missing_of(opened), taken_of(opened)
     if as_json:
-        whole = {
+        document = {
             **survey.as_json(),
             "taken": [{"what": what, "as": taken_as} for what, taken_as in taken],
             "no_run": split_fault(opened),
@@ -75,7 +75,7 @@ def info(
             "left_out": left_out.to_dict(orient="records"),
             "passed_over": [asdict(item) for item in passed_over],
         }
-        typer.echo(json.dumps(whole, ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
         return
     show_lines(taken)
     show_survey(survey, n)
@@ -208,7 +208,7 @@ def annotate(
     names = tuple(read_names(concepts)) if concepts else ()
     annotator = open_annotator(model, Request(names, confidence, torch_device(device)))
     with TerminalProgress() as progress:
-        made = annotate_images(
+        annotated = annotate_images(
             images,
             annotator,
             out,
@@ -219,16 +219,16 @@ def annotate(
             say=progress.say,
             **statements,
         )
-        progress.say(f"masks by {made.record.sentence}")
-        if made.record.confidence is None:
+        progress.say(f"masks by {annotated.record.sentence}")
+        if annotated.record.confidence is None:
             progress.say(
                 "it does not say how sure it is of a pixel, so --confidence voids none of them"
             )
         progress.say(
-            f"{made.concepts} concepts; {made.void:.0%} of all pixels void; nothing was found in "
-            f"{made.empty} images"
+            f"{annotated.concepts} concepts; {annotated.void:.0%} of all pixels void; nothing was "
+            f"found in {annotated.empty} images"
         )
-    typer.echo(made.folder.resolve())
+    typer.echo(annotated.folder.resolve())
 
 
 @data_app.command("fetch")

@@ -44,9 +44,9 @@ def demo(
         page = run_demo(out, full=full, workers=workers, progress=progress)
     typer.echo(page.resolve())
     typer.echo("\nOpen the page in a browser. Then try:", err=True)
-    for asked in demo_questions(out):
-        typer.echo(f"  # {asked.question}", err=True)
-        typer.echo(f"  {_program()} {shlex.join(asked.arguments)}", err=True)
+    for question in demo_questions(out):
+        typer.echo(f"  # {question.question}", err=True)
+        typer.echo(f"  {_program()} {shlex.join(question.arguments)}", err=True)
 
 
 def _program() -> str:

@@ -66,7 +66,7 @@ class RunFiles:
     def _contents(self) -> dict[str, str | None]:
         network, data = (self.provenance.get(part, {}) for part in ("network", "data"))
         sources = [Path(str(name)).name for name in self.settings.get("data", ())]
-        found = (
+        values = (
             network.get("name") or self.settings.get("network"),
             network.get("weights") or self.settings.get("weights"),
             data.get("name") or ", ".join(sources),
@@ -76,25 +76,25 @@ class RunFiles:
             ", ".join(map(str, dict.fromkeys(self.concepts.values()))),
             self.provenance.get("finished") or _changed(self.path / _SETTINGS),
         )
-        told = (None if value is None else _printable(value) for value in found)
-        return dict(zip(_CONTENTS, told, strict=True))
+        texts = (None if value is None else _printable(value) for value in values)
+        return dict(zip(_CONTENTS, texts, strict=True))
 
 
 def read_run_files(path: Path) -> RunFiles:
     """Read the small files of a run; a file that cannot be read is named in `fault`."""
-    found: dict[str, Any] = {"path": path}
+    contents: dict[str, Any] = {"path": path}
     name = _SETTINGS
     try:
         if (path / name).exists():
-            found["settings"] = tomllib.loads(_read(path / name).decode("utf-8"))
+            contents["settings"] = tomllib.loads(_read(path / name).decode("utf-8"))
         name = _PROVENANCE
         if (path / name).exists():
-            found["provenance"] = dict(json.loads(_read(path / name)))
+            contents["provenance"] = dict(json.loads(_read(path / name)))
             name = _RESULTS
-            found |= _described(path / name)
+            contents |= _described(path / name)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        found["fault"] = name
-    return RunFiles(**found)
+        contents["fault"] = name
+    return RunFiles(**contents)
 
 
 def _read(path: Path) -> bytes:

@@ -54,9 +54,9 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
         command(**values, options=options)
 
     own = _own_parameters(command, "options")
-    made = [_parameter(name, declared, declared.group) for name, declared in settings.items()]
+    parameters = [_parameter(name, declared, declared.group) for name, declared in settings.items()]
     context = Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    return _with_parameters(with_options, [context, *sorted([*made, *own], key=_panel)])
+    return _with_parameters(with_options, [context, *sorted([*parameters, *own], key=_panel)])
 
 
 def with_dataset_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -80,8 +80,10 @@ def with_dataset_settings(*names: str) -> Callable[[Callable[..., None]], Callab
                 statements={name: value for name, value in statements.items() if value is not None},
             )
 
-        made = [_parameter(name, settings[name], None) for name in names]
-        return _with_parameters(with_statements, [*_own_parameters(command, "statements"), *made])
+        parameters = [_parameter(name, settings[name], None) for name in names]
+        return _with_parameters(
+            with_statements, [*_own_parameters(command, "statements"), *parameters]
+        )
 
     return decorate
 

@@ -71,13 +71,15 @@ def compare(
     shared = [name for name in spaces[0].names if all(name in space for space in spaces)]
     with TerminalProgress() as progress:
         known = look_up(with_ or (), shared, synonyms, wordnet, progress.say)
-    spaces += [found.space for found in known]
-    found = compare_spaces(spaces, categories=categories, permutations=permutations)
-    written = save_comparison(found, out)
+    spaces += [lookup.space for lookup in known]
+    comparison = compare_spaces(spaces, categories=categories, permutations=permutations)
+    written = save_comparison(comparison, out)
     if as_json:
-        typer.echo(json.dumps(records(found.distances), ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(records(comparison.distances), ensure_ascii=False, indent=2))
         return
-    show_table(found.distances, title=f"On the {len(found.concepts)} concepts that all share")
+    show_table(
+        comparison.distances, title=f"On the {len(comparison.concepts)} concepts that all share"
+    )
     for path in written:
         typer.echo(path.resolve())
 
@@ -136,11 +138,11 @@ def _finite(vectors: xr.DataArray) -> xr.DataArray:
     """The vectors without those that hold infinities or NaN, which are named on stderr."""
     import numpy as np
 
-    whole = np.isfinite(vectors.values).all(axis=1)
-    lost = ", ".join(str(name) for name in vectors["concept"].values[~whole])
-    if lost:
-        typer.echo(f"left out, since learning has not ended at numbers: {lost}", err=True)
-    return vectors[whole]
+    is_finite = np.isfinite(vectors.values).all(axis=1)
+    left_out = ", ".join(str(name) for name in vectors["concept"].values[~is_finite])
+    if left_out:
+        typer.echo(f"left out, since learning has not ended at numbers: {left_out}", err=True)
+    return vectors[is_finite]
 
 
 def _save(vectors: xr.DataArray, form: str, path: Path) -> Path:
@@ -215,7 +217,7 @@ def look_up(
     from net2vec.spaces import file_space, load_synonyms, wordnet_space
 
     words = load_synonyms(synonyms) if synonyms else {}
-    found = []
+    lookups = []
     for source in sources:
         known = (
             wordnet_space(names, wordnet, senses=words)
@@ -224,8 +226,8 @@ def look_up(
         )
         if known.missing:
             say(_lacking(known, len(names)))
-        found.append(known)
-    return found
+        lookups.append(known)
+    return lookups
 
 
 def _lacking(lookup: Lookup, names: int) -> str:

@@ -32,8 +32,8 @@ def may_follow(settings: Settings, before: Settings, *, finished: bool) -> bool:
     adding = {name: getattr(before, name) for name in ("fit", "nulls", "seeds", "truth")}
     if asdict(settings) | adding != asdict(before):
         return False
-    kept = settings.fits[: len(before.fits)] == before.fits
-    more = kept and settings.nulls >= before.nulls and settings.seeds >= before.seeds
+    keeps_fits = settings.fits[: len(before.fits)] == before.fits
+    more = keeps_fits and settings.nulls >= before.nulls and settings.seeds >= before.seeds
     more = more and before.truth in (None, settings.truth)
     return more or not finished
 

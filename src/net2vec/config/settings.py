@@ -226,8 +226,8 @@ class Settings:
             raise ConfigError(f"no task given; wanted {' or '.join(TASKS)}")
         check_fields(self)
         for name in ("input", "mask_size"):
-            if (given := getattr(self, name)) is not None:
-                size = parse_size(given, name)
+            if (value := getattr(self, name)) is not None:
+                size = parse_size(value, name)
                 plain = size if isinstance(size, int) else "x".join(map(str, size))
                 object.__setattr__(self, name, plain)
         # One spelling for one choice of fits: settings are compared, and an older file says both.

@@ -133,12 +133,12 @@ def torch_device(device: str | torch.device) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        found = torch.device(device)
+        resolved = torch.device(device)
     except RuntimeError as error:
         raise ConfigError(f"no device {device!r}; wanted {', '.join(DEVICES)}") from error
-    if policy_of(found).is_gpu and not torch.cuda.is_available():
+    if policy_of(resolved).is_gpu and not torch.cuda.is_available():
         raise ConfigError("device cuda is not available here; use cpu")
-    return found
+    return resolved
 
 
 @contextmanager

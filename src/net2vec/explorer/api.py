@@ -84,12 +84,12 @@ class Question:
 
     def parameters(self) -> Iterator[Parameter]:
         """The parameters of the question as a URL has them."""
-        for given in self._given:
-            kind = self.hints[given.name]
+        for parameter in self._given:
+            kind = self.hints[parameter.name]
             if kind is Selection:
-                yield from _selection_parameters(given.name)
+                yield from _selection_parameters(parameter.name)
             else:
-                yield Parameter(given.name, kind, given.default)
+                yield Parameter(parameter.name, kind, parameter.default)
 
     def ask(self, explorer: Explorer, query: Mapping[str, str]) -> Any:
         """The answer to a query.
@@ -98,13 +98,15 @@ class Question:
             Net2VecError: if a parameter is wrong, or what is asked for is not there.
         """
         values: dict[str, Any] = {}
-        for given in self._given:
-            kind = self.hints[given.name]
+        for parameter in self._given:
+            kind = self.hints[parameter.name]
             if kind is Selection:
-                parts = _selection_parameters(given.name)
-                values[given.name] = Selection(*(part.read(query) for part in parts))
+                parts = _selection_parameters(parameter.name)
+                values[parameter.name] = Selection(*(part.read(query) for part in parts))
             else:
-                values[given.name] = Parameter(given.name, kind, given.default).read(query)
+                values[parameter.name] = Parameter(parameter.name, kind, parameter.default).read(
+                    query
+                )
         return self.answer(explorer, **values)
 
 

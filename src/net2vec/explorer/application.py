@@ -91,13 +91,13 @@ def application(
 
 
 def _static_files(folder: Traversable, prefix: str = "") -> list[tuple[str, Traversable]]:
-    found = []
+    files = []
     for each in folder.iterdir():
         if each.is_dir():
-            found += _static_files(each, f"{prefix}{each.name}/")
+            files += _static_files(each, f"{prefix}{each.name}/")
         elif each.name.endswith(tuple(_MEDIA)):
-            found.append((prefix + each.name, each))
-    return found
+            files.append((prefix + each.name, each))
+    return files
 
 
 def _file_response(file: Traversable) -> Response:

@@ -90,11 +90,11 @@ def categories(explorer: Explorer, at: Selection) -> CategoryMeans:
             methods["single"] = sibling.single_scores()
         for method, values in methods.items():
             for category, chosen in _by_category(sibling):
-                found = values[chosen]
-                error = found.std(ddof=1) / np.sqrt(len(found)) if len(found) > 1 else np.nan
+                scores = values[chosen]
+                error = scores.std(ddof=1) / np.sqrt(len(scores)) if len(scores) > 1 else np.nan
                 key = (sibling.layer, sibling.fit, method, category)
                 wins = shares.get(key, (None, None))
-                rows.append((*key, number(found.mean()), number(error), len(found), *wins))
+                rows.append((*key, number(scores.mean()), number(error), len(scores), *wins))
     columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(9)]
     return CategoryMeans(*columns)
 
@@ -126,9 +126,9 @@ def subsets(explorer: Explorer, at: Selection) -> SubsetMeans:
             sizes, curves = [1, *sizes], [view.single_scores(), *curves]
         for category, chosen in _by_category(view):
             for size, curve in zip([*sizes, len(view.filters)], curves, strict=True):
-                found = curve[chosen]
+                scores = curve[chosen]
                 key = (view.layer, view.fit, category, size)
-                rows.append((*key, number(found.mean()), len(found)))
+                rows.append((*key, number(scores.mean()), len(scores)))
     columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(6)]
     return SubsetMeans(*columns)
 
@@ -231,16 +231,16 @@ def images(explorer: Explorer, at: Selection, name: str) -> ConceptImages:
     rows = view.rows_of(name)
     alone = view.of_concept(name)
     methods = [str(method) for method in alone["method"].values]
-    found = {}
+    listed = {}
     for fit in view.run.fits:
         iou = view.other(fit=fit).arrays["pair_iou"].isel(pair=rows).transpose("method", "pair")
-        found[fit] = dict(zip(methods, iou.to_numpy(), strict=True))
-    by_fit = np.stack([found[fit]["combined"] for fit in found], axis=1)
+        listed[fit] = dict(zip(methods, iou.to_numpy(), strict=True))
+    by_fit = np.stack([listed[fit]["combined"] for fit in listed], axis=1)
     return ConceptImages(
         pair=list(range(rows.start, rows.stop)),
         image=texts(alone["pair_image"].to_numpy()),
         split=texts(alone["pair_split"].to_numpy()),
-        single=numbers(found[view.fit]["single"]),
-        fits=list(found),
+        single=numbers(listed[view.fit]["single"]),
+        fits=list(listed),
         by_fit=[numbers(row) for row in by_fit],
     )

@@ -41,10 +41,10 @@ def number(value: Any) -> float | None:
 def numbers(values: Any) -> list[float | None]:
     """Numbers, with None for those that are not finite."""
     array = np.asarray(values, dtype=np.float64)
-    found: list[float | None] = array.tolist()
+    listed: list[float | None] = array.tolist()
     for place in np.flatnonzero(~np.isfinite(array)):
-        found[place] = None
-    return found
+        listed[place] = None
+    return listed
 
 
 def integers(values: Any) -> list[int]:

@@ -122,7 +122,9 @@ def moved(
     shared = list(compared.concepts)
     near = min(_NEAR, len(shared) - 1)
     sets = [_nearest_sets(each.restrict(shared), near) for each in (one, two)]
-    kept = dict(zip(shared, (len(a & b) for a, b in zip(*sets, strict=True)), strict=True))
+    neighbours_kept = dict(
+        zip(shared, (len(a & b) for a, b in zip(*sets, strict=True)), strict=True)
+    )
     table = compared.by_concept.sort_values("distance", ascending=False, kind="stable")
     category = dict(zip(view.names, view.categories, strict=True))
     names = texts(table["concept"].to_numpy())
@@ -132,7 +134,7 @@ def moved(
         concept=names,
         category=[category[name] for name in names],
         distance=numbers(table["distance"].to_numpy()),
-        shared=[kept[name] for name in names],
+        shared=[neighbours_kept[name] for name in names],
         of=near,
     )
 

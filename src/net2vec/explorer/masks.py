@@ -129,8 +129,8 @@ def values(view: View, name: str, output: Tensor) -> Float[np.ndarray, "y x"]:
 
     encoding = _encoding(view, name)
     (grid,) = concept_grids(output[None], encoding)
-    found: np.ndarray = logits(grid, encoding, 0, encoding.mask_size)[0].numpy()
-    return found
+    z: np.ndarray = logits(grid, encoding, 0, encoding.mask_size)[0].numpy()
+    return z
 
 
 def _single(view: View, output: Tensor, index: int) -> Bool[np.ndarray, "y x"]:
@@ -138,8 +138,8 @@ def _single(view: View, output: Tensor, index: int) -> Bool[np.ndarray, "y x"]:
 
     viewer = _viewer(view)
     on = output[index] > viewer.threshold(view.layer)[index]
-    found: np.ndarray = upsampled_is_on(on, viewer.annotations.size).numpy()
-    return found
+    is_on: np.ndarray = upsampled_is_on(on, viewer.annotations.size).numpy()
+    return is_on
 
 
 def _encoding(view: View, name: str) -> Encoding:
@@ -199,24 +199,26 @@ def confusion(
     outside = np.zeros_like(covered)
     wrong = background = 0
     for image, output in probe.outputs(images, view.layer):
-        found = values(view, name, output) > cut
+        predicted = values(view, name, output) > cut
         truths = _truths(view, viewer, image)
-        free = ~truths.get(label, np.zeros(found.shape, dtype=bool))
-        bad = found & free
+        free = ~truths.get(label, np.zeros(predicted.shape, dtype=bool))
+        bad = predicted & free
         wrong += int(bad.sum())
         background += int(free.sum())
         for other, truth in truths.items():
             covered[other] += int((truth & bad).sum())
             outside[other] += int((truth & free).sum())
     # Those that never occur there say nothing.
-    kept = [place for place, number in enumerate(counted) if number != label and outside[number]]
+    confused = [
+        place for place, number in enumerate(counted) if number != label and outside[number]
+    ]
     return Confusion(
         first=first,
         count=len(chosen),
         total=len(val),
-        concept=[view.names[place] for place in kept],
-        covered=[int(covered[counted[place]]) for place in kept],
-        outside=[int(outside[counted[place]]) for place in kept],
+        concept=[view.names[place] for place in confused],
+        covered=[int(covered[counted[place]]) for place in confused],
+        outside=[int(outside[counted[place]]) for place in confused],
         wrong=wrong,
         background=background,
     )
@@ -268,8 +270,10 @@ def activation(explorer: Explorer, at: Selection, index: int, count: int = 32) -
     images = [str(names[place]) for place in chosen]
     threshold = number(view.recorded_filter(index)["threshold"])
     outputs = explorer.probes[at.run].outputs(images, view.layer)
-    found = np.concatenate([output[index].float().numpy().ravel() for _, output in outputs])
-    counts, edges = np.histogram(found, bins=_BINS)
+    values_of_images = np.concatenate(
+        [output[index].float().numpy().ravel() for _, output in outputs]
+    )
+    counts, edges = np.histogram(values_of_images, bins=_BINS)
     return Activation(len(images), [float(edge) for edge in edges], integers(counts), threshold)
 
 
@@ -298,9 +302,9 @@ def _refuse_no_grid(view: View, output: Tensor) -> None:
 
 def _numbers(text: str) -> list[int]:
     try:
-        found = [int(part) for part in text.split(",")]
+        numbers = [int(part) for part in text.split(",")]
     except ValueError:
         raise DataError(f"wanted numbers separated by commas, got {text!r}") from None
-    if len(found) > MAX_IMAGES:
-        raise DataError(f"{len(found)} images at a time; at most {MAX_IMAGES} are taken")
-    return found
+    if len(numbers) > MAX_IMAGES:
+        raise DataError(f"{len(numbers)} images at a time; at most {MAX_IMAGES} are taken")
+    return numbers

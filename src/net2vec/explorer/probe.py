@@ -112,14 +112,14 @@ class Probe:
         with self.lock:
             missing = []
             for name in dict.fromkeys(names):
-                kept = self._outputs.peek((name, layer))
-                if kept is None:
+                cached = self._outputs.peek((name, layer))
+                if cached is None:
                     missing.append(name)
                 else:
-                    yield name, kept
+                    yield name, cached
             filled = missing + missing[-1:] * (-len(missing) % viewer.forward.batch)
-            for name, found in islice(viewer.outputs(filled, [layer]), len(missing)):
-                output = found[layer].clone()  # not a view of the whole batch
+            for name, outputs in islice(viewer.outputs(filled, [layer]), len(missing)):
+                output = outputs[layer].clone()  # not a view of the whole batch
                 self._outputs.put((name, layer), output, output.numel() * output.element_size())
                 yield name, output
 
@@ -131,10 +131,10 @@ class Probe:
                 # The network may be anybody's code, and the results are there without it.
                 except Exception as error:
                     self._opened[name] = _refusal(error)
-            found = self._opened[name]
-        if isinstance(found, Net2VecError):
-            raise found
-        return found  # type: ignore[no-any-return]
+            opened = self._opened[name]
+        if isinstance(opened, Net2VecError):
+            raise opened
+        return opened  # type: ignore[no-any-return]
 
     def _open_dataset(self) -> ProbeDataset:
         from net2vec.pipeline.viewing import open_probed_data

@@ -191,10 +191,10 @@ class View:
         """The validation score of each concept's best single filter."""
         best = self.values("best_filter")
         if self.task == "segment":
-            found: np.ndarray = self.values("single_iou")[1][np.arange(len(best)), best]
+            scores: np.ndarray = self.values("single_iou")[1][np.arange(len(best)), best]
         else:
-            found = self.values("single_score")[1]
-        return found
+            scores = self.values("single_score")[1]
+        return scores
 
     def space(self, kind: str | None = None) -> Space:
         """The concepts as a space, see `Run.space`."""
@@ -211,8 +211,8 @@ class View:
 
     def siblings(self) -> list[View]:
         """This task on every layer that has it, by every fit."""
-        having = [name for name in self.run.layers if self.task in self.run.tasks(name)]
-        return [self.other(layer=layer, fit=fit) for layer in having for fit in self.run.fits]
+        layers = [name for name in self.run.layers if self.task in self.run.tasks(name)]
+        return [self.other(layer=layer, fit=fit) for layer in layers for fit in self.run.fits]
 
     def recorded(self) -> xr.Dataset:
         """The layer's thresholds and highest activations."""

@@ -103,8 +103,8 @@ def count_levels(
     entries = np.ones(row.size, dtype=np.float32), (row.ravel(), step.ravel())
     adding = scipy.sparse.coo_array(entries, shape=(filters * bins, len(gained)))
     # All counts of an image are below 2**24: single precision is exact.
-    found = torch.from_numpy(adding @ gained.numpy())
-    return found.T.contiguous().view(-1, filters, bins).numpy()
+    counts = torch.from_numpy(adding @ gained.numpy())
+    return counts.T.contiguous().view(-1, filters, bins).numpy()
 
 
 def _corners_by_level(

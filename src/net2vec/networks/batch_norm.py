@@ -82,8 +82,8 @@ def with_batch_norm_statistics(
             f"that were kept ({len(statistics)}); take the network that was probed"
         )
     module.load_state_dict(dict(statistics), strict=False)
-    found = network.changed(module=module)
-    return found if images is None else _with_images(found, images)
+    changed = network.changed(module=module)
+    return changed if images is None else _with_images(changed, images)
 
 
 def _with_images(network: Network, images: int) -> Network:

@@ -110,8 +110,8 @@ def module_digest(module: nn.Module, attributes: State | None = None) -> str:
     for key, value in sorted(_packed_state(module).items()):
         state.update(f"{key}\0".encode())
         _add_value(state.update, value)
-    found = _attributes(module) if attributes is None else attributes
-    for (path, name), digest in sorted(found.items()):
+    attributes_of_module = _attributes(module) if attributes is None else attributes
+    for (path, name), digest in sorted(attributes_of_module.items()):
         state.update(f"{path}\0{name}\0".encode() + digest)
     return state.hexdigest()
 
@@ -160,26 +160,26 @@ def _is_table(value: Any) -> bool:
 
 
 def _attributes(module: nn.Module) -> State:
-    found = {}
+    attributes = {}
     for path, part in module.named_modules():
         for name, value in _own_attributes(part):
             state = blake2b(digest_size=16)
             _add_value(state.update, value)
-            found[path, name] = state.digest()
-    return found
+            attributes[path, name] = state.digest()
+    return attributes
 
 
 def _unread_parts(module: nn.Module) -> list[str]:
     """Descriptions of the parts of a module that may change its outputs and cannot be read."""
-    found: dict[str, None] = {}
+    unread: dict[str, None] = {}
     packed = _packed_state(module)
     if any(getattr(nn.modules.module, f"_global{hooks}") for hooks in HOOKS):
-        found["global hooks"] = None
+        unread["global hooks"] = None
     for path, part in module.named_modules():
         if not _is_versioned(type(part)):
-            found[f"code of {type(part).__qualname__}"] = None
+            unread[f"code of {type(part).__qualname__}"] = None
         if any(getattr(part, hooks) for hooks in HOOKS):
-            found[f"hooks of {path or 'the network'}"] = None
+            unread[f"hooks of {path or 'the network'}"] = None
         for name, value in _own_attributes(part):
             if isinstance(value, torch.ScriptObject) and any(
                 key.startswith(path) for key in packed
@@ -188,8 +188,8 @@ def _unread_parts(module: nn.Module) -> list[str]:
             # The functions of this package's modules stand in their `extra_repr`.
             ours = isinstance(value, FunctionType) and type(part).__module__.startswith("net2vec.")
             if not ours and _add_value(lambda _: None, value):
-                found[f"attribute {path}.{name}".replace(" .", " ")] = None
-    return list(found)
+                unread[f"attribute {path}.{name}".replace(" .", " ")] = None
+    return list(unread)
 
 
 def _packed_state(module: nn.Module) -> dict[str, Any]:
@@ -207,11 +207,11 @@ def _packed_state(module: nn.Module) -> dict[str, Any]:
 
 def _named_tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
     """Parameters and buffers, under every name that they have."""
-    found = [
+    tensors = [
         *module.named_parameters(remove_duplicate=False),
         *module.named_buffers(remove_duplicate=False),
     ]
-    return sorted(found, key=lambda item: item[0])
+    return sorted(tensors, key=lambda item: item[0])
 
 
 def _add_value(update: Update, value: Any, depth: int = 0) -> bool:
@@ -300,11 +300,11 @@ def _lasting_state(module: nn.Module, shape: Shape) -> State:
     """
     if not any(True for part in module.modules() for _ in _own_attributes(part)):
         return {}
-    found = []
+    lasting = []
     for number in (1, 2):
         try:
             fixed_pass(module, shape, number)
         except Exception:  # the network fails, which is told where it is traced
             return _attributes(module)
-        found.append(_attributes(module))
-    return {key: value for key, value in found[1].items() if found[0].get(key) == value}
+        lasting.append(_attributes(module))
+    return {key: value for key, value in lasting[1].items() if lasting[0].get(key) == value}

@@ -66,10 +66,10 @@ def outputs_in_double(module: nn.Module, shape: Shape, *, hooked: bool = True) -
         shape: channels, rows and columns of an image.
         hooked: whether hooks of the module are called.
     """
-    found: list[str] = []
+    texts: list[str] = []
 
     def note(part: nn.Module, _: Any, result: Any) -> None:
-        found.extend(text for tensor in tensors_in(result) for text in _rounded(tensor))
+        texts.extend(text for tensor in tensors_in(result) for text in _rounded(tensor))
 
     watch = _PrecisionWatch()  # type: ignore[no-untyped-call]
     try:
@@ -83,7 +83,7 @@ def outputs_in_double(module: nn.Module, shape: Shape, *, hooked: bool = True) -
             fixed_pass(copy, shape)
     except Exception:  # modules that cannot be copied, or have no double precision
         return None
-    return None if watch.single else found
+    return None if watch.single else texts
 
 
 def _in_double(module: nn.Module) -> nn.Module:

@@ -224,7 +224,7 @@ def _refuse_other_geometry(transform: Callable[[Image.Image], Any], side: int) -
     rows = (torch.arange(side) + 0.5) / side
     # Wider than a pixel of the square, or resampling might pass it by.
     reach = max(_SPOT, 0.6 / side)
-    found = []
+    seen = []
     for x, y in _SPOTS:
         spotted = plain.copy()
         left, right = (round((x + way * reach) * width) for way in (-1, 1))
@@ -236,8 +236,8 @@ def _refuse_other_geometry(transform: Callable[[Image.Image], Any], side: int) -
         total = changed.sum()
         seen_x, seen_y = (changed.sum(0) @ rows) / total, (changed.sum(1) @ rows) / total
         off = max(abs(float(seen_x) - x), abs(float(seen_y) - y))
-        found.append(off if bool(total > 0) else inf)
-    if min(found) < inf and max(found) > 0.01 + 1 / side:
+        seen.append(off if bool(total > 0) else inf)
+    if min(seen) < inf and max(seen) > 0.01 + 1 / side:
         raise NetworkError(
             f"the transform does not show the whole picture squashed to the square: it crops, "
             f"pads, flips or turns, so that masks would not lie over it; use "

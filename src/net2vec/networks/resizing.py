@@ -43,17 +43,17 @@ def with_input_size(network: Network, size: Size) -> Network:
     if usual.size == size:
         return network
     module = deepcopy(network.module)
-    found = replace(network, module=module, preprocessing=replace(usual, size=size))
+    resized = replace(network, module=module, preprocessing=replace(usual, size=size))
     try:
         _adapt(module, usual.size, size)
-        _ = found.trace
+        _ = resized.trace
     except Exception as error:  # each network has errors of its own
         raise NetworkError(
             f"{network.name} cannot be fed {show_size(size)} pixels (width x height): "
             f"{first_line(error)}; leave out the size of the input ({show_size(usual.size)} px are "
             f"usual), or take a multiple of the patches"
         ) from error
-    return found
+    return resized
 
 
 def _adapt(module: nn.Module, usual: Size, size: Size) -> None:

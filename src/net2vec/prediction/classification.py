@@ -30,7 +30,7 @@ def classify_images(
         encodings: one a layer, all of the same concepts.
     """
     names, category = encodings[0].names, encodings[0].category
-    found = np.zeros((len(encodings), len(images), len(names)), np.float32)
+    probabilities = np.zeros((len(encodings), len(images), len(names)), np.float32)
     done = 0
     for chunk in forward.layer_outputs(images, [encoding.layer for encoding in encodings]):
         here = slice(done, done + len(chunk.images))
@@ -39,10 +39,10 @@ def classify_images(
             if means.ndim == 4:
                 means = means.flatten(2).mean(2)
             value = means.cpu() @ encoding.weight.T + encoding.bias
-            found[place, here] = torch.sigmoid(value).numpy()
+            probabilities[place, here] = torch.sigmoid(value).numpy()
         done = here.stop
     return xr.DataArray(
-        found,
+        probabilities,
         dims=("layer", "image", "concept"),
         coords={
             "layer": np.array([encoding.layer for encoding in encodings], dtype=object),

@@ -94,7 +94,7 @@ class MapWriter:
 def distinct(names: Sequence[str]) -> list[str]:
     """File names for these names, in their order, none twice."""
     taken: set[str] = set()
-    found = []
+    names_so_far = []
     for name in names:
         plain = re.sub(r"[^\w.+-]+", "_", name).strip("._") or "_"
         plain = plain.encode()[:_LONGEST].decode(errors="ignore")
@@ -103,8 +103,8 @@ def distinct(names: Sequence[str]) -> list[str]:
             number += 1
             candidate = f"{plain}-{number}"
         taken.add(candidate.casefold())
-        found.append(candidate)
-    return found
+        names_so_far.append(candidate)
+    return names_so_far
 
 
 def probability_picture(probability: Float[np.ndarray, "row column"]) -> Image.Image:

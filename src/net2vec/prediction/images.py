@@ -91,10 +91,10 @@ def gather_images(images: object) -> list[NewImage]:
         images = [images]
     elif not isinstance(images, Iterable):
         raise DataError(_refusal(images))
-    found: list[NewImage] = []
+    new_images: list[NewImage] = []
     for image in images:
-        found += _expand(image, len(found))
-    return found
+        new_images += _expand(image, len(new_images))
+    return new_images
 
 
 def _expand(image: object, place: int) -> list[NewImage]:

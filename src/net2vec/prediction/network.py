@@ -66,12 +66,12 @@ def restore_batch_norm(network: Network, folder: Path, images: int | None = None
     check_file(folder, BATCH_NORM)
     path = folder / BATCH_NORM
     try:
-        kept = load_file(path)
+        statistics = load_file(path)
     except FileNotFoundError as error:
         raise ResultsError(f"{folder} keeps no {BATCH_NORM}; make the run again") from error
     except (OSError, SafetensorError) as error:
         raise ResultsError(f"{path} cannot be read as batch-norm statistics: {error}") from error
-    return with_batch_norm_statistics(network, kept, images)
+    return with_batch_norm_statistics(network, statistics, images)
 
 
 def restore_bases(network: Network, folder: Path) -> Network:
@@ -88,14 +88,14 @@ def restore_bases(network: Network, folder: Path) -> Network:
     if not (folder / BASES).is_file():
         return network
     check_file(folder, BASES)
-    kept = load_bases(folder / BASES)
+    bases = load_bases(folder / BASES)
     for layer, basis in network.bases.items():
-        if layer in kept and basis.is_fitted and basis.digest != kept[layer].digest:
+        if layer in bases and basis.is_fitted and basis.digest != bases[layer].digest:
             raise NetworkError(
                 f"the basis of {layer} is not what it was when {folder} was made; wanted is the "
                 f"file that was used then, or another --out"
             )
-    return network.changed(bases=MappingProxyType({**network.bases, **kept}))
+    return network.changed(bases=MappingProxyType({**network.bases, **bases}))
 
 
 def open_network(

@@ -55,8 +55,8 @@ def segment_images(
         here = slice(len(sizes), len(sizes) + len(chunk.images))
         for place, encoding in enumerate(encodings):
             for concept, grid in enumerate(_grids(chunk, encoding)):
-                found = predict(grid, encoding, concept, (rows, columns))
-                probability[place, concept, here], mask[place, concept, here] = found
+                predicted = predict(grid, encoding, concept, (rows, columns))
+                probability[place, concept, here], mask[place, concept, here] = predicted
         sizes += chunk.sizes
     dimensions = ("layer", "concept", "image", "y", "x")
     return xr.Dataset(
@@ -105,8 +105,8 @@ def segment_full_size(
         grids = _grids(chunk, encoding)
         for place, (image, size) in enumerate(zip(chunk.images, chunk.sizes, strict=True)):
             for concept, name in enumerate(encoding.names):
-                found = predict(grids[concept][place : place + 1], encoding, concept, size)
-                yield FullSize(image, name, found[0][0], found[1][0])
+                predicted = predict(grids[concept][place : place + 1], encoding, concept, size)
+                yield FullSize(image, name, predicted[0][0], predicted[1][0])
 
 
 def predict(

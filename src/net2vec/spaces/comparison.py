@@ -198,11 +198,11 @@ def _correlate(
 
     def correlation(orders: np.ndarray, axis: int = -1) -> np.ndarray:
         """The correlation for one order of the concepts, or for a batch of orders."""
-        found = [
+        correlations = [
             (ranks[place[order[first], order[second]]].T @ ranks)[one, other]
             for order in orders.reshape(-1, concepts)
         ]
-        return np.reshape(found, (*orders.shape[:-1], len(compared)))
+        return np.reshape(correlations, (*orders.shape[:-1], len(compared)))
 
     identity = np.arange(concepts)
     if permutations:
@@ -217,12 +217,12 @@ def _correlate(
             alternative="greater",
             random_state=np.random.default_rng(seed),
         )
-        found, p = tested.statistic, tested.pvalue
+        correlations, p = tested.statistic, tested.pvalue
     else:
-        found, p = correlation(identity), np.full(len(compared), np.nan)
+        correlations, p = correlation(identity), np.full(len(compared), np.nan)
     same = np.logical_not(ranks.any(axis=0))
     unordered = same[one] | same[other]
-    return np.where(unordered, np.nan, found), np.where(unordered, np.nan, p)
+    return np.where(unordered, np.nan, correlations), np.where(unordered, np.nan, p)
 
 
 DISTANCES = RunTable(

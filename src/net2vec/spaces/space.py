@@ -140,8 +140,8 @@ class Space:
         Raises:
             SpaceError: if the space has no such concept, or `n` is not positive.
         """
-        found = self.find(name)
-        return self._rank(self.vector(found), leave_out={found}, n=n)
+        resolved = self.find(name)
+        return self._rank(self.vector(resolved), leave_out={resolved}, n=n)
 
     def solve(self, expression: str, n: int = 5) -> pd.DataFrame:
         """The concepts nearest to a sum of unit vectors, as `grass + blue - green` (Table 3).
@@ -205,10 +205,10 @@ class Space:
             return np.zeros(0, dtype=np.int64)
         # The order of a sum over threads would move the last bits, and now and then a cluster.
         with threadpool_limits(1):
-            found = KMeans(
+            clustering = KMeans(
                 min(clusters, len(np.unique(self.unit, axis=0))), n_init=10, random_state=seed
             ).fit_predict(self.unit)
-        _, first, inverse = np.unique(found, return_index=True, return_inverse=True)
+        _, first, inverse = np.unique(clustering, return_index=True, return_inverse=True)
         numbers: Int[np.ndarray, "concept"] = np.argsort(np.argsort(first))[inverse]
         return numbers
 
@@ -268,8 +268,8 @@ class Space:
         place = np.zeros((len(self), 2))
         if len(self):
             left, scale, _ = np.linalg.svd(self.unit - self.unit.mean(axis=0), full_matrices=False)
-            kept = min(2, len(scale))
-            place[:, :kept] = left[:, :kept] * scale[:kept]
+            dimensions = min(2, len(scale))
+            place[:, :dimensions] = left[:, :dimensions] * scale[:dimensions]
         return place
 
     def _rank(

@@ -94,11 +94,11 @@ class CpuBackend(Backend):
 
     def count_codes(self, masks: Tensor, code: Tensor, codes: int) -> Tensor:
         matrix = _one_per_column(code, codes)
-        found = torch.empty(len(masks), codes)
+        counts = torch.empty(len(masks), codes)
         for first in range(0, len(masks), _CHUNK_MASKS):
             pixels = masks[first : first + _CHUNK_MASKS].T.contiguous().float()
-            found[first : first + _CHUNK_MASKS] = torch.from_numpy(matrix @ pixels.numpy()).T
-        return found
+            counts[first : first + _CHUNK_MASKS] = torch.from_numpy(matrix @ pixels.numpy()).T
+        return counts
 
     def indexed_sum(self, source: Tensor | None, target: Tensor, targets: int) -> IndexedSum:
         return _ScatterSum(source, target, targets)

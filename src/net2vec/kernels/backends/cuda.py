@@ -67,8 +67,8 @@ class CudaBackend(Backend):
         return values > cut
 
     def pack_bits(self, bits: Tensor) -> Tensor:
-        whole = torch.nn.functional.pad(bits, (0, -bits.shape[-1] % BYTE))
-        by_byte = whole.view(*bits.shape[:-1], -1, BYTE).to(torch.uint8)
+        padded = torch.nn.functional.pad(bits, (0, -bits.shape[-1] % BYTE))
+        by_byte = padded.view(*bits.shape[:-1], -1, BYTE).to(torch.uint8)
         return (by_byte << _bit_numbers(bits.device)).sum(-1, dtype=torch.uint8)
 
     def unpack_bits(self, packed: Tensor) -> Tensor:

@@ -99,16 +99,16 @@ def _fista(
     done = torch.zeros_like(lipschitz, dtype=torch.bool)
     for _ in range(_MAX_ROUNDS):
         moved = y - gradient(y * scale) * scale / lipschitz
-        found = moved.sign() * (moved.abs() - threshold).clamp(min=0)
-        restart = ((y - found) * (found - x)).sum(1, keepdim=True) > 0
+        shrunk = moved.sign() * (moved.abs() - threshold).clamp(min=0)
+        restart = ((y - shrunk) * (shrunk - x)).sum(1, keepdim=True) > 0
         next_t = (1 + (1 + 4 * t**2).sqrt()) / 2
         momentum = torch.where(restart, 0.0, (t - 1) / next_t)
         t = torch.where(restart, 1.0, next_t)
-        y = found + momentum * (found - x)
-        change = (found - x).norm(dim=1, keepdim=True)
+        y = shrunk + momentum * (shrunk - x)
+        change = (shrunk - x).norm(dim=1, keepdim=True)
         # Solved problems stay where they are.
-        x = torch.where(done, x, found)
-        done = done | (change <= _TOLERANCE * found.norm(dim=1, keepdim=True))
+        x = torch.where(done, x, shrunk)
+        done = done | (change <= _TOLERANCE * shrunk.norm(dim=1, keepdim=True))
         if bool(done.all()):
             break
     return x * scale

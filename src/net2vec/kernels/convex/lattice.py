@@ -131,8 +131,8 @@ class Lattice:
         total = self._zero(len(weight))[:, 0]
         for block in self._blocks(len(weight)):
             value = self._judged(weight, block, judge[block.images])
-            lost = softplus(value) - block.target[:, 0] * value
-            by_image = (lost * block.share[:, 0]).sum(0)
+            loss = softplus(value) - block.target[:, 0] * value
+            by_image = (loss * block.share[:, 0]).sum(0)
             total.index_add_(0, judge[block.images], by_image.double())
         return total
 
@@ -147,7 +147,7 @@ class Lattice:
             groups: runs of neighbouring images that are counted separately.
         """
         numbers = groups * BINS
-        found = np.zeros((2, numbers), dtype=np.int64)
+        counts = np.zeros((2, numbers), dtype=np.int64)
         image = torch.arange(len(self.maps), device=judge.device)
         start = (image * groups // len(self.maps) * BINS).int()
         for block in self._blocks(len(weight)):
@@ -155,8 +155,8 @@ class Lattice:
             index = bins_of(value.sigmoid_()) + start[block.images]
             inside = index[block.target[:, 0] > 0]
             backend = backend_of(index.device)
-            found += np.stack([backend.bincount(p.flatten(), numbers) for p in (index, inside)])
-        return found.reshape(2, groups, BINS).transpose(1, 0, 2)
+            counts += np.stack([backend.bincount(p.flatten(), numbers) for p in (index, inside)])
+        return counts.reshape(2, groups, BINS).transpose(1, 0, 2)
 
     @property
     def _is_direct(self) -> bool:

@@ -152,16 +152,16 @@ class _History:
         )
         pair = self.pair[:, :used].flatten(1, 2)
         vectors = torch.stack([self.pair[:, newest, 1], slope], 2)
-        found = torch.bmm(pair, vectors).view(-1, used, 2, 2)
-        self.cross[:, :used, newest] = found[:, :, 0, 0]
-        self.square[:, :used, newest] = self.square[:, newest, :used] = found[:, :, 1, 0]
+        products = torch.bmm(pair, vectors).view(-1, used, 2, 2)
+        self.cross[:, :used, newest] = products[:, :, 0, 0]
+        self.square[:, :used, newest] = self.square[:, newest, :used] = products[:, :, 1, 0]
         cross, square = self.cross[:, :used, :used], self.square[:, :used, :used]
         # From the oldest to the newest, which is their order until the ring is full.
         oldest = self.count % _MEMORY if self.count > _MEMORY else 0
         if oldest:
             cross, square = (part.roll((-oldest, -oldest), (1, 2)) for part in (cross, square))
-            found = found.roll(-oldest, 1)
-        along, across = found[:, :, 0, 1:], found[:, :, 1, 1:]
+            products = products.roll(-oldest, 1)
+        along, across = products[:, :, 0, 1:], products[:, :, 1, 1:]
         own, size = cross.diagonal(dim1=1, dim2=2), self.size[:, None, None]
         # A 1 on the diagonal of an empty slot decouples it from the others.
         upper = cross.triu() + torch.diag_embed((own == 0).to(own.dtype))

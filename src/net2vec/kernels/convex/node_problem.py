@@ -79,11 +79,11 @@ class NodeProblem:
             kept: the choices.
             near: weights near to those of the first call.
         """
-        maps = [self._maps.keep_filters(some) for some in kept]
+        maps = [self._maps.keep_filters(filters) for filters in kept]
         begin = near.float().flatten()
         blocks = [
             NodeBlock(
-                SparseMaps.joined([some.slice_images(*bounds) for some in maps]),
+                SparseMaps.joined([part.slice_images(*bounds) for part in maps]),
                 sums,
                 self._index(bounds[1] - bounds[0], len(kept)),
                 response=weighted_probability,

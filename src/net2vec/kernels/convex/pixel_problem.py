@@ -141,8 +141,8 @@ class PixelProblem:
         for block in self._blocks(chosen):
             value = block.value(weight.float(), self._value)
             target = block.mask.float()
-            lost = softplus(value) - target * value
-            total += float(block.total(lost * _weights(target, balance)))
+            loss = softplus(value) - target * value
+            total += float(block.total(loss * _weights(target, balance)))
         idle = sum(
             balance.foreground * self.parts[i].idle_foreground
             + balance.background * self.parts[i].idle_background

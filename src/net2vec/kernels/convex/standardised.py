@@ -85,8 +85,8 @@ def _main_directions(
     images, filters = x.shape
     if images < filters:
         value, vector = torch.linalg.eigh(x @ x.T)
-        kept = value > _MIN_VARIANCE_SHARE * value[-1]
-        turn = x.T @ vector[:, kept] / value[kept].sqrt()
+        is_main = value > _MIN_VARIANCE_SHARE * value[-1]
+        turn = x.T @ vector[:, is_main] / value[is_main].sqrt()
     else:
         value, vector = torch.linalg.eigh(x.T @ x)
         turn = vector[:, value > _MIN_VARIANCE_SHARE * value[-1]]

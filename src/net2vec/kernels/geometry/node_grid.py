@@ -98,7 +98,7 @@ class NodeGrid:
         samples = Samples.of(self, level)
         window = self.window.flatten().to(masks.device)
         all_rows, by_column = samples.by_row.to(masks.device), samples.by_column.to(masks.device)
-        found = []
+        blocks = []
         policy, strips = policy_of(masks.device), len(masks)
         # Products of few columns are computed in other ways: no sum may depend on their number.
         missing = -strips % policy.mask_strip_multiple
@@ -112,8 +112,8 @@ class NodeGrid:
             both = torch.bmm(by_column, cut.view(*self.window.shape, -1))
             nodes = both.shape[1]
             both = both.view(len(both), nodes, -1, nodes).permute(3, 1, 2, 0)
-            found.append(both.reshape(nodes * nodes, -1))
-        return torch.cat(found, 1)[:, : strips * len(self.window)]
+            blocks.append(both.reshape(nodes * nodes, -1))
+        return torch.cat(blocks, 1)[:, : strips * len(self.window)]
 
     def pixels(
         self,
@@ -201,11 +201,11 @@ def _lagrange(axis: Axis, nodes: int) -> Float[Tensor, "out node"]:
     """The Lagrange polynomials of the nodes at every output of an axis, each in its own gap."""
     positions = _chebyshev(nodes)
     at = axis.remainder.numpy() / axis.denominator
-    found = np.empty((len(at), nodes))
+    weights = np.empty((len(at), nodes))
     for n in range(nodes):
         others = np.delete(positions, n)
-        found[:, n] = np.prod((at[:, None] - others) / (positions[n] - others), axis=1)
-    return torch.from_numpy(found)
+        weights[:, n] = np.prod((at[:, None] - others) / (positions[n] - others), axis=1)
+    return torch.from_numpy(weights)
 
 
 class MaskSums:
@@ -247,8 +247,8 @@ class MaskSums:
             if self._keeps and (level == 0 or size <= _KEPT_BYTES):
                 if level not in self._kept:
                     sums = self.grid.sums(self._masks, self._strip, level)
-                    everything = torch.arange(sums.shape[1], device=square.device)
-                    self._kept[level] = self._target(level, everything, sums)
+                    all_squares = torch.arange(sums.shape[1], device=square.device)
+                    self._kept[level] = self._target(level, all_squares, sums)
                 return torch.index_select(self._kept[level], 1, square)
         row = torch.div(square, along, rounding_mode="floor")
         needed, number = torch.unique(row, return_inverse=True)

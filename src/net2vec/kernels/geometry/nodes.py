@@ -157,13 +157,13 @@ class NodeBlock:
         at_corners = torch.index_select(active.view(-1, self._per_image), 1, self._corner.flatten())
         reached = at_corners.view(-1, *self._corner.shape).any(1)
         self._square = self._keep(torch.nonzero(reached.flatten())[:, 0])
-        everything = torch.arange(len(self._square), device=cell.device)
+        all_squares = torch.arange(len(self._square), device=cell.device)
         self._level = self._keep(torch.zeros_like(self._square))
         if near is not None:
-            self._level = self._level_of(self._to_cells.sums(near), everything)
+            self._level = self._level_of(self._to_cells.sums(near), all_squares)
         self._groups: dict[int, _Group] = {}
         for level in torch.unique(self._level).tolist() or [0]:
-            self._groups[level] = self._group(level, everything[self._level == level], None)
+            self._groups[level] = self._group(level, all_squares[self._level == level], None)
 
     def gradient(self, weight: Float[Tensor, "filter"]) -> Float[Tensor, "filter"]:
         """The gradient of the loss, summed over pixels and images."""
@@ -175,14 +175,16 @@ class NodeBlock:
 
     def _prepared(self, summed: Float[Tensor, "cell"]) -> list[tuple[_Group, Tensor]]:
         """All groups and z at their corners, after steep squares were given more nodes."""
-        found = [(group, group.corners(summed)) for group in self._groups.values()]
+        groups = [(group, group.corners(summed)) for group in self._groups.values()]
         ranges = [
-            (group, _ranges(four)) for group, four in found if group.steepest < inf and four.numel()
+            (group, _ranges(four))
+            for group, four in groups
+            if group.steepest < inf and four.numel()
         ]
         # Compared once: reading a value synchronises with the GPU.
         excess = [most.max() - group.steepest for group, most in ranges]
         if not excess or float(excess[0] if len(excess) == 1 else torch.stack(excess).max()) <= 0:
-            return found
+            return groups
         steep = [group.square[most > group.steepest] for group, most in ranges]
         self._regroup(summed, torch.cat(steep))
         return [(group, group.corners(summed)) for group in self._groups.values()]

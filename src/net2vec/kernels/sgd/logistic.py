@@ -197,8 +197,8 @@ def right_side(
 ) -> Bool[Tensor, "row vector"]:
     """Which rows fall on the right side: positive iff the logit is above 0."""
     sides = [
-        torch.index_select(features, 0, some) @ weight + bias > 0
-        for some in torch.split(rows, _JUDGED_ROWS)
+        torch.index_select(features, 0, block) @ weight + bias > 0
+        for block in torch.split(rows, _JUDGED_ROWS)
     ]
     return torch.cat(sides) == positive[:, None]
 
@@ -213,5 +213,5 @@ def largest_weights(
 ) -> Bool[Tensor, "*batch filter"]:
     """The `count` filters of largest absolute weight, the lowest index on a tie."""
     order = torch.sort(weight.abs(), dim=-1, descending=True, stable=True).indices
-    kept = torch.zeros_like(weight, dtype=torch.bool)
-    return kept.scatter_(-1, order[..., :count], True)
+    is_largest = torch.zeros_like(weight, dtype=torch.bool)
+    return is_largest.scatter_(-1, order[..., :count], True)

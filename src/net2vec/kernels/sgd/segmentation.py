@@ -126,13 +126,13 @@ def fit_segmentation(
     Returns:
         The weights, on the CPU.
     """
-    found = torch.empty_like(start)
+    learned = torch.empty_like(start)
     sums = _Sums()
-    for some in _groups(problems, device):
+    for group in _groups(problems, device):
         # Those with more batches come first, so that each step is one of the first few problems.
-        some.sort(key=lambda i: -problems[i].batches)
-        chosen = [problems[i] for i in some]
-        weight = start[some].to(device)
+        group.sort(key=lambda i: -problems[i].batches)
+        chosen = [problems[i] for i in group]
+        weight = start[group].to(device)
         velocity = torch.zeros_like(weight)
         is_large = sum(len(problem.maps) for problem in chosen) > IN_MEMORY_IMAGES
         scratch = Scratch() if is_large and not policy_of(device).is_gpu else None
@@ -143,9 +143,9 @@ def fit_segmentation(
             ]
         takes = [partial(step.take, weight, velocity, learning_rate, momentum) for step in steps]
         _repeat(takes, epochs, weight.device)
-        found[some] = weight.cpu()
+        learned[group] = weight.cpu()
         del steps, takes  # freed before the next group
-    return found
+    return learned
 
 
 def _repeat(takes: Sequence[Callable[[], object]], times: int, device: torch.device) -> None:
@@ -160,9 +160,9 @@ def _repeat(takes: Sequence[Callable[[], object]], times: int, device: torch.dev
             epoch()
         return
     epoch()
-    with recorded(epoch, device) as again:
+    with recorded(epoch, device) as replay:
         for _ in range(times - 1):
-            again()
+            replay()
 
 
 def count_predicted(

@@ -43,13 +43,13 @@ def with_bases(
                 f"bases {full[short_name(basis)]} and {basis} would have one name in the results; "
                 f"rename one of the files"
             )
-    found = dict(network.bases)
+    bases = dict(network.bases)
     for layer in layers:
         name, basis = split_basis(layer)
-        if basis and layer not in found:
+        if basis and layer not in bases:
             shape = layer_info(network, name, decided=layers).shape or (0,)
-            found[layer] = make_basis(full.get(basis, basis), name, shape[0], seed)
-    return network.changed(bases=MappingProxyType(found)) if found else network
+            bases[layer] = make_basis(full.get(basis, basis), name, shape[0], seed)
+    return network.changed(bases=MappingProxyType(bases)) if bases else network
 
 
 def layer_info(network: Network, layer: str, *, decided: Sequence[str]) -> LayerInfo:

@@ -60,14 +60,14 @@ class SparseAutoencoder(Basis):
     def __call__(self, values: Float[Tensor, "*place channel"]) -> Float[Tensor, "*place feature"]:
         """The activations of the features."""
         own = self.on(values.device)
-        found = values @ own["weight"] + own["bias"]
+        features = values @ own["weight"] + own["bias"]
         if "threshold" in own:
-            return torch.where(found > own["threshold"], found, 0.0).relu()
-        found = found.relu()
+            return torch.where(features > own["threshold"], features, 0.0).relu()
+        features = features.relu()
         if "k" not in own:
-            return found
-        highest, place = found.topk(min(int(own["k"]), found.shape[-1]), dim=-1)
-        return torch.zeros_like(found).scatter(-1, place, highest)
+            return features
+        highest, place = features.topk(min(int(own["k"]), features.shape[-1]), dim=-1)
+        return torch.zeros_like(features).scatter(-1, place, highest)
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
@@ -122,13 +122,13 @@ def _encoder(
     """Weight and bias, with what the activation function needs, of single precision."""
 
     def part(name: str, *shape: int) -> Tensor:
-        found = tensors.get(name)
-        if found is None or not found.is_floating_point() or found.shape != shape:
-            held = "missing" if found is None else f"{found.dtype} {list(found.shape)}"
-            raise NetworkError(f"{path}: {name} is {held}; wanted are floats {list(shape)}")
-        if not bool(torch.isfinite(found).all()):
+        tensor = tensors.get(name)
+        if tensor is None or not tensor.is_floating_point() or tensor.shape != shape:
+            actual = "missing" if tensor is None else f"{tensor.dtype} {list(tensor.shape)}"
+            raise NetworkError(f"{path}: {name} is {actual}; wanted are floats {list(shape)}")
+        if not bool(torch.isfinite(tensor).all()):
             raise NetworkError(f"{path}: {name} has values that are not finite")
-        return found.float().contiguous()
+        return tensor.float().contiguous()
 
     shape = tuple(getattr(tensors.get("W_enc"), "shape", ()))
     if len(shape) != 2 or not all(shape):
@@ -140,13 +140,13 @@ def _encoder(
     weight, bias = part("W_enc", channels, features), part("b_enc", features)
     if config["apply_b_dec_to_input"]:
         bias = (bias.double() - part("b_dec", channels).double() @ weight.double()).float()
-    found = {"weight": weight, "bias": bias}
+    encoder = {"weight": weight, "bias": bias}
     if config["architecture"] == "jumprelu":
-        found["threshold"] = part("threshold", features)
+        encoder["threshold"] = part("threshold", features)
     if config["architecture"] == "topk":
         more = config.get("activation_fn_kwargs")
         count = config.get("k", more.get("k") if isinstance(more, Mapping) else None)
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
             raise NetworkError(f"{path.with_name(_CONFIG)}: k is {count}; wanted is a whole number")
-        found["k"] = torch.tensor(count)
-    return found
+        encoder["k"] = torch.tensor(count)
+    return encoder

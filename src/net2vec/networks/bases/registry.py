@@ -78,13 +78,13 @@ def load_bases(path: Path) -> Mapping[str, Basis]:
             layers = json.loads((file.metadata() or {})["layers"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         kinds = {kind.kind: kind for kind in BASES.classes().values()}
-        found = {
+        bases = {
             layer: kinds[kind](dict(_with_prefix(tensors, f"{number}.")))
             for number, (layer, kind) in enumerate(layers)
         }
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise ResultsError(f"{path} cannot be read as bases of layers: {error!r}") from error
-    return MappingProxyType(found)
+    return MappingProxyType(bases)
 
 
 def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> Iterable[tuple[str, Tensor]]:

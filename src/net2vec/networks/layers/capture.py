@@ -89,7 +89,7 @@ def run_layers(
         order = _order_of_calls(network, layers)
     stop_at = max(order.values())[1] if order and len(order) == len(layers) else None
     device = parameter_device(module)
-    found: list[dict[str, Tensor]] = []
+    parts: list[dict[str, Tensor]] = []
     with (
         _capture(module, layers, stop_at) as outputs,
         evaluating(module),
@@ -98,11 +98,11 @@ def run_layers(
         for portion in portions(network_input(module, batch), fixed_batch_of(module)):
             with suppress(_Stop):
                 module(portion)
-            found.append(dict(outputs))
-    _refuse_missing(layers, found[0])
+            parts.append(dict(outputs))
+    _refuse_missing(layers, parts[0])
     shaped = network if as_grids else module
     return {
-        layer: torch.cat([_as_grid(part[layer], layer, shaped) for part in found])[: len(batch)]
+        layer: torch.cat([_as_grid(part[layer], layer, shaped) for part in parts])[: len(batch)]
         for layer in layers
     }
 
@@ -179,13 +179,13 @@ def share_replicas(module: nn.Module, count: int) -> list[nn.Module]:
     where it cannot be copied or takes only a fixed number of images.
     """
     shared = {id(part): part for part in chain(module.parameters(), module.buffers())}
-    found = [module]
+    replicas = [module]
     if fixed_batch_of(module) is None:
         # An attribute of a module that cannot be copied may raise anything.
         with suppress(Exception):
-            while len(found) < count:
-                found.append(copy.deepcopy(module, dict(shared)))
-    return found
+            while len(replicas) < count:
+                replicas.append(copy.deepcopy(module, dict(shared)))
+    return replicas
 
 
 @contextmanager

@@ -133,10 +133,10 @@ def probed_shape(
     Returns:
         (channels, rows, columns) of a grid, (channels,) of a vector, None of anything else.
     """
-    found = layout or next(iter(layouts_of(shape, prefix_tokens, input_size)), None)
-    if found is not None:
-        channels = shape[0 if found.kind == CHANNELS_FIRST else -1]
-        return (channels, found.rows, found.columns)
+    chosen = layout or next(iter(layouts_of(shape, prefix_tokens, input_size)), None)
+    if chosen is not None:
+        channels = shape[0 if chosen.kind == CHANNELS_FIRST else -1]
+        return (channels, chosen.rows, chosen.columns)
     match shape:
         case (channels,) | (channels, 1, 1) | (1, 1, channels) if channels:
             return (channels,)
@@ -163,19 +163,19 @@ def to_grid(
         The grid or vector; an output that cannot be probed comes back as it is.
     """
     shape = tuple(output.shape[1:])
-    found = layout or next(iter(layouts_of(shape, prefix_tokens, input_size)), None)
-    if found is None:
+    chosen = layout or next(iter(layouts_of(shape, prefix_tokens, input_size)), None)
+    if chosen is None:
         vector = probed_shape(shape, prefix_tokens, input_size=input_size)
         return output if vector is None else output.reshape(len(output), *vector)
-    if found.kind == CHANNELS_FIRST:
+    if chosen.kind == CHANNELS_FIRST:
         return output
-    if found.kind == CHANNELS_LAST:
+    if chosen.kind == CHANNELS_LAST:
         return output.movedim(-1, 1)
-    tokens = found.vectors(output)
-    if found.order != "rows":
-        tokens = tokens[:, found.vector_numbers().to(output.device)]
+    tokens = chosen.vectors(output)
+    if chosen.order != "rows":
+        tokens = tokens[:, chosen.vector_numbers().to(output.device)]
     tokens = tokens.transpose(1, 2)
-    return tokens.reshape(len(output), tokens.shape[1], found.rows, found.columns)
+    return tokens.reshape(len(output), tokens.shape[1], chosen.rows, chosen.columns)
 
 
 def prefix_tokens_of(module: nn.Module) -> int:

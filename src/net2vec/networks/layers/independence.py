@@ -52,9 +52,9 @@ def refuse_dependence(network: Network, layers: Sequence[str]) -> None:
     ]
     if not differing:
         return
-    again = run_layers(network, images.clone(), layers)
+    repeated = run_layers(network, images.clone(), layers)
     layer = differing[0]
-    if _difference(together[layer], again[layer]) > limit:
+    if _difference(together[layer], repeated[layer]) > limit:
         raise NetworkError(
             f"layer {layer} of {network.name} gives other values for the same images each time: "
             f"the network is random or keeps state from pass to pass; dropout and noise must obey "
@@ -76,12 +76,12 @@ def _repeats_dry_pass(network: Network, image: Tensor, layers: Sequence[str], li
             return False
         sketches.append((layer, output, network.trace.sketches.get((output.path, output.call))))
     try:
-        found = run_layers(network, image, layers, as_grids=False)
+        outputs = run_layers(network, image, layers, as_grids=False)
     except Exception:  # told by the passes that follow
         return False
     return all(
         known is not None
-        and len(rows := output.image_rows(found[layer])) == 1
+        and len(rows := output.image_rows(outputs[layer])) == 1
         and _difference(known, sketch(rows[0])) <= limit
         for layer, output, known in sketches
     )

@@ -128,7 +128,7 @@ class LayoutDecisions:
         self, outputs: Iterable[Output], module: nn.Module, input_shape: tuple[int, int, int]
     ) -> None:
         """Run the network for those outputs whose layout is open and not decided."""
-        asked = {
+        queries = {
             first.tensor: possible
             for output in outputs
             for first in [self._first[output.tensor]]
@@ -140,8 +140,8 @@ class LayoutDecisions:
             if output.tensor not in self._agreeing
         }
         for images in (_IMAGES // 2, _IMAGES):
-            scores: dict[int, dict[Layout, LayoutScore]] = {tensor: {} for tensor in asked}
-            grids = {_grid(layout) for possible in asked.values() for layout in possible}
+            scores: dict[int, dict[Layout, LayoutScore]] = {tensor: {} for tensor in queries}
+            grids = {_grid(layout) for possible in queries.values() for layout in possible}
             for grid in sorted(grids):
                 calls = {
                     (self._first[tensor].path, self._first[tensor].call): (
@@ -149,18 +149,20 @@ class LayoutDecisions:
                         scores[tensor],
                         self._first[tensor],
                     )
-                    for tensor, possible in asked.items()
+                    for tensor, possible in queries.items()
                     if any(_grid(layout) == grid for layout in possible)
                 }
                 score_layouts(module, Mosaics.of(grid, input_shape, images), calls)
-            for tensor, found in scores.items():
+            for tensor, by_layout in scores.items():
                 if images == _IMAGES:
-                    self._agreeing[tensor] = [lay for lay, one in found.items() if one.agrees(lay)]
-                    if found and not any(one.follows for one in found.values()):
+                    self._agreeing[tensor] = [
+                        lay for lay, one in by_layout.items() if one.agrees(lay)
+                    ]
+                    if by_layout and not any(one.follows for one in by_layout.values()):
                         self._follows_nothing.add(tensor)
-                elif clear := _clear_layout(found):
+                elif clear := _clear_layout(by_layout):
                     self._agreeing[tensor] = [clear]
-                    del asked[tensor]
+                    del queries[tensor]
 
 
 def _clear_layout(scores: Mapping[Layout, LayoutScore]) -> Layout | None:

@@ -105,11 +105,11 @@ class Mosaics:
         _, inverse = self._numbers(layouts)
         moved = (vectors - vectors.mean(0)).transpose(0, 1)
         products = torch.bmm(moved, moved.transpose(1, 2))
-        whole = products.diagonal(dim1=1, dim2=2).sum(1)
+        total = products.diagonal(dim1=1, dim2=2).sum(1)
         # The share of each vector's change that is by each code; 0 where it does not change.
         outer = (self.codes[:, :, None] * self.codes[:, None]).flatten(1)
         shares = products.flatten(1) @ outer.t()
-        shares /= (len(products[0]) * whole.clamp_min(torch.finfo(whole.dtype).tiny))[:, None]
+        shares /= (len(products[0]) * total.clamp_min(torch.finfo(total.dtype).tiny))[:, None]
         compared = shares[inverse[:, :, None], self.compared]
         lead = compared[:, :, :1] - compared[:, :, 1:]
         tied = lead.abs() < 1e-4  # equal codes, up to rounding
@@ -163,8 +163,8 @@ def score_layouts(module: nn.Module, mosaics: Mosaics, calls: Mapping[_Call, _La
                     of_kind, vectors = list(group), parts[call, kind]
                     vectors.append(mosaics.vectors(rows, of_kind))
                     if len(vectors) == len(batches):
-                        found = torch.cat(vectors)[: len(mosaics.images)]
-                        scores.update(zip(of_kind, mosaics.scores(found, of_kind), strict=True))
+                        vector = torch.cat(vectors)[: len(mosaics.images)]
+                        scores.update(zip(of_kind, mosaics.scores(vector, of_kind), strict=True))
                         vectors.clear()
             waiting.discard(call)
             if not waiting:

@@ -90,10 +90,10 @@ def _matching(
     names = {path: path for path in infos} | {**aliases}
     matching = {path for name, path in names.items() if glob.fullmatch(name)}
     decided = {info.path: info for info in list_layers(network, decided=matching)}
-    found = sorted(path for path in matching if decided[path].shape)
-    if not found:
+    matched = sorted(path for path in matching if decided[path].shape)
+    if not matched:
         raise NetworkError(f"no layer matches {pattern!r}; `net2vec layers` lists them")
-    return found
+    return matched
 
 
 def _check(network: Network, info: LayerInfo, call: int | None) -> None:

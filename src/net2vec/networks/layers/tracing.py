@@ -100,10 +100,10 @@ class Trace:
     def find(self, path: str, call: int | None = None) -> Output | None:
         """The output of a module's call, without one of its last; None where there is none."""
         path = self.duplicates.get(path, path)
-        found = self._by_path.get(path, [])
+        outputs = self._by_path.get(path, [])
         if call is None:
-            return found[-1] if found else None
-        return found[call - 1] if 1 <= call <= len(found) else None
+            return outputs[-1] if outputs else None
+        return outputs[call - 1] if 1 <= call <= len(outputs) else None
 
     @cached_property
     def _by_path(self) -> dict[str, list[Output]]:
@@ -267,14 +267,14 @@ def _input_hint(module: nn.Module, channels: int) -> str:
     wanted = next((n for p in module.modules() if (n := getattr(p, "in_channels", None))), channels)
     if wanted == channels:
         return ""
-    made = (
+    origin = (
         "Preprocessing(SIZE, mean=(127.5,), std=(127.5,), channels='L')"
         if wanted == 1
         else ("TRANSFORM")
     )
     return (
         f"; it takes {wanted} channels: say how they are made of an image, "
-        f"network_from_module(module, {made})"
+        f"network_from_module(module, {origin})"
     )
 
 

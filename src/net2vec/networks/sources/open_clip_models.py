@@ -63,14 +63,14 @@ class OpenClipArchitecture:
         import open_clip
 
         self._open_clip = open_clip
-        given, known = name.removeprefix(_PREFIX), open_clip.list_models()
+        model, known = name.removeprefix(_PREFIX), open_clip.list_models()
         # Its authors write ViT-B/32, the library ViT-B-32.
-        base, tag = given.replace("/", "-"), ""
+        base, tag = model.replace("/", "-"), ""
         if base not in known:
-            head, _, tag = given.rpartition("/")
+            head, _, tag = model.rpartition("/")
             base = head.replace("/", "-")
         if base not in known:
-            raise unknown_model("open_clip", given, known, "model")
+            raise unknown_model("open_clip", model, known, "model")
         self.name, self.source = base, f"{_PREFIX}{base}"
         tags = open_clip.list_pretrained_tags_by_model(base)
         if tag and tag not in tags:
@@ -110,14 +110,14 @@ class OpenClipArchitecture:
         """The preprocessing that the weights expect, or the library's usual one."""
         stated = [self._config(tag) for tag in ([weights] if weights else self._tags)]
         # For weights in a file, what all published ones of the model have.
-        held = stated[0] if stated and all(_fed(one) == _fed(stated[0]) for one in stated) else {}
+        config = stated[0] if stated and all(_fed(one) == _fed(stated[0]) for one in stated) else {}
         usual = self._open_clip.transform.PreprocessCfg()
         size = getattr(module, "image_size", 224)
         sides = {size} if isinstance(size, int) else set(size)
         if len(sides) != 1:
             raise NetworkError(f"{self.source} takes images of {size}, not a square")
         return Preprocessing.from_unit_scale(
-            sides.pop(), tuple(held.get("mean", usual.mean)), tuple(held.get("std", usual.std))
+            sides.pop(), tuple(config.get("mean", usual.mean)), tuple(config.get("std", usual.std))
         )
 
     def _create(self, tag: str | None) -> nn.Module:
@@ -139,13 +139,16 @@ class OpenClipArchitecture:
         except Exception as error:  # every layer of a download has errors of its own
             if tag is None:
                 raise NetworkError(f"{self.source} cannot be built: {first_line(error)}") from error
-            held = self._config(tag)
+            config = self._config(tag)
             hub = (
-                f"https://huggingface.co/{held['hf_hub'].strip('/')}" if held.get("hf_hub") else ""
+                f"https://huggingface.co/{config['hf_hub'].strip('/')}"
+                if config.get("hf_hub")
+                else ""
             )
             raise NetworkError(
                 f"cannot download the weights {tag} of {self.source}: {first_line(error)}; fetch "
-                f"{hub or held.get('url', '')} by other means and name the file with --weights FILE"
+                f"{hub or config.get('url', '')} by other means and name the file "
+                f"with --weights FILE"
             ) from error
         module: nn.Module = model.visual
         return module

@@ -56,8 +56,8 @@ class PythonFunctions(NetworkSource):
             NetworkError: if the function cannot be found, fails or returns something else; if the
                 weights do not fit; or if a module does not know how to draw its parameters.
         """
-        made = _call(name)
-        network = made if isinstance(made, Network) else network_from_module(made, name=name)
+        module = _call(name)
+        network = module if isinstance(module, Network) else network_from_module(module, name=name)
         # Without the folder of a file, which differs from machine to machine.
         place, _, function = name.rpartition(":")
         network = replace(network, name=f"{Path(place).name}:{function}")
@@ -69,8 +69,8 @@ class PythonFunctions(NetworkSource):
             draw_parameters(network.module)
         else:
             load_checkpoint(network.module, Path(weights))
-        told = describe_weights(weights, seed)
-        return replace(network, weights=told, trained=weights != RANDOM)
+        description = describe_weights(weights, seed)
+        return replace(network, weights=description, trained=weights != RANDOM)
 
 
 def draw_parameters(module: nn.Module) -> None:
@@ -93,12 +93,12 @@ def draw_parameters(module: nn.Module) -> None:
 def _call(name: str) -> Any:
     with named_function(name) as function:
         try:
-            made = function()
+            returned = function()
         except (Exception, SystemExit) as error:  # sys.exit(0) would end as a success
             raise NetworkError(f"{name} failed: {error!r}") from error
-    if not isinstance(made, (nn.Module, Network)):
-        raise NetworkError(f"{name} must return a torch module, not a {type(made).__name__}")
-    return made
+    if not isinstance(returned, (nn.Module, Network)):
+        raise NetworkError(f"{name} must return a torch module, not a {type(returned).__name__}")
+    return returned
 
 
 @contextmanager
@@ -152,8 +152,8 @@ def _importable(file: Path) -> Iterator[None]:
             sys.path.remove(str(file.parent))
         for name in set(sys.modules) - before:
             module = sys.modules[name]
-            found = Path(getattr(module, "__file__", None) or "/").resolve()
-            if found.parent == file.parent and found != file and not hasattr(module, "__path__"):
+            path = Path(getattr(module, "__file__", None) or "/").resolve()
+            if path.parent == file.parent and path != file and not hasattr(module, "__path__"):
                 del sys.modules[name]
 
 

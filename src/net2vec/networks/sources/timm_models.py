@@ -61,13 +61,13 @@ class SavedTimmNetwork:
         import timm
 
         self._timm, self._repository = timm, repository
-        held = repository.config()
-        if "architecture" not in held:
+        config = repository.config()
+        if "architecture" not in config:
             where = repository.name or f"./{repository.folder.name}"
-            other = f": name it hf:{where}" if "model_type" in held else ""
+            other = f": name it hf:{where}" if "model_type" in config else ""
             raise NetworkError(f"{repository.label} is none of timm's networks{other}")
-        if not timm.is_model(held["architecture"]):
-            raise unknown_model("timm", str(held["architecture"]), timm.list_models())
+        if not timm.is_model(config["architecture"]):
+            raise unknown_model("timm", str(config["architecture"]), timm.list_models())
         self.published = (repository.published,)
 
     @property

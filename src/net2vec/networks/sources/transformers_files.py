@@ -52,10 +52,12 @@ class ModelFiles:
 
         self.repository = repository
         self.library: Any = transformers
-        held = repository.config()
-        self.kind = str(held.get("model_type"))
-        if held.get("model_type") not in transformers.CONFIG_MAPPING:
-            raise NetworkError(f"{repository.label} {self._unusable(held.get('model_type'), held)}")
+        config = repository.config()
+        self.kind = str(config.get("model_type"))
+        if config.get("model_type") not in transformers.CONFIG_MAPPING:
+            raise NetworkError(
+                f"{repository.label} {self._unusable(config.get('model_type'), config)}"
+            )
 
     def read(self, kind: Any, **keywords: Any) -> Any:
         """The object that an automatic class makes of the folder; nothing is downloaded.
@@ -77,16 +79,16 @@ class ModelFiles:
     @contextmanager
     def quietly(self) -> Iterator[None]:
         """Without transformers' own messages and progress bars; what matters is an error here."""
-        told = self.library.utils.logging
-        level, bars = told.get_verbosity(), told.is_progress_bar_enabled()
-        told.set_verbosity(told.CRITICAL)
-        told.disable_progress_bar()
+        logging = self.library.utils.logging
+        level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+        logging.set_verbosity(logging.CRITICAL)
+        logging.disable_progress_bar()
         try:
             yield
         finally:
-            told.set_verbosity(level)
+            logging.set_verbosity(level)
             if bars:
-                told.enable_progress_bar()
+                logging.enable_progress_bar()
 
     def _unusable(self, kind: object, held: dict[str, Any]) -> str:
         if "auto_map" in held:

@@ -89,19 +89,21 @@ class TransformersArchitecture:
         """The module with the repository's weights, in single precision."""
         self._repository.fetch_weights()
         with self._files.quietly():
-            model, told = self._files.read(
+            model, loading_info = self._files.read(
                 self._transformers.AutoModel,
                 config=self._config,
                 dtype=torch.float32,
                 output_loading_info=True,
             )
-        missing = sorted({*told["missing_keys"], *map(str, told["mismatched_keys"])})
+        missing = sorted(
+            {*loading_info["missing_keys"], *map(str, loading_info["mismatched_keys"])}
+        )
         if any(_POOLER in key.split(".") for key in missing):
             missing = [key for key in missing if _POOLER not in key.split(".")]
             _remove_pooler(model)
         module = self._vision(model)
-        lost = [key for key in missing if _is_of(module, model, key)]
-        refuse_missing(self._label, type(module).__name__, lost)
+        lacking = [key for key in missing if _is_of(module, model, key)]
+        refuse_missing(self._label, type(module).__name__, lacking)
         return module
 
     def preprocessing(self, module: nn.Module, weights: str | None) -> Preprocessing:

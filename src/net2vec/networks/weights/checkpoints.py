@@ -109,26 +109,26 @@ def fit_state_dict(
     """Load a state dict strictly; see `load_checkpoint`. `origin` names it in errors."""
     wanted = module.state_dict()
     state = _inner(state, [key for key in wanted if not key.endswith(_COUNT)], origin)
-    given: dict[str, Tensor] = {}
+    matched: dict[str, Tensor] = {}
     for key, tensor in state.items():
         name = rename(key)
         if name not in wanted:
             name = ".".join(part for part in name.split(".") if part not in _TRANSPARENT)
         if not name.startswith(ignore or ("\0",)):
-            given[name] = tensor
+            matched[name] = tensor
     for key, tensor in wanted.items():
         if key.endswith(_COUNT):  # not in files older than torch 0.4.1, and unused
-            given.setdefault(key, tensor)
+            matched.setdefault(key, tensor)
 
     faults = [
-        _listing("missing", wanted.keys() - given.keys()),
-        _listing("unexpected", given.keys() - wanted.keys()),
+        _listing("missing", wanted.keys() - matched.keys()),
+        _listing("unexpected", matched.keys() - wanted.keys()),
         _listing(
             "of another shape",
             (
-                f"{key} {tuple(given[key].shape)} for {tuple(wanted[key].shape)}"
-                for key in wanted.keys() & given.keys()
-                if given[key].shape != wanted[key].shape
+                f"{key} {tuple(matched[key].shape)} for {tuple(wanted[key].shape)}"
+                for key in wanted.keys() & matched.keys()
+                if matched[key].shape != wanted[key].shape
             ),
         ),
     ]
@@ -137,12 +137,12 @@ def fit_state_dict(
             f"the weights of {origin} do not fit {type(module).__name__}: "
             + "; ".join(fault for fault in faults if fault)
         )
-    if any(tensor.is_meta for tensor in given.values()):
+    if any(tensor.is_meta for tensor in matched.values()):
         raise NetworkError(
             f"{origin} holds shapes without values (the meta device): save the state dict of a "
             f"network that has its weights"
         )
-    module.load_state_dict(given)
+    module.load_state_dict(matched)
 
 
 def _inner(

@@ -79,12 +79,12 @@ class Repository:
         if path is None:
             raise NetworkError(f"{self.label}: {self.folder} has no {_CONFIG}, so it is no network")
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            config = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise NetworkError(f"{path} cannot be read as JSON: {first_line(error)}") from error
-        if not isinstance(found, dict):
-            raise NetworkError(f"{path} must be a JSON object, not a {type(found).__name__}")
-        return found
+        if not isinstance(config, dict):
+            raise NetworkError(f"{path} must be a JSON object, not a {type(config).__name__}")
+        return config
 
     def fetch_weights(self) -> None:
         """Have its weights in the folder, and the model card, which names the licence.
@@ -92,14 +92,14 @@ class Repository:
         Raises:
             NetworkError: if it has none, or the download fails.
         """
-        found = next(filter(None, (self.find(file) for file in _WEIGHTS)), None)
-        if found is None:
+        path = next(filter(None, (self.find(file) for file in _WEIGHTS)), None)
+        if path is None:
             raise NetworkError(
                 f"{self.label} has no weights under a usual name ({', '.join(_WEIGHTS)})"
                 + ("; offline only what is in the cache is found" if self.name else "")
             )
-        if found.suffix == ".json":
-            parts = json.loads(found.read_text(encoding="utf-8")).get("weight_map", {})
+        if path.suffix == ".json":
+            parts = json.loads(path.read_text(encoding="utf-8")).get("weight_map", {})
             missing = [part for part in sorted(set(parts.values())) if self.find(part) is None]
             if missing:
                 raise NetworkError(f"{self.label} lacks files of its weights: {', '.join(missing)}")
@@ -109,8 +109,8 @@ class Repository:
         """The terms that the model card states."""
         card = self.find("README.md")
         text = card.read_text(encoding="utf-8", errors="replace") if card else ""
-        found = re.search(r"^license:[ \t]*(\S+)", text.partition("\n---")[0], re.MULTILINE)
-        return found[1] if found else f"see {self.label}"
+        match = re.search(r"^license:[ \t]*(\S+)", text.partition("\n---")[0], re.MULTILINE)
+        return match[1] if match else f"see {self.label}"
 
 
 def open_repository(label: str, name: str) -> Repository:

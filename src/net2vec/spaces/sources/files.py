@@ -37,8 +37,8 @@ def file_space(
     except (ValueError, KeyError, OSError, TypeError) as error:
         raise SpaceError(f"{path} cannot be read as vectors of concepts: {error}") from error
     space = Space(known, vectors, label=path.stem)
-    found = [name for name in names if name in space]
-    return Lookup(space.restrict(found), tuple(name for name in names if name not in space))
+    present = [name for name in names if name in space]
+    return Lookup(space.restrict(present), tuple(name for name in names if name not in space))
 
 
 def _read_csv(path: Path) -> tuple[list[str], np.ndarray]:

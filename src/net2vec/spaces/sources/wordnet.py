@@ -145,8 +145,8 @@ def _open_reader(folder: Path) -> Any:
 def _synset(reader: Any, word: str, *, is_synset_name: bool) -> Any:
     """The synset that is meant by `crane.n.04` or by a word; None where the word has none."""
     if word.count(".") < 2:
-        found = reader.synsets(word.replace(" ", "_"))
-        return found[0] if found else None
+        synsets = reader.synsets(word.replace(" ", "_"))
+        return synsets[0] if synsets else None
     # Versions of NLTK number satellite adjectives (s) among all adjectives, or apart.
     for form in (word, word.replace(".s.", ".a.")):
         try:

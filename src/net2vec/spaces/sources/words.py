@@ -36,19 +36,19 @@ def word_space(
     Raises:
         SpaceError: if gensim or the file is not there, or it cannot be read.
     """
-    vectors, given = _load(path), synonyms or {}
-    found, missing = [], []
+    vectors, renamed = _load(path), synonyms or {}
+    names_found, missing = [], []
     for name in names:
-        chosen = given.get(name, given.get(bare_name(name)))
+        chosen = renamed.get(name, renamed.get(bare_name(name)))
         words = [chosen] if chosen else [name, bare_name(name)]
         key = next((form for word in words for form in _forms(word) if form in vectors), None)
         if key is None or not np.any(vectors[key]):
             missing.append(name)
         else:
-            found.append((name, vectors[key]))
-    stacked = np.stack([vector for _, vector in found]) if found else np.zeros((0, 1))
+            names_found.append((name, vectors[key]))
+    stacked = np.stack([vector for _, vector in names_found]) if names_found else np.zeros((0, 1))
     label = path.name.removesuffix(".gz").rsplit(".", 1)[0]
-    return Lookup(Space([name for name, _ in found], stacked, label=label), tuple(missing))
+    return Lookup(Space([name for name, _ in names_found], stacked, label=label), tuple(missing))
 
 
 def _forms(word: str) -> list[str]:
