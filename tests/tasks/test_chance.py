@@ -57,9 +57,9 @@ def test_a_start_is_of_its_seed_task_layer_concept_and_subset_size():
         "layer": "conv5",
         "concept": "dog",
         "filters": 9,
-        "used": 9,
+        "used_filters": 9,
     }
-    others = {"seed": 1, "task": "classify", "layer": "conv4", "concept": "cat", "used": 4}
+    others = {"seed": 1, "task": "classify", "layer": "conv4", "concept": "cat", "used_filters": 4}
     start = start_vector(**key)
     np.testing.assert_array_equal(start_vector(**key), start)
     for part, value in others.items():

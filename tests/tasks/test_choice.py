@@ -99,11 +99,11 @@ def test_subsets_are_learned_on_the_last_layers_or_those_named(wanted, count, fo
 
 def test_only_what_is_wanted_is_chosen_or_skipped(annotations):
     wanted = {"scene", "common", "nowhere", "unheard of"}
-    assert chosen(annotations, "classify", wanted=wanted) == (
+    assert chosen(annotations, "classify", names=wanted) == (
         ["common", "scene"],
         {"nowhere": "in no image at the masks' size of 2 x 3"},
     )
-    assert chosen(annotations, "segment", wanted=[]) == ([], {})
+    assert chosen(annotations, "segment", names=[]) == ([], {})
 
 
 def test_subset_sizes_are_below_the_number_of_filters():
