@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -90,6 +91,23 @@ def random_annotations(
         row=row[order],
         masks=masks,
     )
+
+
+def save_annotations(annotations: Annotations, folder: Path) -> None:
+    """Write annotations that were drawn."""
+    arrays = {key: np.asarray(value) for key, value in vars(annotations).items()}
+    np.save(folder / "masks.npy", arrays.pop("masks"))
+    del arrays["unverified"]
+    np.savez(folder / "pairs.npz", **arrays)
+
+
+def load_annotations(folder: Path) -> Annotations:
+    """Annotations of `save_annotations`, masks mapped."""
+    with np.load(folder / "pairs.npz") as pairs:
+        arrays = {key: pairs[key] for key in pairs.files}
+    masks = np.load(folder / "masks.npy", mmap_mode="r")
+    size = tuple(arrays.pop("size").tolist())
+    return Annotations(size=size, masks=masks, **arrays)
 
 
 def _spread(

@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from net2vec.core.memory import give_back_freed_memory
+
 Value = TypeVar("Value")
 Empty = Callable[[Sequence[int], torch.dtype], Tensor]
 """Makes a tensor of a shape and type whose values are not set."""
@@ -46,6 +48,8 @@ class Scratch:
             return torch.empty(tuple(shape), dtype=dtype)
         if self._used + size > len(self._segment):
             self._segment, self._used = _segment(max(size, _SEGMENT_BYTES)), 0
+            # Between what stays in memory, the C library keeps gaps of what was moved here.
+            give_back_freed_memory()
         flat = torch.frombuffer(self._segment, dtype=dtype, count=count, offset=self._used)
         self._used += -(-size // _ALIGNMENT) * _ALIGNMENT
         return flat.view(tuple(shape))
