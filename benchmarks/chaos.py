@@ -34,8 +34,8 @@ COMPARED = ("scores.csv", "skipped.csv")
 class Cluster:
     """A scheduler and workers, each a process that can be killed and started again."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, count: int = WORKERS) -> None:
+        self.folder, self.count = folder, count
         self.file = folder / "scheduler.json"
         self.start()
 
@@ -44,7 +44,7 @@ class Cluster:
         self.scheduler = self._process("scheduler", "--host", "127.0.0.1", "--port", "0")
         while not self.file.exists():
             time.sleep(0.1)
-        self.workers = [self._worker() for _ in range(WORKERS)]
+        self.workers = [self._worker() for _ in range(self.count)]
 
     def kill_worker(self, number: int) -> None:
         """Kill a worker, and start another."""

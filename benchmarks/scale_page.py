@@ -79,7 +79,7 @@ def _constants(costs: Costs, facts: Facts) -> str:
             ),
             (
                 f"a task of Dask that does nothing, one of {tasks['count']:,}",
-                f"{tasks['wall'] * 1e3:.2f} ms; {tasks['processor'] * 1e3:.2f} of them the run's own",
+                f"{tasks['wall'] * 1e3:.2f} ms; {tasks['processor'] * 1e3:.2f} of them its own",
             ),
             ("memory of a process before it computes", _bytes(costs.start_bytes)),
             ("memory of two threads at work beside it", _bytes(costs.work_bytes)),

@@ -11,11 +11,13 @@ from net2vec.core.storage import (
     cache_folder,
     load_arrays,
     load_tensors,
+    refuse_url,
     replacing,
     save_arrays,
     save_tensors,
     writing_into,
 )
+from net2vec.errors import ConfigError
 
 from builders_cached import DAMAGES, remove
 
@@ -252,3 +254,25 @@ def test_leftovers_are_removed_from_a_folder_and_those_in_it(tmp_path):
     with writing_into(tmp_path):
         there = {path.name for path in tmp_path.rglob("*")}
         assert there == {"a", "b.npz", ".hidden"}
+
+
+@pytest.mark.parametrize("url", ["memory://run", "s3://bucket/run", "file:///tmp/run", "gs://b"])
+def test_a_url_is_refused_and_no_folder_of_its_name_is_made(tmp_path, monkeypatch, url):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NET2VEC_CACHE", url)
+    for write in (
+        lambda: replacing(Path(url) / "scores.csv").__enter__(),
+        lambda: writing_into(Path(url)).__enter__(),
+        cache_folder,
+    ):
+        with pytest.raises(ConfigError, match="mount the store"):
+            write()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_whose_name_has_a_colon_is_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("12:30", "net:"):
+        (tmp_path / name).mkdir()
+    for folder in ("12:30", "net:/run", str(tmp_path / "s3:" / "run"), "C:/run"):
+        assert refuse_url(Path(folder)) == Path(folder)

@@ -24,6 +24,7 @@ from typing import Any, BinaryIO, TypeVar
 import numpy as np
 
 from net2vec.core.locks import occupied_folder
+from net2vec.errors import ConfigError
 
 Result = TypeVar("Result")
 Say = Callable[[str], object]
@@ -34,6 +35,8 @@ _BLOCK = 1 << 20
 _FLUSH_THREADS = 16
 
 
+# A path that was a URL, whose slashes are one by now; a letter alone is a drive of Windows.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _TEMPORARY = re.compile(r"\..+\.\d+-\d+\.(tmp|old)")
 
 
@@ -59,7 +62,7 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
         The temporary name.
     """
     # A symbolic link stays, and its target is replaced; `.` is resolved to a name.
-    path = path.resolve()
+    path = refuse_url(path).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     # Threads may write the same.
     temporary, before = (
@@ -90,9 +93,23 @@ def writing_into(folder: Path) -> Iterator[None]:
 
     Nothing is removed if another process holds the folder.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    refuse_url(folder).mkdir(parents=True, exist_ok=True)
     with occupied_folder(folder, partial(remove_leftovers, folder)):
         yield
+
+
+def refuse_url(path: Path) -> Path:
+    """A path as it is, where it is one.
+
+    Raises:
+        ConfigError: if it is a URL, which would become a folder of that name.
+    """
+    if _URL.match(str(path)) and not Path(path.parts[0]).is_dir():
+        raise ConfigError(
+            f"{path}: results and caches are written to folders, not to URLs; mount the store and "
+            f"name a folder of it, or copy the finished run there"
+        )
+    return path
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -218,7 +235,7 @@ def cache_folder() -> Path:
     """The folder of cached files that all runs share: `NET2VEC_CACHE` if that is set."""
     named = os.environ.get("NET2VEC_CACHE")
     if named:
-        return Path(named).expanduser()
+        return refuse_url(Path(named)).expanduser()
     import pooch  # takes a while
 
     return Path(pooch.os_cache("net2vec"))

@@ -23,7 +23,7 @@ from net2vec.core.executors import (
     maps_at_once,
     run_stages,
 )
-from net2vec.core.storage import cache_folder, writing_into
+from net2vec.core.storage import cache_folder, refuse_url, writing_into
 from net2vec.data import ProbeDataset
 from net2vec.data.annotations import Annotations, compile_annotations
 from net2vec.errors import Net2VecError
@@ -110,6 +110,7 @@ def probe(
     Raises:
         Net2VecError: something that the user gave is at fault; existing results are left alone.
     """
+    refuse_url(out)
     settings = absolute(settings)
     network = None if network is None else with_input(network, settings)
     progress = progress or SilentProgress()
