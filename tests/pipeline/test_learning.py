@@ -395,3 +395,12 @@ def test_converged_fits_as_they_are(tmp_path, monkeypatch):
         np.testing.assert_allclose(vectors[0], arrays["weight"].sel(concept="null"), rtol=1e-4)
     assert one.space(fit="converged").names == ("red-c", "null")
     assert other.fits == ("converged",)
+
+
+def test_concepts_are_segmented_on_as_many_images_as_asked_for(tmp_path):
+    whole, limited = make(tmp_path / "all"), make(tmp_path / "some", max_images_per_concept=3)
+    scores = [run.scores.query("task == 'segment'") for run in (whole, limited)]
+    assert scores[1][["n_train", "n_val"]].max().max() == 3
+    assert scores[0]["n_train"].max() > 3
+    rest = [run.scores.query("task == 'classify'") for run in (whole, limited)]
+    pd.testing.assert_frame_equal(*rest)

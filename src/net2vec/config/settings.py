@@ -14,6 +14,7 @@ from net2vec.config.task_settings import (
     FITTING,
     MACHINE,
     PROBE,
+    SEGMENTING,
     STATISTICS,
     ClassifySettings,
     SegmentSettings,
@@ -102,6 +103,14 @@ class Settings:
         unset="all",
     )
     min_train: int = count("Training images that a concept must be in", PROBE, "images", 1)
+    max_images_per_concept: int | None = count(
+        "Images of a concept, of each split, that segmentation learns from and is scored on, at "
+        "most; drawn by the seed",
+        SEGMENTING,
+        "images",
+        None,
+        unset="all",
+    )
     seed: int = declare("Seed of everything that is drawn", STATISTICS, default=0, limits=_SEEDS)
     fit: str = declare(
         "Fits, separated by commas: "

@@ -1,4 +1,4 @@
-"""The images that a concept is classified on: balanced, drawn by keys.
+"""The images that a concept is learned from, drawn by keys; balanced for classification.
 
 Source: paper, section 3.2.
 """
@@ -6,7 +6,7 @@ Source: paper, section 3.2.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -83,3 +83,33 @@ def _balanced(
         rows[time] = np.concatenate(drawn)[order]
         positive[time] = order < size
     return Draws(torch.from_numpy(rows), torch.from_numpy(positive))
+
+
+def limit_images(annotations: Annotations, limit: int, *, seed: int, dataset: str) -> Annotations:
+    """Annotations with at most so many images of each label and split.
+
+    Which are drawn is keyed by seed, dataset, concept and split alone. A label is then said not to
+    be in images that it is in: do not learn from images without it.
+
+    Args:
+        annotations: as they are; the packed masks are shared.
+        limit: number of images.
+        seed: the run's seed.
+        dataset: the dataset's digest.
+    """
+    kept = []
+    for label, name in enumerate(annotations.names):
+        for split, train in (("train", True), ("val", False)):
+            pairs = annotations.pairs(label, train=train)
+            if len(pairs) > limit:
+                drawn = generator(seed, "limit", dataset, name, split)
+                pairs = drawn.choice(pairs, limit, replace=False)
+            kept.append(pairs)
+    chosen = np.sort(np.concatenate(kept))  # pairs are in the order of labels, then images
+    return replace(
+        annotations,
+        starts=np.searchsorted(chosen, annotations.starts),
+        image=annotations.image[chosen],
+        area=annotations.area[chosen],
+        row=annotations.row[chosen],
+    )

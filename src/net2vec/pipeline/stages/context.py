@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,8 @@ from net2vec.pipeline.progress import Ledger, Progress
 from net2vec.recording import LayerRecording
 from net2vec.tasks.fits.base import Fit, FitData
 from net2vec.tasks.fits.training import Training
+from net2vec.tasks.kinds import Task
+from net2vec.tasks.samples import limit_images
 
 # What the numbers of a work item depend on besides its inputs; raised when the method changes.
 _METHOD = {"cpu": 5, "cuda": 6}
@@ -90,13 +93,26 @@ class LayerContext:
         }
         return [load_fit(name).from_training(trainings) for name in self.settings.fits]
 
-    def fit_data(self, recording: LayerRecording) -> FitData:
-        """The data that the fits of a layer learn from."""
+    def fit_data(self, task: Task, recording: LayerRecording) -> FitData:
+        """The data that the fits of a layer learn a task from."""
         inputs = self.inputs
-        return FitData(recording, self.annotations, inputs.dataset.digest, inputs.device)
+        annotations = self._limited if task.needs_grid else self.annotations
+        return FitData(recording, annotations, inputs.dataset.digest, inputs.device)
+
+    @cached_property
+    def _limited(self) -> Annotations:
+        """The annotations that are segmented."""
+        limit, seed = self.settings.max_images_per_concept, self.settings.seed
+        if limit is None:
+            return self.annotations
+        dataset = self.inputs.dataset.digest
+        return limit_images(self.annotations, limit, seed=seed, dataset=dataset)
 
     def cache(self, task: str, layer: str, *, seed: int, **parts: Any) -> ItemCache:
         """The cache of items of one kind; `parts` are what else determines them."""
+        limit = self.settings.max_images_per_concept
+        if limit is not None:
+            parts["limit"] = (limit, self.settings.seed)
         digest = digest_of(
             recording=recording_digest(self.settings, self.inputs),
             annotations=annotations_digest(self.inputs.dataset, self.inputs.mask_size),
@@ -106,11 +122,6 @@ class LayerContext:
             **parts,
         )
         return ItemCache(self.out / CACHE / task, digest, self.progress.say)
-
-    def training_images(self, labels: Sequence[int]) -> dict[int, int]:
-        """By label, the number of training images that contain it: the cost of learning it."""
-        pairs = self.annotations.pairs
-        return {label: len(pairs(label, train=True)) for label in labels}
 
     def run(
         self,

@@ -58,7 +58,7 @@ class FitStage:
             np.zeros((0, task.null_methods)),
             np.zeros((0, self.data.recording.filters), dtype=np.float32),
         )
-        images = context.training_images(self.labels)
+        images = self._training_images()
         known = {
             label: (cache.get(str(label), NullFits) or none).first(draws) for label in self.labels
         }
@@ -93,7 +93,7 @@ class FitStage:
         self, stage: str, title: str, fit: Fit, seeds: Sequence[int]
     ) -> dict[int, dict[int, LearnedConcept]]:
         context, task = self.context, self.task
-        images = context.training_images(self.labels)
+        images = self._training_images()
         caches = {seed: self._cache(fit, seed, self.sizes) for seed in seeds}
         learned: dict[int, dict[int, LearnedConcept]] = {seed: {} for seed in seeds}
         for seed, cache in caches.items():
@@ -123,6 +123,11 @@ class FitStage:
             fits=fit.cost(task.name, self.sizes),
         )
         return learned
+
+    def _training_images(self) -> dict[int, int]:
+        """By label, the number of training images that contain it: the cost of learning it."""
+        pairs = self.data.annotations.pairs
+        return {label: len(pairs(label, train=True)) for label in self.labels}
 
     def _title(self, part: str) -> str:
         return f"{self.data.recording.layer}: learning to {self.task.name} ({part})"

@@ -42,7 +42,7 @@ def learn_task(
     Returns:
         The arrays of every fit, in the order of the settings.
     """
-    settings, data = context.settings, context.fit_data(recording)
+    settings, data = context.settings, context.fit_data(task, recording)
     counts = count_filters(context, data, labels) if task.needs_grid else None
     best = dict(zip(labels, counts.best_filter.tolist(), strict=True)) if counts else {}
     stage = FitStage(context, task, data, labels, sizes, best)
