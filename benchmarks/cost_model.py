@@ -27,8 +27,9 @@ class Costs:
 
     Attributes:
         single: processor seconds of an image and filter in counting single filters.
+        single_fixed: of an image, whatever the filters.
         segment: of a training image with a mask and a filter, in learning to segment.
-        segment_fixed: the part of it that does not depend on filters, in seconds.
+        segment_fixed: of a training image with a mask, whatever the filters.
         classify: of a training image with a label and a filter, in learning to classify.
         task: seconds that the scheduler takes for a task.
         start_bytes: memory of a worker before it computes.
@@ -36,6 +37,7 @@ class Costs:
     """
 
     single: float
+    single_fixed: float
     segment: float
     segment_fixed: float
     classify: float
@@ -86,7 +88,7 @@ def predict(size: Size, costs: Costs) -> Prediction:
     trained = TRAIN * MASKS * images
     per_mask = costs.segment_fixed + costs.segment * filters
     work = {
-        "single filters": costs.single * filters * images,
+        "single filters": (costs.single_fixed + costs.single * filters) * images,
         "segment": per_mask * trained,
         "classify": costs.classify * filters * TRAIN * LABELS * images,
     }
@@ -111,7 +113,7 @@ def predict(size: Size, costs: Costs) -> Prediction:
     overhead = costs.task * sum(tasks.values()) * (size.workers > 1)
     seconds["scheduler"] = max(0.0, overhead - sum(seconds.values()))
     kept = QUANTILE * CELLS * images * filters
-    parent = costs.start_bytes + 10 * kept + 208 * images + 4 * images * filters + table
+    parent = costs.start_bytes + 36 * kept + 208 * images + 4 * images * filters + table
     worker = costs.start_bytes + costs.work_bytes + 2 * table
     all_tasks = sum(tasks.values()) + -(-images // RECORDED_IMAGES)
     return Prediction(
@@ -121,7 +123,18 @@ def predict(size: Size, costs: Costs) -> Prediction:
         images * (MASKS * MASK_BYTES + 16 * LABELS + 4 * filters) + 4 * kept,
         2.0 * CELLS * images * filters,
         all_tasks,
-        _bottleneck(size, parent, worker, all_tasks, seconds, ideal, merged),
+        _bottleneck(
+            size,
+            parent,
+            worker,
+            all_tasks,
+            {
+                "processors": sum(ideal.values()),
+                "concept": longest["segment"] + longest["classify"],
+                "merge": merged,
+                "scheduler": overhead,
+            },
+        ),
     )
 
 
@@ -131,10 +144,8 @@ def _bottleneck(
     worker: float,
     tasks: int,
     seconds: Mapping[str, float],
-    ideal: Mapping[str, float],
-    merged: float,
 ) -> str:
-    """What is refused or does not fit, or else what most of the time is spent on."""
+    """What is refused or does not fit, or else what takes most of the time."""
     if size.images * CELLS > MAX_POSITIONS:
         return "positions"
     if parent > PARENT_BYTES:
@@ -143,10 +154,4 @@ def _bottleneck(
         return "table"
     if tasks > MAX_TASKS:
         return "tasks"
-    if merged > max(ideal.values()):
-        return "merge"
-    if seconds["scheduler"] > sum(ideal.values()):
-        return "scheduler"
-    if sum(seconds.values()) > 2 * sum(ideal.values()):
-        return "concept"
-    return "processors"
+    return max(seconds, key=lambda part: seconds[part])

@@ -30,16 +30,20 @@ def costs_of(facts: Facts) -> Costs:
         return float(runs[size]["stages"][stage]["processor"])
 
     images, filters = REFERENCE
-    few, many = (
-        seconds(size, "segment") / (TRAIN * MASKS * size[0]) for size in (FEW_FILTERS, MANY_FILTERS)
-    )
-    by_filter = (many - few) / (MANY_FILTERS[1] - FEW_FILTERS[1])
+
+    def by_filter(stage: str) -> float:
+        """The seconds of an image that a filter more takes."""
+        few, many = (seconds(size, stage) / size[0] for size in (FEW_FILTERS, MANY_FILTERS))
+        return (many - few) / (MANY_FILTERS[1] - FEW_FILTERS[1])
+
+    single, segment = by_filter("single filters"), by_filter("segment") / (TRAIN * MASKS)
     per_mask = seconds(REFERENCE, "segment") / (TRAIN * MASKS * images)
     largest = max(runs.values(), key=lambda run: int(run["images"]))
     return Costs(
-        single=seconds(REFERENCE, "single filters") / (images * filters),
-        segment=by_filter,
-        segment_fixed=per_mask - by_filter * filters,
+        single=single,
+        single_fixed=seconds(REFERENCE, "single filters") / images - single * filters,
+        segment=segment,
+        segment_fixed=per_mask - segment * filters,
         classify=seconds(REFERENCE, "classify") / (TRAIN * LABELS * images * filters),
         task=float(facts["tasks"]["wall"]),
         start_bytes=float(largest["start"]),
@@ -64,11 +68,15 @@ def write_page(facts: Facts) -> None:
 
 def _constants(costs: Costs, facts: Facts) -> str:
     masked = costs.segment_fixed + 256 * costs.segment
+    single = costs.single_fixed + 256 * costs.single
     tasks = facts["tasks"]
     return _table(
         ("what", "measured"),
         (
-            ("single filters, an image and filter", f"{costs.single * 1e6:.2f} us"),
+            (
+                "single filters, an image, 256 filters",
+                f"{single * 1e3:.2f} ms; {costs.single * 256 * 1e3:.2f} of them grow with filters",
+            ),
             (
                 f"segmentation, a training image of a concept, {EPOCHS} epochs, 256 filters",
                 f"{masked * 1e3:.2f} ms; {costs.segment * 256 * 1e3:.2f} of them grow with filters",
@@ -124,7 +132,7 @@ def _predictions(costs: Costs) -> str:
             )
         )
     heading = (
-        "images", "filters", "concepts", *(f"{workers} workers" for workers in WORKERS), "parent",
+        "images", "filters", "concepts", *(f"{n} worker{'s' * (n > 1)}" for n in WORKERS), "parent",
         "worker", "disk", "activations", "tasks", "first bottleneck",
     )  # fmt: skip
     return _table(heading, rows)

@@ -51,3 +51,18 @@ def test_statistics_are_honest_in_small_worlds():
             assert ["two filters a concept", task, fit, method] in kinds
             assert sum(row[1:4] == [task, fit, method] for row in kinds) == 3
     assert sum(row[0].startswith(("set IoU", "accuracy")) for row in kinds) == 16
+
+
+def test_costs_are_measured_and_predicted(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from cost_model import Costs, Size, predict
+
+    costs = Costs(1e-6, 5e-4, 1e-7, 6e-4, 3e-7, 0.01, 4e8, 6e8)
+    small, large = (predict(Size(images, 256, 1000, 1), costs) for images in (10**5, 4 * 10**5))
+    assert large.total == pytest.approx(4 * small.total, rel=0.01)
+    assert large.worker == small.worker
+    assert predict(Size(10**5, 256, 1000, 8), costs).total < small.total
+    assert predict(Size(10**8, 256, 1000), costs).bottleneck == "positions"
+    assert predict(Size(10**6, 32_768, 1000), costs).bottleneck == "parent"
+    assert predict(Size(10**4, 32_768, 20_000), costs).bottleneck == "table"
+    assert predict(Size(10**6, 256, 1000, 64), costs).bottleneck == "concept"

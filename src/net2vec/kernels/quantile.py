@@ -11,6 +11,7 @@ in the lower. The smallest keys are the largest values, the earliest first among
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -23,6 +24,8 @@ from net2vec.kernels.backends import backend_of
 
 # Positions that the lower half of a key can tell apart.
 MAX_POSITIONS = 2**32
+# Filters whose largest values are read at a time.
+_FILTERS_AT_ONCE = 32
 # Slots of a filter for candidates, as a multiple of the values to keep. More slots are emptied less
 # often, but then the bound rises later and there are more candidates.
 _SLOTS_PER_KEPT = 1.25
@@ -128,14 +131,21 @@ class TopValues:
         """Drop all candidates but the largest `keep`."""
         self._clear(torch.arange(len(self.used), device=self.used.device))
 
-    def above(self) -> tuple[Int[Tensor, "entry"], Int[Tensor, "entry"]]:
-        """Filter and position of every value strictly above its filter's threshold."""
+    def above(self) -> Iterator[tuple[Int[Tensor, "entry"], Int[Tensor, "entry"]]]:
+        """Filter and position of every value strictly above its filter's threshold.
+
+        Yields:
+            Those of some filters at a time: copies of all would be several times what is kept.
+        """
         self.settle()
         backend = backend_of(self.key.device)
-        is_above = (self.key != _EMPTY) & (_values(self.key) > self.bound[:, None])
-        index = backend.flat_nonzero(is_above)
-        filters = backend.floor_divide(index, self.key.shape[1])
-        return filters, _pick(self.key, index) & 0xFFFFFFFF
+        for first in range(0, len(self.key), _FILTERS_AT_ONCE):
+            some = slice(first, first + _FILTERS_AT_ONCE)
+            key = self.key[some]
+            is_above = (key != _EMPTY) & (_values(key) > self.bound[some, None])
+            index = backend.flat_nonzero(is_above)
+            filters = backend.floor_divide(index, key.shape[1])
+            yield filters + first, _pick(key, index) & 0xFFFFFFFF
 
     def thresholds(self) -> Float[Tensor, "filter"]:
         """The middle between the threshold and the next larger value, of each filter.
@@ -145,9 +155,14 @@ class TopValues:
         lies between, it is the threshold itself.
         """
         self.settle()
-        found = _values(self.key)
-        is_above = (self.key != _EMPTY) & (found > self.bound[:, None])
-        larger = torch.where(is_above, found, torch.inf).amin(1)
+        least = []
+        for key, bound in zip(
+            self.key.split(_FILTERS_AT_ONCE), self.bound.split(_FILTERS_AT_ONCE), strict=True
+        ):
+            found = _values(key)
+            is_above = (key != _EMPTY) & (found > bound[:, None])
+            least.append(torch.where(is_above, found, torch.inf).amin(1))
+        larger = torch.cat(least)
         middle = ((self.bound.double() + larger.double()) / 2).float()
         return torch.where((middle < larger) & larger.isfinite(), middle, self.bound)
 
