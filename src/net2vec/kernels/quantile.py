@@ -156,9 +156,8 @@ class TopValues:
         """
         self.settle()
         least = []
-        for key, bound in zip(
-            self.key.split(_FILTERS_AT_ONCE), self.bound.split(_FILTERS_AT_ONCE), strict=True
-        ):
+        parts = (torch.split(part, _FILTERS_AT_ONCE) for part in (self.key, self.bound))
+        for key, bound in zip(*parts, strict=True):
             found = _values(key)
             is_above = (key != _EMPTY) & (found > bound[:, None])
             least.append(torch.where(is_above, found, torch.inf).amin(1))
