@@ -22,6 +22,7 @@ from net2vec.core.storage import (
     replacing_cached,
     save_arrays,
 )
+from net2vec.errors import DataError
 from net2vec.kernels.geometry.maps import SparseMaps
 from net2vec.recording.activations import KeptActivations
 
@@ -134,14 +135,24 @@ class LayerRecording:
         return SparseMaps(torch.from_numpy(starts), filters, cell, self.grid, self.filters)
 
 
-def save_recording(recording: LayerRecording, path: Path) -> None:
-    """Write a recording: arrays of the size of the dataset as files of their own, beside `path`."""
+def save_recording(recording: LayerRecording, path: Path, say: Say = log) -> LayerRecording:
+    """Write a recording, and return what `load_recording` reads.
+
+    Arrays of the size of the dataset are files of their own, beside `path`.
+
+    Raises:
+        DataError: if it cannot be read back.
+    """
     arrays = {key: value for key, value in vars(recording).items() if isinstance(value, np.ndarray)}
     grid = np.array(recording.grid or (0, 0))
     for name in _MAPPED:
         with replacing_cached(_mapped_path(path, name)) as temporary, temporary.open("wb") as file:
             np.save(file, arrays.pop(name))
     save_arrays(path, layer=np.array(recording.layer), grid=grid, **arrays)
+    found = load_recording(path, say)
+    if found is None:
+        raise DataError(f"{path}: what was written here cannot be read back; is the disk sound?")
+    return found
 
 
 def load_recording(path: Path, say: Say = log) -> LayerRecording | None:

@@ -25,7 +25,6 @@ from net2vec.core.devices import policy_of
 from net2vec.core.executors import AnyExecutor, map_items
 from net2vec.core.storage import Say, load_tensors, log, remove, save_tensors
 from net2vec.data.protocol import ProbeDataset
-from net2vec.errors import DataError
 from net2vec.networks import Network, parallel_replicas
 from net2vec.networks.layers.capture import share_replicas
 from net2vec.networks.layers.parallel import ReplicaPool
@@ -126,27 +125,16 @@ def record(
         recording = state.streams.pop(name).finish()
         if folder is None:
             return recording
-        activations = None
-        if name in state.writers:
-            activations = state.writers[name].finish(recording.shape, say)
-        return replace(
-            _on_disk(recording, _path(folder, layers.index(name)), say), activations=activations
-        )
+        writer = state.writers.get(name)
+        activations = writer.finish(recording.shape, say) if writer else None
+        stored = save_recording(recording, _path(folder, layers.index(name)), say)
+        return replace(stored, activations=activations)
 
     with ThreadPoolExecutor(workers) as pool:
         recordings = dict(zip(layers, pool.map(finish, layers), strict=True))
     if folder is not None:
         remove(folder / _CHECKPOINT)
     return recordings
-
-
-def _on_disk(recording: LayerRecording, path: Path, say: Say) -> LayerRecording:
-    """The recording after it was written, with its large arrays mapped in place of memory."""
-    save_recording(recording, path)
-    found = load_recording(path, say)
-    if found is None:
-        raise DataError(f"{path}: what was written here cannot be read back; is the disk sound?")
-    return found
 
 
 def _kept(
