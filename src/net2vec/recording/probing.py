@@ -36,8 +36,7 @@ from net2vec.recording.stream import LayerStream
 _CHECKPOINT = "checkpoint.pt"
 _CHECKPOINT_SECONDS = 60.0
 _SHARD_BATCHES = 64
-# Shards may run in several threads: one at a time loads a network, or uses a module that cannot be
-# copied.
+# Of shards in threads one at a time loads a network, or uses a module that cannot be copied.
 _LOADING, _UNCOPIED_MODULE = Lock(), Lock()
 
 
