@@ -136,6 +136,21 @@ def test_curves_by_hand():
     assert red["mean"].tolist() == [0.50, 0.40, 0.32]
 
 
+def test_backward_elimination_is_a_rule_of_its_own():
+    left = SCORES[(SCORES["fit"] == "converged") & (SCORES["method"] == "path")]
+    both = pd.concat([SCORES, left.assign(method="backward", val=left["val"] + 0.1)])
+    curves = fit_curves(both, FITS).query("category == @ALL").set_index(["rule", "filters"])
+    assert curves.loc["backward", "mean"].tolist() == pytest.approx([0.4, 0.35, 0.3])
+    assert "backward" in set(drops(both, FITS)["rule"])
+    compared = compare_rules(both, "converged")
+    assert compared["backward"].tolist() == pytest.approx([0.4, 0.35])
+    without = compare_rules(SCORES, "converged")
+    assert without["backward"].isna().all()
+    pd.testing.assert_frame_equal(
+        compared.drop(columns="backward"), without.drop(columns="backward")
+    )
+
+
 def test_drops_are_of_the_same_concepts():
     lost = drops(SCORES, FITS).set_index(["category", "fit", "rule"])
     dog, cat, cow = 0.4 - 0.1, 0.3 - 0.2, 0.2 - 0.6

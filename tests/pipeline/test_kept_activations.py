@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from net2vec.errors import ConfigError
 from net2vec.pipeline.stages import probing
 from net2vec.tasks.fits import lda
 
@@ -80,9 +79,20 @@ def test_an_interrupted_second_pass_goes_on(run, tmp_path):
     assert same(make(tmp_path / "run", **options), run)
 
 
-def test_a_layer_that_does_not_fit_alone_is_refused(run, tmp_path):
-    with pytest.raises(ConfigError, match=r"more with --keep-activations.*--fit paper"):
-        make(tmp_path / "run", keep_activations=min(sizes(run)) / 2, **SETTINGS)
+@pytest.mark.parametrize("share", [1, 0.5, 0])
+def test_a_layer_that_does_not_fit_alone_goes_through_the_network_again(
+    run, tmp_path, monkeypatch, share
+):
+    """One layer or both, with room for copies of a concept's images and without."""
+    monkeypatch.setattr("net2vec.tasks.fits.lda_images._LOADED_VALUES", 0)
+    progress, limit = Listening(), share * min(sizes(run))
+    again = make(tmp_path / "run", keep_activations=limit, progress=progress, **SETTINGS)
+    for layer in run.layers:
+        for name, values in run.arrays(layer, fit="lda").items():
+            np.testing.assert_array_equal(again.arrays(layer, fit="lda")[name], values)
+    told = [line for line in progress.told if "again for the images of every concept" in line]
+    assert len(told) == sum(size > limit for size in sizes(run))
+    assert kept(tmp_path) == []
 
 
 def test_the_covariance_of_a_wide_layer_is_of_some_directions(run, tmp_path, monkeypatch):

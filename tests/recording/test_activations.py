@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from net2vec.core.executors import ThreadExecutor
 from net2vec.errors import DataError
 from net2vec.recording import probing, record
 from net2vec.recording.activations import HIGHEST, ActivationWriter, halved
+from net2vec.recording.recomputed import RecomputedActivations
 
 from recordings import IMAGES, TAU, small_dataset, small_network
 
@@ -144,3 +146,22 @@ def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(OSError, match=r"kept\.a\.part"):
         ActivationWriter(tmp_path / "kept", "a", "layer").write(torch.rand(1, 1, 1, 1), 0)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("room", [0, 1 << 20])
+def test_the_network_computes_the_same_again(whole, tmp_path, name, room):
+    kept = whole[name].activations
+    found = RecomputedActivations(
+        shape=whole[name].shape, network=small_network(), dataset=small_dataset(), layer=name,
+        batch=2, device=torch.device("cpu"), mixed_precision=False, workers=2, folder=tmp_path,
+        room=room,
+    )  # fmt: skip
+    images = np.array([4, 1, IMAGES - 1, 1])
+    for each in (found, found.close_by(images), pickle.loads(pickle.dumps(found))):
+        np.testing.assert_array_equal(each.values(images), kept.values(images))
+        some = slice(1, 2)
+        np.testing.assert_array_equal(each.values(images, some), kept.values(images, some))
+    assert (found.close_by(images) is found) == (room == 0)
+    assert list(tmp_path.iterdir()) == []
+    assert kept.close_by(images) is kept

@@ -12,6 +12,7 @@ from net2vec.report.figures import (
     draw_fits_by_category,
 )
 from net2vec.report.figures.style import DARK, LIGHT
+from net2vec.report.labels import RULE_TITLE
 from net2vec.report.sections.fits import fits_facts
 from net2vec.report.study import Study
 from net2vec.report.tables import make_report_tables
@@ -237,6 +238,20 @@ def test_curves_are_of_two_fits_and_two_rules(tables):
     assert list(drawn) == [*TITLES.values(), "converged fit, order of entry"]
     assert drawn["converged fit, order of entry"][-1] == drawn["converged fit"][-1]
     assert drawn["converged fit, order of entry"][0] > drawn["converged fit"][0]
+    assert texts_overlap(figure) == []
+
+
+def test_every_rule_has_a_line(tables):
+    curves = tables["fits_subsets"]
+    curves = curves[curves["category"] == ALL]
+    path = curves[curves["rule"] == "path"]
+    more = [path.assign(fit="paper"), path.assign(rule="backward")]
+    titles = {"paper": "converged fit", "converged": "linear discriminant"}
+    figure = draw_fit_curves(pd.concat([curves, *more]), LIGHT, task="segment", fits=titles)
+    named = [line.get_label() for line in figure.axes[0].lines]
+    assert named[:2] == ["converged fit", "converged fit, order of entry"]
+    rules = list(RULE_TITLE.values())[1:]
+    assert named[3:5] == [f"linear discriminant, {rule}" for rule in rules]
     assert texts_overlap(figure) == []
 
 

@@ -147,10 +147,11 @@ FITS_DROPS = RunTable(
 )  # fmt: skip
 FITS_RULES = RunTable(
     name="fits_rules",
-    title="As many filters, chosen by order of entry or by their weight",
+    title="As many filters, chosen by their weight, by order of entry or by elimination",
     source="Fig. 3",
     columns=(
-        *LAYER_TASK, "filters", "weight", "path", "difference", "stderr", "better", "worse", "n",
+        *LAYER_TASK, "filters", "weight", "path", "backward", "difference", "stderr", "better",
+        "worse", "n",
     ),
     keys=(*LAYER_TASK, "filters"),
     made_of=TableInput.FIT_PAIR,

@@ -8,7 +8,7 @@ import pandas as pd
 
 from net2vec.analysis.balance import entering
 from net2vec.analysis.subsets import fitted_points, with_baseline
-from net2vec.analysis.sufficiency import ALL, COMBINED, PATH, SUBSET
+from net2vec.analysis.sufficiency import ALL, BACKWARD, COMBINED, PATH, SUBSET
 from net2vec.results import SCORE_GROUP
 
 BY_WEIGHT = "weight"
@@ -27,7 +27,8 @@ def fit_curves(scores: pd.DataFrame, fits: Sequence[str]) -> pd.DataFrame:
         `filters`; `category` is one, or "all concepts"; `baseline` is the mean score of predicting
         the whole image; `rule` is "weight" for the filters with the largest
         absolute weights, "path" for those that the fit lets in first (an L1 path, or forward
-        selection). All filters are the last point of both.
+        selection), "backward" for those that backward elimination leaves. All filters are the last
+        point of each.
     """
     points = _curve_points(scores, fits)
     by = [*SCORE_GROUP, "category", "fit", "rule", "filters"]
@@ -70,31 +71,35 @@ def drops(scores: pd.DataFrame, fits: Sequence[str]) -> pd.DataFrame:
 
 
 def compare_rules(scores: pd.DataFrame, fit: str) -> pd.DataFrame:
-    """A fit on as many filters, chosen by order of entry or by their weight.
+    """A fit on as many filters, chosen by their weight, by order of entry or by elimination.
 
     Args:
         scores: rows of `scores.csv`, with the column `fit`.
         fit: the name of a fit; the table is empty where it has no order of entry.
 
     Returns:
-        `network, layer, task, filters, weight, path, difference, stderr, better, worse, n`: mean
-        scores of both rules, the mean of path less weight over concepts with its standard error,
-        and the percentages of concepts that the path serves better and worse.
+        `network, layer, task, filters, weight, path, backward, difference, stderr, better, worse,
+        n`: mean scores of the rules (`backward` is missing where the fit does not eliminate), the
+        mean of path less weight over concepts with its standard error, and the percentages of
+        concepts that the path serves better and worse.
     """
-    chosen = entering(scores[(scores["fit"] == fit) & scores["method"].isin([PATH, SUBSET])])
+    rules = [SUBSET, PATH, BACKWARD]
+    chosen = entering(scores[(scores["fit"] == fit) & scores["method"].isin(rules)])
     columns = [
-        *SCORE_GROUP, "filters", "weight", "path", "difference", "stderr", "better", "worse", "n",
+        *SCORE_GROUP, "filters", BY_WEIGHT, PATH, BACKWARD, "difference", "stderr", "better",
+        "worse", "n",
     ]  # fmt: skip
     if not chosen["method"].eq(PATH).any():
         return pd.DataFrame(columns=columns)
     by = [*SCORE_GROUP, "concept", "filters"]
-    wide = chosen.pivot_table(index=by, columns="method", values="val", sort=False).dropna()
+    wide = chosen.pivot_table(index=by, columns="method", values="val", sort=False)
+    wide = wide.reindex(columns=rules).dropna(subset=[SUBSET, PATH])
     gain = wide[PATH] - wide[SUBSET]
     values = wide.rename(columns={SUBSET: BY_WEIGHT}).assign(
         gain=gain, better=100.0 * (gain > 0), worse=100.0 * (gain < 0)
     )
     groups = values.groupby([*SCORE_GROUP, "filters"], sort=False)
-    table = groups[[BY_WEIGHT, PATH, "better", "worse"]].mean()
+    table = groups[[BY_WEIGHT, PATH, BACKWARD, "better", "worse"]].mean()
     table["difference"], table["stderr"] = groups["gain"].mean(), groups["gain"].sem()
     table["n"] = groups.size()
     table = table.reset_index()[columns].rename_axis(columns=None)
@@ -109,11 +114,12 @@ def _curve_points(scores: pd.DataFrame, fits: Sequence[str]) -> pd.DataFrame:
     for fit in fits:
         of_fit = entering(scores[scores["fit"] == fit])
         parts.append(fitted_points(of_fit).assign(rule=BY_WEIGHT))
-        path = of_fit[of_fit["method"] == PATH]
-        full = of_fit[of_fit["method"] == COMBINED].merge(
-            path[SCORE_GROUP].drop_duplicates(), on=SCORE_GROUP
-        )
-        parts.append(pd.concat([path, full]).assign(rule=PATH))
+        for rule in (PATH, BACKWARD):
+            chosen = of_fit[of_fit["method"] == rule]
+            full = of_fit[of_fit["method"] == COMBINED].merge(
+                chosen[SCORE_GROUP].drop_duplicates(), on=SCORE_GROUP
+            )
+            parts.append(pd.concat([chosen, full]).assign(rule=rule))
     points = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     return pd.concat([points.assign(category=ALL), points], ignore_index=True)
 

@@ -36,7 +36,7 @@ from net2vec.analysis.resampling import (
     ratio_of_sums,
     times_drawn,
 )
-from net2vec.analysis.sufficiency import DIFFERENCE, PATH, SUBSET, score_columns
+from net2vec.analysis.sufficiency import BACKWARD, DIFFERENCE, PATH, SUBSET, score_columns
 from net2vec.results import LAYER_TASK, RunTable, TableInput
 
 INTERVAL_COLUMNS = ("concept", "method", "filters", "value", "low", "high", "n")
@@ -60,7 +60,8 @@ def score_intervals(arrays: xr.Dataset, *, seed: int = 0) -> pd.DataFrame:
 
     Returns:
         `concept, method, filters, value, low, high, n`: the methods are `single`, `combined`,
-        `difference` (combined - single) and, where their counts were kept, `subset` and `path`, a
+        `difference` (combined - single) and, where their counts were kept, `subset`, `path` and
+        `backward`, a
         row for each size; `filters` is how many a method uses, and `n` counts the images that were
         resampled. Empty where the arrays hold no counts.
     """
@@ -252,7 +253,7 @@ def _methods(arrays: xr.Dataset) -> list[tuple[str, int]]:
 
 def _rules(arrays: xr.Dataset, name: str) -> list[str]:
     """The rules of choosing filters for which counts by image are stored."""
-    return [rule for rule in (SUBSET, PATH) if f"{rule}_{name}" in arrays]
+    return [rule for rule in (SUBSET, PATH, BACKWARD) if f"{rule}_{name}" in arrays]
 
 
 INTERVALS = RunTable(

@@ -10,7 +10,7 @@ import xarray as xr
 
 from net2vec.analysis.balance import entering
 from net2vec.analysis.statistics import summarize
-from net2vec.analysis.sufficiency import COMBINED, PATH, SINGLE, SUBSET
+from net2vec.analysis.sufficiency import BACKWARD, COMBINED, PATH, SINGLE, SUBSET
 from net2vec.results import LAYER_TASK, SCORE_GROUP, RunTable, TableInput
 
 FRACTIONS = (0.8, 0.9)
@@ -63,11 +63,12 @@ def negative_subsets(segment: xr.Dataset) -> pd.DataFrame:
 
     Returns:
         `concept, rule, filter, weight, score, baseline`; `rule` is how the filter was chosen, by
-        "weight" or along an L1 "path"; both scores are validation set IoUs.
+        "weight", by order of entry ("path") or by "backward" elimination; both scores are
+        validation set IoUs.
     """
     parts = []
     sizes = segment["subset_size"].to_numpy().tolist() if "subset_weight" in segment else []
-    for rule, prefix in (("weight", SUBSET), (PATH, PATH)):
+    for rule, prefix in (("weight", SUBSET), (PATH, PATH), (BACKWARD, BACKWARD)):
         if 1 not in sizes or f"{prefix}_weight" not in segment:
             continue
         one = segment.isel(subset_size=sizes.index(1))

@@ -11,7 +11,8 @@ from net2vec.analysis.balance import entering
 from net2vec.analysis.statistics import bootstrap_mean, share_interval, standard_error, summarize
 from net2vec.results import LAYER_TASK, SCORE_GROUP, RunTable, TableInput
 
-SINGLE, COMBINED, SUBSET, PATH = "single", "combined", "subset", "path"
+SINGLE, COMBINED = "single", "combined"
+SUBSET, PATH, BACKWARD = "subset", "path", "backward"
 TUNED = "tuned"
 """The best single filter at the threshold that suits it and the concept, not the paper's."""
 SINGLES = (SINGLE, TUNED)

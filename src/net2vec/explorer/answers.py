@@ -124,7 +124,8 @@ class SubsetMeans:
 class Score:
     """A score of a concept with its interval, of `n` validation images.
 
-    `method` is `single`, `combined`, `subset` (largest weights) or `path` (order of entry).
+    `method` is `single`, `combined`, `subset` (largest weights), `path` (order of entry) or
+    `backward` (backward elimination).
     """
 
     layer: str

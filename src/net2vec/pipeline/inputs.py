@@ -192,9 +192,24 @@ def probe_batch(settings: Settings, device: torch.device) -> int:
     return settings.probe_batch or usual_batch(device)
 
 
-def activation_groups(
+@dataclass(frozen=True)
+class ActivationPlan:
+    """Where the activations that fits read come from.
+
+    Attributes:
+        groups: layers whose activations are kept on disk together.
+        recomputed: layers of which those alone would not fit: the network runs at every look.
+        room: bytes that are left beside each of the groups.
+    """
+
+    groups: list[list[str]]
+    recomputed: list[str]
+    room: float
+
+
+def plan_activations(
     settings: Settings, inputs: Inputs, out: Path, gigabytes: float | None
-) -> list[list[str]]:
+) -> ActivationPlan:
     """Layers whose activations fits look at after the pass, those together that fit the disk.
 
     Args:
@@ -203,34 +218,26 @@ def activation_groups(
         out: the run's folder.
         gigabytes: that activations may take on disk at a time; by default a quarter of what is
             free there.
-
-    Raises:
-        ConfigError: those of a single layer take more.
     """
-    reading = [name for name in settings.fits if load_fit(name).reads_activations]
-    if not reading or "segment" not in settings.tasks:
-        return []
-    rest = ",".join(name for name in settings.fits if name not in reading)
-    remedy = "choose other --layers" + (f", or make do with --fit {rest}" if rest else "")
     limit = shutil.disk_usage(out).free / 4 if gigabytes is None else gigabytes * _GIGABYTE
-    groups: list[list[str]] = []
-    left = 0.0
+    plan = ActivationPlan([], [], limit)
+    reading = any(load_fit(name).reads_activations for name in settings.fits)
+    if not reading or "segment" not in settings.tasks:
+        return plan
+    left, room = 0.0, limit
     for layer in (layer for layer in inputs.layers if inputs.info(layer).is_grid):
         filters, rows, columns = inputs.info(layer).shape or (0, 0, 0)
         needed = size_in_bytes(len(inputs.dataset.images), (rows, columns), filters)
         if needed > limit:
-            wanted, allowed = (f"{size / _GIGABYTE:.3g} GB" for size in (needed, limit))
-            raise ConfigError(
-                f"fit {reading[0]} keeps the activations of a layer on disk while it is made; "
-                f"those of {layer} take {wanted}, and {allowed} are allowed; allow more with "
-                f"--keep-activations, or {remedy}"
-            )
+            plan.recomputed.append(layer)
+            continue
         if needed > left:
-            groups.append([])
+            plan.groups.append([])
             left = limit
-        groups[-1].append(layer)
+        plan.groups[-1].append(layer)
         left -= needed
-    return groups
+        room = min(room, left)
+    return replace(plan, room=room)
 
 
 def sample_images(dataset: ProbeDataset) -> Sequence[int]:

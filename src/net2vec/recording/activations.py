@@ -9,6 +9,7 @@ here and where vectors are used on new images.
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,18 +28,25 @@ HIGHEST = float(torch.finfo(torch.float16).max)
 _BYTES = 2
 
 
-@dataclass(frozen=True)
-class KeptActivations:
-    """The activations of a layer on all probe images; it can be sent to another process.
+class Activations(ABC):
+    """The activations of a layer on all probe images, in half precision.
 
     Attributes:
-        path: the file.
         shape: numbers of images, cells of the grid and filters.
     """
 
-    path: Path
     shape: tuple[int, int, int]
-    _mapped: list[np.ndarray] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    @abstractmethod
+    def values(
+        self, images: Int[np.ndarray, "image"], filters: slice = slice(None)
+    ) -> Float16[np.ndarray, "image cell filter"]:
+        """The activations of some images, as they are kept.
+
+        Args:
+            images: indices of images, in any order.
+            filters: some of the filters.
+        """
 
     def of(self, images: Int[np.ndarray, "image"]) -> Float[Tensor, "image cell filter"]:
         """The activations of some images, in single precision.
@@ -46,7 +54,36 @@ class KeptActivations:
         Args:
             images: indices of images, in any order.
         """
-        return torch.from_numpy(self.raw[images]).float()
+        return torch.from_numpy(self.values(images)).float()
+
+    def close_by(self, images: Int[np.ndarray, "image"]) -> Activations:
+        """The same, where it is fast to look at some images, and at these alone, many times."""
+        return self
+
+    def blocks(self, images: int) -> Iterator[slice]:
+        """Slices of a number of images that are read together."""
+        size = max(1, _BLOCK_VALUES // (self.shape[1] * self.shape[2]))
+        for first in range(0, images, size):
+            yield slice(first, min(first + size, images))
+
+
+@dataclass(frozen=True)
+class KeptActivations(Activations):
+    """Activations in a file; it can be sent to another process.
+
+    Attributes:
+        path: the file.
+    """
+
+    path: Path
+    shape: tuple[int, int, int]
+    _mapped: list[np.ndarray] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def values(
+        self, images: Int[np.ndarray, "image"], filters: slice = slice(None)
+    ) -> Float16[np.ndarray, "image cell filter"]:
+        """See `Activations.values`."""
+        return self.raw[images, :, filters]
 
     @property
     def raw(self) -> Float16[np.ndarray, "image cell filter"]:
@@ -54,12 +91,6 @@ class KeptActivations:
         if not self._mapped:
             self._mapped.append(np.memmap(self.path, np.float16, "r", shape=self.shape))
         return self._mapped[0]
-
-    def blocks(self, images: int) -> Iterator[slice]:
-        """Slices of a number of images that are read together."""
-        size = max(1, _BLOCK_VALUES // (self.shape[1] * self.shape[2]))
-        for first in range(0, images, size):
-            yield slice(first, min(first + size, images))
 
     def __reduce__(self) -> tuple[type[KeptActivations], tuple[Path, tuple[int, int, int]]]:
         return KeptActivations, (self.path, self.shape)
@@ -142,7 +173,7 @@ class ActivationWriter:
         append_checksum(self._partial)
         self._partial.replace(self.path)
         found = KeptActivations(self.path, shape)
-        _report_precision(self.layer, found, say)
+        report_precision(self.layer, found, say)
         return found
 
     def open(self, shape: tuple[int, int, int], say: Say = log) -> KeptActivations | None:
@@ -159,12 +190,12 @@ class ActivationWriter:
         return KeptActivations(self.path, shape)
 
 
-def _report_precision(layer: str, kept: KeptActivations, say: Say) -> None:
+def report_precision(layer: str, kept: Activations, say: Say) -> None:
     """Report filters whose activations were clamped, or are too small to be told apart."""
     highest = np.zeros(kept.shape[2], dtype=np.uint16)
     for some in kept.blocks(kept.shape[0]):
         # Without their sign, the bits of half precision have the order of the values.
-        bits = kept.raw[some].view(np.uint16) & 0x7FFF
+        bits = kept.values(np.arange(some.start, some.stop)).view(np.uint16) & 0x7FFF
         highest = np.maximum(highest, bits.max((0, 1)))
     values = highest.view(np.float16)
     clamped = int((values >= HIGHEST).sum())

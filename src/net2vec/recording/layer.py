@@ -24,7 +24,7 @@ from net2vec.core.storage import (
 )
 from net2vec.errors import DataError
 from net2vec.kernels.geometry.maps import SparseMaps
-from net2vec.recording.activations import KeptActivations
+from net2vec.recording.activations import Activations
 
 # Arrays whose size grows with the dataset.
 _MAPPED = ("filter", "cell", "means")
@@ -46,7 +46,7 @@ class LayerRecording:
         means: spatial mean of every filter in every image, before thresholding.
         top_image: images with the highest activation of each filter, the earliest on a tie.
         top_activation: the highest activation in these.
-        activations: all activations, if they were kept.
+        activations: all activations, if fits read them.
     """
 
     layer: str
@@ -58,7 +58,7 @@ class LayerRecording:
     means: Float[np.ndarray, "image filter"]
     top_image: Int[np.ndarray, "filter rank"]
     top_activation: Float[np.ndarray, "filter rank"]
-    activations: KeptActivations | None = None
+    activations: Activations | None = None
 
     @property
     def filters(self) -> int:

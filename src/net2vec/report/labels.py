@@ -27,7 +27,11 @@ SCORE_TITLE = {"segment": "set IoU", "classify": "accuracy"}
 METHOD_TITLE = {"combined": "all filters", "single": "best single filter"}
 SCORED_TITLE = {**METHOD_TITLE, "tuned": "single filter, own threshold"}
 """Methods that have a score of their own, but no pictures, null scores or seeds."""
-RULE_TITLE = {"weight": "largest weights", "path": "order of entry"}
+RULE_TITLE = {
+    "weight": "largest weights",
+    "path": "order of entry",
+    "backward": "backward elimination",
+}
 
 
 def about_fit(name: str) -> str:

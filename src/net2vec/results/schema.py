@@ -19,11 +19,12 @@ SEED_PREFIX = "seed_"
 
 SCORE_NAME = {SEGMENT: "set IoU", CLASSIFY: "accuracy"}
 _SCORE = {SEGMENT: "set IoU", CLASSIFY: "accuracy on a balanced set of images"}
-_NULL_SCORE, _PATH_SCORE, _SUBSET_SCORE = (
+_NULL_SCORE, _PATH_SCORE, _BACKWARD_SCORE, _SUBSET_SCORE = (
     {task: text.format(score) for task, score in _SCORE.items()}
     for text in (
         "validation {} of the fit on shuffled annotations",
         "{} of the filters that the fit lets in first",
+        "{} of the filters that backward elimination leaves",
         "{} of the subset",
     )
 )
@@ -134,14 +135,18 @@ def _coordinate(
 def _by_rule(
     name: str, dim: str, meaning: str, units: str | None, task: str, dtype: str
 ) -> list[StoredArray]:
-    """An array over the images of every concept: by the fit and by both rules of subsets."""
+    """An array over the images of every concept: by the fit and by all rules of subsets."""
+    rules = [
+        ("", "method", ""),
+        ("subset_", "subset_size", ", by the subset"),
+        ("path_", "subset_size", ", by the filters that the fit lets in first"),
+    ]
+    if task == SEGMENT:
+        left = ", by the filters that backward elimination leaves"
+        rules.append(("backward_", "subset_size", left))
     return [
         StoredArray(f"{prefix}{name}", (along, dim), meaning + by, units, (task,), dtype=dtype)
-        for prefix, along, by in (
-            ("", "method", ""),
-            ("subset_", "subset_size", ", by the subset"),
-            ("path_", "subset_size", ", by the filters that the fit lets in first"),
-        )
+        for prefix, along, by in rules
     ]
 
 
@@ -294,6 +299,18 @@ SCHEMA: tuple[StoredArray, ...] = (
     StoredArray("path_bias", _SUBSET, "constant term of the filters that the fit lets in first"),
     StoredArray("path_cut", _SUBSET, "cut of the filters that the fit lets in first", tasks=_S),
     StoredArray("path_score", ("split", *_SUBSET), _PATH_SCORE, "1"),
+    StoredArray(
+        "backward_weight", (*_SUBSET, "filter"),
+        "weights on the filters that backward elimination leaves, 0 elsewhere", tasks=_S,
+    ),
+    StoredArray(
+        "backward_bias", _SUBSET, "constant term of the filters that backward elimination leaves",
+        tasks=_S,
+    ),
+    StoredArray(
+        "backward_cut", _SUBSET, "cut of the filters that backward elimination leaves", tasks=_S
+    ),
+    StoredArray("backward_score", ("split", *_SUBSET), _BACKWARD_SCORE, "1", _S),
     StoredArray(
         "pair_iou", ("method", "pair"), "individual IoU of an image and a concept it contains",
         "1", _S, _S, per_seed=_S,

@@ -266,9 +266,9 @@ def _scored(results: xr.Dataset, task: str) -> Iterator[_Scored]:
         score = iou[:, np.arange(len(tuned)), tuned]
         yield _Scored("tuned", 1, score, counts("tuned_"), ranking, tuned)
     yield _Scored("combined", size, results["score"].to_numpy(), counts("", 1), all_ranking)
-    subset, path = arrays("subset_score", "path_score")
     for place, filters in enumerate(results["subset_size"].to_numpy()):
-        for method, scores in (("subset", subset), ("path", path)):
+        for method in ("subset", "path", "backward"):
+            (scores,) = arrays(f"{method}_score")
             if scores is not None:
                 yield _Scored(method, int(filters), scores[:, place], counts(f"{method}_", place))
 

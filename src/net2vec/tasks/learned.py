@@ -63,12 +63,15 @@ class SegmentedConcept:
         path_weight, path_bias, path_cut, path_score: the same for every subset size, with filters
             in the order in which the fit lets them in (an L1 path, or forward selection); of length
             0 in the paper's fit.
+        backward_weight, backward_bias, backward_cut, backward_score: the same, with the filters
+            that backward elimination leaves; of length 0 but in the linear discriminant.
         pairs: the images that contain the concept, as pairs of the annotations, ascending.
         pair_intersection, pair_union: pixels of the predicted and the true mask in each of them,
             by method (the best single filter, the combination).
         subset_pair_intersection, subset_pair_union: the same by subset size; of length 0 in the
             fits of other seeds than the run's own.
         path_pair_intersection, path_pair_union: the same in the order of entry.
+        backward_pair_intersection, backward_pair_union: the same by backward elimination.
         pattern, whitened: what the layer shows where the concept is, in each filter's standard
             deviations, and the same with filters made uncorrelated; of length 0 where the fit does
             not say.
@@ -88,6 +91,10 @@ class SegmentedConcept:
     path_bias: Float[np.ndarray, "path"]
     path_cut: Float[np.ndarray, "path"]
     path_score: Float[np.ndarray, "split path"]
+    backward_weight: Float[np.ndarray, "backward filter"]
+    backward_bias: Float[np.ndarray, "backward"]
+    backward_cut: Float[np.ndarray, "backward"]
+    backward_score: Float[np.ndarray, "split backward"]
     pairs: Int[np.ndarray, "pair"]
     pair_intersection: Int[np.ndarray, "method pair"]
     pair_union: Int[np.ndarray, "method pair"]
@@ -95,6 +102,8 @@ class SegmentedConcept:
     subset_pair_union: Int[np.ndarray, "counted pair"]
     path_pair_intersection: Int[np.ndarray, "path pair"]
     path_pair_union: Int[np.ndarray, "path pair"]
+    backward_pair_intersection: Int[np.ndarray, "backward pair"]
+    backward_pair_union: Int[np.ndarray, "backward pair"]
     pattern: Float[np.ndarray, "filter_or_none"] = field(default_factory=_nothing)
     whitened: Float[np.ndarray, "filter_or_none"] = field(default_factory=_nothing)
 
@@ -114,6 +123,7 @@ class SegmentedConcept:
         *,
         subsets: Sequence[Segmentation] = (),
         path: Sequence[Segmentation] = (),
+        backward: Sequence[Segmentation] = (),
         l2: float = float("nan"),
         start_distance: float = float("nan"),
         **more: Float[np.ndarray, "filter"],
@@ -126,6 +136,7 @@ class SegmentedConcept:
             pairs: these images, training images first, as pairs of the annotations.
             subsets: vectors learned on the filters of largest weight, by subset size.
             path: vectors learned on the filters that the fit lets in first, by subset size.
+            backward: vectors learned on those that backward elimination leaves, by subset size.
             l2: strength of the L2 term.
             start_distance: norm(w - w0) / norm(w0).
             more: `pattern` and `whitened`.
@@ -134,7 +145,7 @@ class SegmentedConcept:
         methods = [one.by(order) for one in (single, combined.joined)]
         counted = [
             stack_counts([one.joined.by(order) for one in choices], len(pairs))
-            for choices in (subsets, path)
+            for choices in (subsets, path, backward)
         ]
         filters = len(combined.weight)
         return cls(
@@ -146,6 +157,7 @@ class SegmentedConcept:
             score=combined.score,
             **_stacked("subset", subsets, filters),
             **_stacked("path", path, filters),
+            **_stacked("backward", backward, filters),
             pairs=pairs[order],
             pair_intersection=np.stack([method.intersection for method in methods]),
             pair_union=np.stack([method.union for method in methods]),
@@ -153,6 +165,8 @@ class SegmentedConcept:
             subset_pair_union=counted[0][1],
             path_pair_intersection=counted[1][0],
             path_pair_union=counted[1][1],
+            backward_pair_intersection=counted[2][0],
+            backward_pair_union=counted[2][1],
             **more,
         )
 

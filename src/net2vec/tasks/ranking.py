@@ -45,14 +45,17 @@ def rank_pixels(
     images = annotations.image[pairs]
     vector, axis = torch.from_numpy(weight), centred_axis if of_activations else aligned_axis
     value = torch.empty(len(pairs), *grid_of(recording))
-    for first in range(0, len(pairs), _IMAGES):
-        batch = slice(first, first + _IMAGES)
-        if of_activations:
-            values = grid_values(activations_of(recording).of(images[batch]), vector[None])
-        else:
+    if of_activations:
+        activations = activations_of(recording)
+        for block in activations.blocks(len(pairs)):
+            values = grid_values(activations.of(images[block]), vector[None])
+            value[block] = values.view(-1, *value.shape[1:])
+    else:
+        for first in range(0, len(pairs), _IMAGES):
+            batch = slice(first, first + _IMAGES)
             maps = recording.maps(images[batch]).dense().flatten(2).float()
             values = grid_values(maps.transpose(1, 2), vector[None])
-        value[batch] = values.view(-1, *value.shape[1:])
+            value[batch] = values.view(-1, *value.shape[1:])
     low, high = (float(end) for end in (value.min(), value.max()))
     if not np.isfinite(high - low):  # the vector is not finite, as after too large steps
         return float("nan")

@@ -32,7 +32,7 @@ from net2vec.kernels.thresholds import (
     upper_quantiles,
 )
 from net2vec.recording import LayerRecording
-from net2vec.recording.activations import KeptActivations
+from net2vec.recording.activations import Activations
 from net2vec.tasks.concept import Counts, grid_of, masks_on
 from net2vec.tasks.single import FilterCounts, count_maps
 
@@ -108,14 +108,15 @@ def tuned_counts(
         pairs, limit = annotations.pairs(label), tuned.threshold[concept, best]
         parts = [Counts.joined([])] if not len(pairs) else []
         for block in activations.blocks(len(pairs)):
-            values = activations.raw[annotations.image[pairs[block]], :, best].astype(np.float32)
+            own = activations.values(annotations.image[pairs[block]], slice(best, best + 1))
+            values = own[:, :, 0].astype(np.float32)
             active = torch.from_numpy(values > limit).view(-1, *grid_of(recording))
             parts.append(count_maps(active, annotations, pairs[block]))
         counts.append(Counts.joined(parts))
     return counts
 
 
-def activations_of(recording: LayerRecording) -> KeptActivations:
+def activations_of(recording: LayerRecording) -> Activations:
     """The kept activations of a layer.
 
     Raises:
@@ -168,7 +169,7 @@ class _FilterTuner:
         )
         counts = np.zeros((filters[1] - filters[0], CODES), dtype=np.int64)
         for block in activations.blocks(len(images)):
-            codes = codes_of(activations.raw[images[block], :, slice(*filters)])
+            codes = codes_of(activations.values(images[block], slice(*filters)))
             for each, column in zip(counts, codes.reshape(-1, len(counts)).T, strict=True):
                 each += np.bincount(column, minlength=CODES)
         own = self.recording.threshold[slice(*filters), None].astype(np.float32)
@@ -215,7 +216,7 @@ class _FilterTuner:
         images, starts = np.unique(annotations.image[pairs], return_index=True)
         bounds = np.append(starts, len(pairs))
         for block in activations.blocks(len(images)):
-            values = activations.raw[images[block], :, slice(*filters)].astype(np.float32)
+            values = activations.values(images[block], slice(*filters)).astype(np.float32)
             maps = torch.from_numpy(values).movedim(1, 2).contiguous()
             for place, one in enumerate(maps, start=block.start):
                 own = slice(bounds[place], bounds[place + 1])

@@ -23,7 +23,8 @@ from net2vec.kernels.discriminant.moments import (
     central_moments,
     sum_cells,
 )
-from net2vec.kernels.discriminant.ridge import RidgeFactor, forward_order, solve_subset
+from net2vec.kernels.discriminant.ridge import RidgeFactor, solve_subset
+from net2vec.kernels.discriminant.selection import backward_masks, forward_order
 from net2vec.kernels.geometry.upsample import block_means, centred_axis, upsampled
 
 import oracle
@@ -93,6 +94,37 @@ def test_forward_selection_takes_the_filter_that_helps_most(seed, filters, stren
     d = np.random.default_rng(seed).normal(size=filters)
     found = forward_order(whole(S), torch.from_numpy(d), strength, filters)
     assert found.tolist() == oracle.forward_selection(S, d, strength, filters)
+
+
+@given(seed=st.integers(0, 100), filters=st.integers(1, 7), strength=st.sampled_from([0.01, 1.0]))
+@settings(deadline=None, max_examples=30)
+def test_backward_elimination_removes_the_filter_that_is_missed_least(seed, filters, strength):
+    S = np.corrcoef(correlated(seed, 50, filters).T).reshape(filters, filters)
+    d = np.random.default_rng(seed).normal(size=filters)
+    sizes = [1, filters, 3]
+    found = eliminated(S, d, strength, sizes)
+    for kept, size in zip(found, sizes, strict=True):
+        assert kept.nonzero()[:, 0].tolist() == oracle.backward_selection(S, d, strength, size)
+
+
+def test_several_filters_are_removed_at_a_time_where_many_are_left():
+    S = np.corrcoef(correlated(4, 90, 40).T)
+    d = np.random.default_rng(5).normal(size=40)
+    (found,) = eliminated(S, d, 0.1, [33])
+    assert found.nonzero()[:, 0].tolist() == oracle.backward_selection(S, d, 0.1, 33)
+
+
+def test_elimination_can_begin_with_some_filters():
+    S, d = np.corrcoef(correlated(6, 50, 8).T), np.random.default_rng(7).normal(size=8)
+    some = [0, 2, 3, 6, 7]
+    (found,) = eliminated(S, d, 0.1, [2], begin=some)
+    wanted = oracle.backward_selection(S[np.ix_(some, some)], d[some], 0.1, 2)
+    assert found.nonzero()[:, 0].tolist() == [some[k] for k in wanted]
+
+
+def eliminated(S, d, strength, sizes, begin=None):
+    begin = torch.arange(len(d)) if begin is None else torch.tensor(begin)
+    return backward_masks(whole(S), torch.from_numpy(d), strength, sizes, begin)
 
 
 @pytest.mark.parametrize("strength", [0.01, 1e-8])

@@ -8,7 +8,8 @@ import torch
 
 from net2vec.kernels.discriminant.low_rank import LowRankCovariance
 from net2vec.kernels.discriminant.moments import Covariance, central_moments
-from net2vec.kernels.discriminant.ridge import forward_order, solve_subset
+from net2vec.kernels.discriminant.ridge import solve_subset
+from net2vec.kernels.discriminant.selection import backward_masks, forward_order
 
 FILTERS, TRUE_DIRECTIONS = 60, 5
 
@@ -79,6 +80,9 @@ def test_few_directions_hold_what_they_explain(blocks, exact):
     assert len(set(order.tolist())) == 10
     kept = torch.isin(everything, order)
     assert (solve_subset(found, d, 0.1, kept)[~kept] == 0).all()
+    (left,) = backward_masks(found, d, 0.1, [10], everything)
+    assert left.sum() == 10
+    assert not left[7]  # it says nothing
 
 
 def test_the_same_blocks_give_the_same_bits(blocks):

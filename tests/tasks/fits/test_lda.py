@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from net2vec.kernels.discriminant.ridge import SHRINKAGES
 from net2vec.recording.activations import ActivationWriter
 from net2vec.tasks.concept import ConceptTask
 from net2vec.tasks.fits.base import FitData
 from net2vec.tasks.fits.lda import LdaFit
 from net2vec.tasks.fits.lda_images import ConceptImages
-from net2vec.tasks.fits.lda_segmentation import _STEPS
+from net2vec.tasks.fits.lda_segmentation import _CHOICE_STEPS, _STEPS, _ConceptLearner
 from net2vec.tasks.nulls import shuffle_masks
 
 import oracle
@@ -80,7 +81,7 @@ def test_vectors_are_those_of_the_oracle(case, label):
     found = learn(data, label)
     L = masks[data.annotations.names[label]]
     train = images_of(L, True)
-    wanted = oracle.discriminant(A[train], A[IS_TRAIN], L[train], found.l2, _STEPS)
+    wanted, _ = oracle.discriminant(A[train], A[IS_TRAIN], L[train], found.l2, _STEPS)
     np.testing.assert_allclose(found.weight, wanted, atol=3e-4 * abs(wanted).max())
     scale = LdaFit().layer_arrays(data, "segment")["filter_scale"]
     np.testing.assert_allclose(scale, 1 / oracle.cells_of(A[IS_TRAIN]).std(0), rtol=1e-5)
@@ -101,7 +102,7 @@ def test_counts_are_those_of_the_stored_vector(case, label):
             getattr(found, f"{rule}_{name}")[i]
             for name in ("weight", "bias", "cut", "pair_intersection", "pair_union")
         )
-        for rule in ("subset", "path")
+        for rule in ("subset", "path", "backward")
         for i in range(len(sizes))
     ]
     images = data.annotations.image[found.pairs]
@@ -124,8 +125,63 @@ def test_a_planted_concept_is_found_with_what_distracts_subtracted(case):
     # The pattern shows the filters that the concept moves, not the one that is subtracted.
     assert set(np.argsort(-np.abs(found.pattern))[:2]) == {1, 3}
     assert found.path_score[1, 1] > 0.6
+    assert found.backward_score[1, 1] > 0.6
     assert (np.count_nonzero(found.subset_weight, axis=1) == [2, 4]).all()
     assert (found.weight != 0).all()
+
+
+def learner_of(data, label):
+    images = ConceptImages(data.recording, data.annotations, label, "cpu")
+    return _ConceptLearner(images, LdaFit()._covariance(data))
+
+
+def test_the_cut_is_midway_to_that_of_images_that_were_held_out(case):
+    A, masks, data = case
+    learner = learner_of(data, 1)
+    vector = learner.solve(())
+    train, L = images_of(masks["planted"], True), masks["planted"]
+    cells = oracle.cells_of(A[IS_TRAIN])
+    mean, deviation = cells.mean(0), cells.std(0)
+
+    def z_of(images, w, b):
+        rows = (oracle.cells_of(A[images]) - mean) / deviation
+        return torch.from_numpy((rows @ w + b).reshape(len(images), -1)).float()
+
+    z = []
+    for held in np.array_split(train, 5):
+        rest = np.setdiff1d(train, held)
+        z += z_of(held, *oracle.discriminant(
+            A[rest], A[IS_TRAIN], L[rest], learner.strength, _CHOICE_STEPS
+        ))  # fmt: skip
+    w, b = oracle.discriminant(A[train], A[IS_TRAIN], L[train], learner.strength, _STEPS)
+    own, held_out = (
+        learner.images.best_cut(value) for value in (z_of(train, w, b), torch.stack(z))
+    )
+    assert abs(held_out - own) > 0.02
+    raw, bias, cut = learner.place(vector)
+    offset = float((z_of(train, w, b) - learner.images.values(raw)[0]).mean())
+    assert float(cut - bias) + offset == pytest.approx((own + held_out) / 2, abs=0.01)
+
+
+def test_the_cuts_of_subsets_are_moved_by_their_share_of_filters(case):
+    learner = learner_of(case[2], 1)
+    raw, bias, cut = learner.place(learner.solve((1, 3)))
+    moved = (cut - bias).double() - learner.images.best_cuts(raw)
+    share = torch.tensor([6, 1, 3, 1, 3, 1, 3]) / FILTERS
+    assert abs(moved[0]) > 0.01
+    torch.testing.assert_close(moved, moved[0] * share.double(), rtol=0, atol=1e-6)
+
+
+def test_the_strength_falls_with_the_images_that_it_was_not_chosen_on(case, monkeypatch):
+    whole = learner_of(case[2], 1)
+    whole.solve(())
+    cells = GRID[0] * GRID[1]
+    few = learner_of(case[2], 1)
+    monkeypatch.setattr("net2vec.tasks.fits.lda_segmentation._CHOICE_CELLS", 7 * cells)
+    few.solve(())
+    assert few.strength / 10**-0.5 in SHRINKAGES  # 7 of 22 images
+    assert whole.strength in SHRINKAGES
+    assert few.held_out_weight == pytest.approx(7 / 29)
 
 
 def test_noise_is_not_found(case):
@@ -211,7 +267,16 @@ def test_subsets_change_no_bit_of_all_filters(case):
     np.testing.assert_array_equal(learn(data, 1, (1, 3)).weight, learn(data, 1).weight)
 
 
-@pytest.mark.parametrize("rule", ["subset", "path"])
+def test_backward_elimination_is_that_of_the_oracle(case):
+    A, _, data = case
+    found = learn(data, 1, (1, 3, 5))
+    S = np.corrcoef(oracle.cells_of(A[IS_TRAIN]).T)
+    for size, weight in zip((1, 3, 5), found.backward_weight, strict=True):
+        wanted = oracle.backward_selection(S, found.pattern, found.l2, size)
+        assert np.flatnonzero(weight).tolist() == wanted
+
+
+@pytest.mark.parametrize("rule", ["subset", "path", "backward"])
 def test_subsets_take_the_steps_of_a_layer_of_their_own(case, tmp_path, rule):
     A, masks, data = case
     found = learn(data, 1, (3,))
@@ -219,7 +284,7 @@ def test_subsets_take_the_steps_of_a_layer_of_their_own(case, tmp_path, rule):
     kept = np.flatnonzero(weight)
     L = masks["planted"]
     train = images_of(L, True)
-    wanted = oracle.discriminant(
+    wanted, _ = oracle.discriminant(
         A[train][:, kept], A[IS_TRAIN][:, kept], L[train], found.l2, _STEPS
     )
     np.testing.assert_allclose(weight[kept], wanted, atol=3e-4 * abs(wanted).max())

@@ -15,7 +15,7 @@ folds of a cross-validation, each fold a difference of sums. S is factored once 
 l, for K^3 / 3, whatever the number of images. Factors are of single precision; the vector that is
 kept is refined to double precision. Subsets of filters are least-squares problems in the same
 numbers: `forward_order` adds the filter that most improves the fit, as orthogonal matching pursuit
-does, without a look at an image.
+does, and `backward_masks` removes those that are missed least, without a look at an image.
 
 Least squares heed cells that are told apart already; the log loss heeds those that are not. A few
 steps, preconditioned by the same factors, lead from the discriminant towards its least value.
@@ -26,7 +26,8 @@ A cell is an equal block of the image, and z is interpolated between the centres
 | --- | --- |
 | `moments` | the covariance of a layer, block by block of images; sums of a concept's foreground |
 | `low_rank` | the same for layers with too many filters for a matrix of all pairs |
-| `ridge` | vectors of all filters and of subsets, greedy forward selection |
+| `ridge` | vectors of all filters and of subsets |
+| `selection` | greedy forward selection and backward elimination |
 | `steps` | steps from discriminants towards the least log loss |
 | `maps` | z on the grid, to the same bits wherever it is computed; histograms and counts |
 """

@@ -11,7 +11,7 @@ Source: Halko, Martinsson, Tropp, Finding structure with randomness, SIAM Review
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -46,6 +46,7 @@ class LowRankCovariance:
     basis: Float64[Tensor, "filter direction"]
     values: Float64[Tensor, "direction"]
     rest: Float64[Tensor, "filter"]
+    _factors: dict[float, WoodburyFactor] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(
@@ -84,7 +85,13 @@ class LowRankCovariance:
     @cached_property
     def factors(self) -> list[WoodburyFactor]:
         """Those of the correlation with all strengths of shrinkage, the strongest last."""
-        return [WoodburyFactor(self, strength) for strength in SHRINKAGES]
+        return [self.factor(strength) for strength in SHRINKAGES]
+
+    def factor(self, strength: float) -> WoodburyFactor:
+        """That of the correlation with a strength of shrinkage; it is kept."""
+        if strength not in self._factors:
+            self._factors[strength] = WoodburyFactor(self, strength)
+        return self._factors[strength]
 
     def variances(self) -> Float64[Tensor, "filter"]:
         """The diagonal of the correlation."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -35,6 +35,7 @@ class Covariance:
     scale: Float[Tensor, "filter"]
     correlation: Float[Tensor, "filter filter"]
     eigen: tuple[Float[Tensor, "filter"], Float[Tensor, "filter filter"]]
+    _factors: dict[float, RidgeFactor] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(
@@ -49,7 +50,13 @@ class Covariance:
     @cached_property
     def factors(self) -> list[RidgeFactor]:
         """Those of the correlation with all strengths of shrinkage, the strongest last."""
-        return [RidgeFactor(self.correlation, strength) for strength in SHRINKAGES]
+        return [self.factor(strength) for strength in SHRINKAGES]
+
+    def factor(self, strength: float) -> RidgeFactor:
+        """That of the correlation with a strength of shrinkage; it is kept."""
+        if strength not in self._factors:
+            self._factors[strength] = RidgeFactor(self.correlation, strength)
+        return self._factors[strength]
 
     def variances(self) -> Float64[Tensor, "filter"]:
         """The diagonal of the correlation."""

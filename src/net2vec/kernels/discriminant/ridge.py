@@ -1,4 +1,4 @@
-"""Vectors from moments: of all filters, of subsets, and the order in which filters help most."""
+"""Vectors from moments: of all filters, and of subsets."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class RidgeFactor:
     def __init__(self, correlation: Float[Tensor, "filter filter"], strength: float) -> None:
         self.correlation = correlation
         self.strength = strength
-        self._factor, failed = torch.linalg.cholesky_ex(_shifted(correlation.float(), strength))
+        self._factor, failed = torch.linalg.cholesky_ex(shifted(correlation.float(), strength))
         if failed:
-            self._factor = torch.linalg.cholesky(_shifted(correlation.double(), strength))
+            self._factor = torch.linalg.cholesky(shifted(correlation.double(), strength))
 
     def solve(
         self, difference: Float64[Tensor, "*problem filter"]
@@ -109,7 +109,7 @@ def solve_subset(
         kept: the filters.
     """
     chosen = torch.nonzero(kept)[:, 0]
-    factor = torch.linalg.cholesky(_shifted(correlation.part(chosen), strength))
+    factor = torch.linalg.cholesky(shifted(correlation.part(chosen), strength))
     found = torch.zeros_like(difference)
     flat = difference[..., chosen].reshape(-1, len(chosen))
     solved = torch.cholesky_solve(flat.T, factor).T
@@ -117,48 +117,10 @@ def solve_subset(
     return found
 
 
-def forward_order(
-    correlation: Correlation,
-    difference: Float64[Tensor, "filter"],
-    strength: float,
-    count: int,
-) -> Int[Tensor, "chosen"]:
-    """Filters in the order in which greedy forward selection takes them in.
-
-    Each step adds the filter that raises d_S^T (S_SS + l I)^-1 d_S the most: the fall of the
-    squared error. An incremental Cholesky factor of the chosen rows makes a step cost K times the
-    number of filters that are chosen.
-
-    Args:
-        correlation: of filters (S).
-        difference: of means (d), standardised.
-        strength: of shrinkage (l).
-        count: how many to choose, at most all.
-    """
-    filters = len(difference)
-    count = min(count, filters)
-    residual = difference.clone()
-    left = correlation.variances() + strength
-    factor = torch.zeros(count, filters, dtype=difference.dtype)
-    free = torch.ones(filters, dtype=torch.bool)
-    order = torch.zeros(count, dtype=torch.int64)
-    for step in range(count):
-        gain = torch.where(free, residual.square() / left.clamp(min=1e-12), -1.0)
-        chosen = int(gain.argmax())
-        order[step] = chosen
-        free[chosen] = False
-        pivot = left[chosen].clamp(min=1e-12).sqrt()
-        row = correlation.row(chosen) - factor[:step, chosen] @ factor[:step]
-        factor[step] = row / pivot
-        factor[step, chosen] = pivot
-        residual = residual - factor[step] * (residual[chosen] / pivot)
-        left = left - factor[step].square()
-    return order
-
-
-def _shifted(
+def shifted(
     correlation: Float[Tensor, "filter filter"], strength: float
 ) -> Float[Tensor, "filter filter"]:
-    shifted = correlation.clone()
-    shifted.diagonal().add_(strength)
-    return shifted
+    """S + l I."""
+    found = correlation.clone()
+    found.diagonal().add_(strength)
+    return found

@@ -109,7 +109,7 @@ def draw_fit_curves(
             color = color_of(theme, place)
             axes.plot(
                 line["filters"], line["mean"], label=label, color=color, marker=MARKERS[place],
-                linestyle=DASHES[place],
+                linestyle=DASHES[place % len(DASHES)],
             )  # fmt: skip
             error = line["stderr"].fillna(0)
             axes.fill_between(
@@ -123,7 +123,10 @@ def draw_fit_curves(
         if task == "segment":
             axes.set_ylim(bottom=0)
         axes.set_ylabel(f"mean {SCORE_TITLE[task]}, validation")
-        figure.legend(loc="outside upper center", ncols=3, columnspacing=1.2)
+        figure.legend(
+            loc="outside upper center", ncols=3 if len(lines) <= 3 else 2, fontsize=7.5,
+            columnspacing=1.2,
+        )  # fmt: skip
     return figure
 
 

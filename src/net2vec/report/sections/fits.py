@@ -244,17 +244,20 @@ def _falling(drops: pd.DataFrame, pair: ComparedFits) -> Table:
 
 
 def _rules(rules: pd.DataFrame, pair: ComparedFits) -> Table:
-    """Subsets of the same fit and size, chosen by weight and by order of entry."""
+    """Subsets of the same fit and size, chosen by every rule."""
     if "fit" in rules:
         rules = _of_pair(rules, pair).assign(fit=lambda rows: rows["fit"].map(pair.titles))
     return Table(
         as_shares(rules, "better", "worse"),
         (
             *columns("task", *(["fit"] if "fit" in rules else []), filters="count"),
-            Column("weight", "number", "largest weights"),
-            Column("path", "number", RULE_TITLE["path"]),
+            *(
+                Column(rule, "number", title)
+                for rule, title in RULE_TITLE.items()
+                if rule in rules and rules[rule].notna().any()
+            ),
             *columns(difference="signed", stderr="number"),
-            Column("better", "percent", "concepts better by path"),
+            Column("better", "percent", f"concepts better by {RULE_TITLE['path']}"),
             Column("worse", "percent", "worse"),
         ),
         "fits_rules",

@@ -117,8 +117,8 @@ def _drop(row: pd.Series) -> str:
     if row["drop"] <= 0:
         return "no drop"
     error = f" ± {row['stderr']:.3f}" if math.isfinite(row["stderr"]) else ""
-    path = f", {RULE_TITLE['path']}" if row["rule"] == "path" else ""
-    return f"{row['drop']:.3f}{error} after {int(row['filters'])}{path}"
+    rule = "" if row["rule"] == "weight" else f", {RULE_TITLE[row['rule']]}"
+    return f"{row['drop']:.3f}{error} after {int(row['filters'])}{rule}"
 
 
 def _drop_verdict(first: pd.Series, second: pd.Series) -> Verdict:

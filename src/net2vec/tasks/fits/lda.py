@@ -41,7 +41,7 @@ class LdaFit(Fit):
     name: ClassVar[str] = "lda"
     title: ClassVar[str] = FITS["lda"].title
     reads_activations: ClassVar[bool] = True
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     def cache_key(self, task: str) -> dict[str, object]:
         """See `Fit.cache_key`; what the converged fit has learned to classify is found again."""

@@ -71,8 +71,12 @@ class ConceptImages:
         self.grid = grid_of(recording)
         self.pairs = [annotations.pairs(label, train=train) for train in (True, False)]
         self._loaded: Tensor | None = None
+        # Training images are looked at many times.
+        self._training = self.kept
         if len(self.pairs[0]) * self.cells * recording.filters <= _LOADED_VALUES:
             self._loaded = self.activations(0, slice(None))
+        else:
+            self._training = self.kept.close_by(annotations.image[self.pairs[0]])
 
     def with_masks(self, annotations: Annotations) -> ConceptImages:
         """The same images with other masks; activations in memory are shared.
@@ -82,7 +86,7 @@ class ConceptImages:
         """
         found = copy(self)
         found.annotations = annotations
-        vars(found).pop("shares", None)
+        found._forget("shares", "_lattice")
         return found
 
     def thinned(self, limit: int) -> ConceptImages:
@@ -97,10 +101,15 @@ class ConceptImages:
         some = np.arange(limit) * images // limit
         found = copy(self)
         found.pairs = [self.pairs[0][some], self.pairs[1]]
+        found._forget("_lattice")
         vars(found)["shares"] = self.shares[torch.from_numpy(some)]
         if limit * self.cells * self.recording.filters <= _LOADED_VALUES:
             found._loaded = self.activations(0, some)
         return found
+
+    def _forget(self, *names: str) -> None:
+        for name in names:
+            vars(self).pop(name, None)
 
     @property
     def cells(self) -> int:
@@ -112,7 +121,8 @@ class ConceptImages:
         if split == 0 and self._loaded is not None:
             return self._loaded[some if isinstance(some, slice) else torch.from_numpy(some)]
         images = self.annotations.image[self.pairs[split][some]]
-        return self.kept.of(images).to(self.device)
+        kept = self._training if split == 0 else self.kept
+        return kept.of(images).to(self.device)
 
     def masks(self, split: int, some: Some) -> Bool[Tensor, "image row column"]:
         """The masks of some of the images of a split."""
@@ -158,21 +168,31 @@ class ConceptImages:
         Args:
             weight: as for `values`.
         """
-        size = self.annotations.size
-        axes = lattice_axes(self.recording, self.annotations, self.pairs[0])
-        rows, columns = lattice = (torch.tensor(axes[0]), torch.tensor(axes[1]))
-        images = len(self.pairs[0])
-        group = stretches(images, SCORE_GROUPS)
-        masks = torch.cat(
-            [self.masks(0, some)[:, rows][:, :, columns] for some in self.kept.blocks(images)]
-        )
-        cuts = []
-        for value in self.values(weight):
-            at_pixels = lattice_values(value.view(-1, *self.grid), size, lattice)
-            limits = limits_of(at_pixels)
-            share = best_share(bin_counts(at_pixels, masks, group, limits))
-            cuts.append(value_of(share, limits))
+        cuts = [self.best_cut(value) for value in self.values(weight)]
         return torch.tensor(cuts, dtype=torch.float64)
+
+    def best_cut(self, value: Float[Tensor, "image cell"]) -> float:
+        """The cut of z with the best set IoU on training images.
+
+        Args:
+            value: z on the grid.
+        """
+        lattice, masks = self._lattice
+        at_pixels = lattice_values(value.view(-1, *self.grid), self.annotations.size, lattice)
+        limits = limits_of(at_pixels)
+        group = stretches(len(value), SCORE_GROUPS)
+        return value_of(best_share(bin_counts(at_pixels, masks, group, limits)), limits)
+
+    @cached_property
+    def _lattice(
+        self,
+    ) -> tuple[tuple[Int[Tensor, "row"], Int[Tensor, "column"]], Bool[Tensor, "image row column"]]:
+        """Rows and columns of the pixels that cuts are chosen by, and the masks there."""
+        axes = lattice_axes(self.recording, self.annotations, self.pairs[0])
+        rows, columns = (torch.tensor(places) for places in axes)
+        blocks = self.kept.blocks(len(self.pairs[0]))
+        masks = [self.masks(0, some)[:, rows][:, :, columns] for some in blocks]
+        return (rows, columns), torch.cat(masks)
 
     def count(
         self,

@@ -24,11 +24,8 @@ from net2vec.kernels.discriminant.moments import (
     ForegroundSums,
     sum_cells,
 )
-from net2vec.kernels.discriminant.ridge import (
-    Factor,
-    forward_order,
-    solve_subset,
-)
+from net2vec.kernels.discriminant.ridge import Factor, solve_subset
+from net2vec.kernels.discriminant.selection import backward_masks, forward_order
 from net2vec.kernels.discriminant.steps import descend
 from net2vec.kernels.sgd.logistic import largest_weights
 from net2vec.recording import LayerRecording
@@ -42,8 +39,10 @@ AnyCovariance = Covariance | LowRankCovariance
 
 # Cells of the images that the strength of shrinkage is chosen on.
 _CHOICE_CELLS = 1 << 14
-# Towards the least log loss; with more of them held-out images are not found better.
-_STEPS = 3
+# Towards the least log loss, of the vector that is kept and of those that strengths are chosen by.
+_STEPS, _CHOICE_STEPS = 8, 3
+# Of wide layers, backward elimination begins with so many filters, those of the largest weights.
+_MAX_ELIMINATED = 1 << 11
 # Added to eigenvalues in whitening, so that directions of hardly any spread are not blown up.
 _WHITENING = 1e-2
 
@@ -60,8 +59,8 @@ def segment_discriminant(
 ) -> SegmentedConcept:
     """Learn to segment a concept with all filters of a layer, and with subsets of them.
 
-    Subsets are chosen by two rules: the largest absolute weights (of standardised filters), and
-    greedy forward selection.
+    Subsets are chosen by three rules: the largest absolute weights (of standardised filters),
+    greedy forward selection, and greedy backward elimination.
 
     Args:
         recording: the layer, which has a grid and whose activations were kept.
@@ -81,13 +80,15 @@ def segment_discriminant(
     pairs = np.concatenate(images.pairs)
     concept = ConceptTask(annotations, label, best_filter)
     (single,) = single_counts(recording, [concept], [pairs], device)
-    middle = 1 + len(subset_sizes)
+    full, *chosen = found
+    each = len(subset_sizes)
     return SegmentedConcept.of(
-        found[0],
+        full,
         single,
         pairs,
-        subsets=found[1:middle],
-        path=found[middle:],
+        subsets=chosen[:each],
+        path=chosen[each : 2 * each],
+        backward=chosen[2 * each :],
         l2=learner.strength,
         pattern=learner.pattern.float().numpy(),
         whitened=learner.whitened.float().numpy(),
@@ -143,23 +144,31 @@ class _ConceptLearner:
         self.covariance = covariance
         self.total = _sum_by_fold(images, np.zeros(len(images.pairs[0]), dtype=np.int64)).total()
         self.strength = covariance.factors[-1].strength
+        # In log odds, and what it weighs beside the cut of the images that were learned from.
+        self.held_out_cut, self.held_out_weight = 0.0, 0.0
+        # Log odds less z.
+        self.offset = 0.0
 
     def solve(self, sizes: Sequence[int]) -> Float[Tensor, "choice filter"]:
-        """Vectors of all filters, of subsets of the largest weights, of forward selection."""
+        """Vectors of all filters, then of subsets: by weight, by forward, by backward selection."""
         if not self.total.is_mixed:  # everything is the concept: there is nothing to tell apart
-            return torch.zeros(1 + 2 * len(sizes), len(self.covariance.mean), dtype=torch.float64)
-        factor = self._choose_strength()
+            return torch.zeros(1 + 3 * len(sizes), len(self.covariance.mean), dtype=torch.float64)
+        factor = self._hold_out()
         self.strength = factor.strength
         full = factor.solve_exactly(self.pattern[None])
         # Alone: products of another shape may be rounded in another way.
-        full = self._descend(full, factor.solve)
+        full, value = self._descend(full, factor.solve)
+        mean = self._of_activations(full)[0].double() @ (self.total.everywhere / self.total.cells)
+        self.offset = float(value.mean(dtype=torch.float64)) - float(mean)
         if not sizes:
             return full
-        order = forward_order(self.covariance, self.pattern, self.strength, max(sizes))
-        filters = torch.arange(full.shape[1])
+        moments = self.covariance, self.pattern, self.strength
+        order, filters = forward_order(*moments, max(sizes)), torch.arange(full.shape[1])
         by_weight = [largest_weights(full[0], size) for size in sizes]
-        by_selection = [torch.isin(filters, order[:size]) for size in sizes]
-        chosen = torch.stack([*by_weight, *by_selection])
+        forward = [torch.isin(filters, order[:size]) for size in sizes]
+        begin = torch.nonzero(largest_weights(full[0], _MAX_ELIMINATED))[:, 0]
+        backward = backward_masks(*moments, sizes, begin)
+        chosen = torch.stack([*by_weight, *forward, *backward])
 
         def solve_each(difference: Float64[Tensor, "choice filter"]) -> Tensor:
             pairs = zip(difference, chosen, strict=True)
@@ -168,7 +177,7 @@ class _ConceptLearner:
             )
 
         subsets = solve_each(self.pattern.expand(len(chosen), -1))
-        return torch.cat([full, self._descend(subsets, solve_each)])
+        return torch.cat([full, self._descend(subsets, solve_each)[0]])
 
     def place(
         self, vectors: Float[Tensor, "choice filter"]
@@ -176,7 +185,9 @@ class _ConceptLearner:
         """Every vector as weights of activations as they are, its bias and its cut.
 
         All are as they are stored and used, in single precision. The bias puts 0 midway between the
-        means of foreground and background.
+        means of foreground and background. The first vector is of all filters: its cut is moved
+        towards that of held-out images. Subsets, which follow their images less closely, have that
+        shift times their share of the filters.
         """
         raw = self._of_activations(vectors)
         # Without background nothing is learned, and every pixel is predicted.
@@ -184,6 +195,9 @@ class _ConceptLearner:
         if self.total.is_mixed:
             exact = -(raw.double() @ sum(self.total.means())) / 2
             cuts = self.images.best_cuts(raw)
+            shift = self.held_out_weight * (self.held_out_cut - self.offset - cuts[0])
+            used = torch.count_nonzero(raw, 1) / torch.count_nonzero(self.covariance.scale)
+            cuts = cuts + shift * used
         return raw, exact.float(), (cuts + exact).float()
 
     def judge(self, vectors: Float[Tensor, "choice filter"]) -> list[Segmentation]:
@@ -224,10 +238,10 @@ class _ConceptLearner:
         self,
         vectors: Float64[Tensor, "vector filter"],
         precondition: Callable[[Tensor], Tensor],
-    ) -> Float64[Tensor, "vector filter"]:
+    ) -> tuple[Float64[Tensor, "vector filter"], Float[Tensor, "vector image cell"]]:
         learned = torch.ones(len(vectors), len(self.images.shares), dtype=torch.bool)
         strength = torch.full((len(vectors),), self.strength, dtype=torch.float64)
-        return self._steps_from(self.images, vectors, learned, strength, precondition)[0]
+        return self._steps_from(self.images, vectors, learned, strength, precondition, _STEPS)
 
     def _steps_from(
         self,
@@ -236,6 +250,7 @@ class _ConceptLearner:
         learned: Bool[Tensor, "vector image"],
         strength: Float64[Tensor, "vector"],
         precondition: Callable[[Tensor], Tensor],
+        steps: int,
     ) -> tuple[Float64[Tensor, "vector filter"], Float[Tensor, "vector image cell"]]:
         return descend(
             vectors,
@@ -245,13 +260,13 @@ class _ConceptLearner:
             values=lambda weight: images.values(self._of_activations(weight)),
             sums=lambda value: images.weighted_sums(value) * self.covariance.scale,
             precondition=precondition,
-            steps=_STEPS,
+            steps=steps,
         )
 
-    def _choose_strength(self) -> Factor:
-        """The strength of the best set IoU on the cells of held-out images, as a factor with it.
+    def _hold_out(self) -> Factor:
+        """The factor of the strength that is best for held-out images, whose cut is noted.
 
-        What is judged is the whole procedure: a vector and its cut from all images but a fold.
+        What is judged is z of the images of every fold, by the vector that was learned without it.
         """
         factors: Sequence[Factor] = self.covariance.factors
         images = self.images.thinned(max(_CHOICE_CELLS // self.images.cells, 1))
@@ -272,10 +287,21 @@ class _ConceptLearner:
         strength = strength.repeat_interleave(folds)
         learned = torch.from_numpy(fold)[None] != torch.arange(folds)[:, None]
         learned = learned.repeat(len(factors), 1)
-        _, values = self._steps_from(images, vectors, learned, strength, solve_each)
+        _, values = self._steps_from(images, vectors, learned, strength, solve_each, _CHOICE_STEPS)
         by_strength = values.view(len(factors), folds, *values.shape[1:])
-        scores = [_held_out_iou(by_fold, images.shares, fold) for by_fold in by_strength]
-        return factors[int(np.argmax(scores))]
+        held_out = by_strength[:, torch.from_numpy(fold), torch.arange(len(fold))]
+        scores = [_held_out_iou(value, images.shares, fold) for value in held_out]
+        best = int(np.argmax(scores))
+        self.held_out_cut = images.best_cut(held_out[best])
+        # Of fewer images an L2 term of the mean loss has to be stronger, in proportion.
+        share = len(fold) / len(self.images.pairs[0])
+        self.held_out_weight = share / (1 + share)
+        return self.covariance.factor(factors[best].strength * _half_decade(share))
+
+
+def _half_decade(share: float) -> float:
+    """The power of the root of 10 that is nearest to a share; few factors serve all concepts."""
+    return 10 ** (round(2 * math.log10(share)) / 2)
 
 
 def _sum_by_fold(images: ConceptImages, fold: Int[np.ndarray, "image"]) -> ForegroundSums:
@@ -294,14 +320,14 @@ def _sum_by_fold(images: ConceptImages, fold: Int[np.ndarray, "image"]) -> Foreg
 
 
 def _held_out_iou(
-    values: Float[Tensor, "fold image cell"],
+    value: Float[Tensor, "image cell"],
     shares: Float[Tensor, "image cell"],
     fold: Int[np.ndarray, "image"],
 ) -> float:
-    """Set IoU of held-out cells, each at the cut of the vector that was learned without it."""
+    """Set IoU of held-out cells, those of each fold at the best cut of the others."""
     hit = union = 0.0
-    for held, value in enumerate(values):
-        counts = bin_counts(value, shares, fold, limits_of(value))
+    counts = bin_counts(value, shares, fold, limits_of(value))
+    for held in range(len(counts)):
         share = best_share(np.delete(counts, held, axis=0))
         predicted, inside = counts[held][:, math.ceil(share * BINS) :].sum(1)
         hit += inside
