@@ -1,4 +1,4 @@
-"""Wall times by number of workers: `python benchmarks/workers.py [DATA]`.
+"""Wall times by number of workers: `python benchmarks/workers.py [DATA [OPTIONS OF net2vec run]]`.
 
 A real scheduler and workers, processes connected by TCP, learn all fits with nulls of a layer: with
 one worker and with two. Prints seconds of both, their ratio and whether all numbers have the same
@@ -27,7 +27,8 @@ def main() -> None:
     """Print a line of seconds; exit with 1 if a number differs."""
     data = sys.argv[1] if len(sys.argv) > 1 else "diorama:120"
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    net2vec = (sys.executable, "-m", "net2vec", "run", *RUN, "--data", data, "--out")
+    options = (*RUN, *sys.argv[2:])
+    net2vec = (sys.executable, "-m", "net2vec", "run", *options, "--data", data, "--out")
     seconds: list[float] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
