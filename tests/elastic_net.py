@@ -81,7 +81,7 @@ class ElasticNet(Fit):
         full, bias = learn(data.recording.filters)
         smaller = [learn(size, full) for size in (1, *sizes)]
         return ClassifiedConcept.of(
-            torch.from_numpy(means),
+            torch.tensor(means),  # a copy: recordings are mapped and read-only
             sample,
             torch.from_numpy(np.stack([full, *(weight for weight, _ in smaller)], 1)),
             torch.tensor([bias, *(bias for _, bias in smaller)], dtype=torch.float32),
