@@ -8,8 +8,6 @@ is to its advantage. The cut of every concept is that of the best set IoU on tra
 contain it, at every second row and column of pixels, and the judgement that of all pixels of the
 validation images that do. One rival reads activations thresholded as in the paper.
 
-To classify, scikit-learn and captum learn from the spatial means of activations.
-
 Every side runs in a process of its own, on one thread, which says its processor seconds and the
 largest memory that it had.
 """
@@ -239,18 +237,24 @@ SIDES: tuple[Callable[[Case], list[Found]], ...] = (
 )
 
 
-def compared(data: str, *, min_train: int = 1) -> Iterator[Line]:
-    """Lines about segmentation: score and its share of concepts, seconds, memory."""
+def both_sides(
+    data: str, task: str, sides: Sequence[Callable[[Case], list[Found]]], min_train: int = 1
+) -> tuple[str, list[Found], list[list[Found]]]:
+    """The size of a case, and what the first side and the others come to, each on its own."""
     with tempfile.TemporaryDirectory() as folder:
-        case = _recorded(data, Path(folder), min_train)
+        case = _recorded(data, Path(folder), task, min_train)
         path = Path(folder) / "case.pickle"
         path.write_bytes(pickle.dumps(case))
         found = []
-        for side in SIDES:
+        for side in sides:
             with ProcessPoolExecutor(1, get_context("spawn")) as alone:
                 found.append(alone.submit(_alone, path, side).result())
-    (ours,), *rivals = found
-    size = f"{Path(data).name}, {len(case.labels)} concepts, {LAYER}"
+    return f"{Path(data).name}, {len(case.labels)} concepts, {LAYER}", found[0], found[1:]
+
+
+def compared(data: str, *, min_train: int = 1) -> Iterator[Line]:
+    """Lines about segmentation: score and its share of concepts, memory, seconds."""
+    size, (ours,), rivals = both_sides(data, "segment", SIDES, min_train)
     # The best rounds of each, the strongest first.
     best = [max(some, key=lambda one: one.score.mean()) for some in rivals]
     best.sort(key=lambda one: -one.score.mean())
@@ -273,10 +277,12 @@ def compared(data: str, *, min_train: int = 1) -> Iterator[Line]:
             yield line(f"{sides}: {what}", ratio=ratio, reach=reach, at_least=at_least)
 
 
-def _recorded(data: str, folder: Path, min_train: int) -> Case:
+def _recorded(data: str, folder: Path, task: str, min_train: int) -> Case:
     network, dataset = load_network(NETWORK), open_dataset(data)
     annotations = compile_annotations(dataset, (112, 112), folder)
-    labels = choose_concepts(annotations, "segment", min_train=min_train).labels
+    labels = choose_concepts(annotations, task, min_train=min_train).labels
+    if not labels:
+        sys.exit(f"{data} has no concept to {task}")
     recordings = record(
         network,
         dataset,
