@@ -33,7 +33,14 @@ def test_a_signal_ends_a_run_as_ctrl_c_does(tmp_path, name):
         sys.executable, "-m", "net2vec", "run", "--network", f"{tmp_path / 'stopping.py'}:make",
         "--data", str(data), "--layers", "1", "--out", str(tmp_path / "run"),
     ]  # fmt: skip
-    ended = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
+    ended = subprocess.run(
+        arguments,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        # Under nohup the tests themselves ignore SIGHUP, which a child inherits.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    )
     assert ended.returncode == 128 + number, ended.stderr
     assert "interrupted; the same command again" in ended.stderr
     assert "Traceback" not in ended.stderr

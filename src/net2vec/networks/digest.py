@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
+from net2vec.core.chance import seeded_torch
 from net2vec.networks.fingerprint import (
     HOOKS,
     Shape,
@@ -72,7 +73,7 @@ def digest_network(module: nn.Module, shape: Shape) -> tuple[str, str]:
     unread = _unread_parts(module)
     if not unread:
         return module_digest(module), ""
-    with torch.random.fork_rng(devices=[]):
+    with seeded_torch(0):
         state = _lasting_state(module, shape)
         outputs, uncovered = outputs_in_double(module, shape), ""
         if (

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from net2vec.core.chance import seeded_torch
 from net2vec.networks.layers.modes import evaluating, fixed_batch_of, network_input
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks")
@@ -44,13 +45,12 @@ def fixed_pass(module: nn.Module, shape: Shape, number: int = 0) -> Any:
     # A multiplicative hash: the same numbers in every version of every library.
     noise = (places * np.uint64(2654435761) % np.uint64(2**32)) / 2**30 - 2
     batch = torch.from_numpy(noise).reshape(full)
-    torch.manual_seed(0)
     threads = torch.get_num_threads()
     # Convolutions in double precision wait for all threads at each image and group: on a busy
     # machine that takes many times longer than one thread does.
     torch.set_num_threads(1)
     try:
-        with evaluating(module):
+        with seeded_torch(0), evaluating(module):
             return module(network_input(module, batch))
     except SystemExit as error:  # of the network's own code: it would end as a success
         raise RuntimeError(f"the network called sys.exit({error.code})") from error

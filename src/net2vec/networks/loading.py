@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-
+from net2vec.core.chance import seeded_torch
 from net2vec.core.messages import did_you_mean
 from net2vec.errors import NetworkError
 from net2vec.networks.layers.listing import default_layers
@@ -32,8 +31,7 @@ def load_network(name: str, *, weights: str | None = None, seed: int = 0) -> Net
     if source is None:
         raise NetworkError(_unknown(name))
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded_torch(seed):
             network = source.load(name, weights, seed)
     except ImportError as error:
         if not source.install:

@@ -34,8 +34,8 @@ class Extent:
     subsets: tuple[int, ...]
 
 
-# Layers of 14x14 and 7x7 cells with few filters: the method's cost grows with both.
-SHORT = Extent("diorama:400", ("blocks.3.0.bn2", "blocks.5.0.bn2"), (1, 8))
+# Outputs of stages of 14x14 and 7x7 cells, 112 and 192 filters: the method's cost grows with both.
+SHORT = Extent("diorama:400", ("blocks.4", "blocks.5"), (1, 8))
 # From the stem to the last block, a layer for every second halving of the grid and the two last.
 FULL = Extent(
     "diorama", ("bn1", "blocks.2.1.bn2", "blocks.4.1.bn1", "blocks.6.0.bn2"), (1, 4, 16, 64, 128)

@@ -1,5 +1,6 @@
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -161,3 +162,24 @@ def test_two_files_of_one_name_do_not_meet(tmp_path):
     modules = [load_network(f"{tmp_path / f / 'model.py'}:build").module for f in ("a", "b")]
     assert [module.out_channels for module in modules] == [2, 5]
     assert isinstance(modules[0], nn.Conv2d)
+
+
+def test_networks_built_in_two_threads_draw_what_they_draw_alone(tmp_path):
+    """Both draw from torch's global generator, and each waits between its draws."""
+    (tmp_path / "slow.py").write_text(
+        "import time, torch\n"
+        "def make():\n"
+        "    parts = []\n"
+        "    for _ in range(3):\n"
+        "        parts.append(torch.nn.Conv2d(3, 3, 3))\n"
+        "        time.sleep(0.05)\n"
+        "    return torch.nn.Sequential(*parts)\n"
+    )
+
+    def first_weights(seed):
+        network = load_network(f"{tmp_path / 'slow.py'}:make", seed=seed)
+        return [part.weight[0, 0, 0, 0].item() for part in network.module]
+
+    alone = [first_weights(seed) for seed in (0, 1)]
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(first_weights, (0, 1))) == alone
