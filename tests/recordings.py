@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import nn
 
-from net2vec.data.annotations import Annotations
 from net2vec.data.protocol import Annotation
 from net2vec.networks import Network, Preprocessing, network_from_module
 from net2vec.recording import LayerRecording
-from net2vec.tasks.concept import ConceptTask
-from net2vec.tasks.fits.paper_segmentation import segment_concepts
-from net2vec.tasks.fits.training import Training
-from net2vec.tasks.learned import SegmentedConcept
 
 from builders_data import ArrayDataset
 
@@ -61,22 +55,3 @@ def assert_equal(some: LayerRecording, other: LayerRecording) -> None:
         np.testing.assert_array_equal(one, two, err_msg=field.name)
         if isinstance(one, np.ndarray):
             assert one.dtype == two.dtype, field.name
-
-
-def segment_concept(
-    recording: LayerRecording,
-    annotations: Annotations,
-    label: int,
-    *,
-    best_filter: int,
-    subset_sizes: Sequence[int],
-    training: Training,
-    seed: int,
-    device: torch.device | str = "cpu",
-) -> SegmentedConcept:
-    """Learn to segment a single concept; see `segment_concepts`."""
-    concept = ConceptTask(annotations, label, best_filter, seed)
-    (found,) = segment_concepts(
-        recording, [concept], subset_sizes=subset_sizes, training=training, device=device
-    )
-    return found

@@ -22,13 +22,12 @@ from net2vec.tasks.concept import ConceptTask, masks_on
 from net2vec.tasks.fits.converged_classification import classify_converged
 from net2vec.tasks.fits.converged_segmentation import segment_converged
 from net2vec.tasks.fits.paper_classification import classify_concepts
-from net2vec.tasks.fits.paper_segmentation import packed_masks
+from net2vec.tasks.fits.paper_segmentation import packed_masks, segment_concept
 from net2vec.tasks.samples import draw_sample
 from net2vec.tasks.single import count_single_filters, single_counts
 from test_truth import CLASSIFY, MASK, PAIRS, SEGMENT, painted_dataset, planted_network
 
 from builders_data import sparse_maps
-from recordings import segment_concept
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 

@@ -20,13 +20,13 @@ from net2vec.networks import Network, Preprocessing, network_from_module
 from net2vec.recording import LayerRecording, record
 from net2vec.tasks.choice import choose_concepts
 from net2vec.tasks.fits.paper_classification import classify_concepts
+from net2vec.tasks.fits.paper_segmentation import segment_concept
 from net2vec.tasks.fits.training import Training
 from net2vec.tasks.learned import ClassifiedConcept
 from net2vec.tasks.samples import draw_sample
 from net2vec.tasks.single import count_single_filters
 
 from builders_data import ArrayDataset, annotate, splits_of
-from recordings import segment_concept
 
 ROUNDS, SIDE, SQUARE, MASK = 9, 56, 16, 112
 COLORS = {

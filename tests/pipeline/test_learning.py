@@ -23,6 +23,7 @@ from net2vec.tasks.fits.converged_classification import classify_converged
 from net2vec.tasks.fits.converged_segmentation import segment_converged
 from net2vec.tasks.fits.paper_classification import classify_concepts
 from net2vec.tasks.fits.paper_segmentation import (
+    segment_concept,
     segment_concepts,
     segmentation_scores,
 )
@@ -33,7 +34,6 @@ from net2vec.tasks.single import count_single_filters
 
 from builders_runs import NAMES, small_dataset, small_network
 from builders_whole import Interrupting
-from recordings import segment_concept
 
 pytestmark = pytest.mark.slow
 

@@ -119,7 +119,7 @@ def test_images_belong_together_by_path_or_stem(data, tmp_path):
     truth, made = data
     probed = open_dataset(made)
     found = open_truth(str(truth), probed)
-    assert found.probed.tolist() == found.own.tolist() == list(range(len(probed.images)))
+    assert found.probed.tolist() == found.indices.tolist() == list(range(len(probed.images)))
     assert found.sentence == (
         f"truth has masks by people: 40 of its 40 images are probed, {found.validating} of these "
         f"validate"

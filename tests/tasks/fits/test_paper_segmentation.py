@@ -17,13 +17,13 @@ from net2vec.tasks import single
 from net2vec.tasks.chance import start_vector
 from net2vec.tasks.concept import ConceptTask
 from net2vec.tasks.fits import paper_segmentation as segment
+from net2vec.tasks.fits.paper_segmentation import segment_concept
 from net2vec.tasks.fits.training import Training
 from net2vec.tasks.learned import SegmentedConcept
 from net2vec.tasks.single import count_single_filters
 
 import oracle
 from builders_data import annotate, recording_of
-from recordings import segment_concept
 
 IMAGES, FILTERS, GRID, SIZE = 23, 5, (4, 3), (11, 8)
 IS_TRAIN = np.arange(IMAGES) % 3 != 1

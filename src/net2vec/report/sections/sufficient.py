@@ -185,7 +185,7 @@ def _precision(study: Study, rows: pd.DataFrame) -> Table:
     """Precision and recall of every fit; single filters are the same with all of them."""
     named = _named_fits(study, rows)
     single = named["method"].isin(SINGLES)
-    named = named.assign(fit=named["fit"].mask(single))
+    named = named.assign(fit=named["fit"].mask(single, ""))
     return Table(
         named[~(single & named.duplicated(["network", "layer", "method"]))],
         columns(

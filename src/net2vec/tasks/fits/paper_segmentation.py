@@ -65,6 +65,25 @@ def training_images_per_group(
     return max(1, min(policy.fitted_images, int(memory / _GPU_SHARE / image)))
 
 
+def segment_concept(
+    recording: LayerRecording,
+    annotations: Annotations,
+    label: int,
+    *,
+    best_filter: int,
+    subset_sizes: Sequence[int],
+    training: Training,
+    seed: int,
+    device: torch.device | str = "cpu",
+) -> SegmentedConcept:
+    """Learn to segment a single concept; see `segment_concepts`."""
+    concept = ConceptTask(annotations, label, best_filter, seed)
+    (found,) = segment_concepts(
+        recording, [concept], subset_sizes=subset_sizes, training=training, device=device
+    )
+    return found
+
+
 def segment_concepts(
     recording: LayerRecording,
     concepts: Sequence[ConceptTask],
