@@ -15,7 +15,7 @@ from net2vec.tasks.concept import ConceptTask
 from net2vec.tasks.fits.base import FitData
 from net2vec.tasks.fits.lda import LdaFit
 from net2vec.tasks.fits.lda_images import ConceptImages
-from net2vec.tasks.fits.lda_segmentation import _CHOICE_STEPS, _STEPS, _ConceptLearner
+from net2vec.tasks.fits.lda_learner import _CHOICE_STEPS, _STEPS, ConceptLearner
 from net2vec.tasks.nulls import shuffle_masks
 
 import oracle
@@ -132,7 +132,7 @@ def test_a_planted_concept_is_found_with_what_distracts_subtracted(case):
 
 def learner_of(data, label):
     images = ConceptImages(data.recording, data.annotations, label, "cpu")
-    return _ConceptLearner(images, LdaFit()._covariance(data))
+    return ConceptLearner(images, LdaFit()._covariance(data))
 
 
 def test_the_cut_is_midway_to_that_of_images_that_were_held_out(case):
@@ -173,15 +173,12 @@ def test_the_cuts_of_subsets_are_moved_by_their_share_of_filters(case):
 
 
 def test_the_strength_falls_with_the_images_that_it_was_not_chosen_on(case, monkeypatch):
-    whole = learner_of(case[2], 1)
-    whole.solve(())
-    cells = GRID[0] * GRID[1]
-    few = learner_of(case[2], 1)
-    monkeypatch.setattr("net2vec.tasks.fits.lda_segmentation._CHOICE_CELLS", 7 * cells)
-    few.solve(())
-    assert few.strength / 10**-0.5 in SHRINKAGES  # 7 of 22 images
+    whole, few = learner_of(case[2], 1), learner_of(case[2], 1)
     assert whole.strength in SHRINKAGES
-    assert few.held_out_weight == pytest.approx(7 / 29)
+    cells = GRID[0] * GRID[1]
+    monkeypatch.setattr("net2vec.tasks.fits.lda_learner._CHOICE_CELLS", 7 * cells)
+    assert few.strength / 10**-0.5 in SHRINKAGES  # 7 of 22 images
+    assert few.held_out.weight == pytest.approx(7 / 29)
 
 
 def test_noise_is_not_found(case):

@@ -84,11 +84,11 @@ class LowRankCovariance:
 
     @cached_property
     def factors(self) -> list[WoodburyFactor]:
-        """Those of the correlation with all strengths of shrinkage, the strongest last."""
+        """Factors of the correlation with each strength of shrinkage, the strongest last."""
         return [self.factor(strength) for strength in SHRINKAGES]
 
     def factor(self, strength: float) -> WoodburyFactor:
-        """That of the correlation with a strength of shrinkage; it is kept."""
+        """The factor of the correlation with a strength of shrinkage, computed once."""
         if strength not in self._factors:
             self._factors[strength] = WoodburyFactor(self, strength)
         return self._factors[strength]

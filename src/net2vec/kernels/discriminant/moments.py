@@ -49,11 +49,11 @@ class Covariance:
 
     @cached_property
     def factors(self) -> list[RidgeFactor]:
-        """Those of the correlation with all strengths of shrinkage, the strongest last."""
+        """Factors of the correlation with each strength of shrinkage, the strongest last."""
         return [self.factor(strength) for strength in SHRINKAGES]
 
     def factor(self, strength: float) -> RidgeFactor:
-        """That of the correlation with a strength of shrinkage; it is kept."""
+        """The factor of the correlation with a strength of shrinkage, computed once."""
         if strength not in self._factors:
             self._factors[strength] = RidgeFactor(self.correlation, strength)
         return self._factors[strength]

@@ -120,7 +120,7 @@ def solve_subset(
 def shifted(
     correlation: Float[Tensor, "filter filter"], strength: float
 ) -> Float[Tensor, "filter filter"]:
-    """S + l I."""
-    found = correlation.clone()
-    found.diagonal().add_(strength)
-    return found
+    """The matrix S + l I."""
+    matrix = correlation.clone()
+    matrix.diagonal().add_(strength)
+    return matrix

@@ -96,7 +96,7 @@ class Fit(ABC):
         return cls()
 
     def cache_key(self, task: str) -> dict[str, object]:
-        """What the fit's results depend on besides the layer, the concept and the seed."""
+        """All of the fit that determines its results, for the name of its cache."""
         return {"fit": self.name, "version": self.version, "settings": vars(self)}
 
     @classmethod

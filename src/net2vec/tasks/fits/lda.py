@@ -20,13 +20,10 @@ from net2vec.kernels.discriminant.moments import Covariance, central_moments
 from net2vec.tasks.concept import ConceptTask
 from net2vec.tasks.fits.base import Fit, FitData, Item, pack_by_count
 from net2vec.tasks.fits.converged import ConvergedFit
-from net2vec.tasks.fits.lda_segmentation import (
-    AnyCovariance,
-    discriminant_scores,
-    segment_discriminant,
-)
+from net2vec.tasks.fits.lda_learner import AnyCovariance
+from net2vec.tasks.fits.lda_segmentation import discriminant_scores, segment_discriminant
 from net2vec.tasks.learned import ClassifiedConcept, SegmentedConcept
-from net2vec.vocabulary import FITS
+from net2vec.vocabulary import FITS, LDA
 
 # Filters of whose pairs a matrix is made: 0.5 GiB, several at a time.
 _MAX_PAIRED_FILTERS = 1 << 13
@@ -38,8 +35,8 @@ _DRAWS = 16
 class LdaFit(Fit):
     """Fisher's discriminant with a shrunk covariance, then steps; see the module."""
 
-    name: ClassVar[str] = "lda"
-    title: ClassVar[str] = FITS["lda"].title
+    name: ClassVar[str] = LDA
+    title: ClassVar[str] = FITS[LDA].title
     reads_activations: ClassVar[bool] = True
     version: ClassVar[int] = 4
 
