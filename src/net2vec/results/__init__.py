@@ -22,8 +22,9 @@ from net2vec.results.provenance import (
     save_provenance,
 )
 from net2vec.results.run_table import LAYER_TASK, SCORE_GROUP, RunTable, TableInput
-from net2vec.results.schema import METHODS, SCHEMA, SPLITS, StoredArray, declared
+from net2vec.results.schema import METHODS, SCHEMA, SPLITS, declared
 from net2vec.results.seeds import at_seed, seeds_in
+from net2vec.results.stored_array import StoredArray
 from net2vec.results.tree import (
     SCORE_COLUMNS,
     SKIPPED_COLUMNS,

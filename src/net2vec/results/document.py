@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 
-from net2vec.results.schema import CLASSIFY, DIMENSIONS, LAYER, SEGMENT, StoredArray, declared
+from net2vec.results.schema import CLASSIFY, DIMENSIONS, LAYER, SEGMENT, declared
+from net2vec.results.stored_array import StoredArray
 
 _INTRODUCTION = """\
 # The format of `results.zarr`

@@ -6,28 +6,25 @@ Arrays are written, read, checked, viewed with another seed and documented from 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 
+from net2vec.results.stored_array import StoredArray
 from net2vec.vocabulary import METHODS as METHODS
 from net2vec.vocabulary import SPLITS as SPLITS
 from net2vec.vocabulary import TASKS as TASKS
 
 SEGMENT, CLASSIFY = TASKS
 LAYER = "layer"
-SEED_PREFIX = "seed_"
 
 SCORE_NAME = {SEGMENT: "set IoU", CLASSIFY: "accuracy"}
 _SCORE = {SEGMENT: "set IoU", CLASSIFY: "accuracy on a balanced set of images"}
-_NULL_SCORE, _PATH_SCORE, _BACKWARD_SCORE, _SUBSET_SCORE = (
+_NULL_SCORE, _SUBSET_SCORE = (
     {task: text.format(score) for task, score in _SCORE.items()}
-    for text in (
-        "validation {} of the fit on shuffled annotations",
-        "{} of the filters that the fit lets in first",
-        "{} of the filters that backward elimination leaves",
-        "{} of the subset",
-    )
+    for text in ("validation {} of the fit on shuffled annotations", "{} of the subset")
 )
+# The filters of subsets that are not those of the largest weights.
+_BY_PATH = "the filters that the fit lets in first"
+_BY_ELIMINATION = "the filters that backward elimination leaves"
 
 DIMENSIONS: Mapping[str, str] = {
     "filter": "filters of the layer",
@@ -44,69 +41,6 @@ DIMENSIONS: Mapping[str, str] = {
     "seed": "seeds of the fit, the run's own first",
 }
 """The dimensions and what lies along them."""
-
-
-@dataclass(frozen=True)
-class StoredArray:
-    """A variable of `results.zarr`.
-
-    Attributes:
-        name: its name.
-        dims: its dimensions.
-        meaning: its definition, stored as `long_name`; by task where the tasks differ.
-        units: its unit; "1" is a plain number. None where a unit has no meaning, or where it is
-            that of the network's activations.
-        tasks: the groups that may hold it: `segment`, `classify`, or `layer`.
-        required: the tasks whose group always holds it. Another array that is missing was not
-            computed.
-        dtype: the type that it is stored with; None keeps the type that it is computed in. Text
-            is "str": Python strings in an array of objects.
-        coordinate: whether it is a coordinate.
-        per_seed: the tasks in which a fit with several seeds has an array `seed_NAME` beside it,
-            with a dimension `seed`. One with a dimension `method` is of the combination alone.
-        seed_free: the tasks in which every seed has the same values, so that it stays in the view
-            of another seed. Where they differ for some fit, there is a `seed_NAME` nevertheless.
-    """
-
-    name: str
-    dims: tuple[str, ...]
-    meaning: str | Mapping[str, str] = ""
-    units: str | None = None
-    tasks: tuple[str, ...] = TASKS
-    required: tuple[str, ...] = ()
-    dtype: str | None = None
-    coordinate: bool = False
-    per_seed: tuple[str, ...] = ()
-    seed_free: tuple[str, ...] = ()
-
-    def attributes(self, task: str) -> dict[str, str]:
-        """The attributes that are stored with it."""
-        text = self.meaning if isinstance(self.meaning, str) else self.meaning[task]
-        attributes = {"long_name": text, "units": self.units}
-        return {name: value for name, value in attributes.items() if value}
-
-    @property
-    def seed_name(self) -> str:
-        """The name of the array that holds all seeds."""
-        return f"{SEED_PREFIX}{self.name}"
-
-    @property
-    def seed_dims(self) -> tuple[str, ...]:
-        """The dimensions of the array that holds all seeds: `seed` comes after `split`."""
-        dims = [dimension for dimension in self.dims if dimension != "method"]
-        dims.insert(1 if dims[:1] == ["split"] else 0, "seed")
-        return tuple(dims)
-
-    def of_seeds(self) -> StoredArray:
-        """The declaration of the array that holds all seeds."""
-        tasks = tuple(dict.fromkeys((*self.per_seed, *self.seed_free)))
-        meaning = {
-            task: f"{self.attributes(task).get('long_name', self.name)}; with every seed"
-            for task in tasks
-        }
-        return StoredArray(
-            self.seed_name, self.seed_dims, meaning, self.units, tasks, dtype=self.dtype
-        )
 
 
 _S, _C, _L = (SEGMENT,), (CLASSIFY,), (LAYER,)
@@ -139,15 +73,28 @@ def _by_rule(
     rules = [
         ("", "method", ""),
         ("subset_", "subset_size", ", by the subset"),
-        ("path_", "subset_size", ", by the filters that the fit lets in first"),
+        ("path_", "subset_size", f", by {_BY_PATH}"),
     ]
     if task == SEGMENT:
-        left = ", by the filters that backward elimination leaves"
-        rules.append(("backward_", "subset_size", left))
+        rules.append(("backward_", "subset_size", f", by {_BY_ELIMINATION}"))
     return [
         StoredArray(f"{prefix}{name}", (along, dim), meaning + by, units, (task,), dtype=dtype)
         for prefix, along, by in rules
     ]
+
+
+def _of_subsets(rule: str, filters: str, tasks: tuple[str, ...]) -> list[StoredArray]:
+    """The vectors and scores of subsets that are chosen by a rule."""
+    score = {task: f"{_SCORE[task]} of {filters}" for task in tasks}
+    return [
+        StoredArray(
+            f"{rule}_weight", (*_SUBSET, "filter"), f"weights on {filters}, 0 elsewhere",
+            tasks=tasks,
+        ),
+        StoredArray(f"{rule}_bias", _SUBSET, f"constant term of {filters}", tasks=tasks),
+        StoredArray(f"{rule}_cut", _SUBSET, f"cut of {filters}", tasks=_S),
+        StoredArray(f"{rule}_score", ("split", *_SUBSET), score, "1", tasks),
+    ]  # fmt: skip
 
 
 SCHEMA: tuple[StoredArray, ...] = (
@@ -292,25 +239,8 @@ SCHEMA: tuple[StoredArray, ...] = (
     StoredArray(
         "subset_score", ("split", *_SUBSET), _SUBSET_SCORE, "1", required=TASKS, per_seed=TASKS
     ),
-    StoredArray(
-        "path_weight", (*_SUBSET, "filter"),
-        "weights on the filters that the fit lets in first, 0 elsewhere",
-    ),
-    StoredArray("path_bias", _SUBSET, "constant term of the filters that the fit lets in first"),
-    StoredArray("path_cut", _SUBSET, "cut of the filters that the fit lets in first", tasks=_S),
-    StoredArray("path_score", ("split", *_SUBSET), _PATH_SCORE, "1"),
-    StoredArray(
-        "backward_weight", (*_SUBSET, "filter"),
-        "weights on the filters that backward elimination leaves, 0 elsewhere", tasks=_S,
-    ),
-    StoredArray(
-        "backward_bias", _SUBSET, "constant term of the filters that backward elimination leaves",
-        tasks=_S,
-    ),
-    StoredArray(
-        "backward_cut", _SUBSET, "cut of the filters that backward elimination leaves", tasks=_S
-    ),
-    StoredArray("backward_score", ("split", *_SUBSET), _BACKWARD_SCORE, "1", _S),
+    *_of_subsets("path", _BY_PATH, TASKS),
+    *_of_subsets("backward", _BY_ELIMINATION, _S),
     StoredArray(
         "pair_iou", ("method", "pair"), "individual IoU of an image and a concept it contains",
         "1", _S, _S, per_seed=_S,

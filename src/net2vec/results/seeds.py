@@ -5,7 +5,8 @@ from __future__ import annotations
 import xarray as xr
 
 from net2vec.errors import ResultsError
-from net2vec.results.schema import METHODS, SEED_PREFIX, declared
+from net2vec.results.schema import METHODS, declared
+from net2vec.results.stored_array import SEED_PREFIX
 
 
 def seeds_in(results: xr.Dataset) -> tuple[int, ...]:
