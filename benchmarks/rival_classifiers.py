@@ -8,7 +8,6 @@ classifier of its TCAV. Each side runs in a process of its own, on one thread.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 import warnings
@@ -22,12 +21,12 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from measure import HEADER, Line
+from measure import Line
 from net2vec.tasks.concept import ConceptTask
 from net2vec.tasks.fits.base import FitData
 from net2vec.tasks.fits.converged import ConvergedFit
 from net2vec.tasks.samples import draw_sample
-from rivals import Case, Found, both_sides
+from rivals import Case, Found, both_sides, print_lines
 
 C = (0.01, 0.1, 1.0)
 
@@ -113,17 +112,5 @@ def compared(data: str) -> Iterator[Line]:
         yield line(f"{sides}: processor seconds", ratio=ratio, reach=1.0, at_least=False)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", nargs="*", default=["diorama"], help="datasets, as of net2vec run")
-    print(HEADER, flush=True)
-    missed = 0
-    for data in parser.parse_args().data:
-        for line in compared(data):
-            print(line, flush=True)
-            missed += not line.met
-    return 1 if missed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(print_lines(__doc__.splitlines()[0], compared))

@@ -19,7 +19,7 @@ import pickle
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -300,17 +300,18 @@ def rivals(*, small: bool, pairs: int) -> list[Line]:
     return list(compared("diorama:60" if small else "diorama", min_train=2 if small else 1))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def print_lines(about: str, compare: Callable[[str], Iterable[Line]]) -> int:
+    """Compare on the datasets of the command line; the exit code is 1 if a line is not met."""
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("data", nargs="*", default=["diorama"], help="datasets, as of net2vec run")
     print(HEADER, flush=True)
     missed = 0
     for data in parser.parse_args().data:
-        for line in compared(data):
+        for line in compare(data):
             print(line, flush=True)
             missed += not line.met
     return 1 if missed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(print_lines(__doc__.splitlines()[0], compared))
