@@ -61,9 +61,8 @@ def score_intervals(arrays: xr.Dataset, *, seed: int = 0) -> pd.DataFrame:
     Returns:
         `concept, method, filters, value, low, high, n`: the methods are `single`, `combined`,
         `difference` (combined - single) and, where their counts were kept, `subset`, `path` and
-        `backward`, a
-        row for each size; `filters` is how many a method uses, and `n` counts the images that were
-        resampled. Empty where the arrays hold no counts.
+        `backward`, with a row for each size; `filters` is the number that a method uses, and `n`
+        counts the images that were resampled. Empty where the arrays hold no counts.
     """
     rows = []
     if arrays.attrs.get("task") == "segment" and "pair_intersection" in arrays:

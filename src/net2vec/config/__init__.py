@@ -2,7 +2,7 @@
 
 Every setting is declared once, as a field of a dataclass: those of a task in `task_settings`, all
 others in `settings`. The options of `net2vec run`, the checks and `docs/settings.md` are made from
-these declarations. Where the paper states a value, it is the default; all fits are made.
+these declarations. Where the paper states a value, it is the default. Every fit is made by default.
 """
 
 from net2vec.config.comparing import differences, may_follow

@@ -47,6 +47,7 @@ class PixelBatch:
             factors = block.by_pixel(background[images]), block.by_pixel(slope[images]).neg()
             if scratch is not None:
                 block = scratch.put_fields(block)
+                # A cached property, which is unpacked in memory at its first use.
                 vars(block)["mask"] = scratch.put(block.mask)
             self._blocks.append((block, *factors))
 

@@ -18,7 +18,7 @@ _TOO_FEW = re.compile(r"^\d+ (.+?)s?, fewer than (\d+)$")
 
 @dataclass(frozen=True)
 class LeftOutFacts:
-    """What was left out, and concepts whose vectors have hardly left their start."""
+    """Counts of what was left out and why, and of vectors that have hardly left their start."""
 
     least_balanced: int
     judged: int
