@@ -261,7 +261,20 @@ def test_null_draws_are_learned_together_in_their_order(case):
 
 def test_subsets_change_no_bit_of_all_filters(case):
     _, _, data = case
-    np.testing.assert_array_equal(learn(data, 1, (1, 3)).weight, learn(data, 1).weight)
+    found, alone = learn(data, 1, (1, 3)), learn(data, 1)
+    for name in ("weight", "bias", "cut", "score"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(alone, name), err_msg=name)
+
+
+def test_the_cut_of_a_vector_does_not_depend_on_others(tmp_path):
+    generator = np.random.default_rng(0)
+    A = generator.normal(size=(IMAGES, 112, 14, 14)).astype(np.float16).astype(np.float32)
+    masks = {"noise": generator.random((IMAGES, 28, 28)) < 0.2}
+    annotations = annotate(tmp_path, masks, list(IS_TRAIN))
+    images = ConceptImages(keep(tmp_path, A), annotations, 1, "cpu")
+    weight = torch.from_numpy(generator.normal(size=(13, 112))).float()
+    alone = [float(images.best_cuts(one[None])) for one in weight]
+    assert images.best_cuts(weight).tolist() == alone
 
 
 def test_backward_elimination_is_that_of_the_oracle(case):

@@ -165,11 +165,16 @@ class ConceptImages:
     def best_cuts(self, weight: Float[Tensor, "vector filter"]) -> Float[Tensor, "vector"]:
         """For every vector the cut of z with the best set IoU on training images.
 
+        Neither z nor the cut depends on the other vectors.
+
         Args:
             weight: as for `values`.
         """
-        cuts = [self.best_cut(value) for value in self.values(weight)]
-        return torch.tensor(cuts, dtype=torch.float64)
+        weight = weight.to(self.device)
+        found = torch.empty(len(weight), *self.shares.shape, device=self.device)
+        for some in self.kept.blocks(len(self.shares)):
+            found[:, some] = grid_values(self.activations(0, some), weight).transpose(0, 1)
+        return torch.tensor([self.best_cut(value) for value in found], dtype=torch.float64)
 
     def best_cut(self, value: Float[Tensor, "image cell"]) -> float:
         """The cut of z with the best set IoU on training images.
