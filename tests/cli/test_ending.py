@@ -13,18 +13,34 @@ from net2vec.cli import app, display
 from builders_runs import write_network_file, write_small_folder
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
-def test_a_signal_ends_a_run_as_ctrl_c_does(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("SIGTERM", "{kill}"),
+        ("SIGHUP", "{kill}"),
+        ("SIGINT", "{kill}"),
+        ("SIGTERM", "{kill}; {kill}"),
+        ("SIGTERM", "exec('{kill}')"),  # Python remembers it as Ctrl-C
+        ("SIGTERM", "stop_in_a_library()"),
+    ],
+)
+def test_a_signal_ends_a_run_as_ctrl_c_does(tmp_path, name, call):
     write_network_file(tmp_path)
     data = write_small_folder(tmp_path / "data")
     number = getattr(signal, name)
+    kill = f"os.kill(os.getpid(), {int(number)})"
     # The signal comes while the network is probed: the network itself sends it.
     (tmp_path / "stopping.py").write_text(
         "import os, torch\n"
+        "def stop_in_a_library():\n"
+        "    try:\n"
+        f"        {kill}\n"
+        "    except BaseException:\n"
+        "        raise RecursionError\n"
         "class Stop(torch.nn.Conv2d):\n"
         "    def forward(self, x):\n"
         "        if len(x) > 1:\n"
-        f"            os.kill(os.getpid(), {int(number)})\n"
+        f"            {call.format(kill=kill)}\n"
         "        return super().forward(x)\n"
         "def make():\n"
         "    return torch.nn.Sequential(Stop(3, 4, 3, 2), torch.nn.ReLU())\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import logging
 import os
@@ -84,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         complete_in_bash(lambda: app(given, prog_name="net2vec"))
     signals: list[int] = []
     try:
-        with _interrupted_by_signals() as signals:
+        with _interrupted_by_signals(signals):
             code = app(given, standalone_mode=False)
         if code == _INTERRUPTED:  # newer versions of typer return it
             raise KeyboardInterrupt
@@ -97,8 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         hint = f" (see `{_command(error)} --help`)" if isinstance(error, _UsageError) else ""
         _fail(f"{error.format_message()}{hint}", 2)
     except (KeyboardInterrupt, typer.Abort):
-        code = 128 + signals[0] if signals else _INTERRUPTED
-        _fail("interrupted; the same command again goes on where it was", code)
+        _end_interrupted(128 + signals[0] if signals else _INTERRUPTED)
     except BrokenPipeError:  # the reader of the output has closed it
         sys.stderr.close()
         sys.exit(0)
@@ -125,29 +125,54 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 @contextmanager
-def _interrupted_by_signals() -> Iterator[list[int]]:
+def _interrupted_by_signals(received: list[int]) -> Iterator[None]:
     """Let the signals of batch systems and closed terminals interrupt as Ctrl-C does.
 
-    Yields:
-        The numbers of the signals that came.
+    Args:
+        received: the numbers of the signals that came are added.
+
+    Raises:
+        KeyboardInterrupt: whatever error follows from a signal, such as one of a module that was
+            being imported.
     """
-    received: list[int] = []
 
     def interrupt(number: int, _: object) -> None:
         received.append(number)
-        raise KeyboardInterrupt
+        # Some send a signal to the process and to its group: only Ctrl-C may interrupt an ending.
+        if len(received) == 1 or number == signal.SIGINT:
+            raise KeyboardInterrupt
 
     before = {}
     if current_thread() is main_thread():  # others cannot set handlers
-        for name in ("SIGTERM", "SIGHUP"):
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)  # Windows has no SIGHUP
-            if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            default = (signal.SIG_DFL, signal.default_int_handler)
+            if number is not None and signal.getsignal(number) in default:
                 before[number] = signal.signal(number, interrupt)
     try:
-        yield received
+        yield
+    except BaseException:
+        if received:
+            raise KeyboardInterrupt from None
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _end_interrupted(code: int) -> NoReturn:
+    """Say so and exit with this code.
+
+    Python itself would not: after an interruption of code that a library has generated it ends as
+    by SIGINT, and libraries that were being loaded may abort.
+    """
+    try:
+        _say("interrupted; the same command again goes on where it was")
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    finally:
+        os._exit(code)
 
 
 def _command(error: BaseException) -> str:
@@ -156,5 +181,9 @@ def _command(error: BaseException) -> str:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"net2vec: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    _say(message)
     sys.exit(code)
+
+
+def _say(message: str) -> None:
+    print(f"net2vec: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201

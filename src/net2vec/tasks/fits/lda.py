@@ -38,7 +38,7 @@ class LdaFit(Fit):
     name: ClassVar[str] = LDA
     title: ClassVar[str] = FITS[LDA].title
     reads_activations: ClassVar[bool] = True
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
 
     def cache_key(self, task: str) -> dict[str, object]:
         """See `Fit.cache_key`; what the converged fit has learned to classify is found again."""
