@@ -6,6 +6,7 @@ segmentation: images are classified by the vectors of the converged fit.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -18,7 +19,7 @@ from torch import Tensor
 from net2vec.kernels.discriminant.low_rank import DIRECTIONS, LowRankCovariance
 from net2vec.kernels.discriminant.moments import Covariance, central_moments
 from net2vec.tasks.concept import ConceptTask
-from net2vec.tasks.fits.base import Fit, FitData, Item, pack_by_count
+from net2vec.tasks.fits.base import Fit, FitData, Item
 from net2vec.tasks.fits.converged import ConvergedFit
 from net2vec.tasks.fits.lda_learner import AnyCovariance
 from net2vec.tasks.fits.lda_segmentation import discriminant_scores, segment_discriminant
@@ -27,8 +28,9 @@ from net2vec.vocabulary import FITS, LDA
 
 # Filters of whose pairs a matrix is made: 0.5 GiB, several at a time.
 _MAX_PAIRED_FILTERS = 1 << 13
-# Null draws that are learned together: annotations of each are in memory.
-_DRAWS = 16
+# Null draws that are learned together, at most: annotations of each are in memory. No more than the
+# vectors of one product, so that workers end at about the same time.
+_DRAWS = 8
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ class LdaFit(Fit):
 
     def group_draws(self, data: FitData, work: Mapping[int, int]) -> list[tuple[int, ...]]:
         """See `Fit.group_draws`: they share activations of the concept's images."""
-        return list(pack_by_count(work, _DRAWS))
+        draws, groups = tuple(work), -(-len(work) // _DRAWS)
+        ends = [len(draws) * group // groups for group in range(groups + 1)] if draws else []
+        return [draws[first:last] for first, last in itertools.pairwise(ends)]
 
     def layer_arrays(self, data: FitData, task: str) -> dict[str, np.ndarray]:
         """See `Fit.layer_arrays`."""
