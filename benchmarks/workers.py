@@ -1,12 +1,14 @@
 """Wall times by number of workers: `python benchmarks/workers.py [DATA [OPTIONS OF net2vec run]]`.
 
 A real scheduler and workers, processes connected by TCP, learn all fits with nulls of a layer: with
-one worker and with two. Prints seconds of both, their ratio and whether all numbers have the same
-bits. Nothing else should run meanwhile; both runs begin with the annotations compiled.
+one worker and with two. Prints seconds of both by stage and in all, their ratio and whether all
+numbers have the same bits. Nothing else should run meanwhile; both runs begin with the annotations
+compiled.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -24,7 +26,7 @@ TABLES = ("scores.csv", "skipped.csv")
 
 
 def main() -> None:
-    """Print a line of seconds; exit with 1 if a number differs."""
+    """Print lines of seconds; exit with 1 if a number differs."""
     data = sys.argv[1] if len(sys.argv) > 1 else "diorama:120"
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     options = (*RUN, *sys.argv[2:])
@@ -50,6 +52,11 @@ def main() -> None:
         same = all((one / table).read_bytes() == (two / table).read_bytes() for table in TABLES)
         trees = [xr.open_datatree(run / "results.zarr", engine="zarr") for run in (one, two)]
         same = same and trees[0].identical(trees[1])
+        stages = [
+            json.loads((run / "provenance.json").read_text())["seconds"] for run in (one, two)
+        ]
+    for name, taken in stages[0].items():
+        print(f"{name}: {taken:.1f} s, {stages[1][name]:.1f} s")
     first, second = seconds
     print(
         f"1 worker {first:.1f} s, 2 workers {second:.1f} s, ratio {first / second:.2f}; "
