@@ -324,9 +324,8 @@ def kettle(pen: Pen) -> None:
 def cup(pen: Pen) -> None:
     """A cup with its handle."""
     color = pick(pen.rng, "white red blue yellow green orange pink purple black cream")
-    ring = [
-        (0.4 + 0.22 * cos(a), 0.5 + 0.26 * sin(a)) for a in (-1.7 + i * 0.425 for i in range(9))
-    ]
+    angles = (-1.7 + i * 0.425 for i in range(9))
+    ring = [(0.4 + 0.22 * cos(a), 0.5 + 0.26 * sin(a)) for a in angles]
     pen.draw(limb(0.1, *ring), surface(dim(color, 0.9), relief=0.5), "handle")
     bowl = smooth(
         (-0.42, 0.95), (-0.38, 0.2), (-0.25, 0.02), (0.25, 0.02), (0.38, 0.2), (0.42, 0.95),
@@ -341,13 +340,11 @@ def bottle(pen: Pen) -> None:
     color = pick(pen.rng, "green brown blue white teal olive")
     glass = surface(color, relief=1.1, fade=0.4)
     pen.draw(box(-0.055, 0.6, 0.055, 0.95), glass, "neck")
-    pen.draw(
-        box(-0.065, 0.92, 0.065, 1.0), surface(pick(pen.rng, "red yellow black white grey")), "cap"
-    )
+    cap = surface(pick(pen.rng, "red yellow black white grey"))
+    pen.draw(box(-0.065, 0.92, 0.065, 1.0), cap, "cap")
     body = smooth(
         (-0.16, 0.0), (-0.16, 0.5), (-0.06, 0.68), (0.06, 0.68), (0.16, 0.5), (0.16, 0.0), steps=5,
     )  # fmt: skip
     pen.draw(body, glass)
-    pen.mark(
-        box(-0.155, 0.16, 0.155, 0.42), surface(pick(pen.rng, "cream white yellow red"), relief=0.3)
-    )
+    label = surface(pick(pen.rng, "cream white yellow red"), relief=0.3)
+    pen.mark(box(-0.155, 0.16, 0.155, 0.42), label)
