@@ -35,7 +35,8 @@ from net2vec.recording.stream import LayerStream
 
 _CHECKPOINT = "checkpoint.pt"
 _CHECKPOINT_SECONDS = 60.0
-_SHARD_BATCHES = 64
+# Of an executor: shards of a small dataset, and batches of a shard of a large one.
+_SHARDS, _SHARD_BATCHES = 32, 64
 # Of shards in threads one at a time loads a network, or uses a module that cannot be copied.
 _LOADING, _UNCOPIED_MODULE = Lock(), Lock()
 
@@ -100,10 +101,8 @@ def record(
         if (kept := _kept(folder, layers, writers, say)) is not None:
             progress(total)
             return kept
-    size = (
-        -(-(shard_images or _SHARD_BATCHES * batch) // batch) * batch if executor is not None else 0
-    )
-    state = _State(folder, size, writers)
+    wanted = shard_images or min(-(-total // _SHARDS), _SHARD_BATCHES * batch)
+    state = _State(folder, -(-wanted // batch) * batch if executor is not None else 0, writers)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         state.resume(layers, say)
