@@ -81,7 +81,7 @@ class Listing:
             yield item, function(item)
 
 
-@pytest.mark.parametrize("most, shards", [(32, 4), (2, 2)])
+@pytest.mark.parametrize(("most", "shards"), [(32, 4), (2, 2)])
 def test_a_small_dataset_has_shards_for_several_workers(monkeypatch, most, shards):
     monkeypatch.setattr(probing, "_SHARDS", most)
     executor = Listing()
