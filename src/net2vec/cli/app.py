@@ -98,7 +98,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         hint = f" (see `{_command(error)} --help`)" if isinstance(error, _UsageError) else ""
         _fail(f"{error.format_message()}{hint}", 2)
     except (KeyboardInterrupt, typer.Abort):
-        _end_interrupted(128 + signals[0] if signals else _INTERRUPTED)
+        _say("interrupted; the same command again goes on where it was")
+        code = 128 + signals[0] if signals else _INTERRUPTED
+        if arguments is None:
+            _end_process(code)
+        sys.exit(code)  # Python code that has called this goes on
     except BrokenPipeError:  # the reader of the output has closed it
         sys.stderr.close()
         sys.exit(0)
@@ -160,14 +164,13 @@ def _interrupted_by_signals(received: list[int]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _end_interrupted(code: int) -> NoReturn:
-    """Say so and exit with this code.
+def _end_process(code: int) -> NoReturn:
+    """Exit with this code after an interruption.
 
     Python itself would not: after an interruption of code that a library has generated it ends as
     by SIGINT, and libraries that were being loaded may abort.
     """
     try:
-        _say("interrupted; the same command again goes on where it was")
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
