@@ -64,6 +64,7 @@ def _expected(name, image, threshold):
     return labels, scores.max(1).values
 
 
+@pytest.mark.slow
 def test_masks_are_those_of_the_surest_boxes(name, photograph):
     _, scores = _expected(name, photograph, 2)
     middle = float(scores.median())

@@ -48,6 +48,7 @@ def test_alexnet_is_fed_as_in_the_papers_experiments():
     assert np.allclose(usual.mean, np.multiply(255, (0.485, 0.456, 0.406)))
 
 
+@pytest.mark.slow
 def test_random_weights_follow_the_seed_and_leave_the_global_generator_alone():
     torch.manual_seed(123)
     expected = torch.rand(3)
@@ -60,6 +61,7 @@ def test_random_weights_follow_the_seed_and_leave_the_global_generator_alone():
     assert first.layers == ("relu", "layer1", "layer2", "layer3", "layer4")
 
 
+@pytest.mark.slow
 def test_three_disguises_of_a_real_state_dict_give_the_same_network(tmp_path):
     torch.manual_seed(3)
     state = squeezenet1_1().state_dict()

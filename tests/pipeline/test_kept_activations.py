@@ -79,6 +79,7 @@ def test_an_interrupted_second_pass_goes_on(run, tmp_path):
     assert same(make(tmp_path / "run", **options), run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [1, 0.5, 0])
 def test_a_layer_that_does_not_fit_alone_goes_through_the_network_again(
     run, tmp_path, monkeypatch, share

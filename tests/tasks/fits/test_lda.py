@@ -226,6 +226,7 @@ def test_shards_change_no_bit(case, tmp_path):
         np.testing.assert_array_equal(getattr(found, name), value, err_msg=name)
 
 
+@pytest.mark.slow
 def test_noise_passes_no_more_often_than_chance(tmp_path):
     """Of four concepts of noise, how many beat all of 19 shuffles: a fifth of one is expected."""
     A, _ = planted(1)
