@@ -22,6 +22,7 @@ from builders_runs import write_network_file, write_small_folder
         ("SIGTERM", "{kill}; {kill}"),
         ("SIGTERM", "exec('{kill}')"),  # Python remembers it as Ctrl-C
         ("SIGTERM", "stop_in_a_library()"),
+        ("SIGTERM", "import stopping_import"),  # which is not disturbed
     ],
 )
 def test_a_signal_ends_a_run_as_ctrl_c_does(tmp_path, name, call):
@@ -45,6 +46,9 @@ def test_a_signal_ends_a_run_as_ctrl_c_does(tmp_path, name, call):
         "def make():\n"
         "    return torch.nn.Sequential(Stop(3, 4, 3, 2), torch.nn.ReLU())\n"
     )
+    (tmp_path / "stopping_import.py").write_text(
+        f"import os, time\n{kill}\ntime.sleep(0.2)\nopen('imported', 'w').close()\n"
+    )
     arguments = [
         sys.executable, "-m", "net2vec", "run", "--network", f"{tmp_path / 'stopping.py'}:make",
         "--data", str(data), "--layers", "1", "--out", str(tmp_path / "run"),
@@ -54,12 +58,14 @@ def test_a_signal_ends_a_run_as_ctrl_c_does(tmp_path, name, call):
         capture_output=True,
         text=True,
         timeout=120,
+        cwd=tmp_path,
         # Under nohup the tests themselves ignore SIGHUP, which a child inherits.
         preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     assert ended.returncode == 128 + number, ended.stderr
     assert "interrupted; the same command again" in ended.stderr
     assert "Traceback" not in ended.stderr
+    assert (tmp_path / "imported").exists() == ("import" in call)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

@@ -6,18 +6,16 @@ import atexit
 import errno
 import logging
 import os
-import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from threading import current_thread, main_thread
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from net2vec.cli import apply, ask, data, dissect, explore, networks, run, spaces
 from net2vec.cli.completion import complete_in_bash
+from net2vec.cli.interruption import end_process, interrupted_by_signals
 from net2vec.core.memory import keep_freed_memory
 from net2vec.errors import Net2VecError
 
@@ -84,8 +82,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if os.environ.get("_NET2VEC_COMPLETE") == "complete_bash":
         complete_in_bash(lambda: app(given, prog_name="net2vec"))
     signals: list[int] = []
+    interrupted: list[int] = []
+    if arguments is None:  # Python code that calls this goes on
+        atexit.register(end_process, interrupted)  # the first, which is called last
     try:
-        with _interrupted_by_signals(signals):
+        with interrupted_by_signals(signals):
             code = app(given, standalone_mode=False)
         if code == _INTERRUPTED:  # newer versions of typer return it
             raise KeyboardInterrupt
@@ -98,11 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         hint = f" (see `{_command(error)} --help`)" if isinstance(error, _UsageError) else ""
         _fail(f"{error.format_message()}{hint}", 2)
     except (KeyboardInterrupt, typer.Abort):
-        _say("interrupted; the same command again goes on where it was")
-        code = 128 + signals[0] if signals else _INTERRUPTED
-        if arguments is None:
-            _end_process(code)
-        sys.exit(code)  # Python code that has called this goes on
+        interrupted.append(128 + signals[0] if signals else _INTERRUPTED)
+        _fail("interrupted; the same command again goes on where it was", interrupted[0])
     except BrokenPipeError:  # the reader of the output has closed it
         sys.stderr.close()
         sys.exit(0)
@@ -128,65 +126,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-@contextmanager
-def _interrupted_by_signals(received: list[int]) -> Iterator[None]:
-    """Let the signals of batch systems and closed terminals interrupt as Ctrl-C does.
-
-    Args:
-        received: the numbers of the signals that came are added.
-
-    Raises:
-        KeyboardInterrupt: whatever error follows from a signal, such as one of a module that was
-            being imported.
-    """
-
-    def interrupt(number: int, _: object) -> None:
-        received.append(number)
-        # Some send a signal to the process and to its group: only Ctrl-C may interrupt an ending.
-        if len(received) == 1 or number == signal.SIGINT:
-            raise KeyboardInterrupt
-
-    before = {}
-    if current_thread() is main_thread():  # others cannot set handlers
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)  # Windows has no SIGHUP
-            default = (signal.SIG_DFL, signal.default_int_handler)
-            if number is not None and signal.getsignal(number) in default:
-                before[number] = signal.signal(number, interrupt)
-    try:
-        yield
-    except BaseException:
-        if received:
-            raise KeyboardInterrupt from None
-        raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _end_process(code: int) -> NoReturn:
-    """Exit with this code after an interruption.
-
-    Python itself would not: after an interruption of code that a library has generated it ends as
-    by SIGINT, and libraries that were being loaded may abort.
-    """
-    try:
-        atexit._run_exitfuncs()
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-    finally:
-        os._exit(code)
-
-
 def _command(error: BaseException) -> str:
     context = getattr(error, "ctx", None)
     return context.command_path if context else "net2vec"
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    _say(message)
-    sys.exit(code)
-
-
-def _say(message: str) -> None:
     print(f"net2vec: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    sys.exit(code)
