@@ -69,25 +69,13 @@ def test_streams_merge_in_any_order(seed, images, grid, quantile, levels, data):
     assert_equal(shards[0].finish(), stream(range(images)).finish())
 
 
-class Listing:
-    """Notes the items of every map."""
-
-    def __init__(self):
-        self.items = []
-
-    def map(self, function, items):
-        self.items += items
-        for item in items:
-            yield item, function(item)
-
-
-@pytest.mark.parametrize(("most", "shards"), [(32, 4), (2, 2)])
-def test_a_small_dataset_has_shards_for_several_workers(monkeypatch, most, shards):
-    monkeypatch.setattr(probing, "_SHARDS", most)
-    executor = Listing()
-    record(small_network(), small_dataset(), LAYERS, quantile=TAU, batch=2, executor=executor)
-    assert len(executor.items) == shards
-    assert sum(map(len, executor.items)) == IMAGES
+@pytest.mark.parametrize(("shards", "sizes"), [(32, [2, 2, 2, 1]), (2, [4, 3])])
+def test_a_small_dataset_has_shards_for_several_workers(monkeypatch, shards, sizes):
+    monkeypatch.setattr(probing, "_SHARDS", shards)
+    told: list[int] = []
+    options = {"quantile": TAU, "batch": 2, "executor": InOrder(), "progress": told.append}
+    record(small_network(), small_dataset(), LAYERS, **options)
+    assert told == sizes
 
 
 @settings(deadline=None, max_examples=10)

@@ -113,6 +113,16 @@ class Network:
         images = fixed_batch_of(self.module) or 2
         return trace_outputs(self.module, dry_images(images, self.input_shape))
 
+    def with_copy(self, module: nn.Module) -> Network:
+        """The network with a copy of its module, whose trace is the same.
+
+        Args:
+            module: the copy.
+        """
+        found = replace(self, module=module)
+        vars(found)["trace"] = self.trace
+        return found
+
     @cached_property
     def layouts(self) -> LayoutDecisions:
         """The layouts of outputs, as far as they have been decided; see `decide_layouts`."""

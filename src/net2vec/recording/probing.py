@@ -35,7 +35,7 @@ from net2vec.recording.stream import LayerStream
 
 _CHECKPOINT = "checkpoint.pt"
 _CHECKPOINT_SECONDS = 60.0
-# Of an executor: shards of a small dataset, and batches of a shard of a large one.
+# Shards of a small dataset, and batches of each shard of a large one, where an executor maps.
 _SHARDS, _SHARD_BATCHES = 8, 64
 # Of shards in threads one at a time loads a network, or uses a module that cannot be copied.
 _LOADING, _UNCOPIED_MODULE = Lock(), Lock()
@@ -180,11 +180,9 @@ class ShardRecorder:
         network = self.load()
         module = share_replicas(network.module, 2)[-1]  # shards may run in several threads
         streams: dict[str, LayerStream] = {}
-        replica = replace(network, module=module)
-        vars(replica)["trace"] = network.trace  # taken once for all shards
         with (
             _UNCOPIED_MODULE if module is network.module else nullcontext(),
-            self.replicas(replica, images, images, streams) as (pool, fed),
+            self.replicas(network.with_copy(module), images, images, streams) as (pool, fed),
         ):
             for _ in pool.run(fed):
                 pass
@@ -194,7 +192,7 @@ class ShardRecorder:
         """The network."""
         with _LOADING:
             network = self.network if isinstance(self.network, Network) else self.network()
-            _ = network.trace  # a pass that no other may disturb
+            _ = network.trace  # taken once for all shards, by a pass that no other may disturb
             return network
 
     @contextmanager

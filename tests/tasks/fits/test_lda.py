@@ -257,7 +257,7 @@ def test_null_draws_together_have_the_scores_of_each_alone(case, monkeypatch, lo
 def test_null_draws_are_learned_together_in_their_order(case):
     groups = LdaFit().group_draws(case[2], dict.fromkeys(range(3, 22), 7))
     assert [draw for group in groups for draw in group] == list(range(3, 22))
-    assert [len(group) for group in groups] == [6, 6, 7]  # equal work, so that workers end together
+    assert [len(group) for group in groups] == [7, 6, 6]  # about equal work for all workers
     assert LdaFit().group_draws(case[2], {}) == []
 
 

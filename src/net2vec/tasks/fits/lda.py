@@ -6,7 +6,6 @@ segmentation: images are classified by the vectors of the converged fit.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -28,8 +27,8 @@ from net2vec.vocabulary import FITS, LDA
 
 # Filters of whose pairs a matrix is made: 0.5 GiB, several at a time.
 _MAX_PAIRED_FILTERS = 1 << 13
-# Null draws that are learned together, at most: annotations of each are in memory. No more than the
-# vectors of one product, so that workers end at about the same time.
+# Null draws of a group, at most: their annotations are in memory, and with few large groups some
+# workers end long before others.
 _DRAWS = 8
 
 
@@ -68,9 +67,10 @@ class LdaFit(Fit):
 
     def group_draws(self, data: FitData, work: Mapping[int, int]) -> list[tuple[int, ...]]:
         """See `Fit.group_draws`: they share activations of the concept's images."""
-        draws, groups = tuple(work), -(-len(work) // _DRAWS)
-        ends = [len(draws) * group // groups for group in range(groups + 1)] if draws else []
-        return [draws[first:last] for first, last in itertools.pairwise(ends)]
+        if not work:
+            return []
+        groups = np.array_split(list(work), -(-len(work) // _DRAWS))
+        return [tuple(group.tolist()) for group in groups]
 
     def layer_arrays(self, data: FitData, task: str) -> dict[str, np.ndarray]:
         """See `Fit.layer_arrays`."""
